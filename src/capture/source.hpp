@@ -1,0 +1,109 @@
+// What is captured: a stream of entries in path order, each file with a content that is read once, in order.
+// directory, sqlite and command implement it; the snapshotter is the only reader.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "repo/entry.hpp"
+#include "util/bytes.hpp"
+#include "util/time.hpp"
+
+namespace cairn {
+
+// How content is cut into chunks.
+struct ChunkRule {
+  enum class Kind {
+    fixed,   // aligned chunks of `size` bytes (page files); a power of two from 4096 to 65536
+    files,   // content-defined, for ordinary files
+    stream,  // content-defined, small average, for dump streams
+  };
+  Kind kind = Kind::files;
+  std::uint32_t size = 0;
+};
+
+// One file's bytes, opened. Used by one thread at a time, from begin to end. The destructor releases everything (a
+// SQLite read transaction too) whether or not the end was reached.
+class Content {
+ public:
+  Content() = default;
+  Content(const Content&) = delete;
+  Content& operator=(const Content&) = delete;
+  virtual ~Content() = default;
+
+  virtual ChunkRule rule() const = 0;
+  // What the size will probably be; 0 where unknown. For choosing a strategy and for progress only.
+  virtual std::uint64_t expected_size() const = 0;
+
+  struct Piece {
+    enum class Kind { data, hole, end };
+    Kind kind = Kind::end;
+    std::uint64_t length = 0;  // data: bytes now in the buffer (at least 1, less than asked only before a hole, the end,
+                               // or on a stream's last read); hole: bytes that are zero and take no space
+  };
+  // Fills out from its beginning. Holes start and end at multiples of 65536 (or at the end of the file). Throws
+  // SourceError where the source cannot be read.
+  virtual Piece read(ByteSpan out) = 0;
+
+  // After the end: checks that what was read is one state (the file did not change meanwhile, the producer exited 0).
+  // Changed: the file was written while it was read; the caller reads it again or reports it.
+  enum class Outcome { consistent, changed };
+  virtual Outcome finish() = 0;
+
+  // Facts worth recording, JSON members without braces ("" where none), for example of SQLite: page_size,
+  // user_version, how long the WAL was pinned. After finish().
+  virtual std::string facts() const { return {}; }
+};
+
+// A file's content, not opened yet. open() may be called from any thread, and again for a second try.
+class ContentOpener {
+ public:
+  ContentOpener() = default;
+  ContentOpener(const ContentOpener&) = delete;
+  ContentOpener& operator=(const ContentOpener&) = delete;
+  virtual ~ContentOpener() = default;
+  // Throws SourceError. May update the entry from the opened file (size, times: fstat is truth, the walk was a hint).
+  virtual std::unique_ptr<Content> open(Entry& entry) = 0;
+  // A second name or read path for the unchanged test: true where the content must always be read (a database with a
+  // -wal, --reread).
+  virtual bool always_read() const { return false; }
+};
+
+struct SourceItem {
+  Entry entry;
+  std::shared_ptr<ContentOpener> content;  // null for anything but a regular file
+};
+
+// A failure on one path that leaves the snapshot incomplete (exit 3), not failed.
+struct SourceProblem {
+  std::string path;  // as in the entry, or what the user named
+  std::string message;
+};
+
+class Source {
+ public:
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  virtual ~Source() = default;
+
+  virtual const char* kind() const = 0;        // "directory", "sqlite", "command"
+  virtual std::string location() const = 0;    // real path or the command's name; goes into the record's facts
+  // Bytes that a first look finds, for the pack size and progress; 0 where unknown. May walk; called once, first.
+  virtual std::uint64_t estimate() { return 0; }
+
+  // The next entry in path order (compare_paths), nothing at the end. Throws SourceError only for what ends the whole
+  // capture; what one path alone suffers is collected in problems(). Called by one thread.
+  virtual std::optional<SourceItem> next() = 0;
+  virtual const std::vector<SourceProblem>& problems() const = 0;
+
+  // The instant whose state the snapshot holds: begin of a directory walk, read transaction of a database, start of a
+  // command. Valid once the first content was opened (single-file sources) or from construction (directory).
+  virtual Time cut_point() const = 0;
+};
+
+}  // namespace cairn

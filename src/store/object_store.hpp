@@ -1,0 +1,103 @@
+// What a store must do for the format to be safe on it. Two implementations (local directory, S3), and decorators
+// (retrying, test faults) around them; one conformance suite holds all of them to this text.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/digest.hpp"
+#include "util/bytes.hpp"
+#include "util/file.hpp"
+#include "util/time.hpp"
+
+namespace cairn {
+
+struct ObjectInfo {
+  std::string key;
+  std::uint64_t size = 0;
+  Time modified;  // by the store's clock; whole seconds on S3
+};
+
+struct ByteRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
+// The bytes of an object to be put: memory, or a file that stays unchanged until put() returns. Can be read any number
+// of times (a retry starts again). `sha256`, where the caller knows it already, saves the store from computing it.
+struct ObjectBody {
+  ByteView memory;
+  std::optional<fs::path> file;
+  std::uint64_t size = 0;
+  std::optional<Digest> sha256;
+  // The store may rename the file into its place instead of copying; the caller does not need it afterwards.
+  bool consume_file = false;
+
+  static ObjectBody from_memory(ByteView bytes);
+  static ObjectBody from_text(std::string_view text) { return from_memory(as_bytes(text)); }
+  static ObjectBody from_file(fs::path path, std::uint64_t size);
+};
+
+enum class PutMode {
+  replace,      // last writer wins
+  create_only,  // PutOutcome::exists, nothing changed, where the key is taken; only if capabilities().create_only
+};
+enum class PutOutcome { stored, exists };
+
+struct Capabilities {
+  bool create_only = false;  // probed, not assumed
+};
+
+struct RemoveFailure {
+  std::string key;
+  std::string message;
+};
+
+// Keys are relative to the store's root: ASCII [A-Za-z0-9._/-], no empty, "." or ".." component. All methods may be
+// called from several threads at once. Failure is a StoreError (kind not_found for a missing bucket or root, failed
+// for the rest, damaged for a body that fails its checksum), and means that the effect may or may not have taken place.
+class ObjectStore {
+ public:
+  ObjectStore() = default;
+  ObjectStore(const ObjectStore&) = delete;
+  ObjectStore& operator=(const ObjectStore&) = delete;
+  virtual ~ObjectStore() = default;
+
+  // For messages: the URL, no secrets.
+  virtual std::string describe() const = 0;
+  virtual Capabilities capabilities() = 0;
+
+  // Returns only when the object is durable and visible to get, head and list of every client. Atomic: a reader sees
+  // the whole object or none of it. The transfer is checked by the store (checksum).
+  virtual PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) = 0;
+
+  // Nothing where the object does not exist. A range is cut at the end of the object; one that begins at or past the
+  // end gives no bytes. Never returns fewer bytes than the object has in the range.
+  virtual std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) = 0;
+  virtual std::optional<ObjectInfo> head(const std::string& key) = 0;
+
+  // Every object whose key starts with prefix (any text, not only whole components), ascending bytewise by key.
+  // Objects put or removed during the listing may or may not be seen; all others are seen exactly once.
+  virtual void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) = 0;
+
+  // Removes the keys; a key that is not there counts as removed. Returns those that could not be removed.
+  virtual std::vector<RemoveFailure> remove(std::span<const std::string> keys) = 0;
+
+  // The store's own clock, not this machine's: what object times are compared with. Resolution 1 s or better.
+  virtual Time now() = 0;
+
+  // A directory on the store's own file system, if it has one, where large objects are best prepared (so that put()
+  // of a consumed file is a rename).
+  virtual std::optional<fs::path> staging_directory() { return std::nullopt; }
+
+  // Requests sent so far, for statistics. A local store counts calls.
+  virtual std::uint64_t requests() const { return 0; }
+};
+
+}  // namespace cairn

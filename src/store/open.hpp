@@ -1,0 +1,39 @@
+// From what a user writes as a store to an open one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "store/object_store.hpp"
+#include "util/log.hpp"
+
+namespace cairn {
+
+// A variable of the environment, or nothing. Tests give their own.
+using EnvironmentLookup = std::function<std::optional<std::string>(std::string_view)>;
+
+// A path, file:///path, or s3://bucket/prefix[?endpoint=URL&region=R&style=auto|path|virtual], with what a
+// configuration adds. An option in the URL wins over the same one in the fields, those win over the environment.
+struct StoreAddress {
+  std::string url;
+  std::optional<std::string> endpoint;
+  std::optional<std::string> region;
+  std::optional<std::string> style;    // auto, path, virtual
+  std::optional<std::string> ca_file;
+  std::optional<std::string> profile;  // of the shared credentials files
+};
+
+enum class CreateRoot {
+  no,   // Error(not_found) where the directory or bucket is missing
+  yes,  // init: makes the directory (0700); a bucket is never created
+};
+
+// The returned store retries transient failures. Reads AWS_* through environment.
+std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const EnvironmentLookup& environment,
+                                        Reporter& reporter, CreateRoot create = CreateRoot::no);
+
+}  // namespace cairn

@@ -1,0 +1,53 @@
+#include "util/error.hpp"
+
+#include <cerrno>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "util/utf8.hpp"
+
+namespace cairn {
+
+Error::Error(ErrorKind kind, std::string message, std::string hint)
+    : m_kind(kind), m_message(std::move(message)), m_hint(std::move(hint)) {}
+
+StoreError::StoreError(ErrorKind kind, Transient transient, std::string message, std::string hint)
+    : Error(kind, std::move(message), std::move(hint)), m_transient(transient) {}
+
+std::string errno_text(int error_number) {
+  return std::generic_category().message(error_number);
+}
+
+void throw_errno(std::string_view verb, std::string_view path, int error_number) {
+  std::string hint;
+  if (error_number == ENOSPC || error_number == EDQUOT) hint = "free space on the file system that holds this path";
+  throw Error(ErrorKind::failed, fmt::format("unable to {} {}: {}", verb, quote(path), errno_text(error_number)),
+              hint);
+}
+
+std::string terminal_safe(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t n = utf8_sequence_length(text);
+    const auto first = static_cast<unsigned char>(text.front());
+    // C0 and DEL, and C1 (U+0080..U+009F), which some terminals act on.
+    const bool c1 = n == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+    if (n == 0 || first < 0x20 || first == 0x7f || c1) {
+      const std::size_t bytes = n == 0 ? 1 : n;
+      for (std::size_t i = 0; i < bytes; ++i) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
+      text.remove_prefix(bytes);
+    } else {
+      out.append(text.substr(0, n));
+      text.remove_prefix(n);
+    }
+  }
+  return out;
+}
+
+std::string quote(std::string_view path) {
+  return "'" + terminal_safe(path) + "'";
+}
+
+}  // namespace cairn

@@ -1,0 +1,70 @@
+// The one failure type. A function that cannot do what its name says throws Error (or a subclass); "not there" is
+// an empty optional. Exactly one catch, in cli/app, turns a kind into an exit status.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+
+namespace cairn {
+
+// What went wrong, in the terms the exit status of the program is defined in (see cairn(1), EXIT STATUS).
+enum class ErrorKind {
+  failed,        // 1: unreachable, denied, producer failed, disk full, newer major version
+  usage,         // 2: usage, configuration, target not empty, ambiguous reference, choice missing
+  damaged,       // 4: stored bytes are not what they should be
+  not_found,     // 10: no such bucket, store, series, snapshot
+  busy,          // 11: somebody else holds what is needed
+  no_key,        // 12: no key, or it does not open the object
+  untrusted,     // 13: signature or pinned trust refused
+  interrupted,   // 130 or 143: a signal asked the program to stop
+};
+
+class Error : public std::exception {
+ public:
+  // message: lower case, what failed and on which path, then the cause; no full stop.
+  // hint: advice for the reader, printed on a line of its own; may be empty.
+  Error(ErrorKind kind, std::string message, std::string hint = {});
+
+  ErrorKind kind() const noexcept { return m_kind; }
+  const std::string& message() const noexcept { return m_message; }
+  const std::string& hint() const noexcept { return m_hint; }
+  const char* what() const noexcept override { return m_message.c_str(); }
+
+ private:
+  ErrorKind m_kind;
+  std::string m_message;
+  std::string m_hint;
+};
+
+// A source (the live data) could not be read. One entry that fails makes a snapshot incomplete; never confused with
+// a StoreError, which is always fatal.
+class SourceError : public Error {
+ public:
+  using Error::Error;
+};
+
+// An object store did not do what was asked. `transient` is what the retrying decorator looks at.
+class StoreError : public Error {
+ public:
+  enum class Transient { no, yes };
+  StoreError(ErrorKind kind, Transient transient, std::string message, std::string hint = {});
+  bool transient() const noexcept { return m_transient == Transient::yes; }
+
+ private:
+  Transient m_transient;
+};
+
+// "unable to VERB 'path': cause of errno". Kind is failed; ENOENT stays failed too (a caller that means not_found
+// says so itself). ENOSPC and EDQUOT get a hint.
+[[noreturn]] void throw_errno(std::string_view verb, std::string_view path, int error_number);
+
+// strerror without the thread-safety trap.
+std::string errno_text(int error_number);
+
+// The path quoted for a message: single quotes, control bytes and invalid UTF-8 as \xNN, so that a hostile file
+// name cannot drive the reader's terminal.
+std::string quote(std::string_view path);
+std::string terminal_safe(std::string_view text);
+
+}  // namespace cairn

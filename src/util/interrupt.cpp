@@ -1,0 +1,46 @@
+#include "util/interrupt.hpp"
+
+#include <atomic>
+#include <csignal>
+
+#include "util/error.hpp"
+
+namespace cairn {
+
+namespace {
+std::atomic<int> g_signal{0};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
+
+extern "C" void on_signal(int number) {
+  g_signal.store(number, std::memory_order_relaxed);
+}
+}  // namespace
+
+void install_signal_handlers() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  // No SA_RESTART: a blocking read of a pipe returns, and the loop around it sees the flag. SA_RESETHAND: the second
+  // signal ends the program at once.
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int interrupted_by() noexcept {
+  return g_signal.load(std::memory_order_relaxed);
+}
+
+void set_interrupted(int signal_number) noexcept {
+  g_signal.store(signal_number, std::memory_order_relaxed);
+}
+
+void check_interrupted() {
+  const int number = interrupted_by();
+  if (number != 0) {
+    throw Error(ErrorKind::interrupted, number == SIGTERM ? "terminated by SIGTERM" : "interrupted by SIGINT");
+  }
+}
+
+}  // namespace cairn

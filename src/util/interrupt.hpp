@@ -1,0 +1,16 @@
+// SIGINT and SIGTERM as an Error. A handler only sets a flag; long loops call check_interrupted() between units of
+// work, so everything is unwound and what was stored is recorded.
+#pragma once
+
+namespace cairn {
+
+// Installs handlers for SIGINT and SIGTERM, ignores SIGPIPE. Once per process, from main().
+void install_signal_handlers();
+// The signal that arrived, or 0.
+int interrupted_by() noexcept;
+// Throws Error(interrupted) if a signal arrived.
+void check_interrupted();
+// For tests: pretend that a signal arrived (0: none).
+void set_interrupted(int signal_number) noexcept;
+
+}  // namespace cairn

@@ -1,0 +1,207 @@
+#include "util/json.hpp"
+
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "util/error.hpp"
+#include "util/utf8.hpp"
+
+namespace cairn {
+
+namespace {
+constexpr std::uint64_t k_max_integer = (std::uint64_t{1} << 53) - 1;
+
+[[noreturn]] void bad_type(std::string_view wanted) {
+  throw Error(ErrorKind::damaged, fmt::format("invalid JSON: expected {}", wanted));
+}
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  if (!is_valid_utf8(text)) throw Error(ErrorKind::failed, "unable to write JSON: text is not UTF-8");
+  out += '"';
+  std::size_t clean = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) continue;
+    out.append(text.substr(clean, i - clean));
+    clean = i + 1;
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\t': out += "\\t"; break;
+      case '\r': out += "\\r"; break;
+      default: out += fmt::format("\\u{:04x}", c);
+    }
+  }
+  out.append(text.substr(clean));
+  out += '"';
+}
+
+void JsonWriter::before_value() {
+  if (m_need_comma) m_out += ',';
+  m_need_comma = true;
+}
+
+JsonWriter& JsonWriter::begin_object() {
+  before_value();
+  m_out += '{';
+  m_need_comma = false;
+  return *this;
+}
+JsonWriter& JsonWriter::end_object() {
+  m_out += '}';
+  m_need_comma = true;
+  return *this;
+}
+JsonWriter& JsonWriter::begin_array() {
+  before_value();
+  m_out += '[';
+  m_need_comma = false;
+  return *this;
+}
+JsonWriter& JsonWriter::end_array() {
+  m_out += ']';
+  m_need_comma = true;
+  return *this;
+}
+JsonWriter& JsonWriter::key(std::string_view name) {
+  before_value();
+  append_json_string(m_out, name);
+  m_out += ':';
+  m_need_comma = false;
+  return *this;
+}
+JsonWriter& JsonWriter::value(std::string_view text) {
+  before_value();
+  append_json_string(m_out, text);
+  return *this;
+}
+JsonWriter& JsonWriter::value(std::uint64_t number) {
+  before_value();
+  m_out += fmt::format("{}", number);
+  return *this;
+}
+JsonWriter& JsonWriter::value(std::int64_t number) {
+  before_value();
+  m_out += fmt::format("{}", number);
+  return *this;
+}
+JsonWriter& JsonWriter::value(double number) {
+  before_value();
+  m_out += std::isfinite(number) ? fmt::format("{:.6g}", number) : "null";
+  return *this;
+}
+JsonWriter& JsonWriter::value(bool truth) {
+  before_value();
+  m_out += truth ? "true" : "false";
+  return *this;
+}
+JsonWriter& JsonWriter::null() {
+  before_value();
+  m_out += "null";
+  return *this;
+}
+JsonWriter& JsonWriter::raw(std::string_view json) {
+  before_value();
+  m_out += json;
+  return *this;
+}
+JsonWriter& JsonWriter::newline() {
+  m_out += '\n';
+  return *this;
+}
+
+class JsonParser {
+ public:
+  static Json convert(const simdjson::dom::element& from, int depth) {
+    if (depth > 64) throw Error(ErrorKind::damaged, "invalid JSON: nested too deep");
+    Json to;
+    switch (from.type()) {
+      case simdjson::dom::element_type::NULL_VALUE: break;
+      case simdjson::dom::element_type::BOOL: to.m_value = bool{from.get_bool().value_unsafe()}; break;
+      case simdjson::dom::element_type::INT64: to.m_value = std::int64_t{from.get_int64().value_unsafe()}; break;
+      case simdjson::dom::element_type::UINT64: to.m_value = std::uint64_t{from.get_uint64().value_unsafe()}; break;
+      case simdjson::dom::element_type::DOUBLE: to.m_value = double{from.get_double().value_unsafe()}; break;
+      case simdjson::dom::element_type::STRING:
+        to.m_value = std::string{from.get_string().value_unsafe()};
+        break;
+      case simdjson::dom::element_type::ARRAY: {
+        Json::Array array;
+        for (const auto& item : from.get_array().value_unsafe()) array.push_back(convert(item, depth + 1));
+        to.m_value = std::move(array);
+        break;
+      }
+      case simdjson::dom::element_type::OBJECT: {
+        Json::Object object;
+        std::set<std::string_view> seen;
+        for (const auto& member : from.get_object().value_unsafe()) {
+          if (!seen.insert(member.key).second) {
+            throw Error(ErrorKind::damaged, fmt::format("invalid JSON: duplicate key {}", quote(member.key)));
+          }
+          object.emplace_back(std::string{member.key}, convert(member.value, depth + 1));
+        }
+        to.m_value = std::move(object);
+        break;
+      }
+    }
+    return to;
+  }
+};
+
+Json Json::parse(std::string_view text) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  const auto error = parser.parse(text.data(), text.size()).get(root);
+  if (error) throw Error(ErrorKind::damaged, fmt::format("invalid JSON: {}", simdjson::error_message(error)));
+  return JsonParser::convert(root, 0);
+}
+
+const std::string& Json::string() const {
+  if (const auto* p = std::get_if<std::string>(&m_value)) return *p;
+  bad_type("a string");
+}
+std::uint64_t Json::u64() const {
+  if (const auto* p = std::get_if<std::int64_t>(&m_value)) {
+    if (*p >= 0 && static_cast<std::uint64_t>(*p) <= k_max_integer) return static_cast<std::uint64_t>(*p);
+  }
+  bad_type("an integer from 0 to 2^53-1");
+}
+std::int64_t Json::i64() const {
+  if (const auto* p = std::get_if<std::int64_t>(&m_value)) {
+    if (std::abs(*p) <= static_cast<std::int64_t>(k_max_integer)) return *p;
+  }
+  bad_type("an integer");
+}
+double Json::number() const {
+  if (const auto* p = std::get_if<double>(&m_value)) return *p;
+  if (const auto* p = std::get_if<std::int64_t>(&m_value)) return static_cast<double>(*p);
+  bad_type("a number");
+}
+bool Json::boolean() const {
+  if (const auto* p = std::get_if<bool>(&m_value)) return *p;
+  bad_type("true or false");
+}
+const Json::Array& Json::array() const {
+  if (const auto* p = std::get_if<Array>(&m_value)) return *p;
+  bad_type("an array");
+}
+const Json::Object& Json::object() const {
+  if (const auto* p = std::get_if<Object>(&m_value)) return *p;
+  bad_type("an object");
+}
+const Json* Json::find(std::string_view key) const {
+  for (const auto& [name, value] : object()) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+const Json& Json::at(std::string_view key) const {
+  if (const Json* found = find(key)) return *found;
+  throw Error(ErrorKind::damaged, fmt::format("invalid JSON: no key {}", quote(key)));
+}
+
+}  // namespace cairn

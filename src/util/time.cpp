@@ -1,0 +1,128 @@
+#include "util/time.hpp"
+
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+using namespace std::chrono;
+
+namespace {
+
+struct Parts {
+  year_month_day date;
+  hh_mm_ss<nanoseconds> clock;
+};
+
+Parts split(Time time) {
+  const auto day = floor<days>(time);
+  return {year_month_day{day}, hh_mm_ss<nanoseconds>{time - day}};
+}
+
+std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
+  if (text.size() < at + count) return std::nullopt;
+  int value = 0;
+  for (std::size_t i = at; i < at + count; ++i) {
+    if (text[i] < '0' || text[i] > '9') return std::nullopt;
+    value = value * 10 + (text[i] - '0');
+  }
+  return value;
+}
+
+std::optional<Time> make_time(int y, int mo, int d, int h, int mi, int s) {
+  const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
+  if (!date.ok() || y < 1678 || y > 2261 || h > 23 || mi > 59 || s > 60) return std::nullopt;
+  return Time{sys_days{date}} + hours{h} + minutes{mi} + seconds{s};
+}
+
+// The fraction and zone that follow the seconds. Returns nothing where the rest is not one.
+std::optional<Time> parse_tail(Time base, std::string_view rest, bool compact) {
+  if (!rest.empty() && rest.front() == '.') {
+    rest.remove_prefix(1);
+    std::int64_t fraction = 0;
+    std::size_t count = 0;
+    while (count < rest.size() && rest[count] >= '0' && rest[count] <= '9') {
+      if (count == 9) return std::nullopt;
+      fraction = fraction * 10 + (rest[count] - '0');
+      ++count;
+    }
+    if (count == 0) return std::nullopt;
+    for (std::size_t i = count; i < 9; ++i) fraction *= 10;
+    base += nanoseconds{fraction};
+    rest.remove_prefix(count);
+  }
+  if (rest == "Z" || rest == "z") return base;
+  if (compact || rest.size() != 6 || (rest[0] != '+' && rest[0] != '-') || rest[3] != ':') return std::nullopt;
+  const auto h = digits(rest, 1, 2);
+  const auto m = digits(rest, 4, 2);
+  if (!h || !m || *h > 23 || *m > 59) return std::nullopt;
+  const auto offset = hours{*h} + minutes{*m};
+  return rest[0] == '+' ? base - offset : base + offset;
+}
+
+}  // namespace
+
+std::string format_time(Time time) {
+  const auto p = split(time);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(p.date.year()),
+                     static_cast<unsigned>(p.date.month()), static_cast<unsigned>(p.date.day()),
+                     p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count(),
+                     p.clock.subseconds().count());
+}
+
+std::string format_time_compact(Time time) {
+  const auto p = split(time);
+  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}.{:09}Z", static_cast<int>(p.date.year()),
+                     static_cast<unsigned>(p.date.month()), static_cast<unsigned>(p.date.day()),
+                     p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count(),
+                     p.clock.subseconds().count());
+}
+
+std::string format_time_short(Time time) {
+  const auto p = split(time);
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", static_cast<int>(p.date.year()),
+                     static_cast<unsigned>(p.date.month()), static_cast<unsigned>(p.date.day()),
+                     p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count());
+}
+
+std::optional<Time> parse_time(std::string_view text) {
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't' && text[10] != ' ') ||
+      text[13] != ':' || text[16] != ':') {
+    return std::nullopt;
+  }
+  const auto y = digits(text, 0, 4), mo = digits(text, 5, 2), d = digits(text, 8, 2), h = digits(text, 11, 2),
+             mi = digits(text, 14, 2), s = digits(text, 17, 2);
+  if (!y || !mo || !d || !h || !mi || !s) return std::nullopt;
+  const auto base = make_time(*y, *mo, *d, *h, *mi, *s);
+  if (!base) return std::nullopt;
+  return parse_tail(*base, text.substr(19), false);
+}
+
+std::optional<Time> parse_time_compact(std::string_view text) {
+  if (text.size() < 16 || text[8] != 'T') return std::nullopt;
+  const auto y = digits(text, 0, 4), mo = digits(text, 4, 2), d = digits(text, 6, 2), h = digits(text, 9, 2),
+             mi = digits(text, 11, 2), s = digits(text, 13, 2);
+  if (!y || !mo || !d || !h || !mi || !s) return std::nullopt;
+  const auto base = make_time(*y, *mo, *d, *h, *mi, *s);
+  if (!base) return std::nullopt;
+  return parse_tail(*base, text.substr(15), true);
+}
+
+std::optional<Time> parse_http_date(std::string_view text) {
+  static constexpr std::array<std::string_view, 12> k_months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  // "Sat, 21 Nov 2026 03:24:10 GMT"
+  if (text.size() != 29 || text.substr(3, 2) != ", " || text.substr(25) != " GMT") return std::nullopt;
+  const auto d = digits(text, 5, 2), y = digits(text, 12, 4), h = digits(text, 17, 2), mi = digits(text, 20, 2),
+             s = digits(text, 23, 2);
+  int month = 0;
+  for (std::size_t i = 0; i < k_months.size(); ++i) {
+    if (text.substr(8, 3) == k_months[i]) month = static_cast<int>(i) + 1;
+  }
+  if (!d || !y || !h || !mi || !s || month == 0) return std::nullopt;
+  return make_time(*y, month, *d, *h, *mi, *s);
+}
+
+}  // namespace cairn
