@@ -1,15 +1,15 @@
 // From what a user writes as a store to an open one.
 #pragma once
 
+#include "store/object_store.hpp"
+#include "util/log.hpp"
+
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "store/object_store.hpp"
-#include "util/log.hpp"
 
 namespace cairn {
 
@@ -20,11 +20,11 @@ using EnvironmentLookup = std::function<std::optional<std::string>(std::string_v
 // configuration adds. An option in the URL wins over the same one in the fields, those win over the environment.
 struct StoreAddress {
   std::string url;
-  std::optional<std::string> endpoint;
-  std::optional<std::string> region;
-  std::optional<std::string> style;    // auto, path, virtual
-  std::optional<std::string> ca_file;
-  std::optional<std::string> profile;  // of the shared credentials files
+  std::optional<std::string> endpoint = {};
+  std::optional<std::string> region = {};
+  std::optional<std::string> style = {};  // auto, path, virtual
+  std::optional<std::string> ca_file = {};
+  std::optional<std::string> profile = {};  // of the shared credentials files
 };
 
 enum class CreateRoot {

@@ -1,0 +1,56 @@
+// A directory as an object store: a key is a path below the root. Any number of processes may use one at once.
+//
+// An object is written under a temporary name in its own directory, fsynced, renamed, and the directory fsynced (each
+// new parent too), so it is there whole and durable or not at all. Directories on the way to an object are never
+// reached through a symbolic link; the root itself may be one.
+#pragma once
+
+#include "store/object_store.hpp"
+#include "store/open.hpp"
+#include "util/file.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
+#include <string>
+
+namespace cairn {
+
+class LocalStore : public ObjectStore {
+ public:
+  // Throws StoreError: not_found where root is not there (CreateRoot::no), failed where it is not a directory.
+  explicit LocalStore(fs::path root, CreateRoot create = CreateRoot::no);
+
+  std::string describe() const override { return m_root.native(); }
+  Capabilities capabilities() override { return {.create_only = true}; }
+  PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) override;
+  std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
+  std::optional<ObjectInfo> head(const std::string& key) override;
+  void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
+  // The mtime that a file just created in the root has: on a network file system the server's clock.
+  Time now() override;
+  // Made on first use; nothing where it cannot be made (a read-only store). Never listed.
+  std::optional<fs::path> staging_directory() override;
+  std::uint64_t requests() const override { return m_requests.load(std::memory_order_relaxed); }
+
+  // Removes temporary files, and what is left in the staging directory, whose time is further back than age by the
+  // store's clock: interrupted writers leave them. Returns how many. What cannot be removed is left.
+  std::size_t sweep_temporaries(std::chrono::nanoseconds age = std::chrono::hours{24});
+
+ private:
+  UniqueFd parent_for_writing(const std::string& key);
+  PutOutcome put_below(int parent, const std::string& key, const ObjectBody& body, PutMode mode);
+  std::string temporary_holding(int parent, const std::string& key, const ObjectBody& body);
+  void count() noexcept { m_requests.fetch_add(1, std::memory_order_relaxed); }
+
+  fs::path m_root;
+  UniqueFd m_root_fd;
+  std::atomic<std::uint64_t> m_requests{0};
+  std::mutex m_mutex;
+  // Directories whose own entry is known to be durable: another process may have made one and not yet synced it.
+  std::set<std::string> m_durable_directories;
+};
+
+}  // namespace cairn

@@ -1,0 +1,125 @@
+#include "store/store_url.hpp"
+
+#include "store/key.hpp"
+#include "util/error.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+[[noreturn]] void refuse(std::string_view text, std::string_view cause) {
+  throw Error(ErrorKind::usage, fmt::format("invalid store {}: {}", quote(text), cause),
+              "a store is a path, file:///path or s3://bucket/prefix[?endpoint=URL&region=R&style=auto|path|virtual]");
+}
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// "scheme://" as RFC 3986 spells a scheme; a path may hold anything else, colons too.
+std::string_view scheme_of(std::string_view text) {
+  const std::size_t end = text.find("://");
+  if (end == std::string_view::npos || end == 0) return {};
+  const std::string_view scheme = text.substr(0, end);
+  const bool plausible = std::all_of(scheme.begin(), scheme.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '-' ||
+           c == '.';
+  });
+  return plausible ? scheme : std::string_view{};
+}
+
+fs::path parse_file_url(std::string_view text) {
+  std::string_view rest = text.substr(std::string_view{"file://"}.size());
+  if (rest.starts_with("localhost/")) rest.remove_prefix(std::string_view{"localhost"}.size());
+  if (!rest.starts_with('/')) refuse(text, "a file URL has three slashes and an absolute path");
+  if (rest.find_first_of("?#") != std::string_view::npos) refuse(text, "a file URL has no options");
+  const auto path = percent_decode(rest);
+  if (!path || path->find('\0') != std::string::npos) refuse(text, "malformed percent escape");
+  return *path;
+}
+
+void take_option(S3Url& url, std::string_view text, std::string_view option) {
+  const std::size_t equals = option.find('=');
+  const std::string_view name = option.substr(0, equals);
+  const auto value = equals == std::string_view::npos ? std::string{} : percent_decode(option.substr(equals + 1));
+  if (!value) refuse(text, "malformed percent escape");
+  std::optional<std::string>* target = name == "endpoint" ? &url.endpoint
+                                       : name == "region" ? &url.region
+                                       : name == "style"  ? &url.style
+                                                          : nullptr;
+  if (target == nullptr) refuse(text, fmt::format("unknown option {}", quote(name)));
+  if (target->has_value()) refuse(text, fmt::format("option {} is given twice", quote(name)));
+  if (value->empty()) refuse(text, fmt::format("option {} has no value", quote(name)));
+  *target = *value;
+}
+
+S3Url parse_s3_url(std::string_view text) {
+  S3Url url;
+  std::string_view rest = text.substr(std::string_view{"s3://"}.size());
+  if (rest.find('#') != std::string_view::npos) refuse(text, "an S3 URL has no fragment");
+  const std::size_t question = rest.find('?');
+  std::string_view path = rest.substr(0, question);
+  const std::size_t slash = path.find('/');
+  url.bucket = path.substr(0, slash);
+  // Old buckets have upper-case letters and underscores; colons and at signs would be a port or a password.
+  const bool good = !url.bucket.empty() && std::all_of(url.bucket.begin(), url.bucket.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_';
+  });
+  if (!good) refuse(text, "the bucket name is missing or has characters that no bucket has");
+  path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+  while (path.ends_with('/')) path.remove_suffix(1);
+  // The same names as objects have: a prefix that some vendor's URL handling changes would be a different store.
+  if (!path.empty() && !is_valid_key(path)) {
+    refuse(text, "a prefix consists of A-Z a-z 0-9 . _ - and single slashes, without '.' or '..' as a part");
+  }
+  url.prefix = path;
+  if (question != std::string_view::npos) {
+    std::string_view options = rest.substr(question + 1);
+    while (!options.empty()) {
+      const std::size_t end = std::min(options.find('&'), options.size());
+      take_option(url, text, options.substr(0, end));
+      options.remove_prefix(std::min(end + 1, options.size()));
+    }
+  }
+  return url;
+}
+
+}  // namespace
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return std::nullopt;
+    const int high = hex_value(text[i + 1]);
+    const int low = hex_value(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+StoreUrl parse_store_url(std::string_view text) {
+  if (text.empty()) refuse(text, "it is empty");
+  const std::string_view scheme = scheme_of(text);
+  if (scheme == "file") return parse_file_url(text);
+  if (scheme == "s3") return parse_s3_url(text);
+  if (!scheme.empty()) refuse(text, fmt::format("unknown scheme {}", quote(scheme)));
+  if (text.find('\0') != std::string_view::npos) refuse(text, "a path has no zero byte");
+  return fs::path{text};
+}
+
+}  // namespace cairn

@@ -1,0 +1,244 @@
+#include "store/local_store.hpp"
+
+#include "store/open.hpp"
+#include "util/error.hpp"
+
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+using namespace cairn;
+
+namespace {
+
+std::vector<std::string> keys_of(ObjectStore& store, const std::string& prefix = "") {
+  std::vector<std::string> keys;
+  store.list(prefix, [&](const ObjectInfo& info) { keys.push_back(info.key); });
+  return keys;
+}
+
+std::vector<std::string> names_below(const fs::path& root) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (!entry.is_directory()) names.push_back(fs::relative(entry.path(), root).native());
+  }
+  return names;
+}
+
+void make_old(const fs::path& path) {
+  const struct timespec times[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+  REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("local store: a missing root is not_found, unless it is to be made, then it is private") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path root = directory.path() / "new" / "store";
+  try {
+    const LocalStore store{root};
+    FAIL("opened");
+  } catch (const StoreError& error) {
+    CHECK(error.kind() == ErrorKind::not_found);
+    CHECK_FALSE(error.transient());
+    CHECK(error.message() == "unable to open store " + quote(root.native()) + ": no such directory");
+  }
+  CHECK_FALSE(fs::exists(root));
+  LocalStore made{root, CreateRoot::yes};
+  made.put("a", ObjectBody::from_text("x"));
+  CHECK((fs::status(root).permissions() & fs::perms::all) == fs::perms::owner_all);
+  CHECK(keys_of(made) == std::vector<std::string>{"a"});
+  LocalStore again{root / "", CreateRoot::yes};
+  CHECK(keys_of(again) == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("local store: a file as root is an error of its own") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  write_file_atomic(directory.path() / "file", as_bytes("x"));
+  for (const auto create : {CreateRoot::no, CreateRoot::yes}) {
+    try {
+      const LocalStore store{directory.path() / "file", create};
+      FAIL("opened");
+    } catch (const StoreError& error) {
+      CHECK(error.kind() == ErrorKind::failed);
+    }
+  }
+}
+
+TEST_CASE("local store: symbolic links below the root are not followed") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const TemporaryDirectory outside{fs::temp_directory_path()};
+  write_file_atomic(outside.path() / "secret", as_bytes("secret"));
+  fs::create_directory_symlink(outside.path(), directory.path() / "link");
+  fs::create_symlink(outside.path() / "secret", directory.path() / "file");
+  LocalStore store{directory.path()};
+  CHECK_THROWS_AS(store.put("link/a", ObjectBody::from_text("x")), StoreError);
+  CHECK_THROWS_AS(store.get("link/secret"), StoreError);
+  CHECK_THROWS_AS(store.head("link/secret"), StoreError);
+  CHECK_THROWS_AS(store.get("file"), StoreError);
+  CHECK(store.remove(std::vector<std::string>{"link/secret"}).size() == 1);
+  CHECK(keys_of(store).empty());
+  CHECK(fs::exists(outside.path() / "secret"));
+  CHECK(names_below(outside.path()).size() == 1);
+  // A put replaces the link itself, and not what it points to.
+  store.put("file", ObjectBody::from_text("object"));
+  CHECK(as_text(read_file(outside.path() / "secret")) == "secret");
+  CHECK(as_text(*store.get("file")) == "object");
+}
+
+TEST_CASE("local store: neither temporaries nor foreign names are listed") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  store.put("packs/aa", ObjectBody::from_text("x"));
+  write_file_atomic(directory.path() / "lost+found", as_bytes("x"));
+  write_file_atomic(directory.path() / "packs" / "bb~", as_bytes("x"));
+  std::ofstream{directory.path() / "packs" / ".tmp-0011"} << "x";
+  REQUIRE(store.staging_directory());
+  std::ofstream{*store.staging_directory() / "pack"} << "x";
+  REQUIRE(::mkfifo((directory.path() / "fifo").c_str(), 0600) == 0);
+  CHECK(keys_of(store) == std::vector<std::string>{"packs/aa"});
+  CHECK(keys_of(store, ".tmp-").empty());
+  CHECK(keys_of(store, ".tmp-staging/").empty());
+  CHECK_FALSE(store.get("fifo"));
+}
+
+TEST_CASE("local store: a put leaves no temporary behind, whether it succeeds or not") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  store.put("a", ObjectBody::from_text("1"), PutMode::create_only);
+  store.put("a", ObjectBody::from_text("2"), PutMode::create_only);
+  store.put("a", ObjectBody::from_text("3"));
+  CHECK_THROWS_AS(store.put("a/b", ObjectBody::from_text("below a file")), StoreError);
+  store.put("d/e", ObjectBody::from_text("4"));
+  CHECK_THROWS_AS(store.put("d", ObjectBody::from_text("over a directory")), StoreError);
+  store.now();
+  CHECK(names_below(directory.path()).size() == 2);
+}
+
+TEST_CASE("local store: a consumed file is moved, and its time is that of the put") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  const fs::path file = *store.staging_directory() / "pack";
+  write_file_atomic(file, as_bytes("content"));
+  make_old(file);
+  struct stat before {};
+  REQUIRE(::stat(file.c_str(), &before) == 0);
+  auto body = ObjectBody::from_file(file, 7);
+  body.consume_file = true;
+  CHECK(store.put("packs/x", body) == PutOutcome::stored);
+  CHECK_FALSE(fs::exists(file));
+  struct stat after {};
+  REQUIRE(::stat((directory.path() / "packs/x").c_str(), &after) == 0);
+  CHECK(before.st_ino == after.st_ino);
+  CHECK(store.now() - store.head("packs/x")->modified < std::chrono::hours{1});
+}
+
+TEST_CASE("local store: a consumed file with a second link is copied, so that nobody can change the object") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  const fs::path file = *store.staging_directory() / "pack";
+  write_file_atomic(file, as_bytes("content"));
+  fs::create_hard_link(file, directory.path() / ".tmp-second");
+  auto body = ObjectBody::from_file(file, 7);
+  body.consume_file = true;
+  store.put("x", body);
+  std::ofstream{directory.path() / ".tmp-second"} << "changed";
+  CHECK(as_text(*store.get("x")) == "content");
+}
+
+TEST_CASE("local store: a consumed file from another file system is copied") {
+  struct stat here {};
+  struct stat there {};
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  if (::stat("/dev/shm", &there) != 0 || ::stat(directory.path().c_str(), &here) != 0 || here.st_dev == there.st_dev) {
+    MESSAGE("skipped: no second file system at /dev/shm");
+    return;
+  }
+  const TemporaryDirectory other{"/dev/shm"};
+  write_file_atomic(other.path() / "pack", as_bytes("content"));
+  auto body = ObjectBody::from_file(other.path() / "pack", 7);
+  body.consume_file = true;
+  LocalStore store{directory.path()};
+  CHECK(store.put("x", body, PutMode::create_only) == PutOutcome::stored);
+  CHECK(store.put("x", body, PutMode::create_only) == PutOutcome::exists);
+  CHECK(store.put("y", body) == PutOutcome::stored);
+  CHECK(as_text(*store.get("y")) == "content");
+}
+
+TEST_CASE("local store: create-only with a consumed file leaves both where the name is taken") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  const fs::path file = *store.staging_directory() / "pack";
+  write_file_atomic(file, as_bytes("second"));
+  auto body = ObjectBody::from_file(file, 6);
+  body.consume_file = true;
+  store.put("x", ObjectBody::from_text("first"));
+  CHECK(store.put("x", body, PutMode::create_only) == PutOutcome::exists);
+  CHECK(as_text(read_file(file)) == "second");
+  CHECK(as_text(*store.get("x")) == "first");
+  CHECK(store.put("y", body, PutMode::create_only) == PutOutcome::stored);
+  CHECK_FALSE(fs::exists(file));
+}
+
+TEST_CASE("local store: the sweep takes old temporaries only") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  store.put("packs/aa/object", ObjectBody::from_text("x"));
+  const fs::path staging = *store.staging_directory();
+  fs::create_directory(staging / "run");
+  for (const fs::path& path : {directory.path() / ".tmp-old", directory.path() / "packs/aa/.tmp-old", staging / "old",
+                               staging / "run" / "old", directory.path() / "packs/aa/object"}) {
+    std::ofstream{path, std::ios::app} << "x";
+    make_old(path);
+  }
+  make_old(staging / "run");
+  for (const fs::path& path : {directory.path() / "packs/aa/.tmp-new", staging / "new"}) std::ofstream{path} << "x";
+  CHECK(store.sweep_temporaries() == 4);
+  CHECK_FALSE(fs::exists(staging / "run"));
+  CHECK(fs::exists(staging / "new"));
+  CHECK(fs::exists(directory.path() / "packs/aa/.tmp-new"));
+  CHECK(keys_of(store) == std::vector<std::string>{"packs/aa/object"});
+  CHECK(store.sweep_temporaries() == 0);
+}
+
+TEST_CASE("local store: a store that may only be read is readable") {
+  if (::geteuid() == 0) {
+    MESSAGE("skipped: the superuser may write everywhere");
+    return;
+  }
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore{directory.path()}.put("a/b", ObjectBody::from_text("x"));
+  fs::permissions(directory.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  LocalStore store{directory.path()};
+  CHECK(as_text(*store.get("a/b")) == "x");
+  CHECK_FALSE(store.staging_directory());
+  CHECK_THROWS_AS(store.put("b", ObjectBody::from_text("x")), StoreError);
+  CHECK_THROWS_AS(store.now(), StoreError);
+  fs::permissions(directory.path(), fs::perms::owner_all);
+}
+
+TEST_CASE("open store: paths and file URLs") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  SilentReporter reporter;
+  const EnvironmentLookup nothing = [](std::string_view) { return std::nullopt; };
+  const fs::path root = directory.path() / "a b";
+  open_store({.url = root.native()}, nothing, reporter, CreateRoot::yes)->put("k", ObjectBody::from_text("v"));
+  const auto by_url = open_store({.url = "file://" + directory.path().native() + "/a%20b"}, nothing, reporter);
+  CHECK(as_text(*by_url->get("k")) == "v");
+  CHECK_THROWS_AS(open_store({.url = (directory.path() / "none").native()}, nothing, reporter), StoreError);
+  for (const char* bad : {"", "file://relative", "ftp://host/x", "file:///a%2", "file:///a?b=c"}) {
+    INFO(bad);
+    try {
+      open_store({.url = bad}, nothing, reporter);
+      FAIL("opened");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::usage);
+    }
+  }
+}
