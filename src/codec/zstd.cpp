@@ -1,0 +1,74 @@
+#include "codec/zstd.hpp"
+
+#include <memory>
+
+#include <fmt/format.h>
+#include <zstd.h>
+
+#include "util/error.hpp"
+
+namespace cairn {
+
+namespace {
+
+struct ContextDeleter {
+  void operator()(ZSTD_CCtx* context) const noexcept { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
+};
+
+ZSTD_CCtx* compression_context() {
+  thread_local const std::unique_ptr<ZSTD_CCtx, ContextDeleter> context{ZSTD_createCCtx()};
+  if (!context) throw Error(ErrorKind::failed, "unable to compress: out of memory");
+  return context.get();
+}
+
+ZSTD_DCtx* decompression_context() {
+  thread_local const std::unique_ptr<ZSTD_DCtx, ContextDeleter> context{ZSTD_createDCtx()};
+  if (!context) throw Error(ErrorKind::failed, "unable to decompress: out of memory");
+  return context.get();
+}
+
+}  // namespace
+
+Bytes zstd_compress(ByteView raw, int level) {
+  Bytes out(ZSTD_compressBound(raw.size()));
+  const std::size_t n = ZSTD_compressCCtx(compression_context(), out.data(), out.size(), raw.data(), raw.size(), level);
+  if (ZSTD_isError(n) != 0) {
+    throw Error(ErrorKind::failed, fmt::format("unable to compress: {}", ZSTD_getErrorName(n)));
+  }
+  out.resize(n);
+  return out;
+}
+
+void zstd_decompress_into(ByteView stored, ByteSpan raw) {
+  const unsigned long long declared = ZSTD_getFrameContentSize(stored.data(), stored.size());
+  if (declared != raw.size()) {
+    throw Error(ErrorKind::damaged, "damaged zstd frame: not a frame of the expected size");
+  }
+  const std::size_t length = ZSTD_findFrameCompressedSize(stored.data(), stored.size());
+  if (ZSTD_isError(length) != 0 || length != stored.size()) {
+    throw Error(ErrorKind::damaged, "damaged zstd frame: not exactly one frame");
+  }
+  const std::size_t n =
+      ZSTD_decompressDCtx(decompression_context(), raw.data(), raw.size(), stored.data(), stored.size());
+  if (ZSTD_isError(n) != 0) {
+    throw Error(ErrorKind::damaged, fmt::format("damaged zstd frame: {}", ZSTD_getErrorName(n)));
+  }
+  if (n != raw.size()) throw Error(ErrorKind::damaged, "damaged zstd frame: content is too short");
+}
+
+Bytes zstd_decompress(ByteView stored, std::size_t raw_size) {
+  Bytes raw(raw_size);
+  zstd_decompress_into(stored, raw);
+  return raw;
+}
+
+Bytes zstd_decompress_bounded(ByteView stored, std::size_t limit) {
+  const unsigned long long declared = ZSTD_getFrameContentSize(stored.data(), stored.size());
+  if (declared == ZSTD_CONTENTSIZE_ERROR || declared == ZSTD_CONTENTSIZE_UNKNOWN || declared > limit) {
+    throw Error(ErrorKind::damaged, "damaged zstd frame: no content size, or one that is too large");
+  }
+  return zstd_decompress(stored, static_cast<std::size_t>(declared));
+}
+
+}  // namespace cairn

@@ -1,0 +1,130 @@
+#include "repo/cache.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "util/error.hpp"
+
+namespace cairn {
+
+Cache::Cache(const fs::path& root, const std::string& store_id) {
+  if (root.empty()) return;
+  try {
+    m_directory = root / store_id;
+    make_directories(m_directory / "directories", 0700);
+    make_directories(m_directory / "manifests", 0700);
+  } catch (const Error&) {
+    m_directory.clear();
+  }
+}
+
+std::optional<Bytes> Cache::get(std::string_view kind, std::string_view name) const {
+  if (m_directory.empty()) return std::nullopt;
+  try {
+    return read_file_if_exists(m_directory / kind / name);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void Cache::put(std::string_view kind, std::string_view name, ByteView bytes) const {
+  if (m_directory.empty()) return;
+  const fs::path path = m_directory / kind / name;
+  const fs::path temporary = m_directory / kind / (".tmp-" + random_name());
+  try {
+    // No fsync: a torn file is noticed by its digest and fetched again.
+    const UniqueFd fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    write_all(fd.get(), bytes, temporary);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) ::unlink(temporary.c_str());
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+  }
+}
+
+namespace {
+
+std::optional<PackRef> parse_journal_line(std::string_view line) {
+  std::vector<std::string_view> fields;
+  for (std::size_t at = 0; at <= line.size();) {
+    const std::size_t end = std::min(line.find(' ', at), line.size());
+    fields.push_back(line.substr(at, end - at));
+    at = end + 1;
+  }
+  if (fields.size() != 5) return std::nullopt;
+  const auto number = [](std::string_view text, std::uint64_t& out) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc{} && end == text.data() + text.size();
+  };
+  PackRef ref;
+  const auto name = Digest::parse(fields[0]);
+  const auto logical_id = Digest::parse(fields[4]);
+  if (!name || !logical_id || !number(fields[1], ref.size) || !number(fields[2], ref.directory_offset) ||
+      !number(fields[3], ref.directory_size)) {
+    return std::nullopt;
+  }
+  ref.name = *name;
+  ref.logical_id = *logical_id;
+  return ref;
+}
+
+}  // namespace
+
+RunJournal::RunJournal(const Cache& cache, const std::string& series, const std::string& run) {
+  if (cache.directory().empty()) return;
+  const fs::path directory = cache.directory() / "journal";
+  try {
+    make_directories(directory, 0700);
+    m_path = directory / (series + "." + run);
+    m_fd = open_file(m_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::flock(m_fd.get(), LOCK_EX | LOCK_NB);
+    std::error_code ignored;
+    for (const auto& file : fs::directory_iterator(directory, ignored)) {
+      const std::string name = file.path().filename().native();
+      if (file.path() != m_path && name.size() == series.size() + 33 && name.starts_with(series + ".")) {
+        read_abandoned(file.path());
+      }
+    }
+  } catch (const Error&) {
+    m_fd.reset();
+  }
+}
+
+void RunJournal::read_abandoned(const fs::path& path) {
+  auto fd = open_file_if_exists(path, O_RDONLY);
+  if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) return;
+  const auto bytes = read_file_if_exists(path, 1ULL << 30);
+  if (!bytes) return;
+  std::string_view text = as_text(*bytes);
+  for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    if (auto ref = parse_journal_line(text.substr(0, end))) m_abandoned.push_back(std::move(*ref));
+    text.remove_prefix(end + 1);
+  }
+  m_old.push_back(path);
+  m_old_locks.push_back(std::move(*fd));
+}
+
+void RunJournal::append(const PackRef& ref) {
+  if (!m_fd) return;
+  const std::scoped_lock lock{m_mutex};
+  const std::string line = fmt::format("{} {} {} {} {}\n", ref.name.hex(), ref.size, ref.directory_offset,
+                                       ref.directory_size, ref.logical_id.hex());
+  try {
+    write_all(m_fd.get(), as_bytes(line), m_path);
+  } catch (const Error&) {
+    m_fd.reset();  // a full cache costs a second store of these packs after a crash, nothing more
+  }
+}
+
+void RunJournal::clear() {
+  if (!m_path.empty()) ::unlink(m_path.c_str());
+  for (const auto& path : m_old) ::unlink(path.c_str());
+}
+
+}  // namespace cairn

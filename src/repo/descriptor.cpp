@@ -1,0 +1,45 @@
+#include "repo/descriptor.hpp"
+
+#include <fmt/format.h>
+
+#include "util/error.hpp"
+#include "util/bytes.hpp"
+#include "util/json.hpp"
+
+namespace cairn {
+
+std::string Descriptor::text() const {
+  JsonWriter to;
+  to.begin_object().member("format", "cairn-store").member("version", k_format_version);
+  write_requirements(to, requirements);
+  to.member("generation", generation).member("store_id", store_id).member("created", format_time(created));
+  to.member("encryption", encryption).key("recipients").begin_array();
+  for (const auto& recipient : recipients) to.value(recipient);
+  to.end_array().member("create_only", create_only).end_object().newline();
+  return std::move(to).text();
+}
+
+Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
+  try {
+    const Json json = Json::parse(text);
+    check_format(json, "cairn-store", what);
+    Descriptor d;
+    d.requirements = parse_requirements(json);
+    d.generation = json.at("generation").u64();
+    d.store_id = json.at("store_id").string();
+    const auto created = parse_time(json.at("created").string());
+    if (!created || d.store_id.size() != 32 || !is_hex(d.store_id)) {
+      throw Error(ErrorKind::damaged, "invalid store id or time");
+    }
+    d.created = *created;
+    d.encryption = json.at("encryption").string();
+    for (const auto& recipient : json.at("recipients").array()) d.recipients.push_back(recipient.string());
+    d.create_only = json.at("create_only").boolean();
+    return d;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::damaged) throw;
+    throw Error(ErrorKind::damaged, fmt::format("damaged store descriptor {}: {}", quote(what), e.message()), e.hint());
+  }
+}
+
+}  // namespace cairn

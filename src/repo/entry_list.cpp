@@ -1,0 +1,137 @@
+#include "repo/entry_list.hpp"
+
+#include <fmt/format.h>
+
+#include "repo/layout.hpp"
+#include "util/error.hpp"
+
+namespace cairn {
+
+namespace {
+
+// Chunks ahead of the one in use: entry lists are cut into about 4 KiB, so this is some frames.
+constexpr std::size_t k_look_ahead = 2048;
+
+[[noreturn]] void damaged(std::string_view cause) {
+  throw Error(ErrorKind::damaged, fmt::format("damaged entry list: {}", cause));
+}
+
+}  // namespace
+
+ChunkReader::ChunkReader(FrameFetcher& fetcher, std::vector<Extent> extents)
+    : m_fetcher(fetcher), m_extents(std::move(extents)) {}
+
+void ChunkReader::look_ahead() {
+  std::vector<FrameId> ids;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> chunks;
+  while (m_extent < m_extents.size() && chunks.size() < k_look_ahead) {
+    const Extent& e = m_extents[m_extent];
+    if (e.is_hole()) damaged("a hole in a list");
+    const auto directory = m_fetcher.directory(e.pack);
+    if (std::uint64_t{e.first} + e.count > directory->chunk_count()) damaged("an extent out of its pack");
+    const std::uint32_t chunk = e.first + m_in_extent;
+    ids.push_back({e.pack, directory->frame_of(chunk)});
+    chunks.emplace_back(e.pack, chunk);
+    if (++m_in_extent == e.count) {
+      m_in_extent = 0;
+      ++m_extent;
+    }
+  }
+  const auto futures = m_fetcher.request(ids);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    m_window.push_back({futures[i], chunks[i].first, chunks[i].second});
+  }
+}
+
+std::optional<ByteView> ChunkReader::next() {
+  // Half a window early, so that the next frames are on their way while these are used.
+  if (m_window.size() <= k_look_ahead / 2 && m_extent < m_extents.size()) look_ahead();
+  if (m_window.empty()) return std::nullopt;
+  const Item item = std::move(m_window.front());
+  m_window.pop_front();
+  m_current = item.frame.get();
+  try {
+    return m_current->chunk(item.chunk);
+  } catch (const Error& e) {
+    throw Error(e.kind(), fmt::format("damaged pack with logical id {:016x}: {}", item.pack, e.message()));
+  }
+}
+
+EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest)
+    : m_fetcher(fetcher), m_left(manifest.root.size) {
+  std::vector<Extent> extents = manifest.root.extents;
+  for (std::uint64_t level = 0; level < manifest.root.levels; ++level) {
+    ChunkReader chunks{m_fetcher, std::move(extents)};
+    std::vector<Extent> below;
+    std::string text;
+    while (const auto chunk = chunks.next()) {
+      text += as_text(*chunk);
+      // A level's chunks end at a line's end, so whole lines are there now.
+      std::size_t begin = 0;
+      for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
+        const EntryLine line = m_parser.parse(std::string_view{text}.substr(begin, end - begin));
+        if (line.entry) damaged("an entry where a list of extents should be");
+        for (const auto& e : line.extents) append_extent(below, e);
+        begin = end + 1;
+      }
+      text.erase(0, begin);
+    }
+    if (!text.empty()) damaged("a list of extents without an end");
+    extents = std::move(below);
+  }
+  m_chunks = std::make_unique<ChunkReader>(m_fetcher, std::move(extents));
+}
+
+std::optional<std::string_view> EntryListReader::next_line() {
+  for (;;) {
+    const auto end = m_buffer.find('\n', m_position);
+    if (end != std::string::npos) {
+      const std::string_view line = std::string_view{m_buffer}.substr(m_position, end - m_position);
+      m_position = end + 1;
+      return line;
+    }
+    m_buffer.erase(0, m_position);
+    m_position = 0;
+    // A line is a path, metadata and extents of at most some thousand chunks: far below this.
+    if (m_buffer.size() > (64U << 20)) damaged("a line without an end");
+    const auto chunk = m_chunks->next();
+    if (!chunk) {
+      if (!m_buffer.empty()) damaged("a line without an end");
+      if (m_left != 0) damaged("it is shorter than the record says");
+      return std::nullopt;
+    }
+    if (chunk->size() > m_left) damaged("it is longer than the record says");
+    m_left -= chunk->size();
+    m_buffer += as_text(*chunk);
+  }
+}
+
+std::optional<EntryLine> EntryListReader::next() {
+  skip_parts();
+  const auto text = next_line();
+  if (!text) return std::nullopt;
+  EntryLine line = m_parser.parse(*text);
+  if (!line.entry) damaged("a part without its entry");
+  const std::string& path = line.entry->path;
+  if (!m_last_path.empty() && compare_paths(m_last_path, path) >= 0) {
+    damaged(fmt::format("entry {} is out of order", quote(path)));
+  }
+  m_last_path = path;
+  m_parts_left = line.parts;
+  return line;
+}
+
+EntryLine EntryListReader::next_part() {
+  const auto text = next_line();
+  if (!text) damaged("a file without its last parts");
+  EntryLine line = m_parser.parse(*text);
+  if (line.entry) damaged("a file without its last parts");
+  --m_parts_left;
+  return line;
+}
+
+void EntryListReader::skip_parts() {
+  while (m_parts_left != 0) next_part();
+}
+
+}  // namespace cairn

@@ -1,0 +1,61 @@
+// Reading a snapshot's entry list, from its root in the manifest to lines. Memory is bounded whatever its size.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "repo/entry_text.hpp"
+#include "repo/frame_fetcher.hpp"
+#include "repo/manifest.hpp"
+
+namespace cairn {
+
+// A run of content as chunks, in order, with the frames ahead being fetched. One thread.
+class ChunkReader {
+ public:
+  // Extents without holes. Chunks are verified.
+  ChunkReader(FrameFetcher& fetcher, std::vector<Extent> extents);
+  // The bytes are valid until the next call. Nothing at the end.
+  std::optional<ByteView> next();
+
+ private:
+  struct Item {
+    FrameFetcher::Future frame;
+    std::uint64_t pack;
+    std::uint32_t chunk;
+  };
+  void look_ahead();
+  FrameFetcher& m_fetcher;
+  std::vector<Extent> m_extents;
+  std::size_t m_extent = 0;
+  std::uint32_t m_in_extent = 0;
+  std::deque<Item> m_window;
+  std::shared_ptr<const DecodedFrame> m_current;
+};
+
+// Entries in their order. Checks what a restore relies on: paths ascend (compare_paths), parts follow their entry and
+// add up to its size, "." comes first in a tree, a hard link names an earlier file (its bytes only; the writer of the
+// tree checks that it is there). Error(damaged) else.
+class EntryListReader {
+ public:
+  EntryListReader(FrameFetcher& fetcher, const Manifest& manifest);
+  // An entry with the parts that follow it still to come: the caller takes exactly `parts` lines by next_part().
+  std::optional<EntryLine> next();
+  EntryLine next_part();
+  // Takes the parts that the last entry still has.
+  void skip_parts();
+
+ private:
+  std::optional<std::string_view> next_line();
+  FrameFetcher& m_fetcher;
+  std::unique_ptr<ChunkReader> m_chunks;
+  std::uint64_t m_left;      // bytes of the list still to come
+  std::string m_buffer;      // of lines that span chunks
+  std::size_t m_position = 0;
+  EntryLineParser m_parser;
+  std::string m_last_path;
+  std::uint64_t m_parts_left = 0;
+};
+
+}  // namespace cairn

@@ -1,0 +1,327 @@
+#include "repo/entry_text.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "repo/format.hpp"
+#include "util/bytes.hpp"
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/utf8.hpp"
+
+namespace cairn {
+
+namespace {
+
+using simdjson::dom::element;
+
+constexpr std::array<const char*, 8> k_type_names{"file", "directory", "symlink",     "hardlink",
+                                                  "fifo", "socket",    "chardevice", "blockdevice"};
+
+[[noreturn]] void damaged(std::string_view cause) {
+  throw Error(ErrorKind::damaged, fmt::format("damaged entry list: {}", cause));
+}
+
+// A byte string: under its own key where it is UTF-8, under KEY_b64 where it is not.
+void write_name(JsonWriter& to, const std::string& key, std::string_view bytes) {
+  if (is_valid_utf8(bytes)) {
+    to.member(key, bytes);
+  } else {
+    to.member(key + "_b64", to_base64(as_bytes(bytes)));
+  }
+}
+
+void write_members(JsonWriter& to, const Entry& e) {
+  write_name(to, "path", e.path);
+  to.member("type", entry_type_name(e.type));
+  if (e.type == EntryType::hard_link) {
+    write_name(to, "target", e.link_target);
+    return;
+  }
+  to.member("mode", e.mode).member("uid", e.uid).member("gid", e.gid);
+  if (!e.user.empty()) write_name(to, "user", e.user);
+  if (!e.group.empty()) write_name(to, "group", e.group);
+  to.member("mtime", format_time(e.mtime));
+  if (e.type == EntryType::file) {
+    to.member("ctime", format_time(e.ctime)).member("inode", std::to_string(e.inode)).member("size", e.size);
+  }
+  if (e.type == EntryType::symlink) write_name(to, "target", e.link_target);
+  if (e.type == EntryType::char_device || e.type == EntryType::block_device) {
+    to.key("device").begin_array().value(e.device_major).value(e.device_minor).end_array();
+  }
+  if (!e.xattrs.empty()) {
+    to.key("xattrs").begin_array();
+    for (const auto& x : e.xattrs) {
+      to.begin_object();
+      write_name(to, "name", x.name);
+      to.member("value_b64", to_base64(as_bytes(x.value))).end_object();
+    }
+    to.end_array();
+  }
+}
+
+std::string_view text_of(const element& from) {
+  std::string_view text;
+  if (from.get_string().get(text)) damaged("expected a string");
+  return text;
+}
+
+std::uint64_t number_of(const element& from, std::uint64_t max) {
+  std::uint64_t number = 0;
+  if (from.get_uint64().get(number) || number > max) damaged("expected an integer in range");
+  return number;
+}
+
+std::string binary_of(const element& from) {
+  const auto bytes = from_base64(text_of(from));
+  if (!bytes) damaged("invalid base64");
+  return std::string{as_text(*bytes)};
+}
+
+Time time_of(const element& from) {
+  const auto time = parse_time(text_of(from));
+  if (!time) damaged("invalid time");
+  return *time;
+}
+
+constexpr std::uint64_t k_max_integer = (std::uint64_t{1} << 53) - 1;
+
+std::vector<Extent> extents_of(const element& from) {
+  simdjson::dom::array array;
+  if (from.get_array().get(array)) damaged("expected extents");
+  std::vector<Extent> out;
+  out.reserve(array.size());
+  for (const auto& item : array) {
+    simdjson::dom::array fields;
+    if (item.get_array().get(fields)) damaged("expected an extent");
+    if (fields.size() == 1) {
+      out.push_back(Extent::make_hole(number_of(fields.at(0), k_max_integer)));
+      if (out.back().hole == 0) damaged("an empty hole");
+      continue;
+    }
+    if (fields.size() != 3) damaged("expected an extent");
+    const std::string_view pack = text_of(fields.at(0));
+    if (pack.size() != 16 || !is_hex(pack)) damaged("invalid pack name in an extent");
+    Extent e;
+    for (const char c : pack) e.pack = e.pack << 4 | static_cast<std::uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+    e.first = static_cast<std::uint32_t>(number_of(fields.at(1), k_max_pack_chunks));
+    e.count = static_cast<std::uint32_t>(number_of(fields.at(2), k_max_pack_chunks));
+    if (e.count == 0) damaged("an empty extent");
+    out.push_back(e);
+  }
+  return out;
+}
+
+std::vector<Xattr> xattrs_of(const element& from) {
+  simdjson::dom::array array;
+  if (from.get_array().get(array)) damaged("expected xattrs");
+  std::vector<Xattr> out;
+  for (const auto& item : array) {
+    simdjson::dom::object object;
+    if (item.get_object().get(object)) damaged("expected an xattr");
+    Xattr x;
+    for (const auto& member : object) {
+      if (member.key == "name") {
+        x.name = text_of(member.value);
+      } else if (member.key == "name_b64") {
+        x.name = binary_of(member.value);
+      } else if (member.key == "value_b64") {
+        x.value = binary_of(member.value);
+      } else {
+        damaged("unknown member of an xattr");
+      }
+    }
+    if (x.name.empty() || x.name.find('\0') != std::string::npos) damaged("invalid xattr name");
+    out.push_back(std::move(x));
+  }
+  return out;
+}
+
+EntryType type_of(std::string_view name) {
+  for (std::size_t i = 0; i < k_type_names.size(); ++i) {
+    if (name == k_type_names[i]) return static_cast<EntryType>(i);
+  }
+  damaged("unknown entry type");
+}
+
+std::uint32_t u32_of(const element& from) {
+  return static_cast<std::uint32_t>(number_of(from, UINT32_MAX));
+}
+
+std::uint64_t inode_of(const element& from) {
+  // Inode numbers use all 64 bits, which JSON numbers do not carry everywhere: decimal text.
+  const std::string_view text = text_of(from);
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') damaged("invalid inode");
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return value;
+}
+
+// The bit of a member in the set of those seen: duplicates are refused.
+struct Seen {
+  std::uint32_t bits = 0;
+  void once(unsigned bit) {
+    if ((bits >> bit & 1) != 0) damaged("duplicate key");
+    bits |= 1U << bit;
+  }
+};
+
+void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, const element& value) {
+  if (key == "path") {
+    seen.once(0);
+    e.path = text_of(value);
+  } else if (key == "path_b64") {
+    seen.once(0);
+    e.path = binary_of(value);
+  } else if (key == "type") {
+    seen.once(1);
+    e.type = type_of(text_of(value));
+  } else if (key == "mode") {
+    seen.once(2);
+    e.mode = static_cast<std::uint32_t>(number_of(value, 07777));
+  } else if (key == "uid") {
+    seen.once(3);
+    e.uid = u32_of(value);
+  } else if (key == "gid") {
+    seen.once(4);
+    e.gid = u32_of(value);
+  } else if (key == "user" || key == "user_b64") {
+    seen.once(5);
+    e.user = key == "user" ? std::string{text_of(value)} : binary_of(value);
+  } else if (key == "group" || key == "group_b64") {
+    seen.once(6);
+    e.group = key == "group" ? std::string{text_of(value)} : binary_of(value);
+  } else if (key == "mtime") {
+    seen.once(7);
+    e.mtime = time_of(value);
+  } else if (key == "ctime") {
+    seen.once(8);
+    e.ctime = time_of(value);
+  } else if (key == "inode") {
+    seen.once(9);
+    e.inode = inode_of(value);
+  } else if (key == "size") {
+    seen.once(10);
+    e.size = number_of(value, k_max_integer);
+  } else if (key == "target" || key == "target_b64") {
+    seen.once(11);
+    e.link_target = key == "target" ? std::string{text_of(value)} : binary_of(value);
+  } else if (key == "device") {
+    seen.once(12);
+    simdjson::dom::array numbers;
+    if (value.get_array().get(numbers) || numbers.size() != 2) damaged("invalid device");
+    e.device_major = u32_of(numbers.at(0));
+    e.device_minor = u32_of(numbers.at(1));
+  } else if (key == "xattrs") {
+    seen.once(13);
+    e.xattrs = xattrs_of(value);
+  } else if (key == "extents") {
+    seen.once(14);
+    line.extents = extents_of(value);
+  } else if (key == "parts") {
+    seen.once(15);
+    line.parts = number_of(value, k_max_integer);
+  } else {
+    damaged("unknown member of an entry");
+  }
+}
+
+void check_entry(const EntryLine& line, const Entry& e, const Seen& seen) {
+  const auto has = [&](unsigned bit) { return (seen.bits >> bit & 1) != 0; };
+  if (!has(0) || !has(1)) damaged("an entry without path or type");
+  if (!is_valid_entry_path(e.path)) damaged(fmt::format("invalid path {}", quote(e.path)));
+  if (e.type == EntryType::hard_link) {
+    if (!is_valid_entry_path(e.link_target)) damaged("invalid target of a hard link");
+  } else if (!has(2) || !has(3) || !has(4) || !has(7)) {
+    damaged(fmt::format("missing metadata of {}", quote(e.path)));
+  }
+  if (e.type == EntryType::symlink && (e.link_target.empty() || e.link_target.find('\0') != std::string::npos)) {
+    damaged("invalid target of a symlink");
+  }
+  if (e.type == EntryType::file) {
+    if (!has(10) || has(14) == has(15)) damaged(fmt::format("missing content of {}", quote(e.path)));
+  } else if (has(14) || has(15) || has(10)) {
+    damaged(fmt::format("content of {}, which is not a file", quote(e.path)));
+  }
+  if (has(15) && line.parts == 0) damaged("no parts");
+}
+
+}  // namespace
+
+const char* entry_type_name(EntryType type) noexcept {
+  return k_type_names[static_cast<std::size_t>(type)];
+}
+
+std::string entry_members(const Entry& entry) {
+  JsonWriter to;
+  to.begin_object();
+  write_members(to, entry);
+  return std::move(to).text().substr(1);
+}
+
+std::string write_entry_head(const Entry& entry) {
+  JsonWriter to;
+  to.begin_object();
+  write_members(to, entry);
+  return std::move(to).text();
+}
+
+std::string finish_entry_line(std::string_view head, const std::vector<Extent>& extents, std::uint64_t parts) {
+  std::string line{head};
+  if (parts != 0) {
+    line += fmt::format(",\"parts\":{}", parts);
+  } else {
+    line += ",\"extents\":";
+    append_extents_text(line, extents);
+  }
+  line += "}\n";
+  return line;
+}
+
+std::string write_part_line(std::uint64_t size, const std::vector<Extent>& extents) {
+  std::string line = fmt::format("{{\"part\":{},\"extents\":", size);
+  append_extents_text(line, extents);
+  line += "}\n";
+  return line;
+}
+
+struct EntryLineParser::Impl {
+  simdjson::dom::parser parser;
+};
+
+EntryLineParser::EntryLineParser() : m_impl(std::make_unique<Impl>()) {}
+EntryLineParser::~EntryLineParser() = default;
+
+EntryLine EntryLineParser::parse(std::string_view text) {
+  element root;
+  if (m_impl->parser.parse(text.data(), text.size()).get(root)) damaged("invalid JSON");
+  simdjson::dom::object object;
+  if (root.get_object().get(object)) damaged("a line is not an object");
+  EntryLine line;
+  Seen seen;
+  if (object.begin() != object.end() && object.begin().key() == "part") {
+    for (const auto& member : object) {
+      if (member.key == "part") {
+        seen.once(0);
+        line.part_size = number_of(member.value, k_max_integer);
+      } else if (member.key == "extents") {
+        seen.once(1);
+        line.extents = extents_of(member.value);
+      } else {
+        damaged("unknown member of a part");
+      }
+    }
+    if (seen.bits != 3) damaged("a part without extents");
+    return line;
+  }
+  Entry& entry = line.entry.emplace();
+  for (const auto& member : object) set_member(line, entry, seen, member.key, member.value);
+  check_entry(line, entry, seen);
+  return line;
+}
+
+}  // namespace cairn

@@ -1,0 +1,83 @@
+// Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in the pool; a bounded
+// set of decoded frames is kept for whoever needs them next.
+#pragma once
+
+#include <cstdint>
+#include <future>
+#include <list>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "repo/pack_table.hpp"
+#include "repo/repository.hpp"
+#include "util/thread_pool.hpp"
+
+namespace cairn {
+
+// A decoded frame. Its chunks are not verified yet: chunk() does that on every use, before a byte is handed out.
+class DecodedFrame {
+ public:
+  DecodedFrame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame, Bytes raw)
+      : m_directory(std::move(directory)), m_frame(frame), m_raw(std::move(raw)) {}
+  // The chunk (index in its pack), its bytes checked against the digest in the directory. Error(damaged).
+  ByteView chunk(std::uint32_t index) const;
+  std::size_t size() const noexcept { return m_raw.size(); }
+
+ private:
+  std::shared_ptr<const PackDirectory> m_directory;
+  std::uint32_t m_frame;
+  Bytes m_raw;
+};
+
+struct FrameId {
+  std::uint64_t pack = 0;  // as extents name it
+  std::uint32_t frame = 0;
+  auto operator<=>(const FrameId&) const = default;
+};
+
+struct FetchStatistics {
+  std::uint64_t bytes = 0;     // data bytes asked of the store
+  std::uint64_t requests = 0;  // for data
+};
+
+class FrameFetcher {
+ public:
+  using Future = std::shared_future<std::shared_ptr<const DecodedFrame>>;
+
+  // keep_bytes: decoded bytes that stay after their use, for frames that are needed again soon.
+  FrameFetcher(Repository& repository, ThreadPool& pool, const PackTable& packs, std::uint64_t keep_bytes);
+  FrameFetcher(const FrameFetcher&) = delete;
+  FrameFetcher& operator=(const FrameFetcher&) = delete;
+  // Waits for what is under way.
+  ~FrameFetcher();
+
+  // A future for each id, in order; frames that are neither kept nor under way are fetched. Called by one thread, not
+  // a thread of the pool. A future's error is Error(damaged) naming the pack, or a StoreError.
+  std::vector<Future> request(const std::vector<FrameId>& ids);
+
+  // The directory of a pack as extents name it.
+  std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
+
+  const FetchStatistics& statistics() const noexcept { return m_statistics; }
+
+ private:
+  struct Kept {
+    Future frame;
+    std::uint64_t bytes;
+    std::list<FrameId>::iterator age;
+  };
+  void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
+
+  Repository& m_repository;
+  ThreadPool& m_pool;
+  const PackTable& m_packs;
+  std::uint64_t m_keep_bytes;
+  std::uint64_t m_kept_bytes = 0;
+  std::map<FrameId, Kept> m_frames;
+  std::list<FrameId> m_ages;  // newest first
+  std::map<std::uint64_t, std::shared_ptr<const PackDirectory>> m_directories;
+  FetchStatistics m_statistics;
+};
+
+}  // namespace cairn

@@ -1,0 +1,68 @@
+// Names of objects in a store: built and taken apart in one place. See cairn-format(5), LAYOUT.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "codec/digest.hpp"
+#include "util/time.hpp"
+
+namespace cairn::layout {
+
+inline constexpr const char* k_config = "config/";
+inline constexpr const char* k_snapshots = "snapshots/";
+inline constexpr const char* k_packs = "packs/";
+inline constexpr const char* k_pending = "pending/";
+inline constexpr const char* k_marks = "marks/";
+inline constexpr const char* k_pins = "pins/";
+inline constexpr const char* k_lease = "lease/prune.json";
+
+// config/N-SHA256.json
+std::string descriptor_key(std::uint64_t generation, const Digest& sha256_of_object);
+struct DescriptorKey {
+  std::uint64_t generation;
+  Digest sha256;
+};
+std::optional<DescriptorKey> parse_descriptor_key(std::string_view key);
+
+// snapshots/SERIES/CUTPOINT-ID-SHA.json
+struct ManifestKey {
+  std::string series;
+  Time cut_point;
+  std::string id;      // first 16 hex digits of the snapshot id
+  std::string sha256;  // first 16 hex digits of the object's SHA-256
+};
+std::string manifest_key(const std::string& series, Time cut_point, const Digest& id, const Digest& sha256_of_object);
+std::optional<ManifestKey> parse_manifest_key(std::string_view key);
+
+// packs/aa/SHA256
+std::string pack_key(const Digest& name);
+std::optional<Digest> parse_pack_key(std::string_view key);
+
+// pending/RUN-N.json
+struct PendingKey {
+  std::string run;  // 32 hex digits
+  std::uint64_t number;
+};
+std::string pending_key(const std::string& run, std::uint64_t number);
+std::optional<PendingKey> parse_pending_key(std::string_view key);
+
+// marks/TIME-NONCE.json
+std::string mark_key(Time time, const std::string& nonce);
+std::optional<Time> parse_mark_key(std::string_view key);
+
+// pins/ID/TIME-(pin|unpin)-NONCE.json: the newest one of an id says whether it is pinned. ID is all 64 digits.
+struct PinKey {
+  Digest id;
+  Time time;
+  bool pinned;
+};
+std::string pin_key(const Digest& id, Time time, bool pinned, const std::string& nonce);
+std::optional<PinKey> parse_pin_key(std::string_view key);
+
+// [A-Za-z0-9][A-Za-z0-9._-]{0,63}, never "latest", never 8 or more hex digits and nothing else.
+bool is_valid_series(std::string_view series) noexcept;
+
+}  // namespace cairn::layout

@@ -1,0 +1,275 @@
+#include "repo/manifest.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/utf8.hpp"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::string_view k_format = "cairn-manifest";
+
+Digest digest_of(const Json& from) {
+  const auto digest = Digest::parse(from.string());
+  if (!digest) throw Error(ErrorKind::damaged, "invalid JSON: expected a SHA-256 digest");
+  return *digest;
+}
+
+Time time_of(const Json& from) {
+  const auto time = parse_time(from.string());
+  if (!time) throw Error(ErrorKind::damaged, "invalid JSON: expected a time");
+  return *time;
+}
+
+std::vector<Extent> extents_of(const Json& from) {
+  std::vector<Extent> out;
+  for (const auto& item : from.array()) {
+    const auto& fields = item.array();
+    if (fields.size() != 3) throw Error(ErrorKind::damaged, "invalid JSON: expected an extent");
+    const auto pack = fields[0].string().size() == 16 ? from_hex(fields[0].string()) : std::nullopt;
+    const std::uint64_t first = fields[1].u64();
+    const std::uint64_t count = fields[2].u64();
+    if (!pack || first > k_max_pack_chunks || count == 0 || count > k_max_pack_chunks) {
+      throw Error(ErrorKind::damaged, "invalid JSON: expected an extent");
+    }
+    Extent e;
+    for (const auto byte : *pack) e.pack = e.pack << 8 | byte;
+    e.first = static_cast<std::uint32_t>(first);
+    e.count = static_cast<std::uint32_t>(count);
+    out.push_back(e);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string Record::text() const {
+  JsonWriter to;
+  to.begin_object().member("format", "cairn-record").member("version", k_format_version);
+  to.member("series", series).member("cut_point", format_time(cut_point)).member("sequence", sequence);
+  to.key("previous");
+  if (previous) {
+    to.value(previous->hex());
+  } else {
+    to.null();
+  }
+  to.key("tags").begin_object();
+  for (const auto& [name, value] : tags) to.member(name, value);
+  to.end_object();
+  to.member("incomplete", incomplete);
+  to.key("stats").begin_object();
+  to.member("entries", stats.entries).member("files", stats.files).member("bytes", stats.bytes);
+  to.member("new_bytes", stats.new_bytes).member("stored_bytes", stats.stored_bytes);
+  to.member("packs_written", stats.packs_written).member("errors", stats.errors).end_object();
+  to.member("facts", facts.hex()).member("root", root.hex()).end_object();
+  return std::move(to).text();
+}
+
+Record Record::parse(std::string_view text) {
+  const Json json = Json::parse(text);
+  check_format(json, "cairn-record", "record");
+  Record r;
+  r.series = json.at("series").string();
+  r.cut_point = time_of(json.at("cut_point"));
+  r.sequence = json.at("sequence").u64();
+  if (!json.at("previous").is_null()) r.previous = digest_of(json.at("previous"));
+  for (const auto& [name, value] : json.at("tags").object()) r.tags[name] = value.string();
+  r.incomplete = json.at("incomplete").boolean();
+  const Json& stats = json.at("stats");
+  r.stats.entries = stats.at("entries").u64();
+  r.stats.files = stats.at("files").u64();
+  r.stats.bytes = stats.at("bytes").u64();
+  r.stats.new_bytes = stats.at("new_bytes").u64();
+  r.stats.stored_bytes = stats.at("stored_bytes").u64();
+  r.stats.packs_written = stats.at("packs_written").u64();
+  r.stats.errors = stats.at("errors").u64();
+  r.facts = digest_of(json.at("facts"));
+  r.root = digest_of(json.at("root"));
+  return r;
+}
+
+std::string Facts::text() const {
+  JsonWriter to;
+  to.begin_object().member("salt", salt).member("host", host).member("kind", kind);
+  if (is_valid_utf8(source)) {
+    to.member("source", source);
+  } else {
+    to.member("source_b64", to_base64(as_bytes(source)));
+  }
+  to.member("started", format_time(started)).member("single_file", single_file);
+  to.key("content").raw("{" + content + "}").end_object();
+  return std::move(to).text();
+}
+
+Facts Facts::parse(std::string_view text) {
+  const Json json = Json::parse(text);
+  Facts f;
+  f.salt = json.at("salt").string();
+  f.host = json.at("host").string();
+  f.kind = json.at("kind").string();
+  if (const Json* encoded = json.find("source_b64")) {
+    const auto bytes = from_base64(encoded->string());
+    if (!bytes) throw Error(ErrorKind::damaged, "invalid JSON: expected base64");
+    f.source = as_text(*bytes);
+  } else {
+    f.source = json.at("source").string();
+  }
+  f.started = time_of(json.at("started"));
+  f.single_file = json.at("single_file").boolean();
+  // Kept as it is written: the last member, so its text is what stands between its braces.
+  static_cast<void>(json.at("content").object());
+  const auto at = text.rfind("\"content\":{");
+  if (at != std::string_view::npos && text.size() >= at + 13) f.content = text.substr(at + 11, text.size() - at - 13);
+  return f;
+}
+
+std::string Root::text() const {
+  JsonWriter to;
+  to.begin_object().member("salt", salt).member("levels", levels).member("size", size);
+  std::string list;
+  append_extents_text(list, extents);
+  to.key("extents").raw(list).member("packs", packs.hex()).end_object();
+  return std::move(to).text();
+}
+
+Root Root::parse(std::string_view text) {
+  const Json json = Json::parse(text);
+  Root r;
+  r.salt = json.at("salt").string();
+  r.levels = json.at("levels").u64();
+  r.size = json.at("size").u64();
+  r.extents = extents_of(json.at("extents"));
+  r.packs = digest_of(json.at("packs"));
+  if (r.levels > 8) throw Error(ErrorKind::damaged, "invalid JSON: too many levels");
+  return r;
+}
+
+Digest packs_digest(const std::vector<PackRef>& packs) {
+  std::vector<Digest> ids;
+  ids.reserve(packs.size());
+  for (const auto& pack : packs) ids.push_back(pack.logical_id);
+  std::sort(ids.begin(), ids.end());
+  Bytes text;
+  for (const auto& id : ids) append(text, id.bytes);
+  return sha256(text);
+}
+
+Manifest Manifest::make(Record record, Facts facts, Root root, std::vector<PackRef> packs) {
+  Manifest m;
+  root.packs = packs_digest(packs);
+  m.facts = std::move(facts);
+  m.root = std::move(root);
+  m.facts_text = m.facts.text();
+  m.root_text = m.root.text();
+  record.facts = sha256(m.facts_text);
+  record.root = sha256(m.root_text);
+  m.record = std::move(record);
+  m.record_text = m.record.text();
+  m.id = sha256(m.record_text);
+  m.packs = std::move(packs);
+  return m;
+}
+
+std::string Manifest::text() const {
+  JsonWriter to;
+  to.begin_object().member("format", k_format).member("version", k_format_version);
+  write_requirements(to, requirements);
+  to.member("record", record_text);
+  to.key("signatures").begin_array().end_array();
+  to.member("seal", k_seal_none).member("facts", facts_text).newline();
+  to.member("root", root_text).newline();
+  to.key("logical_ids").begin_array();
+  for (const auto& pack : packs) to.value(pack.logical_id.hex());
+  to.end_array().newline();
+  to.key("packs").begin_array();
+  for (const auto& pack : packs) {
+    to.begin_object().member("name", pack.name.hex()).member("size", pack.size);
+    to.key("directory").begin_array().value(pack.directory_offset).value(pack.directory_size).end_array();
+    to.member("seal", pack.seal).end_object();
+  }
+  to.end_array().end_object().newline();
+  return std::move(to).text();
+}
+
+namespace {
+
+// Line 1: everything that list and status print.
+Manifest parse_first_line(const Json& json, std::string_view what) {
+  check_format(json, k_format, what);
+  Manifest m;
+  m.requirements = parse_requirements(json);
+  if (json.at("seal").string() != k_seal_none) {
+    throw Error(ErrorKind::failed, fmt::format("unable to read {}: it is sealed in a way this program does not know",
+                                               quote(what)),
+                "use a newer version of cairn");
+  }
+  m.record_text = json.at("record").string();
+  m.facts_text = json.at("facts").string();
+  m.id = sha256(m.record_text);
+  m.record = Record::parse(m.record_text);
+  m.facts = Facts::parse(m.facts_text);
+  if (sha256(m.facts_text) != m.record.facts) throw Error(ErrorKind::damaged, "facts do not fit the record");
+  return m;
+}
+
+template <class F>
+auto naming(std::string_view what, F parse) {
+  try {
+    return parse();
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::damaged) throw;
+    throw Error(ErrorKind::damaged, fmt::format("damaged manifest {}: {}", quote(what), e.message()), e.hint());
+  }
+}
+
+}  // namespace
+
+std::optional<Manifest> Manifest::parse_head(std::string_view beginning, std::string_view what) {
+  const auto end = beginning.find('\n');
+  if (end == std::string_view::npos) return std::nullopt;
+  return naming(what, [&] {
+    return std::optional{parse_first_line(Json::parse(std::string{beginning.substr(0, end)} + "}"), what)};
+  });
+}
+
+Manifest Manifest::parse(std::string_view text, std::string_view what) {
+  return naming(what, [&] {
+    const Json json = Json::parse(text);
+    Manifest m = parse_first_line(json, what);
+    m.root_text = json.at("root").string();
+    if (sha256(m.root_text) != m.record.root) throw Error(ErrorKind::damaged, "root does not fit the record");
+    m.root = Root::parse(m.root_text);
+    const auto& ids = json.at("logical_ids").array();
+    const auto& packs = json.at("packs").array();
+    if (ids.size() != packs.size()) throw Error(ErrorKind::damaged, "lists of packs differ in length");
+    std::set<std::uint64_t> prefixes;
+    for (std::size_t i = 0; i < packs.size(); ++i) {
+      PackRef ref;
+      ref.name = digest_of(packs[i].at("name"));
+      ref.size = packs[i].at("size").u64();
+      const auto& range = packs[i].at("directory").array();
+      if (range.size() != 2) throw Error(ErrorKind::damaged, "invalid directory range");
+      ref.directory_offset = range[0].u64();
+      ref.directory_size = range[1].u64();
+      ref.seal = packs[i].at("seal").string();
+      ref.logical_id = digest_of(ids[i]);
+      if (ref.size < k_pack_header_size + k_pack_trailer_size || ref.directory_offset < k_pack_header_size ||
+          ref.directory_offset > ref.size - k_pack_trailer_size ||
+          ref.directory_size != ref.size - k_pack_trailer_size - ref.directory_offset) {
+        throw Error(ErrorKind::damaged, "directory range outside its pack");
+      }
+      if (!prefixes.insert(ref.prefix()).second) throw Error(ErrorKind::damaged, "two packs of one name");
+      m.packs.push_back(std::move(ref));
+    }
+    if (packs_digest(m.packs) != m.root.packs) throw Error(ErrorKind::damaged, "pack list does not fit the record");
+    return m;
+  });
+}
+
+}  // namespace cairn

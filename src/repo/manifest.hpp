@@ -1,0 +1,98 @@
+// What a snapshot is (record, facts, root) and the object that commits it in one store (manifest).
+// Text form: cairn-format(5), SNAPSHOTS.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/digest.hpp"
+#include "repo/extent.hpp"
+#include "repo/format.hpp"
+#include "repo/pack.hpp"
+#include "util/time.hpp"
+
+namespace cairn {
+
+struct SnapshotStats {
+  std::uint64_t entries = 0;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;         // logical size of all files
+  std::uint64_t new_bytes = 0;     // raw bytes of chunks that this run stored
+  std::uint64_t stored_bytes = 0;  // bytes of packs that this run stored
+  std::uint64_t packs_written = 0;
+  std::uint64_t errors = 0;        // paths that could not be read
+};
+
+// The public part: what may be read without a key. Its text's SHA-256 is the snapshot id.
+struct Record {
+  std::string series;
+  Time cut_point;
+  std::uint64_t sequence = 1;              // 1 for the first of a series
+  std::optional<Digest> previous;          // id of the series' snapshot before
+  std::map<std::string, std::string> tags;
+  bool incomplete = false;
+  SnapshotStats stats;
+  Digest facts;  // SHA-256 of the facts' text
+  Digest root;   // SHA-256 of the root's text
+
+  std::string text() const;
+  static Record parse(std::string_view text);
+};
+
+// Where the snapshot comes from: private in a sealed store.
+struct Facts {
+  std::string salt;  // 32 hex digits, random: its digest in the record tells nothing
+  std::string host;
+  std::string kind;      // directory, sqlite, command
+  std::string source;    // path or command name, possibly not UTF-8
+  Time started;          // when the capture began, by the host's clock
+  bool single_file = false;
+  std::string content;   // JSON members about the content (SQLite), "" where none
+
+  std::string text() const;
+  static Facts parse(std::string_view text);
+};
+
+// Where the entries are.
+struct Root {
+  std::string salt;
+  std::uint64_t levels = 0;  // how often the entry list's extents were stored as a list again
+  std::uint64_t size = 0;    // bytes of the entry list
+  std::vector<Extent> extents;
+  Digest packs;  // packs_digest() of all packs
+
+  std::string text() const;
+  static Root parse(std::string_view text);
+};
+
+// SHA-256 over the logical ids, sorted.
+Digest packs_digest(const std::vector<PackRef>& packs);
+
+// A parsed and checked manifest: digests of record, facts, root and packs fit together.
+struct Manifest {
+  Requirements requirements;
+  std::string record_text;
+  std::string facts_text;
+  std::string root_text;
+  Digest id;
+  Record record;
+  Facts facts;
+  Root root;
+  std::vector<PackRef> packs;
+
+  // Builds from parts: fills in the digests, texts and id.
+  static Manifest make(Record record, Facts facts, Root root, std::vector<PackRef> packs);
+  // The object: line 1 with "}" appended is JSON too and holds all but root and packs.
+  std::string text() const;
+  // Error(damaged), or failed for a newer version. `what` names the object in messages.
+  static Manifest parse(std::string_view text, std::string_view what);
+  // Only line 1 of the object, from its first bytes: record, facts, requirements and id. Nothing where the line does
+  // not end within them.
+  static std::optional<Manifest> parse_head(std::string_view beginning, std::string_view what);
+};
+
+}  // namespace cairn

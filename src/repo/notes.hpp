@@ -1,0 +1,43 @@
+// The small objects beside snapshots: pending records of runs under way and marks of prune. See cairn-format(5).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "repo/pack.hpp"
+#include "util/time.hpp"
+
+namespace cairn {
+
+// Packs that a run stored since its last record. Prune takes them as referenced while the newest record of the run is
+// younger than the grace; a later run of the same host leans on them.
+struct PendingRecord {
+  std::string run;           // 32 hex digits
+  std::uint64_t number = 1;  // 1, 2, ... within the run
+  std::string host;
+  Time created;
+  std::vector<PackRef> packs;
+
+  std::string text() const;
+  static PendingRecord parse(std::string_view text, std::string_view what);
+};
+
+// One prune run's word: these packs are condemned, these manifests I saw, these I removed (with their bytes).
+struct Mark {
+  struct Removed {
+    std::string key;    // of the manifest
+    std::string bytes;  // the whole object: prune --undo puts it back; empty if it could not be read (set aside)
+  };
+  Time time;                // by the store's clock
+  Time newest_object;       // newest object time that the run saw: a mark older than that is void
+  std::vector<Digest> packs;
+  std::vector<std::string> seen;  // keys of all manifests that the run saw and that stay
+  std::vector<Removed> removed;
+
+  std::string text() const;
+  static Mark parse(std::string_view text, std::string_view what);
+};
+
+}  // namespace cairn

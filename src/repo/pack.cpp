@@ -1,0 +1,119 @@
+#include "repo/pack.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "repo/format.hpp"
+#include "util/error.hpp"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::string_view k_header_magic = "CAIRNPAK";
+constexpr std::string_view k_trailer_magic = "CAIRNEND";
+constexpr std::size_t k_memory_reserve = 4 * 1024 * 1024;
+
+}  // namespace
+
+std::uint64_t PackRef::prefix_of(const Digest& logical_id) noexcept {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 8; ++i) value = value << 8 | logical_id.bytes[i];
+  return value;
+}
+
+PackBuilder::PackBuilder(std::optional<fs::path> spool) {
+  if (spool) {
+    m_path = *spool / (".tmp-pack-" + random_name());
+    m_fd = open_file(*m_path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+  } else {
+    m_memory.reserve(k_memory_reserve);
+  }
+  Bytes header;
+  append(header, as_bytes(k_header_magic));
+  put_u32(header, static_cast<std::uint32_t>(k_format_version));
+  put_u32(header, 0);  // seal: none
+  append(header, random_bytes(16));
+  emit(header);
+}
+
+PackBuilder::~PackBuilder() {
+  if (m_path) ::unlink(m_path->c_str());
+}
+
+void PackBuilder::emit(ByteView bytes) {
+  m_hash.update(bytes);
+  if (m_path) {
+    write_all(m_fd.get(), bytes, *m_path);
+  } else {
+    append(m_memory, bytes);
+  }
+  m_size += bytes.size();
+}
+
+std::uint32_t PackBuilder::add_frame(ByteView stored, const std::vector<Chunk>& chunks) {
+  const std::uint32_t first = m_directory.chunk_count();
+  for (const auto& chunk : chunks) m_directory.add_chunk(chunk.digest, chunk.length);
+  m_directory.add_frame(static_cast<std::uint32_t>(stored.size()), static_cast<std::uint32_t>(chunks.size()));
+  emit(stored);
+  return first;
+}
+
+PackBuilder::Built PackBuilder::finish() {
+  Built built;
+  const Bytes directory = m_directory.encode();
+  built.ref.directory_offset = m_size;
+  built.ref.directory_size = directory.size();
+  emit(directory);
+  Bytes trailer;
+  put_u64(trailer, built.ref.directory_offset);
+  put_u64(trailer, built.ref.directory_size);
+  put_u32(trailer, static_cast<std::uint32_t>(k_format_version));
+  put_u32(trailer, 0);
+  append(trailer, as_bytes(k_trailer_magic));
+  emit(trailer);
+  built.ref.name = m_hash.finish();
+  built.ref.size = m_size;
+  built.ref.logical_id = m_directory.logical_id();
+  built.directory = std::move(m_directory);
+  built.memory = std::move(m_memory);
+  if (m_path) {
+    if (::close(m_fd.release()) != 0) throw_errno("close", m_path->native(), errno);
+    built.file = std::move(*m_path);
+    m_path.reset();
+  }
+  return built;
+}
+
+PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size) {
+  const auto damaged = [](const char* cause) -> Error {
+    return {ErrorKind::damaged, std::string{"damaged pack trailer: "} + cause};
+  };
+  if (trailer.size() != k_pack_trailer_size || as_text(trailer.subspan(24)) != k_trailer_magic) {
+    throw damaged("no magic");
+  }
+  if (get_u32(trailer.data() + 16) != k_format_version) throw damaged("unknown version");
+  if (pack_size < k_pack_header_size + k_pack_trailer_size) throw damaged("the pack is too short");
+  const PackTrailer out{get_u64(trailer.data()), get_u64(trailer.data() + 8)};
+  const std::uint64_t end = pack_size - k_pack_trailer_size;
+  if (out.directory_offset < k_pack_header_size ||
+      out.directory_offset > end || out.directory_size != end - out.directory_offset) {
+    throw damaged("directory out of range");
+  }
+  return out;
+}
+
+void check_pack_header(ByteView header) {
+  if (header.size() != k_pack_header_size || as_text(header.first(8)) != k_header_magic) {
+    throw Error(ErrorKind::damaged, "damaged pack header: no magic");
+  }
+  if (get_u32(header.data() + 8) != k_format_version) {
+    throw Error(ErrorKind::failed, "unable to read pack: unknown version", "use a newer version of cairn");
+  }
+  if (get_u32(header.data() + 12) != 0) {
+    throw Error(ErrorKind::failed, "unable to read pack: it is sealed in a way this program does not know",
+                "use a newer version of cairn");
+  }
+}
+
+}  // namespace cairn

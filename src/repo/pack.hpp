@@ -1,0 +1,85 @@
+// A pack: header, data part (zstd frames), directory, trailer. Byte layout: cairn-format(5), PACKS.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "codec/digest.hpp"
+#include "repo/pack_directory.hpp"
+#include "util/bytes.hpp"
+#include "util/file.hpp"
+
+namespace cairn {
+
+inline constexpr std::size_t k_pack_header_size = 32;
+inline constexpr std::size_t k_pack_trailer_size = 32;
+
+// How the private parts of an object are stored. Format 1 as written now knows one way.
+inline constexpr const char* k_seal_none = "none";
+
+// A pack as a manifest lists it: where its bytes are in one store, and what they are whatever the store.
+struct PackRef {
+  Digest name;                        // SHA-256 of the stored bytes: the object's name
+  std::uint64_t size = 0;             // stored bytes
+  std::uint64_t directory_offset = 0; // from the start of the pack
+  std::uint64_t directory_size = 0;
+  std::string seal = k_seal_none;
+  Digest logical_id;
+
+  auto operator<=>(const PackRef&) const = default;
+  // What extents call it.
+  std::uint64_t prefix() const noexcept { return prefix_of(logical_id); }
+  static std::uint64_t prefix_of(const Digest& logical_id) noexcept;
+};
+
+// Builds one pack, in memory or in a file of the given directory. Used by one thread.
+class PackBuilder {
+ public:
+  // spool: where to put the file; nothing: in memory.
+  explicit PackBuilder(std::optional<fs::path> spool);
+  ~PackBuilder();
+  PackBuilder(const PackBuilder&) = delete;
+  PackBuilder& operator=(const PackBuilder&) = delete;
+
+  // A compressed frame and its chunks (digest and length each).
+  struct Chunk {
+    Digest digest;
+    std::uint32_t length;
+  };
+  // Returns the index of its first chunk.
+  std::uint32_t add_frame(ByteView stored, const std::vector<Chunk>& chunks);
+
+  std::uint64_t size() const noexcept { return m_size; }
+  const PackDirectory& directory() const noexcept { return m_directory; }
+
+  struct Built {
+    PackRef ref;
+    PackDirectory directory;
+    Bytes memory;                  // the whole pack, where it was built in memory
+    std::optional<fs::path> file;  // or its file; whoever takes Built removes it
+  };
+  // Ends the pack. At least one frame was added. The builder is spent afterwards.
+  Built finish();
+
+ private:
+  void emit(ByteView bytes);
+
+  std::optional<fs::path> m_path;
+  UniqueFd m_fd;
+  Bytes m_memory;
+  Sha256 m_hash;
+  PackDirectory m_directory;
+  std::uint64_t m_size = 0;
+};
+
+// Where the directory is, from the last k_pack_trailer_size bytes of a pack of the given size. Error(damaged).
+struct PackTrailer {
+  std::uint64_t directory_offset = 0;
+  std::uint64_t directory_size = 0;
+};
+PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size);
+// Checks magic, version and seal of the first k_pack_header_size bytes. Error(damaged), newer version Error(failed).
+void check_pack_header(ByteView header);
+
+}  // namespace cairn

@@ -1,0 +1,25 @@
+#include "repo/pack_table.hpp"
+
+#include <fmt/format.h>
+
+#include "util/error.hpp"
+
+namespace cairn {
+
+PackTable::PackTable(std::vector<PackRef> packs) : m_packs(std::move(packs)) {
+  m_index.reserve(m_packs.size());
+  for (std::size_t i = 0; i < m_packs.size(); ++i) m_index.emplace(m_packs[i].prefix(), i);
+}
+
+const PackRef* PackTable::find_if_there(std::uint64_t prefix) const noexcept {
+  const auto found = m_index.find(prefix);
+  return found == m_index.end() ? nullptr : &m_packs[found->second];
+}
+
+const PackRef& PackTable::find(std::uint64_t prefix) const {
+  if (const PackRef* ref = find_if_there(prefix)) return *ref;
+  throw Error(ErrorKind::damaged,
+              fmt::format("damaged entry list: it refers to pack {:016x}, which the manifest does not list", prefix));
+}
+
+}  // namespace cairn

@@ -1,0 +1,119 @@
+// One open store and the objects of the format in it. Everything that is read is checked against what names it before
+// it is returned. All methods are thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "repo/cache.hpp"
+#include "repo/descriptor.hpp"
+#include "repo/layout.hpp"
+#include "repo/manifest.hpp"
+#include "repo/notes.hpp"
+#include "repo/pack_directory.hpp"
+#include "store/object_store.hpp"
+#include "util/log.hpp"
+
+namespace cairn {
+
+// A manifest as a listing shows it.
+struct ManifestInfo {
+  std::string key;
+  layout::ManifestKey name;
+  std::uint64_t size = 0;
+  Time stored_at;  // by the store's clock
+};
+
+// A snapshot as list shows it: the newest manifest of its id, by its head.
+struct SnapshotInfo {
+  ManifestInfo object;
+  Digest id;
+  Record record;
+  Facts facts;
+  bool pinned = false;
+};
+
+struct RepositoryOptions {
+  fs::path cache_root;                  // empty: no cache
+  std::uint64_t directory_memory = 256ULL << 20;  // bytes of decoded directories kept in memory
+};
+
+class Repository {
+ public:
+  // Makes the descriptor of a new store. The root is empty of Cairn's objects, else Error(usage) "already a store".
+  static Descriptor init(ObjectStore& store, const Descriptor& descriptor);
+
+  // Reads the descriptor (highest generation). No descriptor: Error(not_found) with a hint to run init.
+  Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions options);
+
+  ObjectStore& store() noexcept { return m_store; }
+  const Descriptor& descriptor() const noexcept { return m_descriptor; }
+  const Cache& cache() const noexcept { return m_cache; }
+
+  // Manifests by listing, ascending by key (series, then cut point). Keys that no manifest has are reported, not lost:
+  // `unknown` collects them where given.
+  std::vector<ManifestInfo> list_manifests(const std::string& series = {}, std::vector<std::string>* unknown = nullptr);
+  // Snapshots, one an id, ascending by series and cut point. A manifest whose head cannot be read is reported as a
+  // warning and left out; `unreadable` collects their keys where given.
+  std::vector<SnapshotInfo> list_snapshots(const std::string& series = {},
+                                           std::vector<std::string>* unreadable = nullptr);
+  // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found).
+  Manifest load_manifest(const ManifestInfo& info);
+  std::string load_manifest_text(const ManifestInfo& info);
+  // Commits. Returns the key.
+  std::string store_manifest(const Manifest& manifest);
+
+  // The ids that are pinned.
+  std::map<Digest, bool> pins();
+  void set_pin(const Digest& id, bool pinned);
+
+  // The directory of a pack, from memory, cache or store; its logical id was recomputed. Error(damaged) naming the
+  // pack; Error(damaged) too where the pack is missing.
+  std::shared_ptr<const PackDirectory> directory(const PackRef& ref);
+  // A directory this process just built: saves reading it back.
+  void remember_directory(const PackRef& ref, const PackDirectory& directory);
+  // Part of a pack's data part (offset counts from its start). Exactly length bytes, else Error(damaged).
+  Bytes read_data(const PackRef& ref, std::uint64_t offset, std::uint64_t length);
+
+  // All marks, and all pending records, that can be read; an unreadable one is Error(damaged).
+  struct StoredMark {
+    ObjectInfo object;
+    Mark mark;
+  };
+  std::vector<StoredMark> marks();
+  struct StoredPending {
+    ObjectInfo object;
+    PendingRecord record;
+  };
+  std::vector<StoredPending> pending();
+
+ private:
+  std::optional<Manifest> load_head(const ManifestInfo& info);
+  std::shared_ptr<const PackDirectory> recall(const Digest& logical_id);
+  void keep(const Digest& logical_id, std::shared_ptr<const PackDirectory> directory);
+  Bytes get_checked(const std::string& key, std::string_view kind);
+
+  ObjectStore& m_store;
+  Reporter& m_reporter;
+  Descriptor m_descriptor;
+  Cache m_cache;
+  std::uint64_t m_directory_limit;
+
+  struct Kept {
+    std::shared_ptr<const PackDirectory> directory;
+    std::list<Digest>::iterator age;
+  };
+  std::mutex m_mutex;
+  std::list<Digest> m_ages;  // newest first
+  std::unordered_map<Digest, Kept, DigestHash> m_directories;
+  std::uint64_t m_directory_bytes = 0;
+};
+
+}  // namespace cairn
