@@ -1,0 +1,22 @@
+// What every use case needs: an open repository, the workers, somebody to talk to, and this host's name and clock.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "repo/repository.hpp"
+#include "util/log.hpp"
+#include "util/thread_pool.hpp"
+#include "util/time.hpp"
+
+namespace cairn {
+
+struct Context {
+  Repository& repository;
+  ThreadPool& pool;
+  Reporter& reporter;
+  std::string host;
+  std::function<Time()> clock;  // this machine's
+};
+
+}  // namespace cairn

@@ -1,0 +1,47 @@
+// Takes one snapshot: capture, deduplicate, compress, pack, store, commit.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "capture/source.hpp"
+#include "codec/digest.hpp"
+#include "engine/context.hpp"
+#include "repo/manifest.hpp"
+
+namespace cairn {
+
+enum class DryRun { no, yes };
+
+struct SnapshotRequest {
+  std::string series;
+  // The series name came from a default: refused (usage) where the series' newest snapshot has another host, kind or
+  // source, so that two strangers never share a retention.
+  bool series_defaulted = false;
+  std::map<std::string, std::string> tags;
+  bool reread = false;       // read every file, whatever its metadata says
+  DryRun dry_run = DryRun::no;  // reads and deduplicates, stores nothing
+  bool single_file = false;  // the snapshot is one file, not a tree
+  std::optional<fs::path> spool;  // where large packs are built if the store has no place of its own
+  std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's, for the rhythm of pending records
+};
+
+struct SnapshotResult {
+  Digest id;  // of nothing where dry_run
+  std::string series;
+  Time cut_point;
+  SnapshotStats stats;
+  bool incomplete = false;
+  std::vector<SourceProblem> problems;
+  std::chrono::nanoseconds duration{};
+  std::string content_facts;  // JSON members
+};
+
+// Commits exactly when it returns. A SourceError that ends the capture and every StoreError leave no manifest; what was
+// stored till then is recorded (pending record, journal) for the next run.
+SnapshotResult take_snapshot(Context& context, Source& source, const SnapshotRequest& request);
+
+}  // namespace cairn

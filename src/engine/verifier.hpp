@@ -1,0 +1,45 @@
+// Checks that snapshots would restore.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/context.hpp"
+#include "repo/repository.hpp"
+
+namespace cairn {
+
+enum class VerifyLevel {
+  quick,   // every manifest; every pack of it is there with its right size
+  sample,  // and the directories, entry lists, and all bytes of a rotating share of the packs
+  full,    // and every byte, through restore's own code path, into nothing
+};
+
+struct VerifyRequest {
+  VerifyLevel level = VerifyLevel::quick;
+  std::vector<ManifestInfo> manifests;  // those to check
+  double sample_share = 0.05;           // of the packs' bytes
+};
+
+struct VerifyProblem {
+  std::string object;                  // key of what is damaged or missing
+  std::string message;
+  std::vector<std::string> snapshots;  // "SERIES@TIME (id)" of each that needs it
+};
+
+struct VerifyResult {
+  std::uint64_t snapshots = 0;
+  std::uint64_t packs = 0;       // seen with their right size
+  std::uint64_t packs_read = 0;  // decoded whole
+  std::uint64_t bytes_read = 0;  // of packs
+  std::uint64_t bytes_verified = 0;  // of files, at level full
+  std::vector<VerifyProblem> problems;
+  std::chrono::nanoseconds duration{};
+};
+
+// Problems are results, not exceptions; a store that cannot be reached is a StoreError.
+VerifyResult verify(Context& context, const VerifyRequest& request);
+
+}  // namespace cairn
