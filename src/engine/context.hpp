@@ -13,7 +13,8 @@ namespace cairn {
 
 struct Context {
   Repository& repository;
-  ThreadPool& pool;
+  ThreadPool& pool;  // one thread a processor: digests, compression
+  ThreadPool& io;    // threads that wait for the store
   Reporter& reporter;
   std::string host;
   std::function<Time()> clock;  // this machine's

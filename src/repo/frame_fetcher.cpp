@@ -30,8 +30,9 @@ ByteView DecodedFrame::chunk(std::uint32_t index) const {
   return bytes;
 }
 
-FrameFetcher::FrameFetcher(Repository& repository, ThreadPool& pool, const PackTable& packs, std::uint64_t keep_bytes)
-    : m_repository(repository), m_pool(pool), m_packs(packs), m_keep_bytes(keep_bytes) {}
+FrameFetcher::FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
+                           std::uint64_t keep_bytes)
+    : m_repository(repository), m_io(io), m_pool(pool), m_packs(packs), m_keep_bytes(keep_bytes) {}
 
 FrameFetcher::~FrameFetcher() {
   for (auto& [id, kept] : m_frames) kept.frame.wait();
@@ -69,7 +70,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
     m_kept_bytes += raw;
     m_frames.insert_or_assign(id, Kept{run->promises[i].get_future().share(), raw, m_ages.begin()});
   }
-  m_pool.submit([this, run, dir, frames, ref, begin, length] {
+  m_io.submit([this, run, dir, frames, ref, begin, length] {
     try {
       run->bytes = m_repository.read_data(ref, begin, length);
     } catch (...) {
@@ -90,8 +91,9 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
         run->promises[i].set_exception(std::current_exception());
       }
     };
-    for (std::size_t i = 1; i < frames.size(); ++i) m_pool.submit([decode, i] { decode(i); });
-    decode(0);
+    // The last future to be set lets the destructor go on: m_pool is not touched after that.
+    ThreadPool& pool = m_pool;
+    for (std::size_t i = 0; i < frames.size(); ++i) pool.submit([decode, i] { decode(i); });
   });
 }
 

@@ -1,4 +1,4 @@
-// Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in the pool; a bounded
+// Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in pools; a bounded
 // set of decoded frames is kept for whoever needs them next.
 #pragma once
 
@@ -46,7 +46,8 @@ class FrameFetcher {
   using Future = std::shared_future<std::shared_ptr<const DecodedFrame>>;
 
   // keep_bytes: decoded bytes that stay after their use, for frames that are needed again soon.
-  FrameFetcher(Repository& repository, ThreadPool& pool, const PackTable& packs, std::uint64_t keep_bytes);
+  // io: for requests; pool: for decoding.
+  FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs, std::uint64_t keep_bytes);
   FrameFetcher(const FrameFetcher&) = delete;
   FrameFetcher& operator=(const FrameFetcher&) = delete;
   // Waits for what is under way.
@@ -70,6 +71,7 @@ class FrameFetcher {
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
 
   Repository& m_repository;
+  ThreadPool& m_io;
   ThreadPool& m_pool;
   const PackTable& m_packs;
   std::uint64_t m_keep_bytes;

@@ -187,6 +187,11 @@ std::string Manifest::text() const {
   to.key("logical_ids").begin_array();
   for (const auto& pack : packs) to.value(pack.logical_id.hex());
   to.end_array().newline();
+  to.key("raw_bytes").begin_array();
+  for (const auto& pack : packs) to.value(pack.raw_bytes);
+  to.end_array().key("live_bytes").begin_array();
+  for (const auto& pack : packs) to.value(pack.live_bytes);
+  to.end_array().newline();
   to.key("packs").begin_array();
   for (const auto& pack : packs) {
     to.begin_object().member("name", pack.name.hex()).member("size", pack.size);
@@ -247,7 +252,9 @@ Manifest Manifest::parse(std::string_view text, std::string_view what) {
     m.root = Root::parse(m.root_text);
     const auto& ids = json.at("logical_ids").array();
     const auto& packs = json.at("packs").array();
-    if (ids.size() != packs.size()) throw Error(ErrorKind::damaged, "lists of packs differ in length");
+    const auto& raw_bytes = json.at("raw_bytes").array();
+    const auto& live_bytes = json.at("live_bytes").array();
+    if (ids.size() != packs.size() || raw_bytes.size() != packs.size() || live_bytes.size() != packs.size()) throw Error(ErrorKind::damaged, "lists of packs differ in length");
     std::set<std::uint64_t> prefixes;
     for (std::size_t i = 0; i < packs.size(); ++i) {
       PackRef ref;
@@ -259,6 +266,8 @@ Manifest Manifest::parse(std::string_view text, std::string_view what) {
       ref.directory_size = range[1].u64();
       ref.seal = packs[i].at("seal").string();
       ref.logical_id = digest_of(ids[i]);
+      ref.raw_bytes = raw_bytes[i].u64();
+      ref.live_bytes = live_bytes[i].u64();
       if (ref.size < k_pack_header_size + k_pack_trailer_size || ref.directory_offset < k_pack_header_size ||
           ref.directory_offset > ref.size - k_pack_trailer_size ||
           ref.directory_size != ref.size - k_pack_trailer_size - ref.directory_offset) {

@@ -75,6 +75,7 @@ PackBuilder::Built PackBuilder::finish() {
   built.ref.name = m_hash.finish();
   built.ref.size = m_size;
   built.ref.logical_id = m_directory.logical_id();
+  built.ref.raw_bytes = m_directory.raw_size();
   built.directory = std::move(m_directory);
   built.memory = std::move(m_memory);
   if (m_path) {

@@ -26,6 +26,10 @@ struct PackRef {
   std::uint64_t directory_size = 0;
   std::string seal = k_seal_none;
   Digest logical_id;
+  // Advice for the next snapshot's choice of packs to lean on, nothing a reader relies on: raw bytes of all chunks, and
+  // of those that the snapshot refers to.
+  std::uint64_t raw_bytes = 0;
+  std::uint64_t live_bytes = 0;
 
   auto operator<=>(const PackRef&) const = default;
   // What extents call it.
