@@ -1,0 +1,122 @@
+#include "engine/chunk_store.hpp"
+
+#include <cstring>
+
+#include <unistd.h>
+
+#include "codec/zstd.hpp"
+#include "repo/format.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t k_puts_at_once = 4;
+constexpr std::uint64_t k_frames_in_flight = 16ULL << 20;
+
+// Compresses, decodes again and compares: an encoder that is wrong, or memory that is, is found before the pack is
+// stored and not on the day of the restore.
+Bytes compress_checked(ByteView raw) {
+  Bytes stored = zstd_compress(raw);
+  stored.shrink_to_fit();
+  thread_local Bytes check;
+  check.resize(raw.size());
+  zstd_decompress_into(stored, check);
+  if (std::memcmp(check.data(), raw.data(), raw.size()) != 0) {
+    throw Error(ErrorKind::failed, "unable to compress: the decoded frame differs from its source",
+                "this machine's memory or processor may be faulty; nothing was committed");
+  }
+  return stored;
+}
+
+}  // namespace
+
+ChunkStore::ChunkStore(Context& context, Options options, PackSink sink)
+    : m_context(context),
+      m_options(std::move(options)),
+      m_sink(std::move(sink)),
+      m_puts(context.io, k_puts_at_once, 2 * std::max(m_options.pack_target, k_min_pack_target) + (32ULL << 20),
+             [](int) {}),
+      m_compressing(context.pool, std::size_t{4} * context.pool.size(), k_frames_in_flight,
+                    [this](CompressedFrame frame) { place_frame(std::move(frame)); }) {
+  m_raw.reserve(k_frame_target + k_max_chunk);
+}
+
+ChunkStore::~ChunkStore() = default;
+
+ChunkPlace ChunkStore::add(const Digest& digest, ByteView bytes) {
+  const ChunkPlace place{k_own_frame | m_frame, static_cast<std::uint32_t>(m_chunks.size())};
+  append(m_raw, bytes);
+  m_chunks.push_back({digest, static_cast<std::uint32_t>(bytes.size())});
+  m_raw_bytes += bytes.size();
+  if (m_raw.size() >= k_frame_target) end_frame();
+  return place;
+}
+
+void ChunkStore::end_frame() {
+  if (m_chunks.empty()) return;
+  check_interrupted();
+  if (++m_frame == k_own_frame - 1) throw Error(ErrorKind::failed, "unable to take the snapshot: too many frames");
+  auto raw = std::make_shared<Bytes>();
+  raw->reserve(k_frame_target + k_max_chunk);
+  std::swap(*raw, m_raw);
+  const std::uint64_t weight = raw->size();
+  m_compressing.push(weight, [raw, chunks = std::exchange(m_chunks, {})]() mutable {
+    CompressedFrame frame{compress_checked(*raw), std::move(chunks)};
+    return frame;
+  });
+}
+
+void ChunkStore::place_frame(CompressedFrame frame) {
+  m_stored_bytes += frame.stored.size();
+  if (m_options.discard) {
+    m_frames.push_back({0, 0});
+    return;
+  }
+  if (!m_builder) m_builder = std::make_unique<PackBuilder>(m_options.spool);
+  const std::uint32_t first = m_builder->add_frame(frame.stored, frame.chunks);
+  m_frames.push_back({static_cast<std::uint32_t>(m_packs.size()), first});
+  if (m_builder->size() >= m_options.pack_target) end_pack();
+}
+
+void ChunkStore::end_pack() {
+  if (!m_builder) return;
+  const std::uint64_t before = m_builder->size();
+  auto built = std::make_shared<PackBuilder::Built>(m_builder->finish());
+  m_builder.reset();
+  // Header, directory and trailer: what the frames do not account for.
+  m_stored_bytes += built->ref.size - before + k_pack_header_size;
+  m_packs.push_back(built->ref);
+  m_directories.push_back(std::make_shared<const PackDirectory>(built->directory));
+  const std::uint64_t weight = built->file ? 0 : built->ref.size;
+  m_puts.push(weight, [this, built] {
+    try {
+      m_sink(*built);
+    } catch (...) {
+      if (built->file) ::unlink(built->file->c_str());
+      throw;
+    }
+    if (built->file) ::unlink(built->file->c_str());
+    return 0;
+  });
+}
+
+void ChunkStore::close_pack() {
+  end_frame();
+  m_compressing.drain();
+  end_pack();
+}
+
+void ChunkStore::finish() {
+  close_pack();
+  m_puts.drain();
+}
+
+ChunkStore::PackPlace ChunkStore::place_of(ChunkPlace place) const {
+  const FramePlace& frame = m_frames.at(place.source & ~k_own_frame);
+  return {frame.pack, frame.first_chunk + place.chunk};
+}
+
+}  // namespace cairn

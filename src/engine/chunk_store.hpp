@@ -1,0 +1,87 @@
+// The writing half of a snapshot: chunks into frames, frames compressed and checked in the pool, packs put by the io
+// threads. Order is kept, bytes in flight are bounded.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/context.hpp"
+#include "engine/dedup_index.hpp"
+#include "repo/pack.hpp"
+#include "util/thread_pool.hpp"
+
+namespace cairn {
+
+// Puts one finished pack durably into the store. Called from io threads, several at once.
+using PackSink = std::function<void(const PackBuilder::Built&)>;
+
+// Used by one thread. Any failure of a job is thrown by a later call.
+class ChunkStore {
+ public:
+  struct Options {
+    std::uint64_t pack_target = 0;
+    std::optional<fs::path> spool;  // where packs are built; nothing: in memory
+    bool discard = false;           // a dry run: compress and count only
+  };
+  ChunkStore(Context& context, Options options, PackSink sink);
+  ChunkStore(const ChunkStore&) = delete;
+  ChunkStore& operator=(const ChunkStore&) = delete;
+  ~ChunkStore();
+
+  // Copies the bytes. The place names a frame of this run; place_of() tells its pack once close_pack() has returned.
+  ChunkPlace add(const Digest& digest, ByteView bytes);
+  // Ends the current frame and pack and waits until every frame has its place. Packs may still be on their way.
+  void close_pack();
+  // Waits until everything is stored.
+  void finish();
+
+  // Packs of this run, in order, complete after close_pack().
+  const std::vector<PackRef>& packs() const noexcept { return m_packs; }
+  // The pack (index in packs()) and chunk for a place of this run; after close_pack().
+  struct PackPlace {
+    std::uint32_t pack;
+    std::uint32_t chunk;
+  };
+  PackPlace place_of(ChunkPlace place) const;
+  const PackDirectory& directory(std::uint32_t pack) const { return *m_directories[pack]; }
+
+  std::uint64_t raw_bytes() const noexcept { return m_raw_bytes; }
+  std::uint64_t stored_bytes() const noexcept { return m_stored_bytes; }
+
+ private:
+  struct CompressedFrame {
+    Bytes stored;
+    std::vector<PackBuilder::Chunk> chunks;
+  };
+  struct FramePlace {
+    std::uint32_t pack;
+    std::uint32_t first_chunk;
+  };
+  void end_frame();
+  void place_frame(CompressedFrame frame);
+  void end_pack();
+
+  Context& m_context;
+  Options m_options;
+  PackSink m_sink;
+
+  Bytes m_raw;  // of the frame being filled
+  std::vector<PackBuilder::Chunk> m_chunks;
+  std::uint32_t m_frame = 0;  // its number
+
+  std::unique_ptr<PackBuilder> m_builder;
+  std::vector<FramePlace> m_frames;
+  std::vector<PackRef> m_packs;
+  std::vector<std::shared_ptr<const PackDirectory>> m_directories;
+  std::uint64_t m_raw_bytes = 0;
+  std::uint64_t m_stored_bytes = 0;
+
+  // Last, so that they wait for their jobs before anything above goes.
+  OrderedWindow<int> m_puts;
+  OrderedWindow<CompressedFrame> m_compressing;
+};
+
+}  // namespace cairn

@@ -1,0 +1,75 @@
+// Where entries wait until the names of this run's packs are known. On disk, so that memory does not grow with the
+// number of files.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/dedup_index.hpp"
+#include "util/file.hpp"
+
+namespace cairn {
+
+// An extent in the terms of one run: `source` as in ChunkPlace, or k_hole_source with the bytes in first and count.
+struct LocalExtent {
+  std::uint32_t source = 0;
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+LocalExtent local_hole(std::uint64_t bytes) noexcept;
+std::uint64_t hole_bytes(const LocalExtent& e) noexcept;
+
+struct LocalPart {
+  std::uint64_t size = 0;
+  std::vector<LocalExtent> extents;
+};
+
+// Appends a chunk, merging it into the last run where it follows it.
+void append_place(std::vector<LocalExtent>& to, ChunkPlace place);
+
+// An unlinked file written once from the beginning, then read once from the beginning. One thread.
+class SpoolFile {
+ public:
+  explicit SpoolFile(const fs::path& directory);
+  void write(ByteView bytes);
+  void rewind();
+  // Exactly that many bytes.
+  void read(ByteSpan out);
+
+ private:
+  void flush();
+  fs::path m_name;
+  UniqueFd m_fd;
+  Bytes m_buffer;
+  std::size_t m_position = 0;  // reading
+  std::uint64_t m_offset = 0;
+};
+
+// First all parts of an entry, then the entry; read back as the entry with its parts. One thread.
+class EntrySpool {
+ public:
+  explicit EntrySpool(const fs::path& directory);
+  void add_part(const LocalPart& part);
+  // head: the entry's text without its extents (write_entry_head()); is_file: it has content, perhaps empty.
+  void add_entry(const std::string& head, bool is_file);
+
+  struct Stored {
+    std::string head;
+    bool is_file = false;
+    std::uint64_t parts = 0;
+  };
+  void rewind();
+  // False at the end. The caller takes exactly `parts` parts by next_part() before the next entry.
+  bool next_entry(Stored& out);
+  void next_part(LocalPart& out);
+
+ private:
+  SpoolFile m_entries;
+  SpoolFile m_parts;
+  std::uint64_t m_pending_parts = 0;
+  std::uint64_t m_left = 0;
+};
+
+}  // namespace cairn
