@@ -1,0 +1,60 @@
+// The standard output of a program (or of a pipeline of them) as a source of one file.
+#pragma once
+
+#include "capture/source.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+// What a dump's size must be to be believed: a dump of an emptied or half-configured database also ends with status 0.
+struct SizeGuard {
+  std::uint64_t minimum = 0;              // bytes
+  std::optional<double> largest_drop;     // share (0 to 1) by which it may be smaller than the previous one
+  std::optional<std::uint64_t> previous;  // bytes of the series' previous snapshot
+};
+// Nothing if size passes, else why not ("it gave 12 B, less than the least of 1 KiB"). Pure.
+std::optional<std::string> refuse_size(const SizeGuard& guard, std::uint64_t size);
+
+struct CommandOptions {
+  // One argument vector for each stage of the pipeline; no shell looks at them.
+  std::vector<std::vector<std::string>> stages;
+  std::string file_name;  // of the entry: one component of a path
+  SizeGuard guard;
+};
+
+// One entry, a regular file of mode 0600 that belongs to whom this process runs as; its time is the start of the
+// command. The command starts at open(), which can be called once only. finish() throws SourceError(failed) unless
+// every stage exits 0 and the size passes the guard: "producer 'pg_dump' exited with status 1". What the programs
+// write to standard error is passed on.
+class CommandSource : public Source {
+ public:
+  explicit CommandSource(CommandOptions options);
+
+  const char* kind() const override { return "command"; }
+  // The programs' names, "pg_dump | gzip". No arguments: people put passwords there.
+  std::string location() const override;
+  std::optional<SourceItem> next() override;
+  const std::vector<SourceProblem>& problems() const override { return m_problems; }
+  // The start of the command; before it, of the program.
+  Time cut_point() const override { return Time{Nanoseconds{m_state->cut_point.load()}}; }
+
+  // What the opener shares with the source, which it may outlive.
+  struct State {
+    CommandOptions options;
+    std::atomic<std::int64_t> cut_point{0};  // nanoseconds since 1970
+    std::atomic<bool> started{false};
+  };
+
+ private:
+  std::shared_ptr<State> m_state;
+  bool m_delivered = false;
+  std::vector<SourceProblem> m_problems;
+};
+
+}  // namespace cairn

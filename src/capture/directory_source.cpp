@@ -1,0 +1,222 @@
+#include "capture/directory_source.hpp"
+
+#include "capture/file_kind.hpp"
+#include "util/beneath.hpp"
+#include "util/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <set>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> k_companions{"-journal", "-shm", "-wal"};
+
+// The first bytes of a regular file; empty where it cannot be read (opening it later says why).
+Bytes read_head(int directory, const std::string& name) {
+  const UniqueFd fd = open_for_capture(directory, name);
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  Bytes head(k_file_head_size);
+  const ssize_t n = retry_interrupted([&] { return ::pread(fd.get(), head.data(), head.size(), 0); });
+  head.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+  return head;
+}
+
+bool is_regular(int directory, const std::string& name) noexcept {
+  struct stat status {};
+  return ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
+}
+
+// Whether name is a SQLite database. An empty file is one of no pages if what lies beside it is SQLite's.
+bool is_database(int directory, const std::string& name) {
+  struct stat status {};
+  if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) return false;
+  if (status.st_size == 0) {
+    return std::any_of(k_companions.begin(), k_companions.end(), [&](std::string_view suffix) {
+      return is_sqlite_log(read_head(directory, name + std::string{suffix}));
+    });
+  }
+  return is_sqlite_database(read_head(directory, name), static_cast<std::uint64_t>(status.st_size));
+}
+
+std::uint64_t allocated_size(const struct stat& status) noexcept {
+  return std::min(static_cast<std::uint64_t>(status.st_size), static_cast<std::uint64_t>(status.st_blocks) * 512);
+}
+
+}  // namespace
+
+DirectorySource::DirectorySource(const DirectoryOptions& options)
+    : m_tree(std::make_shared<SourceTree>()), m_reread(options.reread), m_cut_point(std::chrono::system_clock::now()) {
+  const std::unique_ptr<char, void (*)(void*)> real{::realpath(options.path.c_str(), nullptr), std::free};
+  // A source that does not exist is a failure, not "no such store or snapshot".
+  const auto fail = [&](std::string_view verb) {
+    throw SourceError(ErrorKind::failed,
+                      fmt::format("unable to {} {}: {}", verb, quote(options.path.native()), errno_text(errno)));
+  };
+  if (!real) fail("open");
+  m_location = real.get();
+  m_walk_options = {.exclude = PatternList{options.exclude},
+                    .include = PatternList{options.include},
+                    .one_file_system = options.one_file_system,
+                    .exclude_caches = options.exclude_caches};
+  struct stat status {};
+  if (::lstat(m_location.c_str(), &status) != 0) fail("stat");
+  if (S_ISBLK(status.st_mode) || S_ISCHR(status.st_mode)) {
+    throw SourceError(ErrorKind::failed, fmt::format("unable to capture {}: it is a device", quote(m_location)),
+                      "capture its content through a command source");
+  }
+  const bool single = !S_ISDIR(status.st_mode);
+  const fs::path real_path{m_location};
+  const fs::path root = single ? real_path.parent_path() : real_path;
+  m_tree->location = root.native();
+  // O_PATH is enough for the directory of a single file, which need not be readable.
+  m_tree->root = UniqueFd{::open(root.c_str(), (single ? O_PATH : O_RDONLY) | O_DIRECTORY | O_CLOEXEC)};
+  if (!m_tree->root) fail("open directory");
+  if (single) {
+    m_single = real_path.filename().native();
+  } else {
+    m_walk.emplace(m_tree->root.get(), m_tree->location, m_walk_options,
+                   [this](const std::string& path, const std::string& message) { report(path, message); });
+  }
+}
+
+std::uint64_t DirectorySource::estimate() {
+  struct stat status {};
+  if (is_single_file()) {
+    const bool known = m_single && ::fstatat(m_tree->root.get(), m_single->c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    return known ? allocated_size(status) : 0;
+  }
+  std::uint64_t sum = 0;
+  std::set<FileKey> seen;
+  DirectoryWalk walk{m_tree->root.get(), m_tree->location, m_walk_options,
+                     [](const std::string&, const std::string&) { /* the capture itself will report it */ }};
+  while (const auto found = walk.next()) {
+    if (!S_ISREG(found->status.st_mode)) continue;
+    if (found->status.st_nlink > 1 && !seen.insert({found->status.st_dev, found->status.st_ino}).second) continue;
+    sum += allocated_size(found->status);
+  }
+  return sum;
+}
+
+std::optional<SourceItem> DirectorySource::next() {
+  if (!m_walk) return next_single();
+  while (const auto found = m_walk->next()) {
+    bool has_wal = false;
+    if (S_ISREG(found->status.st_mode)) {
+      if (belongs_to_database(*found)) continue;
+      has_wal = note_database(*found);
+    }
+    if (auto item = make_item(*found, has_wal)) return item;
+  }
+  return std::nullopt;
+}
+
+std::optional<SourceItem> DirectorySource::next_single() {
+  if (!m_single) return std::nullopt;
+  const std::string name = std::move(*m_single);
+  m_single.reset();
+  const int root = m_tree->root.get();
+  DirectoryWalk::Found found{.path = name, .name = name, .directory = root, .self = -1, .status = {}};
+  if (::fstatat(root, name.c_str(), &found.status, AT_SYMLINK_NOFOLLOW) != 0) {
+    throw SourceError(ErrorKind::failed, fmt::format("unable to stat {}: {}", quote(m_location), errno_text(errno)));
+  }
+  const bool has_wal = S_ISREG(found.status.st_mode) && is_regular(root, name + "-wal");
+  if (has_wal && !is_database(root, name)) {
+    report(name,
+           fmt::format("{} has a -wal beside it but is no SQLite database: stored without it", quote(m_location)));
+  }
+  return make_item(found, has_wal);
+}
+
+// Looks at a regular file before anybody reads it: once a SQLite capture has it open, this process must not open and
+// close it again (that would drop SQLite's locks). Returns whether a -wal lies beside it.
+bool DirectorySource::note_database(const DirectoryWalk::Found& found) {
+  const bool accompanied = std::any_of(k_companions.begin(), k_companions.end(), [&](std::string_view suffix) {
+    return m_walk->has_sibling(found.name + std::string{suffix});
+  });
+  if (!accompanied) return false;
+  const bool has_wal = m_walk->has_sibling(found.name + "-wal");
+  const bool database = is_database(found.directory, found.name);
+  m_accompanied.emplace(found.path, database);
+  if (has_wal && !database) {
+    report(found.path, fmt::format("{} has a -wal beside it but is no SQLite database: both are stored as they are, "
+                                   "and may not be one state",
+                                   quote(path_below(m_location, found.path))));
+  }
+  return has_wal;
+}
+
+bool DirectorySource::belongs_to_database(const DirectoryWalk::Found& found) const {
+  for (const std::string_view suffix : k_companions) {
+    if (!found.name.ends_with(suffix) || found.name.size() == suffix.size()) continue;
+    const auto known = m_accompanied.find(found.path.substr(0, found.path.size() - suffix.size()));
+    if (known != m_accompanied.end()) return known->second;
+    // A name that was not looked at although it is there: excluded by a pattern, so nobody captures it.
+    const std::string base = found.name.substr(0, found.name.size() - suffix.size());
+    return m_walk->has_sibling(base) && is_database(found.directory, base);
+  }
+  return false;
+}
+
+// True, and the entry made a hard_link, where an earlier entry is the same file.
+bool DirectorySource::link_to_first_name(Entry& entry, const struct stat& status) {
+  if (status.st_nlink < 2) return false;
+  const FileKey key{status.st_dev, status.st_ino};
+  const auto [at, is_first] = m_first_names.try_emplace(key, FirstName{entry.path, status.st_nlink - 1});
+  if (is_first) return false;
+  entry.type = EntryType::hard_link;
+  entry.link_target = at->second.path;
+  entry.size = 0;
+  if (--at->second.names_left == 0) m_first_names.erase(at);
+  return true;
+}
+
+std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::Found& found, bool has_wal) {
+  SourceItem item;
+  Entry& entry = item.entry;
+  entry.path = found.path;
+  apply_status(entry, found.status, m_tree->names);
+  if (entry.type != EntryType::directory && link_to_first_name(entry, found.status)) return item;
+  const std::string shown = path_below(m_tree->location, found.path);
+  // An entry that is left out must not be what later names link to.
+  const auto leave_out = [&] { m_first_names.erase(FileKey{found.status.st_dev, found.status.st_ino}); };
+  try {
+    if (entry.type == EntryType::symlink) entry.link_target = read_link_at(found.directory, found.name, shown);
+  } catch (const SourceError& e) {
+    if (e.kind() != ErrorKind::not_found) report(found.path, e.message());
+    leave_out();
+    return std::nullopt;
+  }
+  try {
+    entry.xattrs =
+        found.self >= 0 ? read_xattrs(found.self, shown) : read_xattrs_at(found.directory, found.name, shown);
+  } catch (const SourceError& e) {
+    // Vanished (see DirectoryWalk), or stored without its attributes.
+    if (e.kind() == ErrorKind::not_found) {
+      leave_out();
+      return std::nullopt;
+    }
+    report(found.path, e.message());
+  }
+  if (entry.type == EntryType::file) {
+    const bool always = has_wal || m_reread == DirectoryOptions::Reread::yes;
+    item.content = std::make_shared<FileOpener>(m_tree, found.path,
+                                                always ? FileOpener::AlwaysRead::yes : FileOpener::AlwaysRead::no);
+  }
+  return item;
+}
+
+void DirectorySource::report(const std::string& path, const std::string& message) {
+  m_problems.push_back({path, message});
+}
+
+}  // namespace cairn

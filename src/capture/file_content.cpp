@@ -1,0 +1,131 @@
+#include "capture/file_content.hpp"
+
+#include "capture/directory_walk.hpp"
+#include "capture/file_kind.hpp"
+#include "util/beneath.hpp"
+#include "util/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+// One whole read; fewer bytes than asked only at the end of the file.
+std::size_t read_source(int fd, ByteSpan out, std::uint64_t offset, const std::string& shown) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = retry_interrupted(
+        [&] { return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
+    if (n < 0) throw_source_errno("read", shown, errno);
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+bool same_time(const struct timespec& a, const struct timespec& b) noexcept {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+}  // namespace
+
+UniqueFd open_for_capture(int directory, std::string_view path) noexcept {
+  constexpr int k_flags = O_RDONLY | O_NONBLOCK;
+  UniqueFd fd = open_beneath(directory, path, k_flags | O_NOATIME);
+  if (!fd && errno == EPERM) fd = open_beneath(directory, path, k_flags);
+  return fd;
+}
+
+FileContent::FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule)
+    : m_fd(std::move(fd)),
+      m_shown(std::move(shown)),
+      m_opened(opened),
+      m_rule(rule),
+      m_size(static_cast<std::uint64_t>(opened.st_size)),
+      // Fewer blocks than bytes: only then is it worth asking for holes. st_blocks counts 512 bytes each (stat(2)).
+      m_sparse(static_cast<std::uint64_t>(opened.st_blocks) * 512 < m_size) {
+  ::posix_fadvise(m_fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  if (!m_sparse) m_hole_begin = m_hole_end = m_size;
+}
+
+// Finds the next hole at or after m_position that is worth naming; small ones are read as the zeros they are.
+void FileContent::find_hole() {
+  std::uint64_t from = m_position;
+  for (;;) {
+    const off_t hole = ::lseek(m_fd.get(), static_cast<off_t>(from), SEEK_HOLE);
+    // ENXIO: from is at or past the end, the file was shortened meanwhile. Anything else: no holes to be had here.
+    if (hole < 0 || static_cast<std::uint64_t>(hole) >= m_size) break;
+    const off_t data = ::lseek(m_fd.get(), hole, SEEK_DATA);
+    if (data < 0 && errno != ENXIO) break;
+    const auto begin = (static_cast<std::uint64_t>(hole) + k_hole_unit - 1) / k_hole_unit * k_hole_unit;
+    const bool to_end = data < 0 || static_cast<std::uint64_t>(data) >= m_size;
+    const auto end = to_end ? m_size : static_cast<std::uint64_t>(data) / k_hole_unit * k_hole_unit;
+    if (begin < end) {
+      m_hole_begin = begin;
+      m_hole_end = end;
+      return;
+    }
+    if (to_end) break;
+    from = static_cast<std::uint64_t>(data);
+  }
+  m_hole_begin = m_hole_end = m_size;
+}
+
+Content::Piece FileContent::read(ByteSpan out) {
+  if (m_position >= m_size) return {};
+  if (m_sparse && m_position >= m_hole_end) find_hole();
+  if (m_position == m_hole_begin) {
+    const std::uint64_t length = m_hole_end - m_position;
+    m_position = m_hole_end;
+    return {Piece::Kind::hole, length};
+  }
+  const std::uint64_t length = std::min<std::uint64_t>(out.size(), m_hole_begin - m_position);
+  const std::size_t n = read_source(m_fd.get(), out.first(static_cast<std::size_t>(length)), m_position, m_shown);
+  if (n == 0) {
+    m_position = m_size;  // shortened meanwhile: finish() reports it
+    return {};
+  }
+  m_position += n;
+  return {Piece::Kind::data, n};
+}
+
+Content::Outcome FileContent::finish() {
+  struct stat now {};
+  if (::fstat(m_fd.get(), &now) != 0) throw_source_errno("stat", m_shown, errno);
+  const bool same = now.st_size == m_opened.st_size && same_time(now.st_mtim, m_opened.st_mtim) &&
+                    same_time(now.st_ctim, m_opened.st_ctim);
+  return same ? Outcome::consistent : Outcome::changed;
+}
+
+std::unique_ptr<Content> FileOpener::open(Entry& entry) {
+  std::string shown = path_below(m_tree->location, m_path);
+  UniqueFd fd = open_for_capture(m_tree->root.get(), m_path);
+  if (!fd) throw_source_errno("open", shown, errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) throw_source_errno("stat", shown, errno);
+  if (!S_ISREG(status.st_mode)) {
+    throw SourceError(ErrorKind::failed,
+                      fmt::format("unable to read {}: it is no regular file any more", quote(shown)));
+  }
+  const Time seen_ctime = entry.ctime;
+  const std::uint64_t seen_inode = entry.inode;
+  apply_status(entry, status, m_tree->names);
+  // A change of the xattrs is a change of ctime.
+  if (entry.ctime != seen_ctime || entry.inode != seen_inode) entry.xattrs = read_xattrs(fd.get(), shown);
+
+  std::array<std::uint8_t, k_file_head_size> buffer;
+  const ByteView head{buffer.data(), read_source(fd.get(), buffer, 0, shown)};
+  const std::size_t slash = m_path.rfind('/');
+  const auto name = std::string_view{m_path}.substr(slash == std::string::npos ? 0 : slash + 1);
+  const ChunkRule rule = chunk_rule_for(name, head, entry.size);
+  return std::make_unique<FileContent>(std::move(fd), std::move(shown), status, rule);
+}
+
+}  // namespace cairn

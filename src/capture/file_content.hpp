@@ -1,0 +1,73 @@
+// The bytes of one file of a directory source.
+#pragma once
+
+#include "capture/metadata.hpp"
+#include "capture/source.hpp"
+#include "util/file.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <sys/stat.h>
+
+namespace cairn {
+
+// What all files of one capture share. Outlives the source where an opener still refers to it.
+struct SourceTree {
+  UniqueFd root;         // the directory that entry paths are relative to
+  std::string location;  // its path, for messages
+  OwnerNames names;
+};
+
+// O_RDONLY without following a link, without waiting (a FIFO put in the file's place must not hang the capture), and
+// without touching the access time where that is allowed. Empty, and errno set, on failure.
+UniqueFd open_for_capture(int directory, std::string_view path) noexcept;
+
+// A regular file. Sparse files give their holes (SEEK_HOLE), rounded inwards to multiples of k_hole_unit. Reads at
+// most the size at open(): what is appended meanwhile is not this state, and finish() reports it.
+class FileContent : public Content {
+ public:
+  static constexpr std::uint64_t k_hole_unit = 65536;
+
+  FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule);
+
+  ChunkRule rule() const override { return m_rule; }
+  std::uint64_t expected_size() const override { return m_size; }
+  Piece read(ByteSpan out) override;
+  Outcome finish() override;
+
+ private:
+  void find_hole();
+
+  UniqueFd m_fd;
+  std::string m_shown;
+  struct stat m_opened;
+  ChunkRule m_rule;
+  std::uint64_t m_size;
+  std::uint64_t m_position = 0;
+  // The next hole; [m_position, m_hole_begin) is data. Both are m_size where no hole follows.
+  std::uint64_t m_hole_begin = 0;
+  std::uint64_t m_hole_end = 0;
+  bool m_sparse;
+};
+
+// Opens a file by its path below the tree's root. What is found there when it is opened is truth: size, times, owner,
+// mode and xattrs of the entry follow it. Throws SourceError; its kind is not_found where the name vanished after the
+// walk, which is no problem of the capture (the entry is to be left out).
+class FileOpener : public ContentOpener {
+ public:
+  enum class AlwaysRead { no, yes };
+  FileOpener(std::shared_ptr<SourceTree> tree, std::string path, AlwaysRead always_read)
+      : m_tree(std::move(tree)), m_path(std::move(path)), m_always_read(always_read) {}
+
+  std::unique_ptr<Content> open(Entry& entry) override;
+  bool always_read() const override { return m_always_read == AlwaysRead::yes; }
+
+ private:
+  std::shared_ptr<SourceTree> m_tree;
+  std::string m_path;
+  AlwaysRead m_always_read;
+};
+
+}  // namespace cairn

@@ -1,0 +1,177 @@
+#include "capture/metadata.hpp"
+
+#include "util/error.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <climits>
+#include <fmt/format.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t k_lookup_buffer_limit = std::size_t{1} << 20;
+
+// getpwuid_r and getgrgid_r alike: the buffer grows until the record fits.
+template <class Record, class Lookup>
+std::string look_up(Lookup lookup, char* Record::*name) {
+  std::vector<char> buffer(1024);
+  for (;;) {
+    Record record{};
+    Record* found = nullptr;
+    const int error = lookup(&record, buffer.data(), buffer.size(), &found);
+    if (error == EINTR) continue;
+    if (error == ERANGE && buffer.size() < k_lookup_buffer_limit) {
+      buffer.resize(buffer.size() * 2);
+      continue;
+    }
+    // A directory service that does not answer costs the name, not the snapshot: the number is what counts.
+    return error == 0 && found != nullptr ? std::string{found->*name} : std::string{};
+  }
+}
+
+Time to_time(const struct timespec& at) noexcept {
+  constexpr std::int64_t k_second = 1'000'000'000;
+  constexpr std::int64_t k_last_second = INT64_MAX / k_second - 1;
+  const std::int64_t seconds = std::clamp<std::int64_t>(at.tv_sec, -k_last_second, k_last_second);
+  return Time{Nanoseconds{seconds * k_second + at.tv_nsec}};
+}
+
+EntryType to_type(mode_t mode) noexcept {
+  switch (mode & S_IFMT) {
+    case S_IFDIR:
+      return EntryType::directory;
+    case S_IFLNK:
+      return EntryType::symlink;
+    case S_IFIFO:
+      return EntryType::fifo;
+    case S_IFSOCK:
+      return EntryType::socket;
+    case S_IFCHR:
+      return EntryType::char_device;
+    case S_IFBLK:
+      return EntryType::block_device;
+    default:
+      return EntryType::file;
+  }
+}
+
+// Reads a value whose size may change between asking for it and reading it. call(buffer, size) is one of the
+// f/l-listxattr and -getxattr calls; negative is the errno.
+template <class Call>
+std::pair<std::string, int> read_growing(Call call) {
+  std::string value;
+  for (;;) {
+    const ssize_t need = call(nullptr, 0);
+    if (need < 0) return {{}, errno};
+    if (need == 0) return {{}, 0};
+    value.resize(static_cast<std::size_t>(need));
+    const ssize_t got = call(value.data(), value.size());
+    if (got >= 0) {
+      value.resize(static_cast<std::size_t>(got));
+      return {std::move(value), 0};
+    }
+    if (errno != ERANGE) return {{}, errno};
+  }
+}
+
+template <class List, class Get>
+std::vector<Xattr> read_all(List list, Get get, std::string_view shown) {
+  const auto [names, error] = read_growing(list);
+  std::vector<Xattr> xattrs;
+  if (error != 0) {
+    if (error == ENOTSUP) return xattrs;
+    throw_source_errno("list the extended attributes of", shown, error);
+  }
+  for (std::size_t begin = 0; begin < names.size();) {
+    const std::string name{names.c_str() + begin};
+    begin += name.size() + 1;
+    auto [value, get_error] =
+        read_growing([&](char* buffer, std::size_t size) { return get(name.c_str(), buffer, size); });
+    if (get_error == ENODATA || get_error == ENOTSUP) continue;
+    if (get_error != 0) {
+      throw_source_errno(fmt::format("read extended attribute {} of", quote(name)), shown, get_error);
+    }
+    xattrs.push_back({name, std::move(value)});
+  }
+  std::sort(xattrs.begin(), xattrs.end());
+  return xattrs;
+}
+
+}  // namespace
+
+std::string OwnerNames::user(std::uint32_t uid) {
+  const std::lock_guard lock{m_mutex};
+  const auto [at, is_new] = m_users.try_emplace(uid);
+  if (is_new) {
+    at->second = look_up<passwd>([&](auto... rest) { return ::getpwuid_r(uid, rest...); }, &passwd::pw_name);
+  }
+  return at->second;
+}
+
+std::string OwnerNames::group(std::uint32_t gid) {
+  const std::lock_guard lock{m_mutex};
+  const auto [at, is_new] = m_groups.try_emplace(gid);
+  if (is_new) {
+    at->second = look_up<struct group>([&](auto... rest) { return ::getgrgid_r(gid, rest...); }, &group::gr_name);
+  }
+  return at->second;
+}
+
+void apply_status(Entry& entry, const struct stat& status, OwnerNames& names) {
+  entry.type = to_type(status.st_mode);
+  entry.mode = status.st_mode & 07777U;
+  entry.uid = status.st_uid;
+  entry.gid = status.st_gid;
+  entry.user = names.user(status.st_uid);
+  entry.group = names.group(status.st_gid);
+  entry.mtime = to_time(status.st_mtim);
+  entry.ctime = to_time(status.st_ctim);
+  entry.inode = status.st_ino;
+  entry.size = entry.type == EntryType::file ? static_cast<std::uint64_t>(status.st_size) : 0;
+  const bool device = entry.type == EntryType::char_device || entry.type == EntryType::block_device;
+  entry.device_major = device ? major(status.st_rdev) : 0;
+  entry.device_minor = device ? minor(status.st_rdev) : 0;
+}
+
+std::vector<Xattr> read_xattrs(int fd, std::string_view shown) {
+  return read_all([&](char* buffer, std::size_t size) { return ::flistxattr(fd, buffer, size); },
+                  [&](const char* name, char* buffer, std::size_t size) { return ::fgetxattr(fd, name, buffer, size); },
+                  shown);
+}
+
+std::vector<Xattr> read_xattrs_at(int directory, const std::string& name, const std::string& shown) {
+  static const bool has_proc = ::access("/proc/self/fd", X_OK) == 0;
+  const std::string path = has_proc ? fmt::format("/proc/self/fd/{}/{}", directory, name) : shown;
+  const char* const text = path.c_str();
+  return read_all([&](char* buffer, std::size_t size) { return ::llistxattr(text, buffer, size); },
+                  [&](const char* key, char* buffer, std::size_t size) { return ::lgetxattr(text, key, buffer, size); },
+                  shown);
+}
+
+std::string read_link_at(int directory, const std::string& name, std::string_view shown) {
+  std::string target(256, '\0');
+  for (;;) {
+    const ssize_t n = ::readlinkat(directory, name.c_str(), target.data(), target.size());
+    if (n < 0) throw_source_errno("read symbolic link", shown, errno);
+    if (static_cast<std::size_t>(n) < target.size()) {
+      target.resize(static_cast<std::size_t>(n));
+      return target;
+    }
+    target.resize(target.size() * 2);
+  }
+}
+
+void throw_source_errno(std::string_view verb, std::string_view path, int error_number) {
+  throw SourceError(error_number == ENOENT ? ErrorKind::not_found : ErrorKind::failed,
+                    fmt::format("unable to {} {}: {}", verb, quote(path), errno_text(error_number)));
+}
+
+}  // namespace cairn

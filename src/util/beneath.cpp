@@ -1,0 +1,76 @@
+#include "util/beneath.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <unistd.h>
+
+#include <climits>
+#include <sys/syscall.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t k_name_max = 255;
+
+// One component; name need not end in a NUL.
+int open_component(int directory, std::string_view name, int flags, unsigned mode) noexcept {
+  if (name.size() > k_name_max) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  std::array<char, k_name_max + 1> text;
+  std::memcpy(text.data(), name.data(), name.size());
+  text[name.size()] = '\0';
+  return retry_interrupted([&] { return ::openat(directory, text.data(), flags, mode); });
+}
+
+UniqueFd open_by_components(int directory, std::string_view path, int flags, unsigned mode) noexcept {
+  UniqueFd current;
+  for (;;) {
+    const std::size_t slash = path.find('/');
+    const int base = current ? current.get() : directory;
+    if (slash == std::string_view::npos) return UniqueFd{open_component(base, path, flags, mode)};
+    UniqueFd next{open_component(base, path.substr(0, slash), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)};
+    if (!next) return {};
+    const int saved = errno;
+    current = std::move(next);
+    errno = saved;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+// EPERM is what older container sandboxes answer to system calls they do not know.
+bool lacks_openat2(int error) noexcept {
+  return error == ENOSYS || error == EPERM || error == EINVAL || error == E2BIG;
+}
+
+}  // namespace
+
+UniqueFd open_beneath(int directory, std::string_view path, int flags, unsigned mode) noexcept {
+  flags |= O_CLOEXEC | O_NOFOLLOW;
+  // A path of one component needs no help: O_NOFOLLOW says it all.
+  if (path.find('/') == std::string_view::npos) return UniqueFd{open_component(directory, path, flags, mode)};
+
+  static std::atomic<bool> usable{true};
+  if (usable.load(std::memory_order_relaxed) && path.size() < PATH_MAX) {
+    std::array<char, PATH_MAX> text;
+    std::memcpy(text.data(), path.data(), path.size());
+    text[path.size()] = '\0';
+    struct open_how how {};
+    how.flags = static_cast<std::uint64_t>(static_cast<unsigned>(flags));
+    how.mode = (flags & O_CREAT) != 0 ? mode : 0;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+    const long fd = retry_interrupted([&] { return ::syscall(SYS_openat2, directory, text.data(), &how, sizeof how); });
+    if (fd >= 0) return UniqueFd{static_cast<int>(fd)};
+    // EPERM may also be the honest answer (O_NOATIME on somebody else's file): the walk by components tells.
+    if (!lacks_openat2(errno) && errno != EAGAIN) return {};
+    if (errno == ENOSYS) usable.store(false, std::memory_order_relaxed);
+  }
+  return open_by_components(directory, path, flags, mode);
+}
+
+}  // namespace cairn

@@ -1,0 +1,26 @@
+// Opening below a directory without ever following a symbolic link: what a walk reads and what a restore writes stays
+// inside its tree, whoever else renames things in it meanwhile.
+#pragma once
+
+#include "util/file.hpp"
+
+#include <cerrno>
+#include <string_view>
+
+namespace cairn {
+
+// Opens path (components separated by '/', none of them empty, "." or "..", or "." alone) below the open directory.
+// A symbolic link in any component fails with ELOOP or ENOTDIR, unless it is the last one and flags has O_PATH.
+// O_CLOEXEC and O_NOFOLLOW are added. openat2(2) where the kernel has and allows it, else (and where path is longer
+// than PATH_MAX) one openat(2) a component. On failure the result is empty and errno says why. Thread-safe.
+UniqueFd open_beneath(int directory, std::string_view path, int flags, unsigned mode = 0) noexcept;
+
+// Runs a call until it does not fail with EINTR.
+template <class F>
+auto retry_interrupted(F call) noexcept(noexcept(call())) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+}  // namespace cairn

@@ -1,0 +1,266 @@
+#include "util/process.hpp"
+
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <thread>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+namespace cairn {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t k_tail_limit = 4096;
+// How long a wait lasts before the interrupt flag is looked at: a signal may have been delivered to another thread.
+constexpr int k_poll_ms = 100;
+constexpr auto k_end_grace = 2s;
+
+struct Pipe {
+  UniqueFd read_end;
+  UniqueFd write_end;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> fds{};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) throw_errno("create", "pipe", errno);
+  return {UniqueFd{fds[0]}, UniqueFd{fds[1]}};
+}
+
+class SpawnActions {
+ public:
+  SpawnActions() { posix_spawn_file_actions_init(&m_actions); }
+  SpawnActions(const SpawnActions&) = delete;
+  SpawnActions& operator=(const SpawnActions&) = delete;
+  ~SpawnActions() { posix_spawn_file_actions_destroy(&m_actions); }
+  // dup2 in the child also clears close-on-exec, even where both numbers are the same (POSIX.1-2017 as glibc has it).
+  void connect(int from, int to) { posix_spawn_file_actions_adddup2(&m_actions, from, to); }
+  const posix_spawn_file_actions_t* get() const noexcept { return &m_actions; }
+
+ private:
+  posix_spawn_file_actions_t m_actions{};
+};
+
+class SpawnAttributes {
+ public:
+  explicit SpawnAttributes(pid_t group) {
+    posix_spawnattr_init(&m_attributes);
+    posix_spawnattr_setpgroup(&m_attributes, group);
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_setsigmask(&m_attributes, &none);
+    // This program ignores SIGPIPE; a producer that inherits that would write on after its reader went away.
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD}) sigaddset(&defaults, number);
+    posix_spawnattr_setsigdefault(&m_attributes, &defaults);
+    posix_spawnattr_setflags(&m_attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  }
+  SpawnAttributes(const SpawnAttributes&) = delete;
+  SpawnAttributes& operator=(const SpawnAttributes&) = delete;
+  ~SpawnAttributes() { posix_spawnattr_destroy(&m_attributes); }
+  const posix_spawnattr_t* get() const noexcept { return &m_attributes; }
+
+ private:
+  posix_spawnattr_t m_attributes{};
+};
+
+std::vector<std::string> make_environment(const ProcessOptions& options) {
+  std::vector<std::string> result;
+  for (char** item = environ; item != nullptr && *item != nullptr; ++item) {
+    const std::string_view text = *item;
+    const bool replaced = std::any_of(options.environment.begin(), options.environment.end(), [&](const auto& added) {
+      return text.size() > added.first.size() && text.starts_with(added.first) && text[added.first.size()] == '=';
+    });
+    if (!replaced) result.emplace_back(text);
+  }
+  for (const auto& [name, value] : options.environment) result.push_back(name + "=" + value);
+  return result;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  result.reserve(strings.size() + 1);
+  for (std::string& text : strings) result.push_back(text.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+pid_t spawn(std::vector<std::string> argv, const ProcessOptions& options, pid_t group, int in, int out, int error) {
+  SpawnActions actions;
+  actions.connect(in, STDIN_FILENO);
+  actions.connect(out, STDOUT_FILENO);
+  if (error >= 0) actions.connect(error, STDERR_FILENO);
+  const SpawnAttributes attributes{group};
+  std::vector<std::string> environment = make_environment(options);
+  pid_t pid = -1;
+  const int failure = ::posix_spawnp(&pid, argv.front().c_str(), actions.get(), attributes.get(), pointers(argv).data(),
+                                     pointers(environment).data());
+  if (failure != 0) throw_errno("start", argv.front(), failure);
+  return pid;
+}
+
+// Waits for events on up to two descriptors (negative ones are ignored); a signal ends the wait early.
+void wait_for(std::array<pollfd, 2>& fds, int timeout_ms) {
+  if (::poll(fds.data(), fds.size(), timeout_ms) < 0) {
+    if (errno != EINTR) throw_errno("wait for", "pipe", errno);
+    for (pollfd& item : fds) item.revents = 0;
+  }
+}
+
+}  // namespace
+
+std::string ExitStatus::text() const {
+  if (signal == 0) return fmt::format("exited with status {}", code);
+  const char* const name = ::sigdescr_np(signal);
+  return fmt::format("was killed by signal {} ({})", signal, name != nullptr ? name : "unknown");
+}
+
+Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const ProcessOptions& options) {
+  if (stages.empty() || std::any_of(stages.begin(), stages.end(), [](const auto& argv) { return argv.empty(); })) {
+    throw Error(ErrorKind::usage, "unable to start a program: the command is empty");
+  }
+  UniqueFd input = open_file("/dev/null", O_RDONLY);
+  Pipe errors;
+  if (options.standard_error == ProcessOptions::StandardError::tail) errors = make_pipe();
+  try {
+    for (const auto& argv : stages) {
+      Pipe output = make_pipe();
+      const pid_t pid = spawn(argv, options, m_group, input.get(), output.write_end.get(), errors.write_end.get());
+      if (m_group == 0) m_group = pid;
+      m_stages.push_back({argv.front(), pid, 0});
+      input = std::move(output.read_end);
+    }
+  } catch (...) {
+    end();
+    throw;
+  }
+  m_output = std::move(input);
+  m_errors = std::move(errors.read_end);
+}
+
+Pipeline::~Pipeline() {
+  end();
+}
+
+std::size_t Pipeline::read(ByteSpan out) {
+  std::size_t done = 0;
+  while (done < out.size() && m_output) {
+    check_interrupted();
+    std::array<pollfd, 2> fds{{{m_output.get(), POLLIN, 0}, {m_errors.get(), POLLIN, 0}}};
+    wait_for(fds, k_poll_ms);
+    if (fds[1].revents != 0) forward_errors(0);
+    if (fds[0].revents == 0) continue;
+    const ssize_t n = ::read(m_output.get(), out.data() + done, out.size() - done);
+    if (n < 0) {
+      if (errno == EINTR || errno == EAGAIN) continue;
+      throw_errno("read", "pipe", errno);
+    }
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+// Takes what is there on standard error, waiting for it at most timeout_ms. A write that fails is of no interest: what
+// is being passed on are somebody else's messages.
+void Pipeline::forward_errors(int timeout_ms) {
+  std::array<pollfd, 2> fds{{{m_errors.get(), POLLIN, 0}, {-1, 0, 0}}};
+  wait_for(fds, timeout_ms);
+  if (fds[0].revents == 0) return;
+  std::array<char, 4096> buffer;
+  const ssize_t n = ::read(m_errors.get(), buffer.data(), buffer.size());
+  if (n <= 0) {
+    if (n == 0 || errno != EINTR) m_errors.reset();
+    return;
+  }
+  const auto size = static_cast<std::size_t>(n);
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t written = ::write(STDERR_FILENO, buffer.data() + done, size - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    done += static_cast<std::size_t>(written);
+  }
+  m_error_tail.append(buffer.data(), size);
+  if (m_error_tail.size() > k_tail_limit) m_error_tail.erase(0, m_error_tail.size() - k_tail_limit);
+}
+
+// Collects the stages that ended; true once all have.
+bool Pipeline::reap() {
+  bool all = true;
+  for (Stage& stage : m_stages) {
+    if (stage.pid < 0) continue;
+    const pid_t got = ::waitpid(stage.pid, &stage.status, WNOHANG);
+    if (got == 0 || (got < 0 && errno == EINTR)) {
+      all = false;
+    } else {
+      stage.pid = -1;
+    }
+  }
+  return all;
+}
+
+std::vector<ExitStatus> Pipeline::wait() {
+  // Whoever writes on gets SIGPIPE instead of blocking for ever.
+  m_output.reset();
+  for (int pause_ms = 1; !reap(); pause_ms = std::min(pause_ms * 2, k_poll_ms)) {
+    check_interrupted();
+    forward_errors(pause_ms);
+  }
+  // A child of the program that lives on in the background may hold standard error open: take what is there, and go.
+  while (m_errors) {
+    std::array<pollfd, 2> fds{{{m_errors.get(), POLLIN, 0}, {-1, 0, 0}}};
+    wait_for(fds, 0);
+    if (fds[0].revents == 0) break;
+    forward_errors(0);
+  }
+  std::vector<ExitStatus> result;
+  for (const Stage& stage : m_stages) {
+    const bool killed = WIFSIGNALED(stage.status);
+    result.push_back({stage.program, killed ? 0 : WEXITSTATUS(stage.status), killed ? WTERMSIG(stage.status) : 0});
+  }
+  return result;
+}
+
+void Pipeline::end() noexcept {
+  m_output.reset();
+  if (reap()) return;
+  // As long as one of ours is not reaped, the group's number cannot belong to anybody else.
+  ::kill(-m_group, SIGTERM);
+  const auto deadline = std::chrono::steady_clock::now() + k_end_grace;
+  while (!reap()) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+      ::kill(-m_group, SIGKILL);
+      for (Stage& stage : m_stages) {
+        while (stage.pid > 0 && ::waitpid(stage.pid, &stage.status, 0) < 0 && errno == EINTR) continue;
+        stage.pid = -1;
+      }
+      return;
+    }
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
+ExitStatus run_program(const std::vector<std::string>& argv, const ProcessOptions& options) {
+  Pipeline pipeline{{argv}, options};
+  std::array<std::uint8_t, 4096> buffer;
+  while (const std::size_t n = pipeline.read(buffer)) {
+    write_all(STDERR_FILENO, ByteView{buffer}.first(n), "standard error");
+  }
+  return pipeline.wait().front();
+}
+
+}  // namespace cairn

@@ -1,0 +1,126 @@
+#include "util/process.hpp"
+
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+
+namespace {
+
+std::string read_all(Pipeline& pipeline) {
+  std::string text;
+  Bytes buffer(1000);
+  while (const std::size_t n = pipeline.read(buffer)) text += as_text(ByteView{buffer}.first(n));
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("process: the output of one program, and its arguments untouched by any shell") {
+  Pipeline pipeline{{{"printf", "%s|%s", "a b", "$HOME;*"}}};
+  CHECK(read_all(pipeline) == "a b|$HOME;*");
+  const auto ends = pipeline.wait();
+  REQUIRE(ends.size() == 1);
+  CHECK(ends[0].ok());
+  CHECK(ends[0].program == "printf");
+}
+
+TEST_CASE("process: read fills the buffer whatever pieces the program writes") {
+  Pipeline pipeline{
+      {{"sh", "-c", "for i in 1 2 3 4 5 6 7 8; do echo $i; done; exec dd if=/dev/zero bs=100000 count=7 2>/dev/null"}}};
+  Bytes buffer(400000);
+  CHECK(pipeline.read(buffer) == 400000);
+  CHECK(pipeline.read(buffer) == 300016);
+  CHECK(pipeline.read(buffer) == 0);
+  CHECK(pipeline.wait()[0].ok());
+}
+
+TEST_CASE("process: every stage's end is reported, in order") {
+  Pipeline pipeline{{{"sh", "-c", "echo one; exit 3"}, {"cat"}, {"sh", "-c", "cat; kill -9 $$"}}};
+  CHECK(read_all(pipeline) == "one\n");
+  const auto ends = pipeline.wait();
+  REQUIRE(ends.size() == 3);
+  CHECK(ends[0].text() == "exited with status 3");
+  CHECK(ends[1].ok());
+  CHECK(ends[2].text() == "was killed by signal 9 (Killed)");
+  CHECK_FALSE(ends[2].ok());
+}
+
+TEST_CASE("process: a program whose reader went away dies of SIGPIPE") {
+  ::signal(SIGPIPE, SIG_IGN);
+  Pipeline pipeline{{{"yes"}}};
+  Bytes buffer(10);
+  CHECK(pipeline.read(buffer) == 10);
+  CHECK(pipeline.wait()[0].signal == SIGPIPE);
+}
+
+TEST_CASE("process: a program that cannot be started ends those before it") {
+  CHECK_THROWS_WITH_AS(Pipeline({{"sleep", "1000"}, {"/nonexistent/program"}}),
+                       "unable to start '/nonexistent/program': No such file or directory", Error);
+  const std::vector<std::vector<std::string>> empty(1);
+  CHECK_THROWS_AS(Pipeline{empty}, Error);
+  const std::vector<std::vector<std::string>> nothing;
+  CHECK_THROWS_AS(Pipeline{nothing}, Error);
+}
+
+TEST_CASE("process: the destructor ends the whole group") {
+  pid_t child = 0;
+  {
+    // The shell's own child is not ours to wait for, but it is of the group.
+    Pipeline pipeline{{{"sh", "-c", "sleep 1000 & echo $!; wait"}}};
+    std::string text;
+    while (text.empty() || text.back() != '\n') {
+      Bytes one(1);
+      REQUIRE(pipeline.read(one) == 1);
+      text += as_text(one);
+    }
+    child = static_cast<pid_t>(std::stol(text));
+    REQUIRE(::kill(child, 0) == 0);
+  }
+  // It is init's to reap now; a zombie is as dead as can be.
+  const std::string stat = "/proc/" + std::to_string(child) + "/stat";
+  bool dead = false;
+  for (int i = 0; i < 2000 && !dead; ++i) {
+    const auto bytes = read_file_if_exists(stat);
+    dead = !bytes || std::string{as_text(*bytes)}.find(") Z ") != std::string::npos;
+    if (!dead) ::usleep(1000);
+  }
+  CHECK(dead);
+}
+
+TEST_CASE("process: an interrupt ends a read that would wait for ever") {
+  Pipeline pipeline{{{"sleep", "1000"}}};
+  Bytes buffer(10);
+  set_interrupted(SIGTERM);
+  CHECK_THROWS_AS(pipeline.read(buffer), Error);
+  CHECK_THROWS_AS(pipeline.wait(), Error);
+  set_interrupted(0);
+}
+
+TEST_CASE("process: the environment gets what is asked for") {
+  ::setenv("CAIRN_TEST_VARIABLE", "old", 1);
+  Pipeline pipeline{{{"sh", "-c", "echo $CAIRN_TEST_VARIABLE $CAIRN_TEST_OTHER"}},
+                    {.environment = {{"CAIRN_TEST_VARIABLE", "new"}, {"CAIRN_TEST_OTHER", "2"}},
+                     .standard_error = ProcessOptions::StandardError::inherit}};
+  CHECK(read_all(pipeline) == "new 2\n");
+  ::unsetenv("CAIRN_TEST_VARIABLE");
+}
+
+TEST_CASE("process: the end of standard error is kept") {
+  Pipeline pipeline{{{"sh", "-c", "exec 3>&2 2>/dev/null; echo out; echo problem >&3"}},
+                    {.environment = {}, .standard_error = ProcessOptions::StandardError::tail}};
+  CHECK(read_all(pipeline) == "out\n");
+  CHECK(pipeline.wait()[0].ok());
+  CHECK(pipeline.error_tail() == "problem\n");
+}
+
+TEST_CASE("process: run_program reports how it ended") {
+  CHECK(run_program({"true"}).ok());
+  CHECK(run_program({"sh", "-c", "exit 7"}).code == 7);
+}
