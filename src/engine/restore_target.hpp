@@ -1,0 +1,55 @@
+// Where a restore goes: everything that can be found out by looking, before anything there is touched.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "repo/entry.hpp"
+#include "util/file.hpp"
+
+namespace cairn {
+
+// Looks only; writes nothing. The path is followed if it is a symbolic link itself (the user named it); below it no
+// link is ever followed. Thread-safe after construction.
+class RestoreTarget {
+ public:
+  // tree: the target becomes the directory "." of the snapshot. single_file: the target becomes its one entry.
+  enum class Shape { tree, single_file };
+  enum class Overwrite { no, yes };
+
+  // Throws Error(usage) where the target
+  //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
+  //   - is a directory, and the snapshot one file, or the other way round, even with it.
+  // What interrupted restores left in a directory (k_staging_prefix) does not count as being there.
+  RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
+
+  // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
+  // where something above it is no directory; Error(busy) where a SQLite database would be replaced, or put beside the
+  // log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by TreeWriter;
+  // a plan calls it on its own to say so sooner.
+  void check_entry(const Entry& entry) const;
+
+  // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
+  // space that it takes cannot be counted on.
+  void check_space(std::uint64_t bytes) const;
+
+  const fs::path& path() const noexcept { return m_path; }  // absolute, links resolved
+  Shape shape() const noexcept { return m_shape; }
+  // Whether there is something already: a directory that the tree is merged into, or a file that is replaced.
+  bool exists() const noexcept { return m_exists; }
+  // The existing directory that staging is made in, on the target's file system: the target itself if it is a
+  // directory, else the nearest directory above it that exists.
+  const fs::path& anchor() const noexcept { return m_anchor; }
+
+  static constexpr const char* k_staging_prefix = ".cairn-restore-";
+
+ private:
+  fs::path m_path;
+  Shape m_shape;
+  bool m_exists = false;
+  bool m_empty = true;
+  fs::path m_anchor;
+  UniqueFd m_directory;  // the target where it is a directory, else the one it is in, if that exists
+};
+
+}  // namespace cairn

@@ -1,0 +1,128 @@
+// Puts a tree at a target: everything beside it first, then into place.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/restore_target.hpp"
+#include "repo/entry.hpp"
+#include "util/bytes.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+
+namespace cairn {
+
+// Use: construct, add() or begin_file() .. finish_file() for every entry, publish(). Nothing at the target is touched
+// before publish(); a writer that is destroyed without it removes what it wrote. All calls but publish() may come from
+// any thread at once.
+//
+// Staging is a directory (k_staging_prefix and random digits, mode 0700, flock(2) held) in the target if that is a
+// directory already, else beside it. Stale ones of restores that were killed are removed by the constructor.
+//
+// Entries may come in any order (directories that have none yet are made), but a path that is not valid, comes twice,
+// or lies below something that is no directory throws Error(damaged). An entry that RestoreTarget::check_entry()
+// refuses throws what that throws. Failing system calls throw Error(failed).
+//
+// Metadata: owner (by number), xattrs and ACLs, mode and times are set by descriptor, in this order, directories' at
+// the end. What this user may not set is left out, counted, and said in one warning each by publish(): ownership
+// (set-id bits of a file that could not be given away are dropped, too), xattrs, device files.
+class TreeWriter {
+ public:
+  TreeWriter(RestoreTarget target, Reporter& reporter);
+  TreeWriter(const TreeWriter&) = delete;
+  TreeWriter& operator=(const TreeWriter&) = delete;
+  ~TreeWriter();
+
+  // A regular file being written. It has its full size from the beginning and is one hole: what is not written reads
+  // as zeros and takes no space.
+  class File {
+   public:
+    // Any thread, ranges in any order; within the entry's size (beyond: Error(damaged)).
+    void write_at(std::uint64_t offset, ByteView bytes);
+
+   private:
+    friend class TreeWriter;
+    File(Entry entry, UniqueFd fd) : m_entry(std::move(entry)), m_fd(std::move(fd)) {}
+    Entry m_entry;
+    UniqueFd m_fd;
+  };
+  // Holds one descriptor until it is finished or dropped.
+  std::unique_ptr<File> begin_file(const Entry& entry);
+  // Sets the metadata and closes. A file that was begun and not finished makes publish() fail.
+  void finish_file(std::unique_ptr<File> file);
+
+  // Any entry but a regular file. A hard link's target must be an entry of this writer, too (sooner or later).
+  void add(const Entry& entry);
+
+  // Makes everything durable (one syncfs(2), no fsync a file), then moves it into place: one rename where the target
+  // did not exist; else name by name, files replaced, directories merged, what the snapshot does not have left alone.
+  // First it looks once more for what RestoreTarget refuses, so that a refusal still changes nothing. -wal, -shm and
+  // -journal beside a restored SQLite database are renamed to NAME.cairn-aside-RANDOM. Everything is durable when it
+  // returns. If the system fails in the middle of moving, the message says so.
+  void publish();
+
+  // Entries and attributes left out for want of privilege or of support by the file system; after publish().
+  std::uint64_t skipped() const noexcept { return m_skipped_xattrs + m_skipped_owners + m_skipped_devices; }
+
+ private:
+  // What is left to do for a directory once everything in it has been made.
+  struct Directory {
+    std::string path;
+    std::uint32_t mode;
+    std::uint32_t uid;
+    std::uint32_t gid;
+    Time mtime;
+    std::vector<Xattr> xattrs;
+  };
+  struct Link {
+    std::string path;
+    std::string target;
+  };
+  struct Place {
+    UniqueFd parent;
+    std::string name;
+  };
+
+  std::string staged_path(const std::string& entry_path) const;
+  void admit(const Entry& entry);
+  Place locate(const std::string& path) const;
+  void make_parents(const std::string& path) const;
+  void add_directory(const Entry& entry);
+  void add_special(const Entry& entry);
+  bool make_link(const Link& link) const;
+
+  void remove_stale() const;
+  void make_deferred_links();
+  void look(const std::string& path);
+  void sync_staging() const;
+  void move_tree();
+  void move_directory(const std::string& path);
+  void move_into_place();
+  void remove_staging() noexcept;
+  void warn() const;
+
+  RestoreTarget m_target;
+  Reporter& m_reporter;
+  fs::path m_staging_path;
+  UniqueFd m_staging;
+  bool m_published = false;
+
+  std::mutex m_mutex;  // guards the three below
+  std::vector<Directory> m_directories;
+  std::vector<Link> m_late_links;  // their targets had not been begun yet
+  std::string m_first_skipped_xattr;
+
+  std::set<std::string> m_merged;  // directories that the target has already
+  std::atomic<std::int64_t> m_unfinished{0};
+  std::atomic<std::uint64_t> m_entries{0};
+  std::atomic<std::uint64_t> m_skipped_xattrs{0};
+  std::atomic<std::uint64_t> m_skipped_owners{0};
+  std::atomic<std::uint64_t> m_skipped_devices{0};
+};
+
+}  // namespace cairn
