@@ -1,5 +1,6 @@
 #include "store/local_store.hpp"
 
+#include "store/as_store_error.hpp"
 #include "store/key.hpp"
 #include "util/error.hpp"
 
@@ -21,19 +22,6 @@ namespace {
 
 constexpr std::size_t k_copy_buffer = std::size_t{1} << 20;
 constexpr std::string_view k_staging_name = ".tmp-staging";
-
-// Failures of the file system, told by the utilities as Error, are a store's failures here.
-template <class F>
-auto as_store_error(F&& work) -> decltype(work()) {
-  try {
-    return work();
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::failed) throw;
-    throw StoreError(ErrorKind::failed, StoreError::Transient::no, error.message(), error.hint());
-  }
-}
 
 Time time_of(const struct timespec& t) {
   return Time{std::chrono::seconds{t.tv_sec} + std::chrono::nanoseconds{t.tv_nsec}};

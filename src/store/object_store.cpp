@@ -16,4 +16,11 @@ ObjectBody ObjectBody::from_file(fs::path path, std::uint64_t size) {
   return body;
 }
 
+void ObjectStore::list_after(const std::string& prefix, const std::string& after,
+                             const std::function<void(const ObjectInfo&)>& visit) {
+  list(prefix, [&](const ObjectInfo& info) {
+    if (info.key > after) visit(info);
+  });
+}
+
 }  // namespace cairn

@@ -2,6 +2,11 @@
 // (retrying, test faults) around them; one conformance suite holds all of them to this text.
 #pragma once
 
+#include "codec/digest.hpp"
+#include "util/bytes.hpp"
+#include "util/file.hpp"
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -10,11 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "codec/digest.hpp"
-#include "util/bytes.hpp"
-#include "util/file.hpp"
-#include "util/time.hpp"
 
 namespace cairn {
 
@@ -72,6 +72,11 @@ class ObjectStore {
   // For messages: the URL, no secrets.
   virtual std::string describe() const = 0;
   virtual Capabilities capabilities() = 0;
+  // Finds out whether create-only PUT is honoured, and makes capabilities() say so. On S3 it takes two PUTs of a tiny
+  // object below "probe/", which stays behind where nothing may be deleted: for init only. Other runs hand over what
+  // init recorded.
+  virtual bool probe_create_only() { return capabilities().create_only; }
+  virtual void set_create_only(bool probed) { static_cast<void>(probed); }
 
   // Returns only when the object is durable and visible to get, head and list of every client. Atomic: a reader sees
   // the whole object or none of it. The transfer is checked by the store (checksum).
@@ -85,6 +90,11 @@ class ObjectStore {
   // Every object whose key starts with prefix (any text, not only whole components), ascending bytewise by key.
   // Objects put or removed during the listing may or may not be seen; all others are seen exactly once.
   virtual void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) = 0;
+
+  // The same from the first key greater than `after` on: how a listing that broke off is taken up again. Stores that
+  // can begin in the middle do; others skip.
+  virtual void list_after(const std::string& prefix, const std::string& after,
+                          const std::function<void(const ObjectInfo&)>& visit);
 
   // Removes the keys; a key that is not there counts as removed. Returns those that could not be removed.
   virtual std::vector<RemoveFailure> remove(std::span<const std::string> keys) = 0;

@@ -1,20 +1,53 @@
 #include "store/open.hpp"
 
 #include "store/local_store.hpp"
+#include "store/retrying_store.hpp"
+#include "store/s3/s3_store.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
+
+#include <charconv>
 
 #include <fmt/format.h>
 
 namespace cairn {
 
+namespace {
+
+// CAIRN_RETRY_BUDGET: seconds for which a failing operation is tried again; 0 for not at all.
+RetryPolicy retry_policy(const EnvironmentLookup& environment) {
+  RetryPolicy policy;
+  const auto text = environment("CAIRN_RETRY_BUDGET");
+  if (!text || text->empty()) return policy;
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
+  if (error != std::errc{} || end != text->data() + text->size()) {
+    throw Error(ErrorKind::usage, fmt::format("invalid CAIRN_RETRY_BUDGET {}: not a number of seconds", quote(*text)));
+  }
+  policy.budget = std::chrono::seconds{seconds};
+  return policy;
+}
+
+std::unique_ptr<ObjectStore> open_s3(const S3Url& url, const StoreAddress& address,
+                                     const EnvironmentLookup& environment, Reporter& reporter) {
+  const s3::AwsEnvironment aws{environment, address.profile, s3::read_settings_file};
+  s3::Location location = s3::locate(url, address, aws);
+  s3::CredentialSource credentials = [found = aws.credentials()] { return found; };
+  auto store = std::make_unique<RetryingStore>(
+      std::make_unique<s3::S3Store>(std::move(location), std::move(credentials), reporter), retry_policy(environment),
+      reporter);
+  // A missing bucket, wrong keys and a wrong clock are told now and not in the middle of something.
+  store->now();
+  return store;
+}
+
+}  // namespace
+
 std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const EnvironmentLookup& environment,
                                         Reporter& reporter, CreateRoot create) {
-  static_cast<void>(environment);
-  static_cast<void>(reporter);
   const StoreUrl url = parse_store_url(address.url);
-  if (const auto* path = std::get_if<fs::path>(&url)) return std::make_unique<LocalStore>(*path, create);
-  throw Error(ErrorKind::usage, fmt::format("unable to open store {}: not a directory", quote(address.url)));
+  if (const auto* s3 = std::get_if<S3Url>(&url)) return open_s3(*s3, address, environment, reporter);
+  return std::make_unique<LocalStore>(std::get<fs::path>(url), create);
 }
 
 }  // namespace cairn

@@ -2,7 +2,9 @@
 // an empty optional. Exactly one catch, in cli/app, turns a kind into an exit status.
 #pragma once
 
+#include <chrono>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,14 +12,14 @@ namespace cairn {
 
 // What went wrong, in the terms the exit status of the program is defined in (see cairn(1), EXIT STATUS).
 enum class ErrorKind {
-  failed,        // 1: unreachable, denied, producer failed, disk full, newer major version
-  usage,         // 2: usage, configuration, target not empty, ambiguous reference, choice missing
-  damaged,       // 4: stored bytes are not what they should be
-  not_found,     // 10: no such bucket, store, series, snapshot
-  busy,          // 11: somebody else holds what is needed
-  no_key,        // 12: no key, or it does not open the object
-  untrusted,     // 13: signature or pinned trust refused
-  interrupted,   // 130 or 143: a signal asked the program to stop
+  failed,       // 1: unreachable, denied, producer failed, disk full, newer major version
+  usage,        // 2: usage, configuration, target not empty, ambiguous reference, choice missing
+  damaged,      // 4: stored bytes are not what they should be
+  not_found,    // 10: no such bucket, store, series, snapshot
+  busy,         // 11: somebody else holds what is needed
+  no_key,       // 12: no key, or it does not open the object
+  untrusted,    // 13: signature or pinned trust refused
+  interrupted,  // 130 or 143: a signal asked the program to stop
 };
 
 class Error : public std::exception {
@@ -47,12 +49,22 @@ class SourceError : public Error {
 // An object store did not do what was asked. `transient` is what the retrying decorator looks at.
 class StoreError : public Error {
  public:
-  enum class Transient { no, yes };
+  enum class Transient {
+    no,
+    yes,
+    unreachable,  // transient, and not even a connection came about: as likely a wrong address as an outage
+  };
   StoreError(ErrorKind kind, Transient transient, std::string message, std::string hint = {});
-  bool transient() const noexcept { return m_transient == Transient::yes; }
+  bool transient() const noexcept { return m_transient != Transient::no; }
+  bool unreachable() const noexcept { return m_transient == Transient::unreachable; }
+
+  // How long the store asked to be left alone.
+  void set_retry_after(std::chrono::nanoseconds delay) noexcept { m_retry_after = delay; }
+  std::optional<std::chrono::nanoseconds> retry_after() const noexcept { return m_retry_after; }
 
  private:
   Transient m_transient;
+  std::optional<std::chrono::nanoseconds> m_retry_after;
 };
 
 // "unable to VERB 'path': cause of errno". Kind is failed; ENOENT stays failed too (a caller that means not_found

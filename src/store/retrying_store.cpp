@@ -1,0 +1,176 @@
+#include "store/retrying_store.hpp"
+
+#include "util/interrupt.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+using std::chrono::nanoseconds;
+
+std::optional<nanoseconds> retry_delay(const RetryPolicy& policy, const StoreError& error, Contact contact,
+                                       unsigned attempts, nanoseconds elapsed, double random) {
+  if (!error.transient()) return std::nullopt;
+  const bool unknown = error.unreachable() && contact == Contact::never;
+  const nanoseconds budget = unknown ? std::min(policy.budget, policy.first_contact) : policy.budget;
+  const double ceiling =
+      std::min(static_cast<double>(policy.longest_delay.count()),
+               static_cast<double>(policy.first_delay.count()) * std::pow(2.0, std::min(attempts, 40U) - 1));
+  auto delay = nanoseconds{static_cast<std::int64_t>(ceiling * random)};
+  if (error.retry_after()) delay = std::max(delay, *error.retry_after());
+  if (elapsed >= budget || delay > budget - elapsed) return std::nullopt;
+  return delay;
+}
+
+RetryTools RetryTools::real() {
+  return {[] { return std::chrono::steady_clock::now(); },
+          [](nanoseconds duration) {
+            // In slices, so that a signal ends the wait.
+            const auto end = std::chrono::steady_clock::now() + duration;
+            for (;;) {
+              check_interrupted();
+              const auto left = end - std::chrono::steady_clock::now();
+              if (left <= nanoseconds{0}) return;
+              std::this_thread::sleep_for(std::min<nanoseconds>(left, std::chrono::milliseconds{100}));
+            }
+          },
+          [] {
+            thread_local std::minstd_rand generator{std::random_device{}()};
+            return std::uniform_real_distribution<double>{0.0, 1.0}(generator);
+          }};
+}
+
+struct RetryingStore::Operation {
+  std::chrono::steady_clock::time_point began;
+  unsigned failures = 0;
+  bool warned = false;
+};
+
+RetryingStore::RetryingStore(std::unique_ptr<ObjectStore> store, RetryPolicy policy, Reporter& reporter,
+                             RetryTools tools)
+    : m_store(std::move(store)), m_policy(policy), m_reporter(reporter), m_tools(std::move(tools)) {}
+
+void RetryingStore::wait_or_rethrow(Operation& operation, const StoreError& error) {
+  ++operation.failures;
+  if (!error.unreachable()) m_reached = true;
+  const nanoseconds elapsed = m_tools.now() - operation.began;
+  const auto delay = retry_delay(m_policy, error, m_reached ? Contact::made : Contact::never, operation.failures,
+                                 elapsed, m_tools.random());
+  if (!delay) throw;  // the error itself: this runs in its handler
+  check_interrupted();
+  const std::string text = fmt::format("{}; trying again", error.message());
+  // A hiccup is nobody's business; what holds the run up is, once.
+  if (!operation.warned && elapsed + *delay > std::chrono::seconds{10}) {
+    operation.warned = true;
+    m_reporter.warning(text);
+  } else {
+    m_reporter.info(text);
+  }
+  m_tools.sleep(*delay);
+}
+
+template <class F>
+auto RetryingStore::retry(F&& attempt) -> decltype(attempt()) {
+  Operation operation{m_tools.now()};
+  for (;;) {
+    check_interrupted();
+    try {
+      if constexpr (std::is_void_v<decltype(attempt())>) {
+        attempt();
+        m_reached = true;
+        return;
+      } else {
+        auto result = attempt();
+        m_reached = true;
+        return result;
+      }
+    } catch (const StoreError& error) {
+      wait_or_rethrow(operation, error);
+    }
+  }
+}
+
+bool RetryingStore::probe_create_only() {
+  return retry([&] { return m_store->probe_create_only(); });
+}
+
+bool RetryingStore::holds(const std::string& key, const ObjectBody& body) {
+  const auto info = m_store->head(key);
+  if (!info || info->size != body.size) return false;
+  const auto there = m_store->get(key);
+  if (!there) return false;
+  if (body.sha256) return sha256(*there) == *body.sha256;
+  if (body.file) return *there == read_file(*body.file);
+  return std::equal(there->begin(), there->end(), body.memory.begin(), body.memory.end());
+}
+
+PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, PutMode mode) {
+  bool repeated = false;
+  return retry([&] {
+    const bool again = repeated;
+    repeated = true;
+    const PutOutcome outcome = m_store->put(key, body, mode);
+    if (outcome == PutOutcome::exists && again && holds(key, body)) return PutOutcome::stored;
+    return outcome;
+  });
+}
+
+std::optional<Bytes> RetryingStore::get(const std::string& key, std::optional<ByteRange> range) {
+  return retry([&] { return m_store->get(key, range); });
+}
+
+std::optional<ObjectInfo> RetryingStore::head(const std::string& key) {
+  return retry([&] { return m_store->head(key); });
+}
+
+void RetryingStore::list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) {
+  list_after(prefix, {}, visit);
+}
+
+void RetryingStore::list_after(const std::string& prefix, const std::string& after,
+                               const std::function<void(const ObjectInfo&)>& visit) {
+  std::string last = after;
+  // A visitor may use a store itself: what it throws is its own, and must not look like a failure of the listing.
+  std::exception_ptr of_visitor;
+  struct VisitorFailed {};
+  for (bool done = false; !done;) {
+    const std::string begin = last;
+    try {
+      retry([&] {
+        // Each gain begins a new budget: a long listing is many requests.
+        try {
+          m_store->list_after(prefix, last, [&](const ObjectInfo& info) {
+            try {
+              visit(info);
+            } catch (...) {
+              of_visitor = std::current_exception();
+              throw VisitorFailed{};
+            }
+            last = info.key;
+          });
+          done = true;
+        } catch (const StoreError& error) {
+          if (!error.transient() || last == begin) throw;
+        }
+      });
+    } catch (const VisitorFailed&) {
+      std::rethrow_exception(of_visitor);
+    }
+  }
+}
+
+std::vector<RemoveFailure> RetryingStore::remove(std::span<const std::string> keys) {
+  return retry([&] { return m_store->remove(keys); });
+}
+
+Time RetryingStore::now() {
+  return retry([&] { return m_store->now(); });
+}
+
+}  // namespace cairn

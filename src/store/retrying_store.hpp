@@ -1,0 +1,79 @@
+// The one place where a failed store operation is tried again: transient failures only, within a time budget for each
+// operation, with full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+#pragma once
+
+#include "store/object_store.hpp"
+#include "util/error.hpp"
+#include "util/log.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace cairn {
+
+struct RetryPolicy {
+  std::chrono::nanoseconds budget = std::chrono::minutes{15};
+  // Instead of the budget while the store has never been reached: a wrong address must not take a quarter of an hour.
+  std::chrono::nanoseconds first_contact = std::chrono::minutes{1};
+  std::chrono::nanoseconds first_delay = std::chrono::milliseconds{200};
+  std::chrono::nanoseconds longest_delay = std::chrono::seconds{20};
+};
+
+enum class Contact { never, made };
+
+// How long to wait before the next attempt, or nothing: give up. attempts: failed so far, at least 1; elapsed: since
+// the operation began; random: in [0, 1). A delay that the store asks for is kept to, unless it exceeds the budget.
+std::optional<std::chrono::nanoseconds> retry_delay(const RetryPolicy& policy, const StoreError& error, Contact contact,
+                                                    unsigned attempts, std::chrono::nanoseconds elapsed, double random);
+
+// What an operation needs of the world outside; tests give their own. All are called from several threads.
+struct RetryTools {
+  std::function<std::chrono::steady_clock::time_point()> now;
+  std::function<void(std::chrono::nanoseconds)> sleep;  // throws Error(interrupted) when a signal arrives
+  std::function<double()> random;
+
+  static RetryTools real();
+};
+
+class RetryingStore : public ObjectStore {
+ public:
+  RetryingStore(std::unique_ptr<ObjectStore> store, RetryPolicy policy, Reporter& reporter,
+                RetryTools tools = RetryTools::real());
+
+  std::string describe() const override { return m_store->describe(); }
+  Capabilities capabilities() override { return m_store->capabilities(); }
+  bool probe_create_only() override;
+  void set_create_only(bool probed) override { m_store->set_create_only(probed); }
+  // A create-only PUT whose first attempt failed and that then finds the name taken may have met itself: where the
+  // object is what was to be put, that is PutOutcome::stored.
+  PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) override;
+  std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
+  std::optional<ObjectInfo> head(const std::string& key) override;
+  // Taken up again behind the last key that was seen. The budget counts from there.
+  void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  void list_after(const std::string& prefix, const std::string& after,
+                  const std::function<void(const ObjectInfo&)>& visit) override;
+  std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
+  Time now() override;
+  std::optional<fs::path> staging_directory() override { return m_store->staging_directory(); }
+  std::uint64_t requests() const override { return m_store->requests(); }
+
+ private:
+  // The state of one operation over its attempts.
+  struct Operation;
+  template <class F>
+  auto retry(F&& attempt) -> decltype(attempt());
+  void wait_or_rethrow(Operation& operation, const StoreError& error);
+  bool holds(const std::string& key, const ObjectBody& body);
+
+  std::unique_ptr<ObjectStore> m_store;
+  RetryPolicy m_policy;
+  Reporter& m_reporter;
+  RetryTools m_tools;
+  std::atomic<bool> m_reached{false};
+};
+
+}  // namespace cairn
