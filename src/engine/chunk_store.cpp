@@ -89,7 +89,7 @@ void ChunkStore::end_pack() {
   // Header, directory and trailer: what the frames do not account for.
   m_stored_bytes += built->ref.size - before + k_pack_header_size;
   m_packs.push_back(built->ref);
-  m_directories.push_back(std::make_shared<const PackDirectory>(built->directory));
+  m_chunk_counts.push_back(built->directory.chunk_count());
   const std::uint64_t weight = built->file ? 0 : built->ref.size;
   m_puts.push(weight, [this, built] {
     try {

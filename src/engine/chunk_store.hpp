@@ -46,7 +46,7 @@ class ChunkStore {
     std::uint32_t chunk;
   };
   PackPlace place_of(ChunkPlace place) const;
-  const PackDirectory& directory(std::uint32_t pack) const { return *m_directories[pack]; }
+  std::uint32_t chunk_count(std::uint32_t pack) const { return m_chunk_counts[pack]; }
 
   std::uint64_t raw_bytes() const noexcept { return m_raw_bytes; }
   std::uint64_t stored_bytes() const noexcept { return m_stored_bytes; }
@@ -75,7 +75,7 @@ class ChunkStore {
   std::unique_ptr<PackBuilder> m_builder;
   std::vector<FramePlace> m_frames;
   std::vector<PackRef> m_packs;
-  std::vector<std::shared_ptr<const PackDirectory>> m_directories;
+  std::vector<std::uint32_t> m_chunk_counts;  // of m_packs
   std::uint64_t m_raw_bytes = 0;
   std::uint64_t m_stored_bytes = 0;
 

@@ -41,8 +41,18 @@ void SpoolFile::write(ByteView bytes) {
 }
 
 void SpoolFile::flush() {
-  write_all(m_fd.get(), m_buffer, m_name);
+  write_at(m_fd.get(), m_buffer, m_offset, m_name);
+  m_offset += m_buffer.size();
   m_buffer.clear();
+}
+
+void SpoolFile::truncate(std::uint64_t position) {
+  if (position >= m_offset) {
+    m_buffer.resize(static_cast<std::size_t>(position - m_offset));
+  } else {
+    m_buffer.clear();
+    m_offset = position;
+  }
 }
 
 void SpoolFile::rewind() {
@@ -90,7 +100,13 @@ void EntrySpool::add_entry(const std::string& head, bool is_file) {
   append(bytes, as_bytes(head));
   m_entries.write(bytes);
   m_pending_parts = 0;
+  m_parts_begin = m_parts.position();
   ++m_left;
+}
+
+void EntrySpool::drop_parts() {
+  m_parts.truncate(m_parts_begin);
+  m_pending_parts = 0;
 }
 
 void EntrySpool::rewind() {

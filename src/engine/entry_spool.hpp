@@ -29,12 +29,15 @@ struct LocalPart {
 // Appends a chunk, merging it into the last run where it follows it.
 void append_place(std::vector<LocalExtent>& to, ChunkPlace place);
 
-// An unlinked file written once from the beginning, then read once from the beginning. One thread.
+// An unlinked file written from the beginning, then read once from the beginning. One thread.
 class SpoolFile {
  public:
   explicit SpoolFile(const fs::path& directory);
   void write(ByteView bytes);
   void rewind();
+  // Bytes written so far, and going back to such a point.
+  std::uint64_t position() const noexcept { return m_offset + m_buffer.size(); }
+  void truncate(std::uint64_t position);
   // Exactly that many bytes.
   void read(ByteSpan out);
 
@@ -44,7 +47,7 @@ class SpoolFile {
   UniqueFd m_fd;
   Bytes m_buffer;
   std::size_t m_position = 0;  // reading
-  std::uint64_t m_offset = 0;
+  std::uint64_t m_offset = 0;  // of the file: what was written, or how far the buffer was filled
 };
 
 // First all parts of an entry, then the entry; read back as the entry with its parts. One thread.
@@ -52,6 +55,8 @@ class EntrySpool {
  public:
   explicit EntrySpool(const fs::path& directory);
   void add_part(const LocalPart& part);
+  // Forgets the parts since the last entry: its content is read again.
+  void drop_parts();
   // head: the entry's text without its extents (write_entry_head()); is_file: it has content, perhaps empty.
   void add_entry(const std::string& head, bool is_file);
 
@@ -69,6 +74,7 @@ class EntrySpool {
   SpoolFile m_entries;
   SpoolFile m_parts;
   std::uint64_t m_pending_parts = 0;
+  std::uint64_t m_parts_begin = 0;  // where the next entry's parts begin
   std::uint64_t m_left = 0;
 };
 

@@ -29,6 +29,12 @@ struct RestorePlan {
   bool single_file = false;
 };
 
+// A file whose stored content is damaged. It is left out; the rest is restored.
+struct RestoreProblem {
+  std::string path;
+  std::string message;
+};
+
 struct RestoreResult {
   std::uint64_t entries = 0;
   std::uint64_t files = 0;
@@ -37,13 +43,16 @@ struct RestoreResult {
   std::uint64_t bytes_reused = 0;
   std::uint64_t requests = 0;
   std::chrono::nanoseconds duration{};
+  std::vector<RestoreProblem> problems;
 };
 
 // Throws what restore() would throw before it touches anything: bad paths (not_found), a target that is not empty
 // (usage), a disk that is too small (failed), an open database (busy).
 RestorePlan plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 
-// All or nothing at the target: everything is written beside it, verified, and moved into place at the end.
+// Everything is written beside the target, verified, and moved into place at the end: an exception leaves the target
+// as it was. Files that are damaged in the store are left out and named in the result (a snapshot of one file throws
+// Error(damaged) instead); damage to the entry list itself throws.
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 
 }  // namespace cairn

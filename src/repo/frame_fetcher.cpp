@@ -30,6 +30,12 @@ ByteView DecodedFrame::chunk(std::uint32_t index) const {
   return bytes;
 }
 
+ByteView DecodedFrame::chunks(std::uint32_t first, std::uint32_t count) const {
+  std::size_t length = 0;
+  for (std::uint32_t i = first; i < first + count; ++i) length += chunk(i).size();
+  return ByteView{m_raw}.subspan(m_directory->offset_in_frame(first), length);
+}
+
 FrameFetcher::FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
                            std::uint64_t keep_bytes)
     : m_repository(repository), m_io(io), m_pool(pool), m_packs(packs), m_keep_bytes(keep_bytes) {}
@@ -68,7 +74,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
     m_ages.push_front(id);
     const std::uint64_t raw = dir->frames()[frames[i]].raw_size;
     m_kept_bytes += raw;
-    m_frames.insert_or_assign(id, Kept{run->promises[i].get_future().share(), raw, m_ages.begin()});
+    m_frames.insert_or_assign(id, Kept{run->promises[i].get_future().share(), raw, m_request, m_ages.begin()});
   }
   m_io.submit([this, run, dir, frames, ref, begin, length] {
     try {
@@ -98,6 +104,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
 }
 
 std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameId>& ids) {
+  ++m_request;
   std::vector<FrameId> wanted;
   for (const auto& id : ids) {
     const auto found = m_frames.find(id);
@@ -105,6 +112,7 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
       wanted.push_back(id);
     } else {
       m_ages.splice(m_ages.begin(), m_ages, found->second.age);
+      found->second.last_request = m_request;
     }
   }
   std::sort(wanted.begin(), wanted.end());
@@ -133,9 +141,8 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   for (const auto& id : ids) out.push_back(m_frames.at(id).frame);
   // Only what was not asked for just now may go.
   while (m_kept_bytes > m_keep_bytes && !m_ages.empty()) {
-    const FrameId oldest = m_ages.back();
-    if (std::find(ids.begin(), ids.end(), oldest) != ids.end()) break;
-    const auto kept = m_frames.find(oldest);
+    const auto kept = m_frames.find(m_ages.back());
+    if (kept->second.last_request == m_request) break;
     if (kept->second.frame.wait_for(std::chrono::seconds{0}) != std::future_status::ready) break;
     m_kept_bytes -= kept->second.bytes;
     m_frames.erase(kept);

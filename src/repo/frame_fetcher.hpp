@@ -22,6 +22,8 @@ class DecodedFrame {
       : m_directory(std::move(directory)), m_frame(frame), m_raw(std::move(raw)) {}
   // The chunk (index in its pack), its bytes checked against the digest in the directory. Error(damaged).
   ByteView chunk(std::uint32_t index) const;
+  // The same for neighbouring chunks of this frame, each checked.
+  ByteView chunks(std::uint32_t first, std::uint32_t count) const;
   std::size_t size() const noexcept { return m_raw.size(); }
 
  private:
@@ -66,6 +68,7 @@ class FrameFetcher {
   struct Kept {
     Future frame;
     std::uint64_t bytes;
+    std::uint64_t last_request;
     std::list<FrameId>::iterator age;
   };
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
@@ -78,6 +81,7 @@ class FrameFetcher {
   std::uint64_t m_kept_bytes = 0;
   std::map<FrameId, Kept> m_frames;
   std::list<FrameId> m_ages;  // newest first
+  std::uint64_t m_request = 0;
   std::map<std::uint64_t, std::shared_ptr<const PackDirectory>> m_directories;
   FetchStatistics m_statistics;
 };

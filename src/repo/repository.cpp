@@ -108,10 +108,11 @@ Bytes Repository::get_checked(const std::string& key, std::string_view kind) {
   return std::move(*bytes);
 }
 
-std::string Repository::load_manifest_text(const ManifestInfo& info) {
+std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cached) {
   const std::string name = fs::path{info.key}.filename().native();
-  if (const auto cached = m_cache.get("manifests", name)) {
-    if (sha256(*cached).short_hex() == info.name.sha256) return std::string{as_text(*cached)};
+  if (cached == Cached::yes) {
+    const auto kept = m_cache.get("manifests", name);
+    if (kept && sha256(*kept).short_hex() == info.name.sha256) return std::string{as_text(*kept)};
   }
   const Bytes bytes = get_checked(info.key, "manifest");
   if (sha256(bytes).short_hex() != info.name.sha256) {
@@ -134,8 +135,8 @@ void check_name(const Manifest& manifest, const ManifestInfo& info) {
 
 }  // namespace
 
-Manifest Repository::load_manifest(const ManifestInfo& info) {
-  Manifest manifest = Manifest::parse(load_manifest_text(info), info.key);
+Manifest Repository::load_manifest(const ManifestInfo& info, Cached cached) {
+  Manifest manifest = Manifest::parse(load_manifest_text(info, cached), info.key);
   check_requirements(manifest.requirements, Operation::read, info.key);
   check_name(manifest, info);
   return manifest;
@@ -144,6 +145,7 @@ Manifest Repository::load_manifest(const ManifestInfo& info) {
 std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
   const std::string name = fs::path{info.key}.filename().native();
   auto bytes = m_cache.get("manifests", name);
+  if (bytes && sha256(*bytes).short_hex() != info.name.sha256) bytes.reset();
   if (!bytes) bytes = m_store.get(info.key, ByteRange{0, k_head_bytes});
   if (!bytes) return std::nullopt;  // removed since the listing
   if (auto head = Manifest::parse_head(as_text(*bytes), info.key)) {
@@ -291,9 +293,11 @@ Bytes Repository::read_data(const PackRef& ref, std::uint64_t offset, std::uint6
   return std::move(*bytes);
 }
 
-std::vector<Repository::StoredMark> Repository::marks() {
+std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<std::string>& known) {
   std::vector<StoredMark> out;
-  m_store.list(layout::k_marks, [&](const ObjectInfo& info) { out.push_back({info, {}}); });
+  m_store.list(layout::k_marks, [&](const ObjectInfo& info) {
+    if (!known.contains(info.key)) out.push_back({info, {}});
+  });
   for (auto& item : out) {
     item.mark = Mark::parse(as_text(get_checked(item.object.key, "mark")), item.object.key);
   }

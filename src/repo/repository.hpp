@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "repo/cache.hpp"
@@ -42,7 +43,7 @@ struct SnapshotInfo {
 
 struct RepositoryOptions {
   fs::path cache_root;                  // empty: no cache
-  std::uint64_t directory_memory = 256ULL << 20;  // bytes of decoded directories kept in memory
+  std::uint64_t directory_memory = 64ULL << 20;  // bytes of decoded directories kept in memory
 };
 
 class Repository {
@@ -65,8 +66,9 @@ class Repository {
   std::vector<SnapshotInfo> list_snapshots(const std::string& series = {},
                                            std::vector<std::string>* unreadable = nullptr);
   // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found).
-  Manifest load_manifest(const ManifestInfo& info);
-  std::string load_manifest_text(const ManifestInfo& info);
+  enum class Cached { no, yes };  // no: what is in the store is what is asked about (verify)
+  Manifest load_manifest(const ManifestInfo& info, Cached cached = Cached::yes);
+  std::string load_manifest_text(const ManifestInfo& info, Cached cached = Cached::yes);
   // Commits. Returns the key.
   std::string store_manifest(const Manifest& manifest);
 
@@ -87,7 +89,8 @@ class Repository {
     ObjectInfo object;
     Mark mark;
   };
-  std::vector<StoredMark> marks();
+  // known: keys that the caller has read already; they are left out.
+  std::vector<StoredMark> marks(const std::unordered_set<std::string>& known = {});
   struct StoredPending {
     ObjectInfo object;
     PendingRecord record;

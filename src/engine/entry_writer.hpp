@@ -1,0 +1,43 @@
+// The last step of a snapshot: spooled entries become the entry list, stored as chunks itself.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/chunk_store.hpp"
+#include "engine/dedup_index.hpp"
+#include "engine/entry_spool.hpp"
+#include "engine/lean_set.hpp"
+#include "repo/manifest.hpp"
+#include "repo/repository.hpp"
+
+namespace cairn {
+
+// Turns places of this run into extents, and notes which chunks of which pack the snapshot refers to. One thread.
+class PlaceResolver {
+ public:
+  PlaceResolver(Repository& repository, const LeanSet& lean, const ChunkStore& store)
+      : m_repository(repository), m_lean(lean), m_store(store) {}
+  // Own places must be in closed packs.
+  std::vector<Extent> resolve(const std::vector<LocalExtent>& local);
+  // Every pack referred to, with live_bytes filled in (from the share of chunks: advice, so the mean will do). Error(failed) where two have equal prefixes.
+  std::vector<PackRef> used_packs() const;
+
+ private:
+  struct Use {
+    PackRef ref;
+    std::vector<bool> chunks;
+  };
+  void note(const PackRef& ref, std::uint32_t chunk_count, std::uint32_t first, std::uint32_t count);
+  Repository& m_repository;
+  const LeanSet& m_lean;
+  const ChunkStore& m_store;
+  std::unordered_map<Digest, Use, DigestHash> m_uses;  // by logical id
+};
+
+// Stores the list (and lists of its extents, while those are long). Each level ends its pack: a level names the packs
+// of the one below.
+Root write_entry_list(EntrySpool& spool, ChunkStore& store, DedupIndex& index, PlaceResolver& resolver);
+
+}  // namespace cairn

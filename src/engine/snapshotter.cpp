@@ -1,0 +1,516 @@
+#include "engine/snapshotter.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "engine/chunk_store.hpp"
+#include "engine/commit_protocol.hpp"
+#include "engine/content_reader.hpp"
+#include "engine/dedup_index.hpp"
+#include "engine/entry_spool.hpp"
+#include "engine/entry_writer.hpp"
+#include "engine/lean_policy.hpp"
+#include "engine/lean_set.hpp"
+#include "engine/previous_entries.hpp"
+#include "repo/entry_text.hpp"
+#include "repo/format.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+namespace cairn {
+
+namespace {
+
+// Chunks that the index remembers: about 90 MB of table at the most.
+constexpr std::size_t k_index_entries = 1'400'000;
+// Files up to this size are read whole by one job, several a job; larger ones in segments, many jobs a file.
+constexpr std::uint64_t k_small_file = 4ULL << 20;
+constexpr std::uint64_t k_batch_bytes = 2ULL << 20;
+constexpr std::size_t k_batch_files = 64;
+constexpr std::size_t k_batch_items = 1024;
+constexpr std::size_t k_batches_in_flight = 6;
+constexpr std::size_t k_segments_in_flight = 6;
+// Parts of content that is cut by content end where a chunk's digest says so: after 256 chunks in the mean.
+constexpr std::size_t k_max_part_chunks = 4096;
+// A file touched this shortly before its last read may have changed again within the clock's resolution.
+constexpr std::chrono::seconds k_racy_window{2};
+
+// Collects the places of one file's chunks into parts.
+class PartBuilder {
+ public:
+  PartBuilder(EntrySpool& spool, ChunkRule::Kind rule) : m_spool(spool), m_rule(rule) {}
+  void chunk(const Digest& digest, std::uint32_t length, ChunkPlace place) {
+    append_place(m_part.extents, place);
+    m_part.size += length;
+    ++m_chunks;
+    const bool end = m_rule == ChunkRule::Kind::fixed ? m_chunks == k_chunks_per_part
+                                                      : digest.bytes[0] == 0 || m_chunks == k_max_part_chunks;
+    if (end) flush();
+  }
+  void hole(std::uint64_t bytes) {
+    m_part.extents.push_back(local_hole(bytes));
+    m_part.size += bytes;
+  }
+  void flush() {
+    if (m_part.size == 0) return;
+    m_spool.add_part(m_part);
+    m_part = {};
+    m_chunks = 0;
+  }
+
+ private:
+  EntrySpool& m_spool;
+  ChunkRule::Kind m_rule;
+  LocalPart m_part;
+  std::size_t m_chunks = 0;
+};
+
+// One item of the source on its way through the pipeline.
+struct Item {
+  SourceItem source;
+  bool read = false;                           // content is to be read
+  std::vector<LocalPart> reuse;                // else: where the unchanged content is
+  std::deque<PreviousEntries::Part> previous;  // parts of the previous version that were looked at in vain
+  FileContent content;
+  std::string failure;  // the source could not be read
+};
+
+class Run {
+ public:
+  Run(Context& context, Source& source, const SnapshotRequest& request)
+      : m_context(context),
+        m_source(source),
+        m_request(request),
+        m_started(context.clock()),
+        m_index(k_index_entries),
+        m_protocol(context, request.series, random_name(16), request.grace) {}
+
+  SnapshotResult take();
+
+ private:
+  SnapshotResult take_whole();
+  void choose_previous();
+  void lean_on(const PackRef& ref);
+  void index_packs();
+  void capture(ChunkStore& store, EntrySpool& spool);
+  bool reuse_content(Item& item);
+  void run_batch(std::vector<Item>& batch) const;
+  void consume(Item& item, ChunkStore& store, EntrySpool& spool);
+  void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
+  bool read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool);
+  void take_segment(const Segment& segment, const ChunkRule& rule, PreviousChunks* previous, PartBuilder& parts,
+                    ChunkStore& store);
+  ChunkPlace place_chunk(const Digest& digest, ByteView bytes, const ChunkRule& rule, PreviousChunks* previous,
+                         ChunkStore& store);
+  void problem(const std::string& path, const std::string& message);
+  void end_entry(const Entry& entry, EntrySpool& spool);
+
+  Context& m_context;
+  Source& m_source;
+  const SnapshotRequest& m_request;
+  Time m_started;
+  DedupIndex m_index;
+  CommitProtocol m_protocol;
+  LeanSet m_lean;
+  std::optional<SnapshotInfo> m_previous_info;
+  std::optional<Manifest> m_previous;
+  std::unique_ptr<PreviousEntries> m_entries;
+  std::uint64_t m_pack_target = 0;
+  SnapshotStats m_stats;
+  std::vector<SourceProblem> m_problems;
+  std::string m_content_facts;
+  std::uint64_t m_expected = 0;
+};
+
+// The series' newest snapshot, and which of its packs, and of earlier runs that were interrupted, this one leans on.
+void Run::choose_previous() {
+  const auto snapshots = m_context.repository.list_snapshots(m_request.series);
+  for (const auto& snapshot : snapshots) {
+    if (!m_previous_info || m_previous_info->record.cut_point < snapshot.record.cut_point) m_previous_info = snapshot;
+  }
+  if (m_previous_info) {
+    const Facts& facts = m_previous_info->facts;
+    if (m_request.series_defaulted && (facts.host != m_context.host || facts.kind != m_source.kind() ||
+                                       facts.source != m_source.location())) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("unable to use {} as the series: its newest snapshot is of the {} {} on {}",
+                              quote(m_request.series), facts.kind, quote(facts.source), quote(facts.host)),
+                  "name the series with --series NAME");
+    }
+    try {
+      m_previous = m_context.repository.load_manifest(m_previous_info->object);
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::damaged) throw;
+      m_context.reporter.warning(fmt::format("{}; everything is stored again", e.message()));
+    }
+  }
+
+  m_expected = m_source.estimate();
+  if (m_expected == 0 && m_previous) m_expected = m_previous->record.stats.bytes;
+  m_pack_target = pack_target_for(m_expected);
+  if (m_previous) {
+    LeanPolicy policy;
+    policy.pack_target = m_pack_target;
+    policy.budget = std::max(m_previous->record.stats.new_bytes, m_pack_target);
+    const auto lean = choose_packs_to_lean_on(m_previous->packs, policy);
+    // Packs of the entry list first: when the index fills up, page files still have comparison by position.
+    std::vector<std::uint64_t> list_packs;
+    for (const auto& e : m_previous->root.extents) list_packs.push_back(e.pack);
+    for (const bool want_list : {true, false}) {
+      for (std::size_t i = 0; i < lean.size(); ++i) {
+        const PackRef& ref = m_previous->packs[i];
+        const bool is_list = std::find(list_packs.begin(), list_packs.end(), ref.prefix()) != list_packs.end();
+        if (lean[i] && is_list == want_list) lean_on(ref);
+      }
+    }
+  }
+  for (const auto& ref : m_protocol.adoptable()) lean_on(ref);
+  index_packs();
+}
+
+void Run::lean_on(const PackRef& ref) {
+  if (m_protocol.condemned().contains(ref.name) || !m_protocol.seen(ref)) return;
+  m_lean.add(ref);
+}
+
+void Run::index_packs() {
+  // A pack whose directory is gone or wrong is not leaned on: what it held is stored again from the source.
+  LeanSet readable;
+  for (const auto& ref : m_lean.all()) {
+    check_interrupted();
+    try {
+      const auto directory = m_context.repository.directory(ref);
+      const auto index = readable.add(ref);
+      if (!index) continue;
+      for (std::uint32_t chunk = 0; chunk < directory->chunk_count() && m_index.size() < k_index_entries; ++chunk) {
+        m_index.insert(directory->digest(chunk), {*index, chunk});
+      }
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::damaged) throw;
+      m_context.reporter.warning(fmt::format("{}; what it held is stored again", e.message()));
+    }
+  }
+  m_lean = std::move(readable);
+}
+
+void Run::problem(const std::string& path, const std::string& message) {
+  m_problems.push_back({path, message});
+  m_context.reporter.warning(message);
+}
+
+// Unchanged by its metadata, and all of its content in packs that may be leaned on.
+bool Run::reuse_content(Item& item) {
+  const Entry* before = m_entries ? m_entries->seek(item.source.entry.path) : nullptr;
+  const Entry& now = item.source.entry;
+  if (before == nullptr || before->type != EntryType::file || m_request.reread || item.source.content->always_read()) {
+    return false;
+  }
+  if (before->size != now.size || before->mtime != now.mtime || before->ctime != now.ctime ||
+      before->inode != now.inode) {
+    return false;
+  }
+  const Time last_read = m_previous->facts.started;
+  if (now.mtime > last_read - k_racy_window || now.ctime > last_read - k_racy_window) return false;
+  std::uint64_t total = 0;
+  bool reusable = true;
+  while (auto part = m_entries->next_part()) {
+    LocalPart local;
+    local.size = part->size;
+    for (const auto& e : part->extents) {
+      if (e.is_hole()) {
+        local.extents.push_back(local_hole(e.hole));
+        continue;
+      }
+      const auto lean = m_lean.find(e.pack);
+      reusable = reusable && lean;
+      if (lean) local.extents.push_back({*lean, e.first, e.count});
+    }
+    total += part->size;
+    item.reuse.push_back(std::move(local));
+    item.previous.push_back(std::move(*part));
+  }
+  return reusable && total == now.size;
+}
+
+void Run::run_batch(std::vector<Item>& batch) const {
+  for (auto& item : batch) {
+    if (!item.read) continue;
+    try {
+      item.content = read_file_content(*item.source.content, item.source.entry, k_small_file);
+    } catch (const SourceError& e) {
+      item.failure = e.message();
+    }
+  }
+}
+
+void Run::capture(ChunkStore& store, EntrySpool& spool) {
+  using Batch = std::shared_ptr<std::vector<Item>>;
+  OrderedWindow<Batch> window{m_context.pool, k_batches_in_flight, UINT64_MAX, [&](const Batch& batch) {
+                                for (auto& item : *batch) consume(item, store, spool);
+                              }};
+  auto batch = std::make_shared<std::vector<Item>>();
+  std::uint64_t bytes = 0;
+  std::size_t files = 0;
+  const auto submit = [&] {
+    if (batch->empty()) return;
+    if (files == 0) {
+      window.push_ready(0, std::move(batch));
+    } else {
+      window.push(0, [this, batch] {
+        run_batch(*batch);
+        return batch;
+      });
+    }
+    batch = std::make_shared<std::vector<Item>>();
+    bytes = 0;
+    files = 0;
+  };
+  while (auto next = m_source.next()) {
+    check_interrupted();
+    Item item;
+    item.source = std::move(*next);
+    if (item.source.content) {
+      item.read = !reuse_content(item);
+      if (item.read) item.reuse.clear();
+      if (!item.read) item.previous.clear();
+      if (item.read && (item.source.entry.size > k_small_file || m_request.single_file)) {
+        submit();
+        window.drain();
+        read_large(item, true, store, spool);
+        continue;
+      }
+      if (item.read) {
+        bytes += item.source.entry.size;
+        ++files;
+      }
+    }
+    batch->push_back(std::move(item));
+    if (bytes >= k_batch_bytes || files >= k_batch_files || batch->size() >= k_batch_items) submit();
+  }
+  submit();
+  window.drain();
+}
+
+void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
+  if (!item.failure.empty()) {
+    problem(item.source.entry.path, item.failure);
+    return;
+  }
+  Entry& entry = item.source.entry;
+  if (item.read && item.content.too_large) {
+    // It grew since the walk saw it.
+    read_large(item, false, store, spool);
+    return;
+  }
+  if (item.read) {
+    PartBuilder parts{spool, item.content.rule.kind};
+    for (const auto& segment : item.content.segments) {
+      take_segment(segment, item.content.rule, nullptr, parts, store);
+    }
+    parts.flush();
+    entry.size = item.content.size;
+    if (item.content.changed) problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
+  } else {
+    for (const auto& part : item.reuse) spool.add_part(part);
+  }
+  end_entry(entry, spool);
+}
+
+void Run::end_entry(const Entry& entry, EntrySpool& spool) {
+  const bool is_file = entry.type == EntryType::file;
+  spool.add_entry(write_entry_head(entry), is_file);
+  ++m_stats.entries;
+  if (is_file) {
+    ++m_stats.files;
+    m_stats.bytes += entry.size;
+    m_context.reporter.progress("snapshot", m_stats.bytes, m_expected);
+  }
+}
+
+void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool) {
+  const Entry& entry = item.source.entry;
+  try {
+    const bool known = compare && m_entries && m_entries->seek(entry.path) != nullptr;
+    for (int attempt = 1;; ++attempt) {
+      std::optional<PreviousChunks> previous;
+      if (known && attempt == 1) previous.emplace(*m_entries, std::move(item.previous));
+      if (read_large_once(item.source, previous ? &*previous : nullptr, store, spool)) break;
+      if (attempt == k_read_tries) {
+        problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
+        break;
+      }
+      spool.drop_parts();
+    }
+    end_entry(entry, spool);
+  } catch (const SourceError& e) {
+    // One file of a tree: the rest goes on. The one file that was asked for: the end.
+    if (m_request.single_file) throw;
+    spool.drop_parts();
+    problem(entry.path, e.message());
+  }
+}
+
+// False where the content changed meanwhile.
+bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool) {
+  const auto content = item.content->open(item.entry);
+  const ChunkRule rule = content->rule();
+  if (rule.kind != ChunkRule::Kind::fixed) previous = nullptr;
+  PartBuilder parts{spool, rule.kind};
+  std::uint64_t size = 0;
+  {
+    OrderedWindow<Segment> window{m_context.pool, k_segments_in_flight, UINT64_MAX, [&](const Segment& segment) {
+                                    take_segment(segment, rule, previous, parts, store);
+                                  }};
+    std::uint64_t hole_ahead = 0;
+    bool ended = false;
+    while (auto segment = read_segment(*content, hole_ahead, ended)) {
+      check_interrupted();
+      size += segment->bytes.size() + segment->hole;
+      window.push(0, [segment = std::move(*segment), rule]() mutable {
+        cut_segment(segment, rule);
+        return std::move(segment);
+      });
+      m_context.reporter.progress("snapshot", m_stats.bytes + size, m_expected);
+    }
+    window.drain();
+  }
+  parts.flush();
+  item.entry.size = size;
+  const bool consistent = content->finish() == Content::Outcome::consistent;
+  if (m_request.single_file) m_content_facts = content->facts();
+  return consistent;
+}
+
+void Run::take_segment(const Segment& segment, const ChunkRule& rule, PreviousChunks* previous, PartBuilder& parts,
+                       ChunkStore& store) {
+  if (segment.hole != 0) {
+    parts.hole(segment.hole);
+    return;
+  }
+  ByteView rest{segment.bytes};
+  for (std::size_t i = 0; i < segment.lengths.size(); ++i) {
+    const auto bytes = rest.first(segment.lengths[i]);
+    const ChunkPlace place = place_chunk(segment.digests[i], bytes, rule, previous, store);
+    parts.chunk(segment.digests[i], segment.lengths[i], place);
+    rest = rest.subspan(bytes.size());
+  }
+}
+
+ChunkPlace Run::place_chunk(const Digest& digest, ByteView bytes, const ChunkRule& rule, PreviousChunks* previous,
+                            ChunkStore& store) {
+  if (previous != nullptr) {
+    if (const auto chunk = previous->next()) {
+      const auto lean = m_lean.find(chunk->pack);
+      if (lean) {
+        const Digest* before = m_entries->digest(chunk->pack, chunk->chunk);
+        if (before != nullptr && *before == digest) return {*lean, chunk->chunk};
+      }
+    }
+  }
+  if (const auto place = m_index.find(digest)) return *place;
+  const ChunkPlace place = store.add(digest, bytes);
+  // The pages of one large database must not crowd out everything else.
+  if (rule.kind != ChunkRule::Kind::fixed || m_index.size() < k_index_entries / 2) m_index.insert(digest, place);
+  return place;
+}
+
+SnapshotResult Run::take() {
+  try {
+    return take_whole();
+  } catch (...) {
+    // What is stored already is not lost: the next run of this series finds it.
+    m_protocol.abandon();
+    throw;
+  }
+}
+
+SnapshotResult Run::take_whole() {
+  const Time began = m_started;
+  choose_previous();
+  if (m_previous) m_entries = std::make_unique<PreviousEntries>(m_context, *m_previous);
+
+  ChunkStore::Options options;
+  options.pack_target = m_pack_target;
+  options.discard = m_request.dry_run == DryRun::yes;
+  options.spool = m_context.repository.store().staging_directory();
+  if (!options.spool && m_pack_target > k_min_pack_target) options.spool = m_request.spool;
+  const fs::path scratch = m_request.spool.value_or(fs::temp_directory_path());
+  EntrySpool spool{scratch};
+  ChunkStore store{m_context, options, [this](const PackBuilder::Built& built) { m_protocol.store_pack(built); }};
+
+  SnapshotResult result;
+  result.series = m_request.series;
+  capture(store, spool);
+  if (m_stats.entries == 0) {
+    throw SourceError(ErrorKind::failed,
+                      m_problems.empty() ? fmt::format("unable to read {}: nothing there", quote(m_source.location()))
+                                         : m_problems.front().message);
+  }
+  m_problems.insert(m_problems.end(), m_source.problems().begin(), m_source.problems().end());
+  m_stats.errors = m_problems.size();
+  result.problems = m_problems;
+  result.incomplete = !m_problems.empty();
+  result.cut_point = m_source.cut_point();
+  result.content_facts = m_content_facts;
+  if (m_request.dry_run == DryRun::yes) {
+    store.finish();
+    m_stats.new_bytes = store.raw_bytes();
+    m_stats.stored_bytes = store.stored_bytes();
+    result.stats = m_stats;
+    result.duration = m_context.clock() - began;
+    return result;
+  }
+
+  store.close_pack();
+  PlaceResolver resolver{m_context.repository, m_lean, store};
+  Root root = write_entry_list(spool, store, m_index, resolver);
+  store.finish();
+  m_entries.reset();
+
+  m_stats.new_bytes = store.raw_bytes();
+  m_stats.stored_bytes = store.stored_bytes();
+  m_stats.packs_written = store.packs().size();
+  Record record;
+  record.series = m_request.series;
+  record.cut_point = result.cut_point;
+  record.tags = m_request.tags;
+  record.incomplete = result.incomplete;
+  record.stats = m_stats;
+  if (m_previous_info) {
+    record.sequence = m_previous_info->record.sequence + 1;
+    record.previous = m_previous_info->id;
+  }
+  Facts facts;
+  facts.salt = random_name(16);
+  facts.host = m_context.host;
+  facts.kind = m_source.kind();
+  facts.source = m_source.location();
+  facts.started = m_started;
+  facts.single_file = m_request.single_file;
+  facts.content = m_content_facts;
+  Manifest manifest =
+      Manifest::make(std::move(record), std::move(facts), std::move(root), resolver.used_packs());
+  m_protocol.commit(manifest);
+  result.id = manifest.id;
+  result.stats = m_stats;
+  result.duration = m_context.clock() - began;
+  return result;
+}
+
+}  // namespace
+
+SnapshotResult take_snapshot(Context& context, Source& source, const SnapshotRequest& request) {
+  check_requirements(context.repository.descriptor().requirements, Operation::write,
+                     context.repository.store().describe());
+  Run run{context, source, request};
+  return run.take();
+}
+
+}  // namespace cairn

@@ -1,0 +1,38 @@
+// Walks a snapshot's entries and where their content is. Restore, its plan and verify all stand on this.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "repo/entry.hpp"
+#include "repo/frame_fetcher.hpp"
+#include "repo/manifest.hpp"
+#include "util/error.hpp"
+
+namespace cairn {
+
+// Chunks of one extent and where in the file they belong.
+struct ContentRun {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  std::uint64_t pack = 0;  // as extents name it
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+class TreeVisitor {
+ public:
+  virtual ~TreeVisitor() = default;
+  // An entry. For a file: whether its content is wanted; then run()s and one end_file() follow.
+  virtual bool entry(const Entry& entry) = 0;
+  virtual void run(const ContentRun& run) = 0;
+  // failure: the content does not fit the packs or the entry (Error(damaged)); runs may have been seen before it.
+  virtual void end_file(const std::optional<Error>& failure) = 0;
+};
+
+// Calls the visitor in order. Extents are checked against the directories: in range, lengths add up to the file's size.
+// Throws Error(damaged) where the list itself cannot be read.
+void walk_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeVisitor& visitor);
+
+}  // namespace cairn

@@ -1,0 +1,207 @@
+#include "engine/verifier.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "engine/pack_checker.hpp"
+#include "engine/tree_reader.hpp"
+#include "util/interrupt.hpp"
+
+namespace cairn {
+
+namespace {
+
+constexpr std::uint64_t k_kept_frames = 16ULL << 20;
+constexpr std::size_t k_packs_at_once = 4;
+
+std::string snapshot_name(const ManifestInfo& info) {
+  return fmt::format("{}@{} ({})", info.name.series, format_time(info.name.cut_point), info.name.id);
+}
+
+// A pack as some manifest lists it. Two manifests may list one object differently only if one of them is wrong.
+struct PackUse {
+  PackRef ref;
+  std::vector<std::size_t> snapshots;  // index into the request's manifests
+  std::vector<std::string> failures;
+  bool missing = false;
+};
+
+// Follows the list of one snapshot without fetching content: what restore's plan does.
+class ListCheck : public TreeVisitor {
+ public:
+  bool entry(const Entry& entry) override {
+    m_path = entry.path;
+    m_size = entry.size;
+    return entry.type == EntryType::file;
+  }
+  void run(const ContentRun&) override {}
+  void end_file(const std::optional<Error>& failure) override {
+    if (failure) {
+      failures.push_back(failure->message());
+    } else {
+      bytes += m_size;
+    }
+  }
+  std::vector<std::string> failures;
+  std::uint64_t bytes = 0;
+
+ private:
+  std::string m_path;
+  std::uint64_t m_size = 0;
+};
+
+class Verification {
+ public:
+  Verification(Context& context, const VerifyRequest& request) : m_context(context), m_request(request) {}
+
+  VerifyResult run() {
+    const Time began = m_context.clock();
+    load_manifests();
+    check_presence();
+    if (m_request.level != VerifyLevel::quick) read_packs();
+    if (m_request.level != VerifyLevel::quick) follow_lists();
+    report_packs();
+    m_result.duration = m_context.clock() - began;
+    return std::move(m_result);
+  }
+
+ private:
+  void load_manifests() {
+    for (std::size_t i = 0; i < m_request.manifests.size(); ++i) {
+      check_interrupted();
+      const auto& info = m_request.manifests[i];
+      ++m_result.snapshots;
+      try {
+        m_manifests.emplace_back(m_context.repository.load_manifest(info, Repository::Cached::no));
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        // Newer formats are refused, not called damaged.
+        if (e.kind() == ErrorKind::failed) throw;
+        m_manifests.emplace_back(std::nullopt);
+        m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
+        continue;
+      }
+      for (const auto& ref : m_manifests.back()->packs) {
+        PackUse& use = m_packs[ref.name];
+        use.ref = ref;
+        use.snapshots.push_back(i);
+      }
+    }
+  }
+
+  void check_presence() {
+    std::map<Digest, std::uint64_t> sizes;
+    m_context.repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
+      if (const auto name = layout::parse_pack_key(info.key)) sizes[*name] = info.size;
+    });
+    for (auto& [name, use] : m_packs) {
+      const auto found = sizes.find(name);
+      if (found == sizes.end()) {
+        use.missing = true;
+        use.failures.emplace_back("it is missing from the store");
+      } else if (found->second != use.ref.size) {
+        use.missing = true;
+        use.failures.push_back(
+            fmt::format("it has {} bytes, its manifest says {}", found->second, use.ref.size));
+      } else {
+        ++m_result.packs;
+      }
+    }
+  }
+
+  bool in_sample(const Digest& name) const {
+    if (m_request.level == VerifyLevel::full) return true;
+    // Names are digests, so their first bytes spread evenly; every day takes the next share.
+    const auto shares = static_cast<std::uint64_t>(std::max(1.0, 1.0 / m_request.sample_share));
+    const auto day = static_cast<std::uint64_t>(
+        std::chrono::floor<std::chrono::days>(m_context.clock()).time_since_epoch().count());
+    const std::uint64_t bucket = std::uint64_t{name.bytes[0]} << 8 | name.bytes[1];
+    return bucket % shares == day % shares;
+  }
+
+  void read_packs() {
+    std::uint64_t total = 0;
+    for (const auto& [name, use] : m_packs) {
+      if (!use.missing && in_sample(name)) total += use.ref.size;
+    }
+    struct Checked {
+      PackUse* use;
+      PackCheck check;
+    };
+    std::uint64_t done = 0;
+    OrderedWindow<Checked> window{m_context.io, k_packs_at_once, UINT64_MAX, [&](Checked checked) {
+                                    ++m_result.packs_read;
+                                    m_result.bytes_read += checked.check.bytes;
+                                    done += checked.use->ref.size;
+                                    checked.use->failures = std::move(checked.check.failures);
+                                    m_context.reporter.progress("verify", done, total);
+                                  }};
+    for (auto& [name, use] : m_packs) {
+      if (use.missing || !in_sample(name)) continue;
+      check_interrupted();
+      window.push(0, [this, u = &use] { return Checked{u, check_pack(m_context.repository.store(), u->ref)}; });
+    }
+    window.drain();
+  }
+
+  void follow_lists() {
+    for (std::size_t i = 0; i < m_manifests.size(); ++i) {
+      if (!m_manifests[i]) continue;
+      const auto& info = m_request.manifests[i];
+      const Manifest& manifest = *m_manifests[i];
+      const PackTable packs{manifest.packs};
+      FrameFetcher fetcher{m_context.repository, m_context.io, m_context.pool, packs, k_kept_frames};
+      ListCheck check;
+      try {
+        walk_tree(manifest, fetcher, check);
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        if (e.kind() != ErrorKind::damaged) throw;
+        // Where a pack is known to be bad, that is the cause and is reported with its name.
+        if (!has_bad_pack(manifest)) m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
+        continue;
+      }
+      m_result.bytes_verified += m_request.level == VerifyLevel::full ? check.bytes : 0;
+      if (has_bad_pack(manifest)) continue;
+      for (const auto& failure : check.failures) {
+        m_result.problems.push_back({info.key, failure, {snapshot_name(info)}});
+      }
+    }
+  }
+
+  bool has_bad_pack(const Manifest& manifest) const {
+    return std::any_of(manifest.packs.begin(), manifest.packs.end(),
+                       [&](const PackRef& ref) { return !m_packs.at(ref.name).failures.empty(); });
+  }
+
+  void report_packs() {
+    for (const auto& [name, use] : m_packs) {
+      if (use.failures.empty()) continue;
+      VerifyProblem problem;
+      problem.object = layout::pack_key(name);
+      problem.message = fmt::format("damaged pack {}: {}", quote(problem.object), use.failures.front());
+      if (use.failures.size() > 1) problem.message += fmt::format(" (and {} more)", use.failures.size() - 1);
+      for (const auto i : use.snapshots) problem.snapshots.push_back(snapshot_name(m_request.manifests[i]));
+      m_result.problems.push_back(std::move(problem));
+    }
+  }
+
+  Context& m_context;
+  const VerifyRequest& m_request;
+  VerifyResult m_result;
+  std::vector<std::optional<Manifest>> m_manifests;  // parallel to the request's
+  std::map<Digest, PackUse> m_packs;
+};
+
+}  // namespace
+
+VerifyResult verify(Context& context, const VerifyRequest& request) {
+  return Verification{context, request}.run();
+}
+
+}  // namespace cairn
