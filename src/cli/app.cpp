@@ -1,0 +1,114 @@
+#include "cli/app.hpp"
+
+#include "cli/command_line.hpp"
+#include "cli/help.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+#include <cstdlib>
+#include <iostream>
+#include <sstream>
+#include <unistd.h>
+
+namespace cairn {
+
+Io process_io() {
+  std::ios::sync_with_stdio(false);
+  return {.in = std::cin,
+          .out = std::cout,
+          .err = std::cerr,
+          .out_is_terminal = isatty(STDOUT_FILENO) == 1,
+          .err_is_terminal = isatty(STDERR_FILENO) == 1,
+          .environment = [](std::string_view name) -> std::optional<std::string> {
+            const char* value = std::getenv(std::string{name}.c_str());
+            if (value == nullptr) return std::nullopt;
+            return value;
+          },
+          .clock = [] { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }};
+}
+
+namespace {
+
+void print_help(Io& io, const CommandInfo& program, const Command* command) {
+  if (command == nullptr) {
+    io.out << program_help(program);
+    return;
+  }
+  for (const auto& info : program.commands) {
+    if (info.name == command->name()) io.out << command_help(program, info);
+  }
+}
+
+// What was printed must have arrived: a full disk under a redirected list is a failure.
+void flush_output(Io& io) {
+  io.out.flush();
+  if (!io.out) throw Error(ErrorKind::failed, "unable to write standard output");
+}
+
+int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& parsed, const Commands& commands) {
+  CommandInfo program = describe_command_line(commands);
+  if (parsed.asked == ParsedCommandLine::Asked::help) {
+    print_help(io, program, parsed.command);
+    flush_output(io);
+    return 0;
+  }
+  if (parsed.asked == ParsedCommandLine::Asked::version) {
+    io.out << "cairn " << CAIRN_VERSION << '\n';
+    flush_output(io);
+    return 0;
+  }
+  using Level = ConsoleReporter::Level;
+  const Level level = global.quiet ? Level::quiet : global.verbose ? Level::verbose : Level::normal;
+  const auto progress =
+      io.err_is_terminal && !global.quiet ? ConsoleReporter::Progress::yes : ConsoleReporter::Progress::no;
+  ConsoleReporter reporter{io.err, level, progress};
+  struct ClearProgress {  // before the line of an error, too
+    ConsoleReporter& reporter;
+    ~ClearProgress() { reporter.clear_progress(); }
+  } const clear{reporter};
+  Session session{io, global, reporter, std::move(program)};
+  const ExitStatus status = parsed.command->run(session);
+  flush_output(io);
+  return to_int(status);
+}
+
+int report(Io& io, const Error& error, bool json) {
+  const int status = exit_status_of(error.kind(), interrupted_by());
+  io.err << "cairn: error: " << terminal_safe(error.message()) << '\n';
+  if (!error.hint().empty()) io.err << "hint: " << terminal_safe(error.hint()) << '\n';
+  if (json) {
+    JsonWriter to = begin_document("error");
+    to.member("kind", error_kind_name(error.kind()));
+    // Messages quote names, but a library's text may hold any bytes.
+    to.member("message", terminal_safe(error.message())).key("hint");
+    error.hint().empty() ? to.null() : to.value(terminal_safe(error.hint()));
+    to.member("exit_status", status).end_object();
+    io.out << to.text() << '\n';
+    io.out.flush();
+  }
+  io.err.flush();
+  return status;
+}
+
+}  // namespace
+
+int run(int argc, const char* const* argv, Io& io) {
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const bool json = asks_for_json(arguments);
+  try {
+    const Commands commands = make_commands();
+    GlobalOptions global;
+    const ParsedCommandLine parsed = parse_command_line(arguments, commands, global);
+    return run_command(io, global, parsed, commands);
+  } catch (const Error& e) {
+    return report(io, e, json);
+  } catch (const std::bad_alloc&) {
+    return report(io, Error(ErrorKind::failed, "out of memory"), json);
+  } catch (const std::exception& e) {
+    return report(io, Error(ErrorKind::failed, e.what()), json);
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,36 @@
+// A command of the program: its options, and what it prints. The work is the engine's.
+#pragma once
+
+#include "cli/exit_status.hpp"
+#include "cli/options.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+class Session;
+
+class Command {
+ public:
+  Command() = default;
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+  virtual ~Command() = default;
+
+  virtual std::string name() const = 0;
+  virtual std::string summary() const = 0;  // one line, for help
+  virtual void declare(OptionSet& options) = 0;
+  // Where "-- COMMAND ARG..." goes; null where the command takes none.
+  virtual std::vector<std::string>* trailing_command() { return nullptr; }
+  // After parsing. Prints, and returns what the exit status is; an Error is thrown on.
+  virtual ExitStatus run(Session& session) = 0;
+};
+
+using Commands = std::vector<std::unique_ptr<Command>>;
+
+// Every command, in the order of the help.
+Commands make_commands();
+
+}  // namespace cairn

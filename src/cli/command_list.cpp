@@ -1,0 +1,89 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "cli/snapshot_text.hpp"
+#include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+class ListCommand : public Command {
+ public:
+  std::string name() const override { return "list"; }
+  std::string summary() const override { return "list the snapshots of a store"; }
+  void declare(OptionSet& options) override {
+    options.value("--store", "STORE", m_store, "a name from the configuration, a directory or s3://bucket/prefix");
+    options.value("--series", "NAME", m_series, "snapshots of this series only");
+    options.values("--tag", "KEY=VALUE", m_tags, "snapshots with this tag only; several: with all of them");
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  std::optional<std::string> m_store;
+  std::optional<std::string> m_series;
+  std::vector<std::string> m_tags;
+};
+
+std::string notes_of(const SnapshotInfo& snapshot) {
+  std::string out;
+  if (snapshot.pinned) out = "pinned";
+  if (snapshot.record.incomplete) out += out.empty() ? "incomplete" : ", incomplete";
+  return out;
+}
+
+void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots) {
+  using Align = Table::Align;
+  Table table{
+      {{"ID"}, {"SERIES"}, {"CUT POINT"}, {"HOST"}, {"SIZE", Align::right}, {"NEW", Align::right}, {"TAGS"}, {"NOTE"}}};
+  for (const auto& snapshot : snapshots) {
+    const Record& record = snapshot.record;
+    table.add({short_id(snapshot.id), record.series, format_time_short(record.cut_point), snapshot.facts.host,
+               format_size(record.stats.bytes), format_size(record.stats.stored_bytes), tags_text(record.tags),
+               notes_of(snapshot)});
+  }
+  table.print(to);
+}
+
+ExitStatus ListCommand::run(Session& session) {
+  const auto wanted = parse_tags(m_tags);
+  OpenStore store = session.open(m_store);
+  auto snapshots = store.repository->list_snapshots(m_series.value_or(""));
+  if (m_series && snapshots.empty()) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("no series {} in store {}", quote(*m_series), quote(store.store->describe())),
+                "cairn list, without --series, shows those there are");
+  }
+  snapshots.erase(std::remove_if(snapshots.begin(), snapshots.end(),
+                                 [&](const SnapshotInfo& each) { return !has_tags(each.record.tags, wanted); }),
+                  snapshots.end());
+  if (session.json()) {
+    JsonWriter to = begin_document("list");
+    to.key("snapshots").begin_array();
+    for (const auto& snapshot : snapshots) {
+      to.begin_object();
+      write_snapshot_members(to, snapshot);
+      to.end_object();
+    }
+    to.end_array();
+    session.print(std::move(to));
+  } else if (snapshots.empty()) {
+    session.reporter().info("no snapshots");
+  } else {
+    print_table(session.out(), snapshots);
+  }
+  return ExitStatus::done;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_list_command() {
+  return std::make_unique<ListCommand>();
+}
+
+}  // namespace cairn

@@ -1,0 +1,79 @@
+#include "cli/console_reporter.hpp"
+
+#include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+using std::chrono::duration;
+using std::chrono::steady_clock;
+
+std::string progress_text(const std::string& what, std::uint64_t done, std::uint64_t total, std::uint64_t begin_done,
+                          std::chrono::nanoseconds elapsed) {
+  std::string text = fmt::format("{} {}", what, format_size(done));
+  if (total >= done && total > 0) {
+    text += fmt::format(" of {} ({:.0f} %)", format_size(total),
+                        100.0 * static_cast<double>(done) / static_cast<double>(total));
+  }
+  const double seconds = duration<double>(elapsed).count();
+  // A rate of the first moments tells nothing.
+  if (seconds < 1 || done <= begin_done) return text;
+  const double rate = static_cast<double>(done - begin_done) / seconds;
+  text += fmt::format(", {}/s", format_size(static_cast<std::uint64_t>(rate)));
+  if (total > done) {
+    const auto left = static_cast<std::int64_t>(static_cast<double>(total - done) / rate) + 1;
+    text += fmt::format(", {} to go", format_duration(std::chrono::seconds{left}));
+  }
+  return text;
+}
+
+ConsoleReporter::ConsoleReporter(std::ostream& err, Level level, Progress progress)
+    : m_err(err), m_level(level), m_progress(progress) {}
+
+void ConsoleReporter::clear_line() {
+  if (m_drawn) m_err << "\r\x1b[K";
+  m_drawn = false;
+}
+
+void ConsoleReporter::clear_progress() {
+  const std::scoped_lock lock{m_mutex};
+  clear_line();
+  m_err.flush();
+}
+
+void ConsoleReporter::warning(const std::string& message) {
+  const std::scoped_lock lock{m_mutex};
+  clear_line();
+  m_err << "cairn: warning: " << terminal_safe(message) << '\n';
+  m_err.flush();
+}
+
+void ConsoleReporter::info(const std::string& message) {
+  if (m_level != Level::verbose) return;
+  const std::scoped_lock lock{m_mutex};
+  clear_line();
+  m_err << "cairn: " << terminal_safe(message) << '\n';
+  m_err.flush();
+}
+
+void ConsoleReporter::progress(const char* what, std::uint64_t done, std::uint64_t total) {
+  if (m_progress == Progress::no) return;
+  const std::scoped_lock lock{m_mutex};
+  const auto now = steady_clock::now();
+  if (m_what != what) {
+    m_what = what;
+    m_begin = now;
+    m_begin_done = done;
+  } else if (now - m_last < std::chrono::milliseconds{100}) {
+    return;
+  }
+  m_last = now;
+  clear_line();
+  m_err << progress_text(m_what, done, total, m_begin_done, now - m_begin);
+  m_err.flush();
+  m_drawn = true;
+}
+
+}  // namespace cairn

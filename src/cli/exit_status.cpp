@@ -1,0 +1,51 @@
+#include "cli/exit_status.hpp"
+
+#include <csignal>
+
+namespace cairn {
+
+int exit_status_of(ErrorKind kind, int signal_number) noexcept {
+  switch (kind) {
+    case ErrorKind::failed:
+      return to_int(ExitStatus::failed);
+    case ErrorKind::usage:
+      return to_int(ExitStatus::usage);
+    case ErrorKind::damaged:
+      return to_int(ExitStatus::damaged);
+    case ErrorKind::not_found:
+      return to_int(ExitStatus::not_found);
+    case ErrorKind::busy:
+      return to_int(ExitStatus::busy);
+    case ErrorKind::no_key:
+      return to_int(ExitStatus::no_key);
+    case ErrorKind::untrusted:
+      return to_int(ExitStatus::untrusted);
+    case ErrorKind::interrupted:
+      return 128 + (signal_number == 0 ? SIGINT : signal_number);
+  }
+  return to_int(ExitStatus::failed);
+}
+
+const char* error_kind_name(ErrorKind kind) noexcept {
+  switch (kind) {
+    case ErrorKind::failed:
+      return "failed";
+    case ErrorKind::usage:
+      return "usage";
+    case ErrorKind::damaged:
+      return "damaged";
+    case ErrorKind::not_found:
+      return "not_found";
+    case ErrorKind::busy:
+      return "busy";
+    case ErrorKind::no_key:
+      return "no_key";
+    case ErrorKind::untrusted:
+      return "untrusted";
+    case ErrorKind::interrupted:
+      return "interrupted";
+  }
+  return "failed";
+}
+
+}  // namespace cairn

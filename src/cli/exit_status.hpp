@@ -1,0 +1,31 @@
+// Exit status of the program, a contract with scripts: cairn(1), EXIT STATUS.
+#pragma once
+
+#include "util/error.hpp"
+
+namespace cairn {
+
+enum class ExitStatus : int {
+  done = 0,
+  failed = 1,
+  usage = 2,
+  incomplete = 3,  // committed, but some paths could not be read
+  damaged = 4,
+  not_pushed = 6,  // committed here, a push failed
+  not_found = 10,
+  busy = 11,
+  no_key = 12,
+  untrusted = 13,
+};
+
+constexpr int to_int(ExitStatus status) noexcept {
+  return static_cast<int>(status);
+}
+
+// signal_number: what interrupted_by() says, for ErrorKind::interrupted.
+int exit_status_of(ErrorKind kind, int signal_number) noexcept;
+
+// "usage", "not_found", ...: how JSON output names the kind.
+const char* error_kind_name(ErrorKind kind) noexcept;
+
+}  // namespace cairn

@@ -1,0 +1,26 @@
+// What the program has of the world outside the store: streams, environment, clock. Tests give their own.
+#pragma once
+
+#include "store/open.hpp"
+#include "util/time.hpp"
+
+#include <functional>
+#include <istream>
+#include <ostream>
+
+namespace cairn {
+
+struct Io {
+  std::istream& in;
+  std::ostream& out;  // data
+  std::ostream& err;  // all else
+  bool out_is_terminal = false;
+  bool err_is_terminal = false;
+  EnvironmentLookup environment;
+  std::function<Time()> clock;
+};
+
+// The streams, environment and clock of this process.
+Io process_io();
+
+}  // namespace cairn

@@ -1,0 +1,49 @@
+#include "cli/session.hpp"
+
+#include "util/error.hpp"
+#include "util/process_info.hpp"
+
+namespace cairn {
+
+namespace {
+
+// Requests under way at once: enough to hide a store's latency, few enough for its limits.
+constexpr unsigned k_waiting_threads = 16;
+
+}  // namespace
+
+Session::Session(Io& io, const GlobalOptions& global, ConsoleReporter& reporter, CommandInfo program)
+    : m_io(io), m_global(global), m_reporter(reporter), m_program(std::move(program)) {}
+
+void Session::print(JsonWriter document) {
+  m_reporter.clear_progress();
+  document.end_object();
+  m_io.out << document.text() << '\n';
+}
+
+void Session::say(const std::string& line) {
+  if (quiet() || json()) return;
+  m_reporter.clear_progress();
+  m_io.out << terminal_safe(line) << '\n';
+}
+
+StoreAddress Session::address(const std::optional<std::string>& store) {
+  return store_address(store, m_io.environment);
+}
+
+OpenStore Session::open(const std::optional<std::string>& store) {
+  return open_existing_store(address(store), m_io.environment, m_reporter);
+}
+
+Context Session::context(OpenStore& store) {
+  if (!m_pool) m_pool = std::make_unique<ThreadPool>(ThreadPool::processors());
+  if (!m_waiters) m_waiters = std::make_unique<ThreadPool>(k_waiting_threads);
+  return {.repository = *store.repository,
+          .pool = *m_pool,
+          .io = *m_waiters,
+          .reporter = m_reporter,
+          .host = host_name(),
+          .clock = m_io.clock};
+}
+
+}  // namespace cairn

@@ -1,0 +1,51 @@
+// What a command has at hand while it runs: the streams, the global options, the configuration, open stores, workers.
+#pragma once
+
+#include "cli/command_line.hpp"
+#include "cli/console_reporter.hpp"
+#include "cli/io.hpp"
+#include "cli/store_access.hpp"
+#include "engine/context.hpp"
+#include "util/json.hpp"
+#include "util/thread_pool.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace cairn {
+
+class Session {
+ public:
+  Session(Io& io, const GlobalOptions& global, ConsoleReporter& reporter, CommandInfo program);
+
+  Io& io() noexcept { return m_io; }
+  std::ostream& out() noexcept { return m_io.out; }
+  ConsoleReporter& reporter() noexcept { return m_reporter; }
+  bool json() const noexcept { return m_global.json; }
+  bool quiet() const noexcept { return m_global.quiet; }
+  bool verbose() const noexcept { return m_global.verbose; }
+  // The option tree of the whole program.
+  const CommandInfo& program() const noexcept { return m_program; }
+
+  // Ends the document's object and prints it, as one line.
+  void print(JsonWriter document);
+  // A line on standard output for people; not with --quiet or --json.
+  void say(const std::string& line);
+
+  // The store that --store names (nothing: CAIRN_STORE, else the configuration's default).
+  OpenStore open(const std::optional<std::string>& store);
+  StoreAddress address(const std::optional<std::string>& store);
+  // The store must outlive the context's use.
+  Context context(OpenStore& store);
+
+ private:
+  Io& m_io;
+  const GlobalOptions& m_global;
+  ConsoleReporter& m_reporter;
+  CommandInfo m_program;
+  std::unique_ptr<ThreadPool> m_pool;
+  std::unique_ptr<ThreadPool> m_waiters;
+};
+
+}  // namespace cairn

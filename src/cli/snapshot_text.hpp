@@ -1,0 +1,23 @@
+// Snapshots as list, show and the others print them.
+#pragma once
+
+#include "repo/repository.hpp"
+#include "util/json.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+// "a=1, b=2".
+std::string tags_text(const std::map<std::string, std::string>& tags);
+// KEY=VALUE arguments. Error(usage) for one without '=', without a key, or of a key given twice.
+std::map<std::string, std::string> parse_tags(const std::vector<std::string>& arguments);
+// Whether all of the wanted tags are there with these values.
+bool has_tags(const std::map<std::string, std::string>& tags, const std::map<std::string, std::string>& wanted);
+
+// The members that a snapshot has in every JSON document, without the braces.
+void write_snapshot_members(JsonWriter& to, const SnapshotInfo& snapshot);
+
+}  // namespace cairn
