@@ -8,9 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <dirent.h>
 #include <fcntl.h>
-#include <memory>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -188,25 +186,7 @@ DirectoryWalk::Entered DirectoryWalk::enter(const std::string& path, const std::
 }
 
 void DirectoryWalk::read_names(Level& level) {
-  // A duplicate, because closedir() closes what fdopendir() was given; it shares its position with the original, which
-  // another walk may have left at the end.
-  UniqueFd stream_fd{::fcntl(level.fd.get(), F_DUPFD_CLOEXEC, 0)};
-  if (!stream_fd) return report(level.path, "open directory", errno);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(stream_fd.get()), ::closedir};
-  if (!stream) return report(level.path, "read directory", errno);
-  stream_fd.release();
-  ::rewinddir(stream.get());
-  for (;;) {
-    errno = 0;
-    const dirent* item = ::readdir(stream.get());
-    if (item == nullptr) break;
-    const std::string_view name = item->d_name;
-    if (name != "." && name != "..") level.names.emplace_back(name);
-  }
-  if (errno != 0) report(level.path, "read directory", errno);
-  std::sort(level.names.begin(), level.names.end());
-  // A directory that changes while it is read may give a name twice (readdir(3)).
-  level.names.erase(std::unique(level.names.begin(), level.names.end()), level.names.end());
+  if (const int error = read_directory(level.fd.get(), level.names)) report(level.path, "read directory", error);
   if (m_options.exclude_caches == WalkOptions::ExcludeCaches::yes &&
       std::binary_search(level.names.begin(), level.names.end(), k_cache_tag) && is_cache_tag(level.fd.get())) {
     level.names.assign(1, k_cache_tag);

@@ -1,11 +1,11 @@
 // Where a restore goes: everything that can be found out by looking, before anything there is touched.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "repo/entry.hpp"
 #include "util/file.hpp"
+
+#include <cstdint>
+#include <string>
 
 namespace cairn {
 
@@ -19,7 +19,7 @@ class RestoreTarget {
 
   // Throws Error(usage) where the target
   //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
-  //   - is a directory, and the snapshot one file, or the other way round, even with it.
+  //   - is a directory, and the snapshot one file, or the other way round, or a device, even with it.
   // What interrupted restores left in a directory (k_staging_prefix) does not count as being there.
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
 
@@ -34,12 +34,18 @@ class RestoreTarget {
   void check_space(std::uint64_t bytes) const;
 
   const fs::path& path() const noexcept { return m_path; }  // absolute, links resolved
+  // Of a single file: its name in directory().
+  std::string name() const { return m_path.filename().native(); }
   Shape shape() const noexcept { return m_shape; }
   // Whether there is something already: a directory that the tree is merged into, or a file that is replaced.
   bool exists() const noexcept { return m_exists; }
   // The existing directory that staging is made in, on the target's file system: the target itself if it is a
   // directory, else the nearest directory above it that exists.
   const fs::path& anchor() const noexcept { return m_anchor; }
+
+  // The target itself where it is a directory, else the directory that a single file goes to; -1 where that does not
+  // exist (yet).
+  int directory() const noexcept { return m_directory.get(); }
 
   static constexpr const char* k_staging_prefix = ".cairn-restore-";
 
@@ -49,7 +55,12 @@ class RestoreTarget {
   bool m_exists = false;
   bool m_empty = true;
   fs::path m_anchor;
-  UniqueFd m_directory;  // the target where it is a directory, else the one it is in, if that exists
+  UniqueFd m_directory;
 };
+
+// The refusals that are found once more right before moving into place.
+[[noreturn]] void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory);
+// Throws Error(busy) if a process uses the database `name`, or what would become one next to its log.
+void check_database(int directory, const std::string& name, const fs::path& shown);
 
 }  // namespace cairn

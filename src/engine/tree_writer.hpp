@@ -1,6 +1,13 @@
 // Puts a tree at a target: everything beside it first, then into place.
 #pragma once
 
+#include "engine/apply_metadata.hpp"
+#include "engine/restore_target.hpp"
+#include "repo/entry.hpp"
+#include "util/bytes.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -8,12 +15,6 @@
 #include <set>
 #include <string>
 #include <vector>
-
-#include "engine/restore_target.hpp"
-#include "repo/entry.hpp"
-#include "util/bytes.hpp"
-#include "util/file.hpp"
-#include "util/log.hpp"
 
 namespace cairn {
 
@@ -47,9 +48,11 @@ class TreeWriter {
 
    private:
     friend class TreeWriter;
-    File(Entry entry, UniqueFd fd) : m_entry(std::move(entry)), m_fd(std::move(fd)) {}
+    File(Entry entry, UniqueFd fd, std::string shown)
+        : m_entry(std::move(entry)), m_fd(std::move(fd)), m_shown(std::move(shown)) {}
     Entry m_entry;
     UniqueFd m_fd;
+    std::string m_shown;
   };
   // Holds one descriptor until it is finished or dropped.
   std::unique_ptr<File> begin_file(const Entry& entry);
@@ -70,6 +73,9 @@ class TreeWriter {
   std::uint64_t skipped() const noexcept { return m_skipped_xattrs + m_skipped_owners + m_skipped_devices; }
 
  private:
+  // In staging, the one entry of a single-file restore.
+  static constexpr const char* k_single_name = "content";
+
   // What is left to do for a directory once everything in it has been made.
   struct Directory {
     std::string path;
@@ -83,33 +89,48 @@ class TreeWriter {
     std::string path;
     std::string target;
   };
+  // A name in an open staged directory.
   struct Place {
     UniqueFd parent;
     std::string name;
   };
 
-  std::string staged_path(const std::string& entry_path) const;
+  // tree_writer.cpp: making entries
+  void make_staging();
+  void remove_stale() const;
+  std::string staged(const std::string& entry_path) const;
+  std::string shown(const std::string& entry_path) const { return (m_target.path() / entry_path).native(); }
   void admit(const Entry& entry);
   Place locate(const std::string& path) const;
   void make_parents(const std::string& path) const;
   void add_directory(const Entry& entry);
   void add_special(const Entry& entry);
   bool make_link(const Link& link) const;
+  void note(const SkippedMetadata& skipped);
 
-  void remove_stale() const;
-  void make_deferred_links();
-  void look(const std::string& path);
-  void sync_staging() const;
-  void move_tree();
-  void move_directory(const std::string& path);
-  void move_into_place();
+  // tree_publish.cpp: moving into place
+  bool merging() const noexcept { return m_target.shape() == RestoreTarget::Shape::tree && m_target.exists(); }
+  void make_late_links();
+  void look();
+  void look_at(const std::string& path, std::vector<std::string>& todo);
+  void finish_directories();
+  void sync_staged() const;
+  void move_single_file();
+  void move_new_tree();
+  void merge_tree();
+  void merge_directory(const std::string& path, std::vector<std::string>& todo);
+  void set_aside_logs(int directory, const std::string& name, int staged_directory) const;
+  void settle_directories();
+  void settle_root(int root);
+  void warn_of_skipped() const;
   void remove_staging() noexcept;
-  void warn() const;
 
   RestoreTarget m_target;
   Reporter& m_reporter;
   fs::path m_staging_path;
   UniqueFd m_staging;
+  std::uint32_t m_default_mode = 0755;  // of a directory that no entry describes
+  bool m_privileged;
   bool m_published = false;
 
   std::mutex m_mutex;  // guards the three below

@@ -1,10 +1,13 @@
 #include "util/beneath.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <memory>
 #include <unistd.h>
 
 #include <climits>
@@ -71,6 +74,32 @@ UniqueFd open_beneath(int directory, std::string_view path, int flags, unsigned 
     if (errno == ENOSYS) usable.store(false, std::memory_order_relaxed);
   }
   return open_by_components(directory, path, flags, mode);
+}
+
+int read_directory(int directory, std::vector<std::string>& names) {
+  // A duplicate, because closedir() closes what fdopendir() was given; it shares its position with the original, which
+  // somebody may have left at the end.
+  UniqueFd own{::fcntl(directory, F_DUPFD_CLOEXEC, 0)};
+  if (!own) return errno;
+  const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(own.get()), ::closedir};
+  if (!stream) return errno;
+  own.release();
+  ::rewinddir(stream.get());
+  int error = 0;
+  for (;;) {
+    errno = 0;
+    const dirent* item = ::readdir(stream.get());
+    if (item == nullptr) {
+      error = errno;
+      break;
+    }
+    const std::string_view name = item->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  // A directory that changes while it is read may give a name twice (readdir(3)).
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return error;
 }
 
 }  // namespace cairn

@@ -5,7 +5,9 @@
 #include "util/file.hpp"
 
 #include <cerrno>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace cairn {
 
@@ -14,6 +16,10 @@ namespace cairn {
 // O_CLOEXEC and O_NOFOLLOW are added. openat2(2) where the kernel has and allows it, else (and where path is longer
 // than PATH_MAX) one openat(2) a component. On failure the result is empty and errno says why. Thread-safe.
 UniqueFd open_beneath(int directory, std::string_view path, int flags, unsigned mode = 0) noexcept;
+
+// The names in an open directory but "." and "..", sorted bytewise, each once. Returns 0 or the errno that ended it;
+// names then holds what was read till then. Thread-safe for different descriptors.
+int read_directory(int directory, std::vector<std::string>& names);
 
 // Runs a call until it does not fail with EINTR.
 template <class F>

@@ -59,8 +59,8 @@ TEST_CASE("glob: stars, question marks, classes and escapes within one component
       {"[\xc0-\xff]", "\xe9", true},
   };
   for (const Row& row : rows) {
-    CAPTURE(row.pattern);
-    CAPTURE(row.name);
+    CAPTURE(std::string{row.pattern});
+    CAPTURE(std::string{row.name});
     CHECK(matches_glob(row.pattern, row.name) == row.matches);
   }
 }

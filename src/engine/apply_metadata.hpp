@@ -1,0 +1,41 @@
+// Owner, extended attributes, mode and times of an entry, put on what was restored.
+#pragma once
+
+#include "repo/entry.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+struct Metadata {
+  std::uint32_t mode = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  Time mtime;
+  const std::vector<Xattr>& xattrs;
+};
+
+// What this user may not do, or the file system cannot.
+struct SkippedMetadata {
+  bool owner = false;
+  std::uint64_t xattrs = 0;
+  std::string first_xattr;  // "'user.name' of 'path': cause"
+};
+
+// In the order that keeps each step from undoing another: the owner first (it clears set-id bits and capabilities),
+// xattrs (an ACL sets the group bits), mode, times. Set-id bits of a regular file whose owner could not be set are
+// left out: they would lend the wrong user's rights. Throws Error(failed), naming `shown`, where mode or times cannot
+// be set.
+SkippedMetadata apply_metadata(int fd, const Metadata& metadata, const std::string& shown);
+// A name in an open directory that must not be opened: a symbolic link (which has no mode), device, FIFO or socket.
+SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryType type, const Metadata& metadata,
+                                  const std::string& shown);
+
+// Removes attributes of user and ACL kind that are not among those given: for a directory that was there before.
+void remove_other_xattrs(int fd, const std::vector<Xattr>& keep);
+// Removes access control lists, so that nothing made in a directory inherits one.
+void remove_acls(int fd) noexcept;
+
+}  // namespace cairn

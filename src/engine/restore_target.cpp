@@ -1,0 +1,128 @@
+#include "engine/restore_target.hpp"
+
+#include "engine/database_in_use.hpp"
+#include "util/beneath.hpp"
+#include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+namespace cairn {
+
+namespace {
+
+[[noreturn]] void refuse(const fs::path& target, std::string_view reason, std::string hint = {}) {
+  throw Error(ErrorKind::usage, fmt::format("unable to restore to {}: {}", quote(target.native()), reason),
+              std::move(hint));
+}
+
+// Absolute, links resolved as far as the path exists, without a '/' at the end.
+fs::path resolve(const fs::path& target) {
+  std::error_code error;
+  fs::path path = fs::weakly_canonical(fs::absolute(target), error);
+  if (error) throw_errno("resolve", target.native(), error.value());
+  return path.has_filename() || path == path.root_path() ? path : path.parent_path();
+}
+
+bool is_empty_directory(int directory, const fs::path& shown) {
+  std::vector<std::string> names;
+  if (const int error = read_directory(directory, names)) throw_errno("read directory", shown.native(), error);
+  return std::all_of(names.begin(), names.end(),
+                     [](const std::string& name) { return name.starts_with(RestoreTarget::k_staging_prefix); });
+}
+
+fs::path nearest_directory(fs::path path) {
+  while (!fs::is_directory(path) && path != path.root_path()) path = path.parent_path();
+  return path;
+}
+
+}  // namespace
+
+RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite) : m_shape(shape) {
+  if (target.empty()) throw Error(ErrorKind::usage, "unable to restore: the target is empty");
+  struct stat status {};
+  m_exists = ::stat(target.c_str(), &status) == 0;
+  if (!m_exists) {
+    if (errno == ENOTDIR) refuse(target, "something above it is not a directory");
+    if (errno != ENOENT) throw_errno("stat", target.native(), errno);
+    struct stat link {};
+    if (::lstat(target.c_str(), &link) == 0) refuse(target, "it is a symbolic link to nothing");
+  }
+  m_path = resolve(target);
+  const bool directory = m_exists && S_ISDIR(status.st_mode);
+  if (m_exists && shape == Shape::single_file) {
+    if (directory) refuse(target, "it is a directory, and the snapshot is one file", "name the file itself");
+    if (S_ISBLK(status.st_mode) || S_ISCHR(status.st_mode)) refuse(target, "it is a device");
+    if (overwrite == Overwrite::no) refuse(target, "it exists already", "--overwrite replaces it");
+  }
+  if (m_exists && shape == Shape::tree && !directory) {
+    refuse(target, "it is not a directory, and the snapshot is one");
+  }
+  const fs::path where = directory ? m_path : m_path.parent_path();
+  m_anchor = nearest_directory(where);
+  if (directory || (shape == Shape::single_file && m_anchor == where)) {
+    m_directory = open_file(where, O_RDONLY | O_DIRECTORY);
+  }
+  if (directory) {
+    m_empty = is_empty_directory(m_directory.get(), m_path);
+    if (!m_empty && overwrite == Overwrite::no) {
+      refuse(target, "it is not empty", "--overwrite replaces what the snapshot has, too, and leaves the rest alone");
+    }
+  }
+}
+
+void RestoreTarget::check_entry(const Entry& entry) const {
+  if (!m_directory || (m_shape == Shape::tree && m_empty)) return;
+  if (m_shape == Shape::single_file) return check_database(m_directory.get(), name(), m_path);
+  if (entry.path == ".") return;
+  const std::size_t slash = entry.path.rfind('/');
+  UniqueFd parent;
+  if (slash != std::string::npos) {
+    parent = open_beneath(m_directory.get(), std::string_view{entry.path}.substr(0, slash), O_PATH | O_DIRECTORY);
+    if (!parent) {
+      if (errno == ENOENT) return;
+      if (errno == ENOTDIR || errno == ELOOP) {
+        refuse(m_path / entry.path, "something above it is not a directory");
+      }
+      throw_errno("open", (m_path / entry.path).native(), errno);
+    }
+  }
+  const int directory = parent ? parent.get() : m_directory.get();
+  const std::string name = slash == std::string::npos ? entry.path : entry.path.substr(slash + 1);
+  struct stat status {};
+  const bool there = ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  const bool directory_there = there && S_ISDIR(status.st_mode);
+  const bool wants_directory = entry.type == EntryType::directory;
+  if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
+  if (!wants_directory) check_database(directory, name, m_path / entry.path);
+}
+
+void RestoreTarget::check_space(std::uint64_t bytes) const {
+  const std::uint64_t free = free_space(m_anchor);
+  if (free >= bytes) return;
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to restore to {}: the disk is too small: {} needed, {} free", quote(m_path.native()),
+                          format_size(bytes), format_size(free)),
+              "free space there, or restore to another disk");
+}
+
+void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory) {
+  refuse(root / path, target_is_directory ? "it is a directory there, and not in the snapshot"
+                                          : "it is no directory there, but one in the snapshot");
+}
+
+void check_database(int directory, const std::string& name, const fs::path& shown) {
+  const auto user = find_database_user(directory, name);
+  if (!user) return;
+  throw Error(ErrorKind::busy,
+              fmt::format("unable to replace {}: {} has the database open", quote(shown.native()), *user),
+              "stop it first: a database that is replaced under a running program is lost to it");
+}
+
+}  // namespace cairn

@@ -1,0 +1,320 @@
+// The second half of TreeWriter: from staging to the target.
+#include "engine/database_in_use.hpp"
+#include "engine/tree_writer.hpp"
+#include "util/beneath.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t k_name_max = 255;
+
+struct stat status_of(int directory, const std::string& name, bool& there) {
+  struct stat status {};
+  there = ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  return status;
+}
+
+bool exists(int directory, const std::string& name) {
+  bool there = false;
+  status_of(directory, name, there);
+  return there;
+}
+
+UniqueFd open_directory(int root, const std::string& path, const std::string& shown) {
+  UniqueFd fd = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
+  if (!fd) throw_errno("open directory", shown, errno);
+  return fd;
+}
+
+std::vector<std::string> names_in(int directory, const std::string& shown) {
+  std::vector<std::string> names;
+  if (const int error = read_directory(directory, names)) throw_errno("read directory", shown, error);
+  return names;
+}
+
+std::string join(const std::string& directory, const std::string& name) {
+  return directory == "." ? name : directory + "/" + name;
+}
+
+// rename(2) that replaces nothing, where the file system can say so.
+int rename_new(const fs::path& from, const fs::path& to) {
+  const int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+  if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
+  struct stat status {};
+  if (::lstat(to.c_str(), &status) == 0) {
+    errno = EEXIST;
+    return -1;
+  }
+  return ::rename(from.c_str(), to.c_str());
+}
+
+[[noreturn]] void throw_appeared(const fs::path& target) {
+  throw Error(ErrorKind::usage,
+              fmt::format("unable to restore to {}: it came into being meanwhile", quote(target.native())));
+}
+
+}  // namespace
+
+void TreeWriter::publish() {
+  if (m_unfinished != 0) {
+    throw Error(ErrorKind::failed, fmt::format("unable to restore to {}: {} files are not finished",
+                                               quote(m_target.path().native()), m_unfinished.load()));
+  }
+  const bool single = m_target.shape() == RestoreTarget::Shape::single_file;
+  if (single && m_entries != 1) {
+    throw Error(ErrorKind::damaged,
+                fmt::format("unable to restore to {}: the snapshot is said to be one file, and has {}",
+                            quote(m_target.path().native()), m_entries.load()));
+  }
+  make_late_links();
+  // Deepest first; the same path twice comes out side by side.
+  std::sort(m_directories.begin(), m_directories.end(),
+            [](const Directory& a, const Directory& b) { return compare_paths(a.path, b.path) > 0; });
+  const auto twice = std::adjacent_find(m_directories.begin(), m_directories.end(),
+                                        [](const Directory& a, const Directory& b) { return a.path == b.path; });
+  if (twice != m_directories.end()) {
+    throw Error(ErrorKind::damaged,
+                fmt::format("unable to restore {}: the snapshot names it twice", quote(twice->path)));
+  }
+  look();
+  finish_directories();
+  sync_staged();
+  check_interrupted();
+  if (single) {
+    move_single_file();
+  } else if (merging()) {
+    merge_tree();
+  } else {
+    move_new_tree();
+  }
+  warn_of_skipped();
+}
+
+void TreeWriter::make_late_links() {
+  // A link may name a link that is late itself, so they are tried until a round makes none.
+  std::vector<Link> left = std::move(m_late_links);
+  while (!left.empty()) {
+    const std::size_t before = left.size();
+    left.erase(std::remove_if(left.begin(), left.end(), [&](const Link& link) { return make_link(link); }), left.end());
+    if (left.size() == before) {
+      throw Error(ErrorKind::damaged, fmt::format("unable to restore {}: it is a link to {}, which is not there",
+                                                  quote(left.front().path), quote(left.front().target)));
+    }
+  }
+}
+
+// Finds what moving would run into, and which directories the target has already.
+void TreeWriter::look() {
+  if (m_target.shape() == RestoreTarget::Shape::single_file) {
+    if (m_target.directory() >= 0) check_database(m_target.directory(), m_target.name(), m_target.path());
+    return;
+  }
+  if (!merging()) return;
+  std::vector<std::string> todo{"."};
+  while (!todo.empty()) {
+    check_interrupted();
+    const std::string path = std::move(todo.back());
+    todo.pop_back();
+    m_merged.insert(path);
+    look_at(path, todo);
+  }
+}
+
+void TreeWriter::look_at(const std::string& path, std::vector<std::string>& todo) {
+  const UniqueFd from = open_directory(m_staging.get(), path, m_staging_path.native());
+  const UniqueFd to = open_directory(m_target.directory(), path, shown(path));
+  struct stat root {};
+  if (::fstat(m_target.directory(), &root) != 0) throw_errno("stat", m_target.path().native(), errno);
+  for (const std::string& name : names_in(from.get(), m_staging_path.native())) {
+    const std::string entry = join(path, name);
+    bool there = false;
+    const struct stat staged_status = status_of(from.get(), name, there);
+    const struct stat target_status = status_of(to.get(), name, there);
+    const bool directory = S_ISDIR(staged_status.st_mode);
+    if (there && directory != S_ISDIR(target_status.st_mode)) {
+      throw_conflict(m_target.path(), entry, S_ISDIR(target_status.st_mode));
+    }
+    if (there && target_status.st_dev != root.st_dev) {
+      throw Error(ErrorKind::failed,
+                  fmt::format("unable to restore to {}: another file system is mounted there", quote(shown(entry))),
+                  "restore to another directory, or this part alone to a directory on that file system");
+    }
+    if (!directory) {
+      check_database(to.get(), name, shown(entry));
+    } else if (there) {
+      todo.push_back(entry);
+    }
+  }
+}
+
+// Puts the metadata on the staged directories, deepest first. The root's, and those of directories that the target has
+// already, are put on at the end, because moving changes their times.
+void TreeWriter::finish_directories() {
+  for (const Directory& directory : m_directories) {
+    if (directory.path == "." || m_merged.contains(directory.path)) continue;
+    const UniqueFd fd = open_directory(m_staging.get(), directory.path, shown(directory.path));
+    // Whoever is not root must be able to move what it holds, and the directory itself.
+    const std::uint32_t mode = m_privileged ? directory.mode : directory.mode | 0700U;
+    note(apply_metadata(fd.get(), {mode, directory.uid, directory.gid, directory.mtime, directory.xattrs},
+                        shown(directory.path)));
+  }
+}
+
+void TreeWriter::sync_staged() const {
+  if (m_target.shape() == RestoreTarget::Shape::single_file) {
+    // Only a regular file has anything to lose; opening another one may block or do something.
+    bool there = false;
+    const struct stat status = status_of(m_staging.get(), k_single_name, there);
+    if (!there || !S_ISREG(status.st_mode)) return;
+    const UniqueFd fd{::openat(m_staging.get(), k_single_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+    // A mode without read permission for its owner, and not root: then the whole file system has to be synced.
+    if (fd) return sync_file(fd.get(), m_target.path());
+  }
+  if (::syncfs(m_staging.get()) != 0) throw_errno("sync", m_staging_path.native(), errno);
+}
+
+void TreeWriter::move_single_file() {
+  const fs::path parent = m_target.path().parent_path();
+  make_directories(parent);
+  const UniqueFd directory = open_file(parent, O_RDONLY | O_DIRECTORY);
+  set_aside_logs(directory.get(), m_target.name(), m_staging.get());
+  const fs::path from = m_staging_path / k_single_name;
+  const int result =
+      m_target.exists() ? ::rename(from.c_str(), m_target.path().c_str()) : rename_new(from, m_target.path());
+  if (result != 0) {
+    if (errno == EEXIST) throw_appeared(m_target.path());
+    throw_errno("create", m_target.path().native(), errno);
+  }
+  m_published = true;
+  sync_directory(parent);
+  remove_staging();
+}
+
+void TreeWriter::move_new_tree() {
+  const fs::path parent = m_target.path().parent_path();
+  make_directories(parent);
+  if (rename_new(m_staging_path, m_target.path()) != 0) {
+    if (errno == EEXIST || errno == ENOTEMPTY) throw_appeared(m_target.path());
+    throw_errno("create directory", m_target.path().native(), errno);
+  }
+  m_published = true;
+  settle_directories();
+  settle_root(m_staging.get());
+  sync_file(m_staging.get(), m_target.path());
+  sync_directory(parent);
+}
+
+void TreeWriter::merge_tree() {
+  try {
+    std::vector<std::string> todo{"."};
+    while (!todo.empty()) {
+      const std::string path = std::move(todo.back());
+      todo.pop_back();
+      merge_directory(path, todo);
+    }
+  } catch (const Error& e) {
+    throw Error(e.kind(), e.message() + "; what was moved before is in place, the rest is as it was",
+                e.hint().empty() ? "restore again with --overwrite" : e.hint());
+  }
+  m_published = true;
+  // Staging first: it lies in the root, whose times come last.
+  remove_staging();
+  settle_directories();
+  settle_root(m_target.directory());
+  if (::syncfs(m_target.directory()) != 0) throw_errno("sync", m_target.path().native(), errno);
+}
+
+void TreeWriter::merge_directory(const std::string& path, std::vector<std::string>& todo) {
+  const UniqueFd from = open_directory(m_staging.get(), path, m_staging_path.native());
+  const UniqueFd to = open_directory(m_target.directory(), path, shown(path));
+  for (const std::string& name : names_in(from.get(), m_staging_path.native())) {
+    std::string entry = join(path, name);
+    if (m_merged.contains(entry)) {
+      todo.push_back(std::move(entry));
+      continue;
+    }
+    set_aside_logs(to.get(), name, from.get());
+    if (::renameat(from.get(), name.c_str(), to.get(), name.c_str()) != 0) throw_errno("replace", shown(entry), errno);
+  }
+}
+
+// SQLite would play an old log into the new database, or a new one's into an old: what lies beside a restored database
+// and does not come from the snapshot itself must not keep its name.
+void TreeWriter::set_aside_logs(int directory, const std::string& name, int staged_directory) const {
+  const bool single = m_target.shape() == RestoreTarget::Shape::single_file;
+  const std::string staged_name = single ? k_single_name : name;
+  bool there = false;
+  if (!S_ISREG(status_of(staged_directory, staged_name, there).st_mode)) return;
+  bool is_database = is_sqlite_file(staged_directory, staged_name);
+  for (const char* suffix : {"-wal", "-journal", "-shm"}) {
+    const std::string log = name + suffix;
+    if (log.size() > k_name_max || !exists(directory, log) || (!single && exists(staged_directory, log))) continue;
+    // An encrypted database has no magic, but its log has. An index of a log (-shm) has none: it goes with the log.
+    if (!is_database && !is_sqlite_log_file(directory, log)) continue;
+    is_database = true;
+    const std::string tail = ".cairn-aside-" + random_name();
+    const std::string aside = log.substr(0, k_name_max - tail.size()) + tail;
+    if (::renameat(directory, log.c_str(), directory, aside.c_str()) != 0) throw_errno("rename", log, errno);
+    m_reporter.warning(
+        fmt::format("{} belonged to the database that was there before: it is now {}", quote(log), quote(aside)));
+  }
+}
+
+// What could not be put on the directories while they were staged. Deepest first.
+void TreeWriter::settle_directories() {
+  const int root = merging() ? m_target.directory() : m_staging.get();
+  for (const Directory& directory : m_directories) {
+    if (directory.path == ".") continue;
+    const bool merged = m_merged.contains(directory.path);
+    const bool closed = !m_privileged && (directory.mode & 0700U) != 0700U;
+    if (!merged && !closed) continue;
+    const UniqueFd fd = open_directory(root, directory.path, shown(directory.path));
+    if (merged) {
+      remove_other_xattrs(fd.get(), directory.xattrs);
+      note(apply_metadata(fd.get(), {directory.mode, directory.uid, directory.gid, directory.mtime, directory.xattrs},
+                          shown(directory.path)));
+    } else if (::fchmod(fd.get(), directory.mode) != 0) {
+      throw_errno("set the mode of", shown(directory.path), errno);
+    }
+  }
+}
+
+void TreeWriter::settle_root(int root) {
+  // Sorted deepest first: the root is the last one.
+  if (m_directories.empty() || m_directories.back().path != ".") {
+    if (!merging() && ::fchmod(root, m_default_mode) != 0)
+      throw_errno("set the mode of", m_target.path().native(), errno);
+    return;
+  }
+  const Directory& entry = m_directories.back();
+  remove_other_xattrs(root, entry.xattrs);
+  note(apply_metadata(root, {entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs}, m_target.path().native()));
+}
+
+void TreeWriter::warn_of_skipped() const {
+  if (m_skipped_owners != 0) {
+    m_reporter.warning(
+        fmt::format("the owner of {} restored entries could not be set: not permitted", m_skipped_owners.load()));
+  }
+  if (m_skipped_xattrs != 0) {
+    m_reporter.warning(fmt::format("{} extended attributes could not be set, the first {}", m_skipped_xattrs.load(),
+                                   m_first_skipped_xattr));
+  }
+  if (m_skipped_devices != 0) {
+    m_reporter.warning(fmt::format("{} devices could not be made: not permitted", m_skipped_devices.load()));
+  }
+}
+
+}  // namespace cairn

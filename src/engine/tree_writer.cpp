@@ -1,0 +1,295 @@
+#include "engine/tree_writer.hpp"
+
+#include "util/beneath.hpp"
+#include "util/error.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr unsigned k_private_mode = 0700;
+constexpr int k_staging_attempts = 3;
+
+[[noreturn]] void refuse(const std::string& path, std::string_view reason) {
+  throw Error(ErrorKind::damaged, fmt::format("unable to restore {}: {}", quote(path), reason));
+}
+
+// A name that does not lead where entries may lie: an earlier entry of the snapshot is in the way.
+bool is_blocked(int error) noexcept {
+  return error == ENOTDIR || error == ELOOP;
+}
+
+constexpr std::string_view k_not_below = "it lies below an entry that is no directory";
+constexpr std::string_view k_twice = "the snapshot names it twice";
+
+mode_t file_type(EntryType type) noexcept {
+  switch (type) {
+    case EntryType::fifo:
+      return S_IFIFO;
+    case EntryType::socket:
+      return S_IFSOCK;
+    case EntryType::char_device:
+      return S_IFCHR;
+    case EntryType::block_device:
+      return S_IFBLK;
+    default:
+      return S_IFREG;
+  }
+}
+
+Metadata metadata_of(const Entry& entry) {
+  return {.mode = entry.mode, .uid = entry.uid, .gid = entry.gid, .mtime = entry.mtime, .xattrs = entry.xattrs};
+}
+
+}  // namespace
+
+TreeWriter::TreeWriter(RestoreTarget target, Reporter& reporter)
+    : m_target(std::move(target)), m_reporter(reporter), m_privileged(::geteuid() == 0) {
+  remove_stale();
+  make_staging();
+}
+
+TreeWriter::~TreeWriter() {
+  if (!m_published) remove_staging();
+}
+
+void TreeWriter::make_staging() {
+  for (int attempt = 0; attempt < k_staging_attempts; ++attempt) {
+    m_staging_path = m_target.anchor() / (RestoreTarget::k_staging_prefix + random_name());
+    // Made with the default mode, to learn it (reading the umask would change it for other threads), then closed.
+    if (::mkdir(m_staging_path.c_str(), 0777) != 0) {
+      throw_errno("create directory", m_staging_path.native(), errno);
+    }
+    m_staging = open_file(m_staging_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    struct stat made {};
+    if (::fstat(m_staging.get(), &made) != 0) throw_errno("stat", m_staging_path.native(), errno);
+    m_default_mode = made.st_mode & 0777U;
+    if (::fchmod(m_staging.get(), k_private_mode) != 0) throw_errno("set the mode of", m_staging_path.native(), errno);
+    remove_acls(m_staging.get());
+    // Says that this restore lives. Where the file system has no such locks, nobody else can take one to find out.
+    ::flock(m_staging.get(), LOCK_EX | LOCK_NB);
+    // Between mkdir() and flock() another restore may have taken it for a stale one.
+    struct stat there {};
+    if (::lstat(m_staging_path.c_str(), &there) == 0 && there.st_ino == made.st_ino) return;
+  }
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to create {}: it is removed at once", quote(m_staging_path.native())));
+}
+
+// Removes what restores left that were killed: named as staging is, ours, and not locked by anybody.
+void TreeWriter::remove_stale() const {
+  const UniqueFd anchor = open_file(m_target.anchor(), O_RDONLY | O_DIRECTORY);
+  std::vector<std::string> names;
+  if (read_directory(anchor.get(), names) != 0) return;
+  for (const std::string& name : names) {
+    if (!name.starts_with(RestoreTarget::k_staging_prefix)) continue;
+    const UniqueFd fd = open_beneath(anchor.get(), name, O_RDONLY | O_DIRECTORY);
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    std::error_code error;
+    fs::remove_all(m_target.anchor() / name, error);
+    if (!error)
+      m_reporter.info(
+          fmt::format("removed {}, left by an interrupted restore", quote((m_target.anchor() / name).native())));
+  }
+}
+
+void TreeWriter::remove_staging() noexcept {
+  std::error_code ignored;
+  fs::remove_all(m_staging_path, ignored);
+}
+
+std::string TreeWriter::staged(const std::string& entry_path) const {
+  return m_target.shape() == RestoreTarget::Shape::single_file ? k_single_name : entry_path;
+}
+
+void TreeWriter::admit(const Entry& entry) {
+  if (!is_valid_entry_path(entry.path)) refuse(entry.path, "that is no path of an entry");
+  const bool directory = entry.type == EntryType::directory;
+  if (m_target.shape() == RestoreTarget::Shape::single_file) {
+    if (directory || entry.type == EntryType::hard_link) refuse(entry.path, "the snapshot is said to be one file");
+  } else if (entry.path == "." && !directory) {
+    refuse(entry.path, "the root of the snapshot is no directory");
+  }
+  m_target.check_entry(entry);
+  ++m_entries;
+}
+
+// Makes the directories above path that are not there yet.
+void TreeWriter::make_parents(const std::string& path) const {
+  UniqueFd at;
+  for (std::size_t begin = 0;;) {
+    const std::size_t slash = path.find('/', begin);
+    if (slash == std::string::npos) return;
+    const std::string name = path.substr(begin, slash - begin);
+    const int parent = at ? at.get() : m_staging.get();
+    // Nobody else gets into staging, so the default mode is as good as a private one here.
+    if (::mkdirat(parent, name.c_str(), 0777) != 0 && errno != EEXIST)
+      throw_errno("create directory", shown(path), errno);
+    UniqueFd next = open_beneath(parent, name, O_PATH | O_DIRECTORY);
+    if (!next) {
+      if (is_blocked(errno)) refuse(path, k_not_below);
+      throw_errno("open directory", shown(path), errno);
+    }
+    at = std::move(next);
+    begin = slash + 1;
+  }
+}
+
+TreeWriter::Place TreeWriter::locate(const std::string& path) const {
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash);
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  UniqueFd fd = open_beneath(m_staging.get(), parent, O_PATH | O_DIRECTORY);
+  if (!fd && errno == ENOENT) {
+    make_parents(path);
+    fd = open_beneath(m_staging.get(), parent, O_PATH | O_DIRECTORY);
+  }
+  if (!fd) {
+    if (is_blocked(errno)) refuse(path, k_not_below);
+    throw_errno("open directory", shown(parent), errno);
+  }
+  return {std::move(fd), name};
+}
+
+std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
+  admit(entry);
+  const std::string path = staged(entry.path);
+  const std::string name =
+      m_target.shape() == RestoreTarget::Shape::single_file ? m_target.path().native() : shown(entry.path);
+  constexpr int k_flags = O_RDWR | O_CREAT | O_EXCL;
+  UniqueFd fd = open_beneath(m_staging.get(), path, k_flags, 0600);
+  if (!fd && errno == ENOENT) {
+    make_parents(path);
+    fd = open_beneath(m_staging.get(), path, k_flags, 0600);
+  }
+  if (!fd) {
+    if (errno == EEXIST) refuse(entry.path, k_twice);
+    if (is_blocked(errno)) refuse(entry.path, k_not_below);
+    throw_errno("create", name, errno);
+  }
+  if (entry.size != 0 && ::ftruncate(fd.get(), static_cast<off_t>(entry.size)) != 0) {
+    throw_errno("set the size of", name, errno);
+  }
+  ++m_unfinished;
+  return std::unique_ptr<File>(new File(entry, std::move(fd), name));
+}
+
+void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
+  if (offset > m_entry.size || bytes.size() > m_entry.size - offset) {
+    refuse(m_entry.path, "its content is longer than its size");
+  }
+  cairn::write_at(m_fd.get(), bytes, offset, m_shown);
+}
+
+void TreeWriter::finish_file(std::unique_ptr<File> file) {
+  note(apply_metadata(file->m_fd.get(), metadata_of(file->m_entry), file->m_shown));
+  // Network file systems report here what they could not write.
+  if (::close(file->m_fd.release()) != 0) throw_errno("close", file->m_shown, errno);
+  --m_unfinished;
+}
+
+void TreeWriter::add(const Entry& entry) {
+  admit(entry);
+  switch (entry.type) {
+    case EntryType::file:
+      throw Error(ErrorKind::failed, "unable to restore a file without its content");
+    case EntryType::directory:
+      return add_directory(entry);
+    case EntryType::hard_link: {
+      if (!is_valid_entry_path(entry.link_target) || entry.link_target == ".") {
+        refuse(entry.path, "it is a link to what is no path of an entry");
+      }
+      Link link{entry.path, entry.link_target};
+      if (make_link(link)) return;
+      const std::lock_guard lock{m_mutex};
+      m_late_links.push_back(std::move(link));
+      return;
+    }
+    default:
+      return add_special(entry);
+  }
+}
+
+void TreeWriter::add_directory(const Entry& entry) {
+  if (entry.path != ".") {
+    const Place place = locate(entry.path);
+    if (::mkdirat(place.parent.get(), place.name.c_str(), 0777) != 0) {
+      struct stat status {};
+      // It may have been made for what lies in it; whether the snapshot names it twice is found when all are known.
+      const bool exists = errno == EEXIST;
+      if (!exists) throw_errno("create directory", shown(entry.path), errno);
+      if (::fstatat(place.parent.get(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+          !S_ISDIR(status.st_mode)) {
+        refuse(entry.path, k_twice);
+      }
+    }
+  }
+  const std::lock_guard lock{m_mutex};
+  m_directories.push_back({entry.path, entry.mode & 07777U, entry.uid, entry.gid, entry.mtime, entry.xattrs});
+}
+
+void TreeWriter::add_special(const Entry& entry) {
+  const Place place = locate(staged(entry.path));
+  const int parent = place.parent.get();
+  int result = 0;
+  if (entry.type == EntryType::symlink) {
+    if (entry.link_target.empty() || entry.link_target.find('\0') != std::string::npos) {
+      refuse(entry.path, "it is a symbolic link without a target");
+    }
+    result = ::symlinkat(entry.link_target.c_str(), parent, place.name.c_str());
+  } else {
+    const bool device = entry.type == EntryType::char_device || entry.type == EntryType::block_device;
+    const dev_t number = device ? makedev(entry.device_major, entry.device_minor) : 0;
+    result = ::mknodat(parent, place.name.c_str(), file_type(entry.type) | 0600U, number);
+    if (result != 0 && errno == EPERM && device) {
+      ++m_skipped_devices;
+      return;
+    }
+  }
+  if (result != 0) {
+    if (errno == EEXIST) refuse(entry.path, k_twice);
+    throw_errno("create", shown(entry.path), errno);
+  }
+  note(apply_metadata_at(parent, place.name, entry.type, metadata_of(entry), shown(entry.path)));
+}
+
+// False where the target is not there (yet).
+bool TreeWriter::make_link(const Link& link) const {
+  const std::size_t slash = link.target.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : link.target.substr(0, slash);
+  const std::string name = slash == std::string::npos ? link.target : link.target.substr(slash + 1);
+  const UniqueFd from = open_beneath(m_staging.get(), parent, O_PATH | O_DIRECTORY);
+  if (!from) {
+    if (errno == ENOENT) return false;
+    if (is_blocked(errno)) refuse(link.path, "it is a link to what lies below an entry that is no directory");
+    throw_errno("open directory", shown(parent), errno);
+  }
+  const Place place = locate(link.path);
+  // No AT_SYMLINK_FOLLOW: a symbolic link may have several names, too.
+  if (::linkat(from.get(), name.c_str(), place.parent.get(), place.name.c_str(), 0) == 0) return true;
+  if (errno == ENOENT) return false;
+  if (errno == EEXIST) refuse(link.path, k_twice);
+  if (errno == EPERM) refuse(link.path, "it is a link to a directory");
+  throw_errno("create hard link", shown(link.path), errno);
+}
+
+void TreeWriter::note(const SkippedMetadata& skipped) {
+  if (skipped.owner) ++m_skipped_owners;
+  if (skipped.xattrs == 0) return;
+  m_skipped_xattrs += skipped.xattrs;
+  const std::lock_guard lock{m_mutex};
+  if (m_first_skipped_xattr.empty()) m_first_skipped_xattr = skipped.first_xattr;
+}
+
+}  // namespace cairn
