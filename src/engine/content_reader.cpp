@@ -49,9 +49,9 @@ std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead,
   return read_segment(content, hole_ahead, ended);
 }
 
-FileContent read_file_content(ContentOpener& opener, Entry& entry, std::uint64_t limit) {
+WholeFile read_whole_file(ContentOpener& opener, Entry& entry, std::uint64_t limit) {
   for (int attempt = 1;; ++attempt) {
-    FileContent out;
+    WholeFile out;
     const auto content = opener.open(entry);
     out.rule = content->rule();
     std::uint64_t hole_ahead = 0;

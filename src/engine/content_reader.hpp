@@ -32,7 +32,7 @@ void cut_segment(Segment& segment, const ChunkRule& rule);
 std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead, bool& ended);
 
 // A file read whole, cut and hashed.
-struct FileContent {
+struct WholeFile {
   std::vector<Segment> segments;
   std::uint64_t size = 0;
   bool changed = false;    // at the last of k_tries
@@ -42,6 +42,6 @@ struct FileContent {
 inline constexpr int k_read_tries = 3;
 
 // Throws SourceError. May update the entry.
-FileContent read_file_content(ContentOpener& opener, Entry& entry, std::uint64_t limit);
+WholeFile read_whole_file(ContentOpener& opener, Entry& entry, std::uint64_t limit);
 
 }  // namespace cairn

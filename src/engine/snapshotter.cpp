@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -74,7 +75,7 @@ struct Item {
   bool read = false;                           // content is to be read
   std::vector<LocalPart> reuse;                // else: where the unchanged content is
   std::deque<PreviousEntries::Part> previous;  // parts of the previous version that were looked at in vain
-  FileContent content;
+  WholeFile content;
   std::string failure;  // the source could not be read
 };
 
@@ -106,6 +107,7 @@ class Run {
   ChunkPlace place_chunk(const Digest& digest, ByteView bytes, const ChunkRule& rule, PreviousChunks* previous,
                          ChunkStore& store);
   void problem(const std::string& path, const std::string& message);
+  void drop(const std::string& path, const std::string& message);
   void end_entry(const Entry& entry, EntrySpool& spool);
 
   Context& m_context;
@@ -121,6 +123,7 @@ class Run {
   std::uint64_t m_pack_target = 0;
   SnapshotStats m_stats;
   std::vector<SourceProblem> m_problems;
+  std::set<std::string> m_dropped;  // files that could not be read: hard links to them go, too
   std::string m_content_facts;
   std::uint64_t m_expected = 0;
 };
@@ -200,6 +203,11 @@ void Run::index_packs() {
   m_lean = std::move(readable);
 }
 
+void Run::drop(const std::string& path, const std::string& message) {
+  m_dropped.insert(path);
+  problem(path, message);
+}
+
 void Run::problem(const std::string& path, const std::string& message) {
   m_problems.push_back({path, message});
   m_context.reporter.warning(message);
@@ -243,7 +251,7 @@ void Run::run_batch(std::vector<Item>& batch) const {
   for (auto& item : batch) {
     if (!item.read) continue;
     try {
-      item.content = read_file_content(*item.source.content, item.source.entry, k_small_file);
+      item.content = read_whole_file(*item.source.content, item.source.entry, k_small_file);
     } catch (const SourceError& e) {
       item.failure = e.message();
     }
@@ -300,10 +308,15 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
 
 void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   if (!item.failure.empty()) {
-    problem(item.source.entry.path, item.failure);
+    drop(item.source.entry.path, item.failure);
     return;
   }
   Entry& entry = item.source.entry;
+  if (entry.type == EntryType::hard_link && m_dropped.contains(entry.link_target)) {
+    drop(entry.path, fmt::format("unable to read {}: it is a hard link to {}", quote(entry.path),
+                                 quote(entry.link_target)));
+    return;
+  }
   if (item.read && item.content.too_large) {
     // It grew since the walk saw it.
     read_large(item, false, store, spool);
@@ -353,7 +366,7 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
     // One file of a tree: the rest goes on. The one file that was asked for: the end.
     if (m_request.single_file) throw;
     spool.drop_parts();
-    problem(entry.path, e.message());
+    drop(entry.path, e.message());
   }
 }
 

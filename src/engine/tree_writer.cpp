@@ -199,6 +199,12 @@ void TreeWriter::finish_file(std::unique_ptr<File> file) {
   --m_unfinished;
 }
 
+void TreeWriter::drop_file(std::unique_ptr<File> file) {
+  const Place place = locate(staged(file->m_entry.path));
+  if (::unlinkat(place.parent.get(), place.name.c_str(), 0) != 0) throw_errno("remove", file->m_shown, errno);
+  --m_unfinished;
+}
+
 void TreeWriter::add(const Entry& entry) {
   admit(entry);
   switch (entry.type) {

@@ -59,6 +59,9 @@ class TreeWriter {
   // Sets the metadata and closes. A file that was begun and not finished makes publish() fail.
   void finish_file(std::unique_ptr<File> file);
 
+  // Removes what was written of a file that turned out damaged: it will not be at the target.
+  void drop_file(std::unique_ptr<File> file);
+
   // Any entry but a regular file. A hard link's target must be an entry of this writer, too (sooner or later).
   void add(const Entry& entry);
 

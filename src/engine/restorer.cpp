@@ -1,0 +1,348 @@
+#include "engine/restorer.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "engine/path_selection.hpp"
+#include "engine/restore_target.hpp"
+#include "engine/tree_reader.hpp"
+#include "engine/tree_writer.hpp"
+#include "util/interrupt.hpp"
+
+namespace cairn {
+
+namespace {
+
+// Decoded frames that stay for what comes next: content that changed here and there reads several packs side by side.
+constexpr std::uint64_t k_kept_frames = 64ULL << 20;
+// One wave of work: fetched as a whole while the one before is written.
+constexpr std::uint64_t k_wave_bytes = 16ULL << 20;
+constexpr std::uint64_t k_wave_frames = 48;
+constexpr std::size_t k_wave_tasks = 1024;
+// One job writes at most this much of one file, so that a large file keeps all workers busy.
+constexpr std::uint64_t k_task_bytes = 2ULL << 20;
+constexpr std::size_t k_tasks_in_flight = 64;
+// What one request covers at most; see FrameFetcher.
+constexpr std::uint64_t k_request_bytes = 8ULL << 20;
+
+RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& request) {
+  const bool single = manifest.facts.single_file && request.paths.empty();
+  return RestoreTarget{request.target, single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree,
+                       request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no};
+}
+
+// First pass: what is there, what it needs.
+class Planner : public TreeVisitor {
+ public:
+  Planner(FrameFetcher& fetcher, PathSelection& selection, const RestoreTarget& target, RestorePlan& plan)
+      : m_fetcher(fetcher), m_selection(selection), m_target(target), m_plan(plan) {}
+
+  bool entry(const Entry& given) override {
+    m_selection.survey(given);
+    Entry entry = given;
+    // Whether a hard link's target is needed is known only later; it is counted then, by its size.
+    if (!m_selection.select(entry)) return false;
+    ++m_plan.entries;
+    m_target.check_entry(entry);
+    if (entry.type != EntryType::file) return false;
+    ++m_plan.files;
+    m_plan.bytes += entry.size;
+    return true;
+  }
+  void run(const ContentRun& run) override {
+    const auto directory = m_fetcher.directory(run.pack);
+    auto& frames = m_frames[run.pack];
+    frames.resize(directory->frames().size());
+    const std::uint32_t last = directory->frame_of(run.first + run.count - 1);
+    for (std::uint32_t f = directory->frame_of(run.first); f <= last; ++f) {
+      if (!frames[f]) m_plan.bytes_to_fetch += directory->frames()[f].stored_size;
+      frames[f] = true;
+    }
+  }
+  void end_file(const std::optional<Error>&) override {}
+
+  void finish() {
+    m_plan.packs = m_frames.size();
+    for (const auto& [pack, frames] : m_frames) {
+      // Neighbouring frames share a request; how long a request gets is the fetcher's matter.
+      bool inside = false;
+      for (const bool wanted : frames) {
+        if (wanted && !inside) ++m_plan.requests;
+        inside = wanted;
+      }
+    }
+    m_plan.requests = std::max<std::uint64_t>(m_plan.requests, m_plan.bytes_to_fetch / k_request_bytes);
+  }
+
+ private:
+  FrameFetcher& m_fetcher;
+  PathSelection& m_selection;
+  const RestoreTarget& m_target;
+  RestorePlan& m_plan;
+  std::map<std::uint64_t, std::vector<bool>> m_frames;
+};
+
+// One file on its way to the target.
+struct FileState {
+  Entry entry;
+  std::unique_ptr<TreeWriter::File> file;
+  std::once_flag begun;
+  std::atomic<std::uint64_t> tasks_left{1};  // one for the walk itself
+  std::mutex mutex;
+  std::optional<Error> failure;
+};
+
+// Neighbouring chunks of one frame and where they belong.
+struct Write {
+  FrameId frame;
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+  std::uint64_t offset = 0;
+};
+
+struct Task {
+  std::shared_ptr<FileState> file;
+  std::vector<Write> writes;
+  std::vector<FrameFetcher::Future> frames;  // one a write
+  std::uint64_t bytes = 0;
+};
+
+// Second pass: fetches and writes. The walk fills waves; a wave's frames are asked for as soon as it is full, and its
+// tasks run when they have arrived, while the next wave is on its way.
+class RestoreRun : public TreeVisitor {
+ public:
+  RestoreRun(Context& context, FrameFetcher& fetcher, const PathSelection& selection, TreeWriter& writer,
+             const RestorePlan& plan, RestoreResult& result)
+      : m_context(context),
+        m_fetcher(fetcher),
+        m_selection(selection),
+        m_writer(writer),
+        m_plan(plan),
+        m_result(result),
+        m_running(context.pool, k_tasks_in_flight, UINT64_MAX, [](int) {}) {}
+
+  bool entry(const Entry& given) override {
+    Entry entry = given;
+    if (!m_selection.select(entry)) return false;
+    ++m_result.entries;
+    if (entry.type == EntryType::hard_link) {
+      m_links.push_back(std::move(entry));
+      return false;
+    }
+    if (entry.type != EntryType::file) {
+      m_writer.add(entry);
+      return false;
+    }
+    m_file = std::make_shared<FileState>();
+    m_file->entry = std::move(entry);
+    m_task.file = m_file;
+    return true;
+  }
+
+  void run(const ContentRun& run) override {
+    const auto directory = m_fetcher.directory(run.pack);
+    std::uint64_t offset = run.offset;
+    std::uint32_t frame = directory->frame_of(run.first);
+    for (std::uint32_t chunk = run.first; chunk < run.first + run.count;) {
+      const Frame& f = directory->frames()[frame];
+      const std::uint32_t end = std::min(run.first + run.count, f.first_chunk + f.chunk_count);
+      Write write{{run.pack, frame}, chunk, 0, offset};
+      for (; chunk < end && m_task.bytes < k_task_bytes; ++chunk) {
+        offset += directory->length(chunk);
+        m_task.bytes += directory->length(chunk);
+        ++write.count;
+      }
+      if (write.count != 0) {
+        m_wave_frames.insert(write.frame);
+        m_task.writes.push_back(write);
+      }
+      if (m_task.bytes >= k_task_bytes) end_task();
+      if (chunk == end) ++frame;
+    }
+  }
+
+  void end_file(const std::optional<Error>& failure) override {
+    if (failure) fail(*m_file, *failure);
+    // The last task is the walk's own share; without writes where the file is empty, which is made all the same.
+    m_wave_bytes += m_task.bytes;
+    push_task();
+    m_file.reset();
+    end_wave_if_full();
+  }
+
+  void finish() {
+    end_wave();
+    run_wave();
+    m_running.drain();
+    std::sort(m_result.problems.begin(), m_result.problems.end(),
+              [](const auto& a, const auto& b) { return a.path < b.path; });
+    std::set<std::string> damaged;
+    for (const auto& problem : m_result.problems) damaged.insert(problem.path);
+    for (const auto& link : m_links) {
+      if (damaged.contains(link.link_target)) {
+        m_result.problems.push_back({link.path, fmt::format("{} is a hard link to a damaged file", quote(link.path))});
+      } else {
+        m_writer.add(link);
+      }
+    }
+  }
+
+ private:
+  void end_task() {
+    m_file->tasks_left.fetch_add(1);
+    m_wave_bytes += m_task.bytes;
+    push_task();
+    m_task.file = m_file;
+    end_wave_if_full();
+  }
+  void end_wave_if_full() {
+    if (m_wave_bytes >= k_wave_bytes || m_wave_frames.size() >= k_wave_frames || m_wave.size() >= k_wave_tasks) {
+      end_wave();
+    }
+  }
+  void push_task() {
+    m_wave.push_back(std::make_shared<Task>(std::move(m_task)));
+    m_task = {};
+  }
+
+  // Asks for this wave's frames, then runs the wave before it.
+  void end_wave() {
+    std::vector<FrameId> ids;
+    for (const auto& task : m_wave) {
+      for (const auto& write : task->writes) ids.push_back(write.frame);
+    }
+    const auto futures = m_fetcher.request(ids);
+    std::size_t next = 0;
+    for (const auto& task : m_wave) {
+      for (std::size_t i = 0; i < task->writes.size(); ++i) task->frames.push_back(futures[next++]);
+    }
+    run_wave();
+    m_ready = std::exchange(m_wave, {});
+    m_wave_bytes = 0;
+    m_wave_frames.clear();
+  }
+
+  void run_wave() {
+    for (auto& task : m_ready) {
+      check_interrupted();
+      // Wait here and not in the pool, which decodes the frames.
+      for (const auto& frame : task->frames) frame.wait();
+      m_running.push(0, [this, task = std::move(task)] {
+        execute(*task);
+        return 0;
+      });
+    }
+    m_ready.clear();
+    m_context.reporter.progress("restore", m_bytes_written.load(), m_plan.bytes);
+  }
+
+  void execute(Task& task) {
+    FileState& state = *task.file;
+    try {
+      std::call_once(state.begun, [&] { state.file = m_writer.begin_file(state.entry); });
+      for (std::size_t i = 0; i < task.writes.size(); ++i) {
+        const Write& write = task.writes[i];
+        const ByteView bytes = task.frames[i].get()->chunks(write.first, write.count);
+        state.file->write_at(write.offset, bytes);
+        m_bytes_written += bytes.size();
+      }
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::damaged) throw;
+      fail(state, e);
+    }
+    task.frames.clear();
+    if (state.tasks_left.fetch_sub(1) == 1) finish_file(state);
+  }
+
+  void fail(FileState& state, const Error& e) {
+    const std::scoped_lock lock{state.mutex};
+    if (!state.failure) state.failure = e;
+  }
+
+  void finish_file(FileState& state) {
+    if (state.failure) {
+      if (state.file) m_writer.drop_file(std::move(state.file));
+      const std::scoped_lock lock{m_mutex};
+      m_result.problems.push_back({state.entry.path, state.failure->message()});
+      return;
+    }
+    m_writer.finish_file(std::move(state.file));
+    const std::scoped_lock lock{m_mutex};
+    ++m_result.files;
+    m_result.bytes_written += state.entry.size;
+  }
+
+  Context& m_context;
+  FrameFetcher& m_fetcher;
+  const PathSelection& m_selection;
+  TreeWriter& m_writer;
+  const RestorePlan& m_plan;
+  RestoreResult& m_result;
+  std::mutex m_mutex;  // guards m_result while tasks run
+  std::atomic<std::uint64_t> m_bytes_written{0};
+
+  std::shared_ptr<FileState> m_file;
+  Task m_task;
+  std::vector<std::shared_ptr<Task>> m_wave;   // being filled
+  std::vector<std::shared_ptr<Task>> m_ready;  // its frames are on their way
+  std::uint64_t m_wave_bytes = 0;
+  std::set<FrameId> m_wave_frames;
+  std::vector<Entry> m_links;
+  OrderedWindow<int> m_running;  // last: its jobs use all of the above
+};
+
+RestorePlan make_plan(const Manifest& manifest, const RestoreTarget& target, FrameFetcher& fetcher,
+                      PathSelection& selection) {
+  RestorePlan plan;
+  plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
+  Planner planner{fetcher, selection, target, plan};
+  walk_tree(manifest, fetcher, planner);
+  planner.finish();
+  selection.check_found();
+  target.check_space(plan.bytes);
+  return plan;
+}
+
+}  // namespace
+
+RestorePlan plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
+  const RestoreTarget target = look_at_target(manifest, request);
+  PathSelection selection{request.paths};
+  const PackTable packs{manifest.packs};
+  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
+  return make_plan(manifest, target, fetcher, selection);
+}
+
+RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
+  const Time began = context.clock();
+  const std::uint64_t requests_before = context.repository.store().requests();
+  PathSelection selection{request.paths};
+  const PackTable packs{manifest.packs};
+  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
+  RestoreTarget target = look_at_target(manifest, request);
+  const RestorePlan plan = make_plan(manifest, target, fetcher, selection);
+  TreeWriter writer{std::move(target), context.reporter};
+  RestoreResult result;
+  {
+    RestoreRun run{context, fetcher, selection, writer, plan, result};
+    walk_tree(manifest, fetcher, run);
+    run.finish();
+  }
+  if (plan.single_file && !result.problems.empty()) {
+    throw Error(ErrorKind::damaged, result.problems.front().message, "nothing was restored");
+  }
+  writer.publish();
+  result.bytes_fetched = fetcher.statistics().bytes;
+  result.requests = context.repository.store().requests() - requests_before;
+  result.duration = context.clock() - began;
+  return result;
+}
+
+}  // namespace cairn

@@ -1,0 +1,59 @@
+// A local store in a temporary directory with everything a use case needs around it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/context.hpp"
+#include "store/local_store.hpp"
+#include "util/file.hpp"
+
+namespace cairn::test {
+
+// Keeps what the engine says.
+class RecordingReporter : public Reporter {
+ public:
+  void warning(const std::string& message) override {
+    const std::scoped_lock lock{m_mutex};
+    warnings.push_back(message);
+  }
+  void info(const std::string&) override {}
+  void progress(const char*, std::uint64_t, std::uint64_t) override {}
+  std::vector<std::string> warnings;
+
+ private:
+  std::mutex m_mutex;
+};
+
+struct StoreFixture {
+  TemporaryDirectory directory{fs::temp_directory_path()};
+  fs::path source = directory.path() / "source";
+  fs::path store_root = directory.path() / "store";
+  RecordingReporter reporter;
+  ThreadPool pool{2};
+  ThreadPool io{4};
+  std::unique_ptr<LocalStore> store;
+  std::unique_ptr<Repository> repository;
+  Time now = Time{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+
+  StoreFixture() {
+    fs::create_directory(source);
+    store = std::make_unique<LocalStore>(store_root, CreateRoot::yes);
+    Descriptor descriptor;
+    descriptor.store_id = random_name(16);
+    descriptor.created = now;
+    Repository::init(*store, descriptor);
+    reopen();
+  }
+  void reopen() {
+    repository = std::make_unique<Repository>(*store, reporter, RepositoryOptions{directory.path() / "cache"});
+  }
+  Context context() {
+    return {*repository, pool, io, reporter, "testhost", [] {
+              return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
+            }};
+  }
+};
+
+}  // namespace cairn::test

@@ -1,0 +1,162 @@
+#include "engine/restorer.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "capture/directory_source.hpp"
+#include "engine/snapshotter.hpp"
+#include "repo/frame_fetcher.hpp"
+#include "support/store_fixture.hpp"
+#include "util/error.hpp"
+
+using namespace cairn;
+
+namespace {
+
+std::string noise(std::size_t size, std::uint32_t seed) {
+  std::string out(size, '\0');
+  for (auto& c : out) {
+    seed = seed * 1664525 + 1013904223;
+    c = static_cast<char>(seed >> 24);
+  }
+  return out;
+}
+
+void write(const fs::path& path, std::string_view text) {
+  std::ofstream out{path, std::ios::binary};
+  out << text;
+}
+
+struct Restores : test::StoreFixture {
+  fs::path target = directory.path() / "target";
+
+  Manifest take() {
+    DirectorySource from{{.path = source, .exclude = {}, .include = {}}};
+    auto c = context();
+    SnapshotRequest request;
+    request.series = "s";
+    const auto id = take_snapshot(c, from, request).id;
+    for (const auto& info : repository->list_manifests()) {
+      if (info.name.id == id.short_hex()) return repository->load_manifest(info);
+    }
+    FAIL("no snapshot");
+    return {};
+  }
+  RestoreResult get(const Manifest& manifest, std::vector<std::string> paths = {}, bool overwrite = false) {
+    auto c = context();
+    return restore(c, manifest, {.target = target, .paths = std::move(paths), .overwrite = overwrite});
+  }
+  // What rsync finds different between source and target, metadata included.
+  std::string differences() const {
+    const std::string out = (directory.path() / "differences").native();
+    const std::string command =
+        fmt::format("rsync -naHAXc -@-1 --numeric-ids --delete --itemize-changes '{}/' '{}/' >'{}' 2>&1",
+                    source.native(), target.native(), out);
+    REQUIRE(std::system(command.c_str()) == 0);
+    return std::string{as_text(read_file(out))};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a restored tree is what was captured, metadata and all") {
+  Restores t;
+  write(t.source / "large", noise(9'000'000, 1));
+  write(t.source / "empty", "");
+  for (int i = 0; i < 300; ++i) write(t.source / fmt::format("small{}", i), noise(1000, static_cast<unsigned>(i)));
+  fs::create_directories(t.source / "a" / "b");
+  write(t.source / "a" / "b" / "new\nline\xff", "odd name");
+  write(t.source / "a" / std::string(255, 'x'), "long name");
+  fs::create_hard_link(t.source / "large", t.source / "a" / "link");
+  fs::create_symlink("../nowhere", t.source / "a" / "symlink");
+  CHECK(::mkfifo((t.source / "fifo").c_str(), 0640) == 0);
+  CHECK(::truncate((t.source / "empty").c_str(), 40'000'000) == 0);
+  CHECK(::chmod((t.source / "a").c_str(), 0500) == 0);
+  const auto manifest = t.take();
+  const auto result = t.get(manifest);
+  CHECK(result.problems.empty());
+  CHECK(result.bytes_written > 49'000'000);
+  CHECK(t.differences() == "");
+  struct stat st {};
+  REQUIRE(::stat((t.target / "empty").c_str(), &st) == 0);
+  CHECK(st.st_blocks == 0);
+  CHECK(::chmod((t.source / "a").c_str(), 0700) == 0);
+  CHECK(::chmod((t.target / "a").c_str(), 0700) == 0);
+}
+
+TEST_CASE("paths restore alone, with the directories above them") {
+  Restores t;
+  fs::create_directories(t.source / "a" / "b");
+  write(t.source / "a" / "b" / "wanted", "wanted");
+  write(t.source / "a" / "other", "other");
+  fs::create_hard_link(t.source / "a" / "other", t.source / "b-link");
+  const auto manifest = t.take();
+  SUBCASE("a file") {
+    t.get(manifest, {"a/b/wanted"});
+    CHECK(read_file(t.target / "a" / "b" / "wanted").size() == 6);
+    CHECK(!fs::exists(t.target / "a" / "other"));
+  }
+  SUBCASE("a hard link whose first name is not selected has its content all the same") {
+    t.get(manifest, {"b-link"});
+    CHECK(as_text(read_file(t.target / "b-link")) == "other");
+    CHECK(!fs::exists(t.target / "a"));
+  }
+  SUBCASE("one that is not there") {
+    CHECK_THROWS_WITH_AS(t.get(manifest, {"a/none"}), "unable to restore path 'a/none': it is not in the snapshot", Error);
+    CHECK(!fs::exists(t.target));
+  }
+}
+
+TEST_CASE("a damaged file is left out and named, the rest is restored") {
+  Restores t;
+  write(t.source / "good", noise(3'000'000, 1));
+  write(t.source / "bad", noise(3'000'000, 2));
+  fs::create_hard_link(t.source / "bad", t.source / "bad-link");
+  const auto manifest = t.take();
+  // "bad" comes first, so its frames do.
+  for (const auto& ref : manifest.packs) {
+    if (ref.size < 1'000'000) continue;
+    const fs::path pack = t.store_root / layout::pack_key(ref.name);
+    std::string bytes{as_text(read_file(pack))};
+    bytes[500'000] = static_cast<char>(bytes[500'000] ^ 1);
+    write(pack, bytes);
+  }
+  const auto result = t.get(manifest);
+  REQUIRE(result.problems.size() == 2);
+  CHECK(result.problems[0].path == "bad");
+  CHECK(result.problems[1].path == "bad-link");
+  CHECK(!fs::exists(t.target / "bad"));
+  CHECK(as_text(read_file(t.target / "good")) == noise(3'000'000, 1));
+}
+
+TEST_CASE("a target that is not empty is refused, and merged into when asked") {
+  Restores t;
+  write(t.source / "file", "new");
+  const auto manifest = t.take();
+  fs::create_directory(t.target);
+  write(t.target / "file", "old");
+  write(t.target / "other", "stays");
+  CHECK_THROWS_AS(t.get(manifest), Error);
+  CHECK(as_text(read_file(t.target / "file")) == "old");
+  t.get(manifest, {}, true);
+  CHECK(as_text(read_file(t.target / "file")) == "new");
+  CHECK(as_text(read_file(t.target / "other")) == "stays");
+}
+
+TEST_CASE("a plan touches nothing and says how much there is to do") {
+  Restores t;
+  write(t.source / "file", noise(5'000'000, 1));
+  const auto manifest = t.take();
+  auto c = t.context();
+  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}});
+  CHECK(plan.bytes == 5'000'000);
+  CHECK(plan.files == 1);
+  CHECK(plan.bytes_to_fetch >= 5'000'000);
+  CHECK(!fs::exists(t.target));
+}

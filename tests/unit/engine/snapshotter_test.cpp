@@ -1,0 +1,225 @@
+#include "engine/snapshotter.hpp"
+
+#include <fstream>
+#include <map>
+
+#include <doctest/doctest.h>
+
+#include "capture/directory_source.hpp"
+#include "engine/tree_reader.hpp"
+#include "engine/verifier.hpp"
+#include "support/store_fixture.hpp"
+#include "util/interrupt.hpp"
+
+using namespace cairn;
+
+namespace {
+
+std::string noise(std::size_t size, std::uint32_t seed) {
+  std::string out(size, '\0');
+  for (auto& c : out) {
+    seed = seed * 1664525 + 1013904223;
+    c = static_cast<char>(seed >> 24);
+  }
+  return out;
+}
+
+void write(const fs::path& path, std::string_view text) {
+  std::ofstream out{path, std::ios::binary};
+  out << text;
+}
+
+// Reads a snapshot back into memory, every chunk verified.
+class Collector : public TreeVisitor {
+ public:
+  explicit Collector(FrameFetcher& fetcher) : m_fetcher(fetcher) {}
+  bool entry(const Entry& entry) override {
+    entries.push_back(entry);
+    m_path = entry.path;
+    if (entry.type == EntryType::file) files[m_path].resize(entry.size);
+    return true;
+  }
+  void run(const ContentRun& run) override {
+    const auto directory = m_fetcher.directory(run.pack);
+    std::uint64_t offset = run.offset;
+    for (std::uint32_t chunk = run.first; chunk < run.first + run.count; ++chunk) {
+      const auto frame = m_fetcher.request({{run.pack, directory->frame_of(chunk)}}).front().get();
+      const auto bytes = frame->chunk(chunk);
+      std::copy(bytes.begin(), bytes.end(), files[m_path].begin() + static_cast<std::ptrdiff_t>(offset));
+      offset += bytes.size();
+    }
+  }
+  void end_file(const std::optional<Error>& failure) override {
+    if (failure) FAIL(failure->message());
+  }
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> files;
+
+ private:
+  FrameFetcher& m_fetcher;
+  std::string m_path;
+};
+
+struct Snapshots : test::StoreFixture {
+  SnapshotResult take(const std::string& series = "s", bool reread = false) {
+    DirectorySource from{{.path = source, .exclude = {}, .include = {}}};
+    auto c = context();
+    SnapshotRequest request;
+    request.series = series;
+    request.reread = reread;
+    return take_snapshot(c, from, request);
+  }
+  Manifest manifest(const Digest& id) {
+    for (const auto& info : repository->list_manifests()) {
+      if (info.name.id == id.short_hex()) return repository->load_manifest(info);
+    }
+    FAIL("no such snapshot");
+    return {};
+  }
+  std::map<std::string, std::string> read_back(const Digest& id) {
+    const Manifest m = manifest(id);
+    const PackTable packs{m.packs};
+    FrameFetcher fetcher{*repository, io, pool, packs, 64 << 20};
+    Collector collector{fetcher};
+    walk_tree(m, fetcher, collector);
+    return collector.files;
+  }
+  VerifyResult verify_all(VerifyLevel level = VerifyLevel::full) {
+    auto c = context();
+    VerifyRequest request;
+    request.level = level;
+    request.manifests = repository->list_manifests();
+    return verify(c, request);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a snapshot reads back as it was") {
+  Snapshots t;
+  write(t.source / "empty", "");
+  write(t.source / "small", "hello");
+  write(t.source / "large", noise(9'000'000, 1));
+  write(t.source / "zeros", std::string(3'000'000, '\0'));
+  fs::create_directories(t.source / "a" / "b");
+  write(t.source / "a" / "b" / "deep", "deep");
+  const auto result = t.take();
+  CHECK(result.incomplete == false);
+  CHECK(result.stats.files == 5);
+  CHECK(result.stats.bytes == 12'000'009);
+  const auto files = t.read_back(result.id);
+  CHECK(files.at("empty").empty());
+  CHECK(files.at("small") == "hello");
+  CHECK(files.at("large") == noise(9'000'000, 1));
+  CHECK(files.at("zeros") == std::string(3'000'000, '\0'));
+  CHECK(files.at("a/b/deep") == "deep");
+  const auto checked = t.verify_all();
+  CHECK(checked.problems.empty());
+  CHECK(checked.bytes_verified == 12'000'009);
+}
+
+TEST_CASE("an unchanged source stores nothing but a manifest") {
+  Snapshots t;
+  write(t.source / "large", noise(9'000'000, 1));
+  write(t.source / "small", "hello");
+  t.take();
+  const auto again = t.take();
+  CHECK(again.stats.packs_written == 0);
+  CHECK(again.stats.new_bytes == 0);
+  const auto reread = t.take("s", true);
+  CHECK(reread.stats.packs_written == 0);
+  CHECK(t.read_back(reread.id).at("large") == noise(9'000'000, 1));
+  CHECK(t.manifest(reread.id).record.sequence == 3);
+  CHECK(t.manifest(reread.id).record.previous == again.id);
+}
+
+TEST_CASE("a change in a large file stores little") {
+  Snapshots t;
+  std::string text = noise(20'000'000, 7);
+  write(t.source / "large", text);
+  t.take();
+  text.insert(5'000'000, "inserted");
+  write(t.source / "large", text);
+  const auto second = t.take();
+  CHECK(second.stats.new_bytes > 0);
+  CHECK(second.stats.new_bytes < 1'500'000);
+  CHECK(t.read_back(second.id).at("large") == text);
+}
+
+TEST_CASE("equal content in several places is stored once") {
+  Snapshots t;
+  for (int i = 0; i < 10; ++i) write(t.source / std::to_string(i), noise(500'000, 3));
+  const auto result = t.take();
+  CHECK(result.stats.new_bytes < 520'000);
+  CHECK(t.read_back(result.id).at("9") == noise(500'000, 3));
+}
+
+TEST_CASE("many small snapshots keep the number of packs bounded") {
+  Snapshots t;
+  std::size_t most = 0;
+  SnapshotResult last;
+  for (std::uint32_t i = 0; i < 60; ++i) {
+    write(t.source / ("f" + std::to_string(i % 20)), noise(20'000, i));
+    last = t.take();
+    most = std::max(most, t.manifest(last.id).packs.size());
+  }
+  CHECK(most <= 40);
+  CHECK(t.verify_all().problems.empty());
+  CHECK(t.read_back(last.id).at("f19") == noise(20'000, 59));
+}
+
+TEST_CASE("an interrupted snapshot commits nothing and is not stored twice") {
+  Snapshots t;
+  for (std::uint32_t i = 0; i < 80; ++i) write(t.source / std::to_string(i), noise(1'000'000, i));
+  struct Interrupting : DirectorySource {
+    using DirectorySource::DirectorySource;
+    std::optional<SourceItem> next() override {
+      if (++count == 78) set_interrupted(2);
+      return DirectorySource::next();
+    }
+    int count = 0;
+  };
+  Interrupting source{{.path = t.source, .exclude = {}, .include = {}}};
+  auto c = t.context();
+  SnapshotRequest request;
+  request.series = "s";
+  CHECK_THROWS_AS(take_snapshot(c, source, request), Error);
+  set_interrupted(0);
+  CHECK(t.repository->list_manifests().empty());
+  std::uint64_t before = 0;
+  t.store->list("packs/", [&](const ObjectInfo& info) { before += info.size; });
+  CHECK(before > 16'000'000);
+  const auto result = t.take();
+  std::uint64_t after = 0;
+  t.store->list("packs/", [&](const ObjectInfo& info) { after += info.size; });
+  CHECK(after < 81'000'000);
+  CHECK(result.stats.new_bytes + before < 81'000'000);
+  CHECK(t.verify_all().problems.empty());
+}
+
+TEST_CASE("verify names a damaged pack and the snapshots that need it") {
+  Snapshots t;
+  write(t.source / "file", noise(100'000, 1));
+  const auto result = t.take();
+  const auto manifest = t.manifest(result.id);
+  const fs::path pack = t.store_root / layout::pack_key(manifest.packs[0].name);
+  Bytes bytes = read_file(pack);
+  for (const std::size_t at : {std::size_t{3}, std::size_t{20}, std::size_t{40}, bytes.size() - 50, bytes.size() - 3}) {
+    Bytes changed = bytes;
+    changed[at] ^= 0x10;
+    write(pack, as_text(changed));
+    t.reopen();
+    const auto checked = t.verify_all();
+    REQUIRE(checked.problems.size() == 1);
+    CHECK(checked.problems[0].object == layout::pack_key(manifest.packs[0].name));
+    CHECK(checked.problems[0].snapshots.size() == 1);
+  }
+  write(pack, as_text(ByteView{bytes}.first(bytes.size() - 1)));
+  CHECK(t.verify_all(VerifyLevel::quick).problems.size() == 1);
+  fs::remove(pack);
+  CHECK(t.verify_all(VerifyLevel::quick).problems.size() == 1);
+  // What the source still has is stored again.
+  t.reopen();
+  const auto healed = t.take();
+  CHECK(t.read_back(healed.id).at("file") == noise(100'000, 1));
+}
