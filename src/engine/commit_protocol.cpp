@@ -1,71 +1,117 @@
 #include "engine/commit_protocol.hpp"
 
-#include <algorithm>
-
-#include <fmt/format.h>
-
 #include "codec/zstd.hpp"
 #include "repo/layout.hpp"
 #include "repo/notes.hpp"
 #include "util/error.hpp"
 
+#include <algorithm>
+#include <exception>
+#include <unistd.h>
+#include <unordered_set>
+#include <utility>
+
+#include <fmt/format.h>
+
 namespace cairn {
 
 namespace {
 
-constexpr std::uint64_t k_record_bytes = 1ULL << 30;
-// Marks are at most this old (by this host's steady clock, which no clock change moves) when a manifest is put.
-constexpr std::chrono::minutes k_marks_fresh{15};
-constexpr int k_commit_tries = 3;
+// Packs up to this size are rebuilt in memory.
+constexpr std::uint64_t k_rebuild_in_memory = 32ULL << 20;
+// Bytes asked for at once while a pack is read to be stored again.
+constexpr std::uint64_t k_read_at_once = 8ULL << 20;
+// Between two pending records, however short the grace: a quarter of the shortest that needs no exclusive use.
+constexpr std::chrono::minutes k_min_interval{15};
+// How often commit() begins anew because marks keep appearing on packs that it just checked.
+constexpr int k_commit_attempts = 5;
 
 }  // namespace
 
-CommitProtocol::CommitProtocol(Context& context, std::string series, std::string run, std::chrono::nanoseconds grace)
+CommitProtocol::CommitProtocol(Context& context, std::string series, std::string run, std::chrono::nanoseconds grace,
+                               std::optional<fs::path> spool)
     : m_context(context),
       m_run(std::move(run)),
       m_grace(grace),
+      m_spool(std::move(spool)),
       m_journal(context.repository.cache(), series, m_run),
       m_last_record(std::chrono::steady_clock::now()) {
+  // Marks after the listing: a pack that was marked and deleted before the listing is not in it, one that is deleted
+  // after it has its mark read.
+  list_packs();
   read_marks();
-  context.repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
-    if (const auto name = layout::parse_pack_key(info.key)) m_listed.emplace(*name, info.size);
+  adopt();
+}
+
+void CommitProtocol::list_packs() {
+  m_listed = m_context.repository.store().now();
+  std::unordered_map<Digest, std::uint64_t, DigestHash> packs;
+  m_context.repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
+    if (const auto name = layout::parse_pack_key(info.key)) packs.emplace(*name, info.size);
   });
+  const std::scoped_lock lock{m_mutex};
+  m_packs = std::move(packs);
 }
 
 void CommitProtocol::read_marks() {
-  // Marks never change, so only new ones are read.
-  for (const auto& stored : m_context.repository.marks(m_marks_read)) {
-    m_marks_read.insert(stored.object.key);
-    m_condemned.insert(stored.mark.packs.begin(), stored.mark.packs.end());
+  ObjectStore& store = m_context.repository.store();
+  std::vector<ObjectInfo> fresh;
+  store.list(layout::k_marks, [&](const ObjectInfo& info) {
+    if (!m_marks_read.contains(info.key)) fresh.push_back(info);
+  });
+  for (const auto& info : fresh) {
+    const auto bytes = store.get(info.key);
+    if (!bytes) {
+      // Prune removed it: what it named is gone or has a newer mark. The listing of packs may be older than that.
+      m_mark_vanished = true;
+      continue;
+    }
+    const Mark mark = Mark::parse(as_text(*bytes), info.key);
+    const Time time = std::min(mark.time, info.modified);
+    for (const auto& pack : mark.packs) {
+      m_condemned.insert(pack);
+      const auto [at, added] = m_marked.emplace(pack, time);
+      if (!added) at->second = std::min(at->second, time);
+    }
+    m_marks_read.insert(info.key);
   }
 }
 
-bool CommitProtocol::seen(const PackRef& ref) const {
-  const auto found = m_listed.find(ref.name);
-  return found != m_listed.end() && found->second == ref.size;
-}
-
-std::vector<PackRef> CommitProtocol::adoptable() {
-  std::vector<PackRef> out;
-  const auto offer = [&](const PackRef& ref) {
-    if (seen(ref) && !m_condemned.contains(ref.name)) out.push_back(ref);
+void CommitProtocol::adopt() {
+  std::unordered_set<Digest, DigestHash> taken;
+  const auto take = [&](const PackRef& ref) {
+    if (ref.seal == k_seal_none && usable(ref) && taken.insert(ref.logical_id).second) m_adoptable.push_back(ref);
   };
-  for (const auto& ref : m_journal.abandoned()) offer(ref);
-  for (const auto& stored : m_context.repository.pending()) {
-    if (stored.record.host != m_context.host) continue;
-    for (const auto& ref : stored.record.packs) offer(ref);
+  for (const auto& ref : m_journal.abandoned()) take(ref);
+  ObjectStore& store = m_context.repository.store();
+  std::vector<std::string> keys;
+  store.list(layout::k_pending, [&](const ObjectInfo& info) {
+    if (layout::parse_pending_key(info.key)) keys.push_back(info.key);
+  });
+  for (const auto& key : keys) {
+    const auto bytes = store.get(key);
+    if (!bytes) continue;  // prune removed it
+    try {
+      const PendingRecord record = PendingRecord::parse(as_text(*bytes), key);
+      if (record.host != m_context.host) continue;
+      for (const auto& ref : record.packs) take(ref);
+    } catch (const Error& e) {
+      // Without it some packs are stored twice, nothing worse.
+      m_context.reporter.warning(e.message());
+    }
   }
-  return out;
+}
+
+bool CommitProtocol::seen(const PackRef& pack) const {
+  const std::scoped_lock lock{m_mutex};
+  const auto found = m_packs.find(pack.name);
+  return found != m_packs.end() && found->second == pack.size;
 }
 
 void CommitProtocol::store_pack(const PackBuilder::Built& built) {
-  ObjectBody body;
-  if (built.file) {
-    body = ObjectBody::from_file(*built.file, built.ref.size);
-    body.consume_file = true;
-  } else {
-    body = ObjectBody::from_memory(built.memory);
-  }
+  ObjectBody body =
+      built.file ? ObjectBody::from_file(*built.file, built.ref.size) : ObjectBody::from_memory(built.memory);
+  body.consume_file = built.file.has_value();
   body.sha256 = built.ref.name;
   store_bytes(built.ref, body);
   m_context.repository.remember_directory(built.ref, built.directory);
@@ -74,103 +120,205 @@ void CommitProtocol::store_pack(const PackBuilder::Built& built) {
 void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
   m_journal.append(ref);
   m_context.repository.store().put(layout::pack_key(ref.name), body);
-  bool due = false;
   {
     const std::scoped_lock lock{m_mutex};
+    m_packs[ref.name] = ref.size;
     m_unrecorded.push_back(ref);
     m_unrecorded_bytes += ref.size;
-    due = m_unrecorded_bytes >= k_record_bytes || std::chrono::steady_clock::now() - m_last_record > m_grace / 4;
+    m_stored += 1;
+    m_stored_bytes += ref.size;
   }
-  if (due) flush_pending();
+  keep_alive();
+}
+
+bool CommitProtocol::record_due() const {
+  if (m_stored == 0) return false;
+  return m_unrecorded_bytes >= k_pending_bytes ||
+         std::chrono::steady_clock::now() - m_last_record >= std::max<Nanoseconds>(m_grace / 4, k_min_interval);
+}
+
+void CommitProtocol::keep_alive() {
+  std::vector<PackRef> packs;
+  std::uint64_t number = 0;
+  {
+    const std::scoped_lock lock{m_mutex};
+    if (!record_due()) return;
+    packs = std::exchange(m_unrecorded, {});
+    m_unrecorded_bytes = 0;
+    m_last_record = std::chrono::steady_clock::now();
+    number = ++m_records;
+  }
+  write_record(std::move(packs), number);
+}
+
+void CommitProtocol::write_record(std::vector<PackRef> packs, std::uint64_t number) {
+  PendingRecord record{m_run, number, m_context.host, m_context.clock(), std::move(packs)};
+  try {
+    m_context.repository.store().put(layout::pending_key(record.run, record.number),
+                                     ObjectBody::from_text(record.text()));
+  } catch (...) {
+    // abandon() tries once more, under a new number: this one may have been written after all.
+    const std::scoped_lock lock{m_mutex};
+    for (auto& ref : record.packs) {
+      m_unrecorded_bytes += ref.size;
+      m_unrecorded.push_back(std::move(ref));
+    }
+    throw;
+  }
 }
 
 void CommitProtocol::flush_pending() {
-  PendingRecord record;
+  std::vector<PackRef> packs;
+  std::uint64_t number = 0;
   {
     const std::scoped_lock lock{m_mutex};
     if (m_unrecorded.empty()) return;
-    record.packs = std::exchange(m_unrecorded, {});
+    packs = std::exchange(m_unrecorded, {});
     m_unrecorded_bytes = 0;
     m_last_record = std::chrono::steady_clock::now();
-    record.number = ++m_record_number;
+    number = ++m_records;
   }
-  record.run = m_run;
-  record.host = m_context.host;
-  record.created = m_context.clock();
-  const std::string text = record.text();
-  m_context.repository.store().put(layout::pending_key(m_run, record.number), ObjectBody::from_text(text));
+  write_record(std::move(packs), number);
 }
 
 void CommitProtocol::abandon() noexcept {
   try {
     flush_pending();
   } catch (const std::exception& e) {
-    // The journal on this host still knows them; without it they are stored again.
-    m_context.reporter.info(fmt::format("unable to record what was stored so far: {}", e.what()));
-  }
-}
-
-// The same content as a new object: frames are copied as they are, each decoded and checked, under a new header.
-PackRef CommitProtocol::store_again(const PackRef& ref) {
-  Repository& repository = m_context.repository;
-  const auto directory = repository.directory(ref);
-  PackBuilder builder{repository.store().staging_directory()};
-  for (const auto& frame : directory->frames()) {
-    const Bytes stored = repository.read_data(ref, frame.offset, frame.stored_size);
-    const Bytes raw = zstd_decompress(stored, frame.raw_size);
-    std::vector<PackBuilder::Chunk> chunks;
-    for (std::uint32_t i = frame.first_chunk; i < frame.first_chunk + frame.chunk_count; ++i) {
-      const ByteView bytes = ByteView{raw}.subspan(directory->offset_in_frame(i), directory->length(i));
-      if (sha256(bytes) != directory->digest(i)) {
-        throw Error(ErrorKind::damaged, fmt::format("damaged pack {}: chunk {} does not fit its digest",
-                                                    quote(layout::pack_key(ref.name)), i));
-      }
-      chunks.push_back({directory->digest(i), directory->length(i)});
+    try {
+      m_context.reporter.warning(fmt::format("unable to record what this run stored: {}", e.what()));
+    } catch (...) {
+      return;  // a message that cannot be given must not hide the failure that led here
     }
-    builder.add_frame(stored, chunks);
   }
-  auto built = builder.finish();
-  built.ref.live_bytes = ref.live_bytes;
-  store_pack(built);
-  return built.ref;
-}
-
-bool CommitProtocol::replace_condemned(Manifest& manifest) {
-  bool changed = false;
-  for (auto& ref : manifest.packs) {
-    if (!m_condemned.contains(ref.name)) continue;
-    m_context.reporter.info(fmt::format("pack {} is about to be pruned; storing its content again", ref.name.hex()));
-    ref = store_again(ref);
-    changed = true;
-  }
-  if (changed) std::sort(manifest.packs.begin(), manifest.packs.end());
-  return changed;
 }
 
 std::string CommitProtocol::commit(Manifest& manifest) {
-  Repository& repository = m_context.repository;
-  for (int attempt = 1;; ++attempt) {
-    const auto marks_at = std::chrono::steady_clock::now();
-    read_marks();
-    while (replace_condemned(manifest)) read_marks();
-    if (std::chrono::steady_clock::now() - marks_at > k_marks_fresh) continue;
-    const std::string key = repository.store_manifest(manifest);
+  return commit(manifest, [this](const PackRef& pack) { return store_pack_again(pack); });
+}
 
-    // A prune that deleted between our look at the marks and the manifest's appearance did so on a mark older than its
-    // grace, which we had seen; this second look costs one listing and covers stores whose listings lag.
-    read_marks();
-    const bool condemned = std::any_of(manifest.packs.begin(), manifest.packs.end(),
-                                       [&](const PackRef& ref) { return m_condemned.contains(ref.name); });
-    if (!condemned) {
+std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_again) {
+  for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
+    const Time checked = m_context.repository.store().now();
+    std::string key = put_checked(manifest, store_again);
+    if (!repair_after(manifest, store_again, checked)) {
       m_journal.clear();
       return key;
     }
-    if (attempt == k_commit_tries) {
-      throw Error(ErrorKind::failed,
-                  fmt::format("unable to commit the snapshot: its packs are condemned as fast as they are stored"),
-                  "is another program's prune running with a grace near zero?");
+    m_context.reporter.warning("packs were pruned while the snapshot was being committed; it is committed again");
+  }
+  throw Error(ErrorKind::failed, "unable to commit the snapshot: prune keeps removing packs that it needs",
+              "let the prune that is running end, and check the clocks and its grace period");
+}
+
+void CommitProtocol::replace(PackRef& pack, const StoreAgain& store_again) {
+  m_context.reporter.info(fmt::format("pack {} is being pruned; its content is stored again", pack.name.hex()));
+  PackRef fresh = store_again(pack);
+  fresh.raw_bytes = pack.raw_bytes;
+  fresh.live_bytes = pack.live_bytes;
+  pack = std::move(fresh);
+}
+
+std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& store_again) {
+  Repository& repository = m_context.repository;
+  for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
+    const Time checked = repository.store().now();
+    read_marks();
+    // A mark lives for twice the grace at least, so a listing that is younger than that and the marks together know of
+    // every pack that went; an older one is not relied on.
+    if (m_mark_vanished || checked - m_listed > m_grace) {
+      list_packs();
+      m_mark_vanished = false;
+    }
+    bool replaced = false;
+    for (auto& pack : manifest.packs) {
+      if (usable(pack)) continue;
+      replace(pack, store_again);
+      replaced = true;
+    }
+    if (replaced) std::sort(manifest.packs.begin(), manifest.packs.end());
+    if (repository.store().now() - checked < k_marks_age) return repository.store_manifest(manifest);
+  }
+  throw Error(ErrorKind::failed, "unable to commit the snapshot: storing pruned packs again takes too long");
+}
+
+// Whether something had to be stored again, so that another manifest is due.
+bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked) {
+  ObjectStore& store = m_context.repository.store();
+  read_marks();
+  const Time now = store.now();
+  bool repaired = false;
+  for (auto& pack : manifest.packs) {
+    const auto mark = m_marked.find(pack.name);
+    if (mark == m_marked.end()) continue;
+    // The mark came after the check, so the pack has its grace and later runs see the manifest; unless the put was so
+    // slow that neither is sure.
+    const bool slow = now - checked > k_marks_age || now - mark->second > m_grace / 2;
+    if (!slow) {
+      const auto info = store.head(layout::pack_key(pack.name));
+      if (info && info->size == pack.size) continue;
+    }
+    replace(pack, store_again);
+    repaired = true;
+  }
+  if (repaired) std::sort(manifest.packs.begin(), manifest.packs.end());
+  return repaired;
+}
+
+PackRef CommitProtocol::store_pack_again(const PackRef& pack) {
+  Repository& repository = m_context.repository;
+  const std::string key = layout::pack_key(pack.name);
+  const auto directory = repository.directory(pack);
+  std::optional<fs::path> spool;
+  if (pack.size > k_rebuild_in_memory) {
+    spool = m_spool;
+    if (!spool) spool = repository.store().staging_directory();
+    if (!spool) spool = fs::temp_directory_path();
+  }
+  PackBuilder builder{spool};
+  const auto& frames = directory->frames();
+  for (std::size_t i = 0; i < frames.size();) {
+    std::size_t end = i + 1;
+    const std::uint64_t begin = frames[i].offset;
+    while (end < frames.size() && frames[end].offset + frames[end].stored_size - begin <= k_read_at_once) ++end;
+    const std::uint64_t length = frames[end - 1].offset + frames[end - 1].stored_size - begin;
+    const Bytes stored = repository.read_data(pack, begin, length);
+    for (; i < end; ++i) {
+      const Frame& frame = frames[i];
+      const ByteView bytes = ByteView{stored}.subspan(frame.offset - begin, frame.stored_size);
+      const Bytes raw = zstd_decompress(bytes, frame.raw_size);
+      std::vector<PackBuilder::Chunk> chunks;
+      chunks.reserve(frame.chunk_count);
+      for (std::uint32_t c = frame.first_chunk; c < frame.first_chunk + frame.chunk_count; ++c) {
+        const std::uint32_t chunk_length = directory->length(c);
+        if (sha256(ByteView{raw}.subspan(directory->offset_in_frame(c), chunk_length)) != directory->digest(c)) {
+          throw Error(ErrorKind::damaged,
+                      fmt::format("damaged pack {}: chunk {} does not fit its digest", quote(key), c));
+        }
+        chunks.push_back({directory->digest(c), chunk_length});
+      }
+      builder.add_frame(bytes, chunks);
     }
   }
+  const PackBuilder::Built built = builder.finish();
+  try {
+    store_pack(built);
+  } catch (...) {
+    if (built.file) ::unlink(built.file->c_str());
+    throw;
+  }
+  if (built.file) ::unlink(built.file->c_str());
+  return built.ref;
+}
+
+std::uint64_t CommitProtocol::packs_stored() const {
+  const std::scoped_lock lock{m_mutex};
+  return m_stored;
+}
+
+std::uint64_t CommitProtocol::bytes_stored() const {
+  const std::scoped_lock lock{m_mutex};
+  return m_stored_bytes;
 }
 
 }  // namespace cairn

@@ -1,71 +1,123 @@
-// How a run adds to a store that others prune and write to at the same time: what it may lean on, how it says what it
-// has stored so far, and what it checks around its commit. Snapshot and push share it. The rules and why they suffice
-// are in cairn-format(5), WRITERS AND PRUNE.
+// How a writer (snapshot, push) gets along with prune: which packs it may lean on, what it records of those it stores,
+// and the checks around its commit. Source: the two-phase rules modelled for the format, cairn-format(5), OTHER
+// OBJECTS.
+//
+// Why it is safe. Prune deletes a pack only if a mark on it is older than the grace and its own listing shows no
+// manifest that names it. The writer reads the marks at most 15 minutes (store's clock) before its manifest is put and
+// leans on nothing that is marked, so a mark that condemns one of its packs was written after that and its grace ends
+// long after the manifest can be seen. Where the put took longer than that (a suspended machine, a stalled connection),
+// the marks are read again after the commit and packs that may be gone by then are stored again. Packs of this run that
+// no manifest names yet are younger than the grace, or named by a pending record that is.
 #pragma once
-
-#include <chrono>
-#include <cstdint>
-#include <mutex>
-#include <string>
-#include <unordered_map>
-#include <unordered_set>
-#include <vector>
 
 #include "engine/context.hpp"
 #include "repo/cache.hpp"
 #include "repo/manifest.hpp"
 #include "repo/pack.hpp"
+#include "util/file.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 namespace cairn {
 
-// The constructor lists marks and packs. store_pack() may be called from several threads; the rest by one.
+// The constructor lists the packs and reads the marks and pending records of the store. store_pack() and keep_alive()
+// are thread-safe, all else is for one thread while no store_pack() is under way. Failures are StoreError, or
+// Error(damaged) for a mark that cannot be read: what it condemns cannot be known.
 class CommitProtocol {
  public:
-  // run: 32 hex digits, new for each run. grace: prune's, for the rhythm of pending records.
-  CommitProtocol(Context& context, std::string series, std::string run, std::chrono::nanoseconds grace);
+  // run: 32 hex digits, new for each run. grace: prune's. spool: where large packs are rebuilt if the store has no
+  // place of its own.
+  CommitProtocol(Context& context, std::string series, std::string run, std::chrono::nanoseconds grace,
+                 std::optional<fs::path> spool = std::nullopt);
+  CommitProtocol(const CommitProtocol&) = delete;
+  CommitProtocol& operator=(const CommitProtocol&) = delete;
 
-  // Object names that some mark names: never to be leaned on.
+  // Packs that some mark names, void or not: condemned for ever.
   const std::unordered_set<Digest, DigestHash>& condemned() const noexcept { return m_condemned; }
-  // Whether the listing of this run shows the pack with its right size.
-  bool seen(const PackRef& ref) const;
-  // Packs that earlier runs of this host stored and did not commit, by pending records and this host's journal; seen,
-  // not condemned.
-  std::vector<PackRef> adoptable();
+  // In a listing of this run, or stored by it, with the size that the reference says.
+  bool seen(const PackRef& pack) const;
+  // What may be leaned on.
+  bool usable(const PackRef& pack) const { return seen(pack) && !m_condemned.contains(pack.name); }
 
-  // Puts a finished pack; notes it for the next pending record, which is written every GiB and every quarter of the
-  // grace.
+  // Usable packs of this host's earlier runs: from pending records and from the journals of runs of the series that
+  // ended without a commit. One a logical id.
+  const std::vector<PackRef>& adoptable() const noexcept { return m_adoptable; }
+
+  // Puts a pack durably. Journalled before, remembered (directory, size) after; writes a pending record where a GiB
+  // has come together or a quarter of the grace has gone by. A file of `built` may be moved into the store; what is
+  // left of it stays the caller's to remove.
   void store_pack(const PackBuilder::Built& built);
+  // The same for bytes that are a pack already.
   void store_bytes(const PackRef& ref, const ObjectBody& body);
-  // Writes a pending record of what no record names yet.
+  // For long stretches without a pack: writes a pending record if a quarter of the grace has gone by since the last.
+  // Cheap else.
+  void keep_alive();
+
+  // Records the packs stored since the last record. No-op where there are none.
   void flush_pending();
-  // For the way out on failure: flush_pending() as far as it goes.
+  // For the way out of a failed or interrupted run: flush_pending(), its own failure only reported.
   void abandon() noexcept;
 
-  // Commits the manifest, whose packs must be stored or leaned on by now. Marks are read right before (and again before
-  // a later attempt): a pack that was condemned meanwhile is stored again under a new name, its content read from the
-  // condemned object, checked chunk by chunk. Looks once more after the commit; where a pack of the manifest is gone,
-  // stores it again from what is left and commits a second manifest of the same id, or throws Error(failed).
-  // Changes the pack names in the manifest accordingly; returns its key.
+  // Makes the content of a pack of the manifest, which is condemned or gone, available under a new name and returns
+  // where it is now (same logical id). Error where that cannot be done.
+  using StoreAgain = std::function<PackRef(const PackRef&)>;
+  // Commits: checks the marks, has condemned packs stored again, puts the manifest, checks once more; where a pack may
+  // have gone meanwhile, has it stored again and commits a second manifest of the same id, or throws. The manifest's
+  // pack list is what was committed last. Returns that object's key. Ends the journal.
+  std::string commit(Manifest& manifest, const StoreAgain& store_again);
+  // With store_pack_again() for StoreAgain.
   std::string commit(Manifest& manifest);
+  // Reads a pack from this store, verifies every chunk, and stores it under a new name. Error(damaged) where it is gone
+  // or wrong.
+  PackRef store_pack_again(const PackRef& pack);
+
+  std::uint64_t packs_stored() const;
+  std::uint64_t bytes_stored() const;
 
  private:
+  void list_packs();
+  // Reads marks that were not read yet.
   void read_marks();
-  PackRef store_again(const PackRef& ref);
-  bool replace_condemned(Manifest& manifest);
+  void adopt();
+  bool record_due() const;  // m_mutex held
+  void write_record(std::vector<PackRef> packs, std::uint64_t number);
+  void replace(PackRef& pack, const StoreAgain& store_again);
+  std::string put_checked(Manifest& manifest, const StoreAgain& store_again);
+  bool repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked);
 
   Context& m_context;
   std::string m_run;
   std::chrono::nanoseconds m_grace;
+  std::optional<fs::path> m_spool;
   RunJournal m_journal;
-  std::unordered_set<std::string> m_marks_read;
+  Time m_listed;                                                  // store's clock, before the listing
+  std::unordered_map<Digest, std::uint64_t, DigestHash> m_packs;  // sizes; m_mutex
   std::unordered_set<Digest, DigestHash> m_condemned;
-  std::unordered_map<Digest, std::uint64_t, DigestHash> m_listed;  // sizes
+  std::unordered_map<Digest, Time, DigestHash> m_marked;  // time of the oldest mark on it
+  std::unordered_set<std::string> m_marks_read;           // keys
+  bool m_mark_vanished = false;
+  std::vector<PackRef> m_adoptable;
 
-  std::mutex m_mutex;  // guards what follows
+  mutable std::mutex m_mutex;
   std::vector<PackRef> m_unrecorded;
   std::uint64_t m_unrecorded_bytes = 0;
-  std::uint64_t m_record_number = 0;
+  std::uint64_t m_records = 0;
+  std::uint64_t m_stored = 0;
+  std::uint64_t m_stored_bytes = 0;
   std::chrono::steady_clock::time_point m_last_record;
 };
+
+// Bytes of packs stored after which a pending record is due.
+inline constexpr std::uint64_t k_pending_bytes = 1ULL << 30;
+// Age of the writer's knowledge of the marks at its manifest's put, at most.
+inline constexpr std::chrono::minutes k_marks_age{15};
 
 }  // namespace cairn

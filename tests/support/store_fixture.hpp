@@ -1,13 +1,13 @@
 // A local store in a temporary directory with everything a use case needs around it.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "engine/context.hpp"
 #include "store/local_store.hpp"
 #include "util/file.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace cairn::test {
 
@@ -50,9 +50,10 @@ struct StoreFixture {
     repository = std::make_unique<Repository>(*store, reporter, RepositoryOptions{directory.path() / "cache"});
   }
   Context context() {
-    return {*repository, pool, io, reporter, "testhost", [] {
-              return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
-            }};
+    return {*repository, pool,
+            io,          reporter,
+            "testhost",  [] {
+              return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }};
   }
 };
 

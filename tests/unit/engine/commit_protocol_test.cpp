@@ -1,0 +1,222 @@
+#include "engine/commit_protocol.hpp"
+
+#include "repo/layout.hpp"
+#include "repo/notes.hpp"
+#include "support/engine_fixture.hpp"
+#include "support/memory_store.hpp"
+#include "util/error.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+using namespace cairn::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+void put_mark(MemoryStore& store, const std::vector<Digest>& packs) {
+  Mark mark;
+  mark.time = store.now();
+  mark.newest_object = store.now();
+  mark.packs = packs;
+  store.put(layout::mark_key(mark.time, random_name(16)), ObjectBody::from_text(mark.text()));
+}
+
+struct Protocol : CommitProtocol {
+  explicit Protocol(EngineFixture& fixture, const char* series = "s")
+      : CommitProtocol(fixture.context, series, random_name(16), std::chrono::days{7}) {}
+};
+
+Manifest read_back(EngineFixture& fixture, const std::string& key) {
+  for (const auto& info : fixture.repository.list_manifests()) {
+    if (info.key == key) return fixture.repository.load_manifest(info);
+  }
+  throw std::runtime_error("no manifest " + key);
+}
+
+}  // namespace
+
+TEST_CASE("commit protocol: only packs listed with their size and not marked are usable") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const PackRef good = fixture.put_pack({"good"});
+  const PackRef marked = fixture.put_pack({"marked"});
+  PackRef other_size = fixture.put_pack({"other size"});
+  other_size.size += 1;
+  const PackRef missing = EngineFixture::build_pack({"missing"}).ref;
+  put_mark(store, {marked.name});
+  const Protocol protocol{fixture};
+  CHECK(protocol.usable(good));
+  CHECK(protocol.seen(marked));
+  CHECK(protocol.condemned().contains(marked.name));
+  CHECK_FALSE(protocol.usable(marked));
+  CHECK_FALSE(protocol.seen(other_size));
+  CHECK_FALSE(protocol.seen(missing));
+}
+
+TEST_CASE("commit protocol: a mark that cannot be read stops the writer") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  store.put(layout::mark_key(store.now(), random_name(16)), ObjectBody::from_text("{}"));
+  CHECK_THROWS_AS(Protocol{fixture}, Error);
+}
+
+TEST_CASE("commit protocol: a pack stored and recorded is adopted by a later run of the host, not of another") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const auto built = EngineFixture::build_pack({"one"});
+  const auto second = EngineFixture::build_pack({"two"});
+  {
+    Protocol protocol{fixture};
+    protocol.store_pack(built);
+    protocol.store_pack(second);
+    CHECK(store.keys(layout::k_pending).empty());
+    protocol.abandon();
+    CHECK(store.keys(layout::k_pending).size() == 1);
+    protocol.flush_pending();  // nothing new
+    CHECK(store.keys(layout::k_pending).size() == 1);
+    CHECK(protocol.packs_stored() == 2);
+  }
+  put_mark(store, {second.ref.name});
+  const Protocol later{fixture, "other"};
+  REQUIRE(later.adoptable().size() == 1);
+  CHECK(later.adoptable()[0].name == built.ref.name);
+  EngineFixture stranger{store, {}, "elsewhere"};
+  CHECK(Protocol{stranger}.adoptable().empty());
+}
+
+TEST_CASE("commit protocol: a run killed before its record is found again by its journal") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  MemoryStore store;
+  const auto built = EngineFixture::build_pack({"one"});
+  const auto lost = EngineFixture::build_pack({"two"});
+  {
+    EngineFixture fixture{store, cache.path()};
+    Protocol protocol{fixture};
+    protocol.store_pack(built);
+    store.on_call = [&](const std::string& operation, const std::string& key) {
+      if (operation == "put" && key == layout::pack_key(lost.ref.name)) {
+        throw StoreError(ErrorKind::failed, StoreError::Transient::no, "no");
+      }
+    };
+    CHECK_THROWS_AS(protocol.store_pack(lost), StoreError);
+    store.on_call = nullptr;
+  }
+  EngineFixture fixture{store, cache.path()};
+  {
+    Protocol protocol{fixture};
+    // The journal has both; only what the listing shows is believed.
+    REQUIRE(protocol.adoptable().size() == 1);
+    CHECK(protocol.adoptable()[0].logical_id == built.ref.logical_id);
+    Manifest manifest = EngineFixture::make_manifest("s", store.now(), protocol.adoptable());
+    protocol.commit(manifest);
+  }
+  CHECK(Protocol{fixture}.adoptable().empty());
+}
+
+TEST_CASE("commit protocol: a failed record is written again on the way out") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  Protocol protocol{fixture};
+  protocol.store_pack(EngineFixture::build_pack({"one"}));
+  bool fail = true;
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (fail && operation == "put" && key.starts_with(layout::k_pending)) {
+      throw StoreError(ErrorKind::failed, StoreError::Transient::no, "no");
+    }
+  };
+  protocol.abandon();
+  CHECK(fixture.reporter.warnings.size() == 1);
+  CHECK(store.keys(layout::k_pending).empty());
+  fail = false;
+  protocol.abandon();
+  CHECK(store.keys(layout::k_pending).size() == 1);
+}
+
+TEST_CASE("commit protocol: a pack marked since the run began is stored again before the commit") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const PackRef old = fixture.put_pack({"one", "two"});
+  Protocol protocol{fixture};
+  REQUIRE(protocol.usable(old));
+  put_mark(store, {old.name});
+  Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old});
+  const Digest id = manifest.id;
+  const std::string key = protocol.commit(manifest);
+  CHECK(store.keys(layout::k_snapshots) == std::vector<std::string>{key});
+  const Manifest stored = read_back(fixture, key);
+  CHECK(stored.id == id);
+  REQUIRE(stored.packs.size() == 1);
+  CHECK(stored.packs[0].name != old.name);
+  CHECK(stored.packs[0].logical_id == old.logical_id);
+  CHECK(store.has(layout::pack_key(stored.packs[0].name)));
+  CHECK(fixture.repository.directory(stored.packs[0])->chunk_count() == 2);
+}
+
+TEST_CASE("commit protocol: a pack gone without a mark that is still there is noticed by a long run") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const PackRef old = fixture.put_pack({"one"});
+  Protocol protocol{fixture};
+  store.erase(layout::pack_key(old.name));
+  store.advance(std::chrono::days{20});
+  Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old});
+  CHECK_THROWS_AS(protocol.commit(manifest), Error);
+  CHECK(store.keys(layout::k_snapshots).empty());
+}
+
+TEST_CASE("commit protocol: a pack that went while the manifest was put makes a second manifest") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const PackRef old = fixture.put_pack({"one"});
+  Protocol protocol{fixture};
+  bool once = true;
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (!once || operation != "after put" || !key.starts_with(layout::k_snapshots)) return;
+    once = false;
+    store.advance(std::chrono::days{8});
+    put_mark(store, {old.name});
+    store.erase(layout::pack_key(old.name));
+  };
+  Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old});
+  SUBCASE("from a source that still has it") {
+    const std::string key = protocol.commit(manifest, [&](const PackRef& pack) {
+      const auto again = EngineFixture::build_pack({"one"});
+      CHECK(again.ref.logical_id == pack.logical_id);
+      protocol.store_pack(again);
+      return again.ref;
+    });
+    CHECK(store.keys(layout::k_snapshots).size() == 2);
+    CHECK(store.has(layout::pack_key(read_back(fixture, key).packs[0].name)));
+    CHECK(fixture.repository.list_snapshots().size() == 1);
+  }
+  SUBCASE("nobody has it: the run fails") {
+    CHECK_THROWS_AS(protocol.commit(manifest), Error);
+  }
+}
+
+TEST_CASE("commit protocol: a fresh mark after the commit leaves the manifest as it is") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const PackRef old = fixture.put_pack({"one"});
+  Protocol protocol{fixture};
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation == "after put" && key.starts_with(layout::k_snapshots)) put_mark(store, {old.name});
+  };
+  Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old});
+  protocol.commit(manifest);
+  CHECK(store.keys(layout::k_snapshots).size() == 1);
+  CHECK(manifest.packs[0].name == old.name);
+}
+
+TEST_CASE("commit protocol: a damaged pack is not stored again") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const PackRef old = fixture.put_pack({"one"});
+  Protocol protocol{fixture};
+  auto bytes = *store.get(layout::pack_key(old.name));
+  bytes[k_pack_header_size + 10] ^= 1;
+  store.overwrite(layout::pack_key(old.name), as_text(bytes));
+  CHECK_THROWS_AS(protocol.store_pack_again(old), Error);
+  CHECK(store.keys(layout::k_packs).size() == 1);
+}
