@@ -131,14 +131,17 @@ class JsonParser {
         break;
       case simdjson::dom::element_type::ARRAY: {
         Json::Array array;
-        for (const auto& item : from.get_array().value_unsafe()) array.push_back(convert(item, depth + 1));
+        // In a variable: the accessor returns a reference into a temporary.
+        const simdjson::dom::array items = from.get_array().value_unsafe();
+        for (const auto& item : items) array.push_back(convert(item, depth + 1));
         to.m_value = std::move(array);
         break;
       }
       case simdjson::dom::element_type::OBJECT: {
         Json::Object object;
         std::set<std::string_view> seen;
-        for (const auto& member : from.get_object().value_unsafe()) {
+        const simdjson::dom::object members = from.get_object().value_unsafe();
+        for (const auto& member : members) {
           if (!seen.insert(member.key).second) {
             throw Error(ErrorKind::damaged, fmt::format("invalid JSON: duplicate key {}", quote(member.key)));
           }
