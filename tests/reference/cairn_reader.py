@@ -1,0 +1,1548 @@
+#!/usr/bin/env python3
+"""Read a Cairn store of format version 1: list, verify and restore its snapshots.
+
+This program was written from the page cairn-format(5) alone and shares nothing with cairn(1). It needs Python
+3.8 or later with nothing but its standard library, and the program zstd in PATH. STORE is a directory; of a
+bucket, make a copy with any S3 client first, each object in a file under its key. The store is never changed.
+
+    cairn_reader.py list STORE                      one line for each snapshot
+    cairn_reader.py files STORE SNAPSHOT            what a snapshot holds
+    cairn_reader.py verify STORE [SNAPSHOT]         check every byte of a snapshot, or of the whole store
+    cairn_reader.py restore STORE SNAPSHOT TARGET   write a snapshot to a new file or directory
+    cairn_reader.py cat STORE SNAPSHOT [PATH]       one file to standard output
+
+SNAPSHOT is an id or the beginning of one (8 digits or more), the name of a series (its newest snapshot), or
+`latest` where the store has only one series. TARGET becomes what the source was: a directory, which must not
+exist yet or be empty, or a file, which must not exist yet. Restore as root to get owners and devices back.
+
+Each byte is checked against the id of the snapshot before it is used. But whoever could write to the store
+could put another snapshot there that is consistent in itself: compare ids with those noted elsewhere.
+
+Exit status: 0 done; 1 failed, or written by a later version of the program; 2 wrong usage; 3 restored, but
+not everything could be set (see the warnings); 4 the store is damaged; 10 no such store, snapshot or file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import base64
+import bisect
+import collections
+import dataclasses
+import datetime
+import grp
+import hashlib
+import itertools
+import json
+import os
+import pwd
+import re
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, NoReturn
+
+# The limits of the format (cairn-format(5), "Limits").
+MAX_INTEGER = 2**53 - 1
+MAX_CHUNK = 1048576
+MAX_FRAME = 16777216
+MAX_STORED_FRAME = 17825792
+MAX_CHUNKS = 16777216
+MAX_DIRECTORY = 738197524
+MAX_OBJECT = 1073741824
+MAX_LINE = 67108864
+MAX_LEVELS = 8
+MAX_DEPTH = 64
+MAX_PATH = 65535
+
+HEADER_SIZE = 32
+TRAILER_SIZE = 32
+FRAME_CACHE = 128 << 20  # bytes of decoded frames that are kept for the next use
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+SERIES = re.compile(r"(?!latest\Z)(?![0-9a-f]{8,}\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.([0-9]{9})Z")
+NAME_TIME = r"[0-9]{8}T[0-9]{6}\.[0-9]{9}Z"
+NUMBER = r"0|[1-9][0-9]{0,15}"
+CONFIG_NAME = re.compile(rf"config/({NUMBER})-([0-9a-f]{{64}})\.json")
+MANIFEST_NAME = re.compile(rf"snapshots/([^/]+)/({NAME_TIME})-([0-9a-f]{{16}})-([0-9a-f]{{16}})\.json")
+PACK_NAME = re.compile(r"packs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+PENDING_NAME = re.compile(rf"pending/([0-9a-f]{{32}})-({NUMBER})\.json")
+MARK_NAME = re.compile(rf"marks/({NAME_TIME})-[0-9a-f]{{32}}\.json")
+PIN_NAME = re.compile(rf"pins/([0-9a-f]{{64}})/{NAME_TIME}-(pin|unpin)-[0-9a-f]{{16}}\.json")
+OBJECT_NAME = re.compile(r"(?=.{1,1024}\Z)[A-Za-z0-9._-]{1,255}(/[A-Za-z0-9._-]{1,255})*")
+
+
+class Refused(Exception):
+    """Something that this program does not go on with; the status is that of the process."""
+
+    status = 1
+
+
+class Unknown(Refused):
+    """A later version, a feature, an encryption or a seal that this program does not know. Not damage."""
+
+
+class Misuse(Refused):
+    status = 2
+
+
+class Damage(Refused):
+    status = 4
+
+
+class Absent(Refused):
+    status = 10
+
+
+def show(name: bytes | str) -> str:
+    """A name for people: whatever could disturb a terminal is escaped."""
+    text = os.fsdecode(name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def warn(message: str) -> None:
+    print(f"cairn_reader: {message}", file=sys.stderr)
+
+
+# JSON and its members ---------------------------------------------------------------------------------------
+
+
+def parse_json(data: bytes) -> dict[str, Any]:
+    """The JSON object that data is: strict UTF-8, no key twice, no lone surrogate, not too deep."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            raise ValueError("a key occurs twice")
+        return result
+
+    def constant(text: str) -> NoReturn:
+        raise ValueError(f"{text} is not JSON")
+
+    def number(text: str) -> int | float:
+        return int(text) if text != "-0" else -0.0  # "-0" is no Integer
+
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=constant, parse_int=number)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails at a lone surrogate
+    except (ValueError, RecursionError) as error:
+        raise Damage(f"not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Damage("not a JSON object")
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        deeper = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [v for v in itertools.chain.from_iterable(deeper) if isinstance(v, (dict, list))]
+        if not level:
+            return value
+    raise Damage(f"JSON nested more than {MAX_DEPTH} deep")
+
+
+def take(value: dict[str, Any], key: str, check: Callable[..., Any], *arguments: Any) -> Any:
+    """The member key of a JSON object after its check."""
+    if key not in value:
+        raise Damage(f"member '{key}' is missing")
+    try:
+        return check(value[key], *arguments)
+    except Damage as error:
+        raise Damage(f"member '{key}': {error}") from None
+
+
+def integer(value: Any, low: int = 0, high: int = MAX_INTEGER) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise Damage(f"{ascii(value)[:40]} is not an integer from {low} to {high}")
+    return value
+
+
+def string(value: Any, pattern: re.Pattern[str] | str | None = None) -> str:
+    if not isinstance(value, str):
+        raise Damage(f"{ascii(value)[:40]} is not a string")
+    if pattern is not None and not re.fullmatch(pattern, value):
+        raise Damage(f"{ascii(value)[:80]} is malformed")
+    return value
+
+
+def digest(value: Any) -> str:
+    return string(value, DIGEST)
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Damage(f"{ascii(value)[:40]} is neither true nor false")
+    return value
+
+
+def array_of(value: Any, check: Callable[..., Any] = lambda item: item, *arguments: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Damage(f"{ascii(value)[:40]} is not an array")
+    return [check(item, *arguments) for item in value]
+
+
+def object_of(value: Any, check: Callable[..., Any] = lambda item: item) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Damage(f"{ascii(value)[:40]} is not an object")
+    return {key: check(item) for key, item in value.items()}
+
+
+def instant(value: Any) -> int:
+    """A time as nanoseconds since 1970."""
+    match = TIME.fullmatch(string(value))
+    try:
+        *fields, nanoseconds = (int(field) for field in match.groups()) if match else ()
+        moment = datetime.datetime(*fields)
+    except ValueError:
+        raise Damage(f"{ascii(value)[:40]} is not a time") from None
+    seconds = (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
+    result = seconds * 10**9 + nanoseconds
+    if not -(2**63) <= result < 2**63:
+        raise Damage(f"{value} is out of range")
+    return result
+
+
+def name_time(value: str) -> str:
+    """A time in the form of object names, in the form of JSON."""
+    return f"{value[0:4]}-{value[4:6]}-{value[6:11]}:{value[11:13]}:{value[13:]}"
+
+
+def base64_bytes(value: Any) -> bytes:
+    try:
+        result = base64.b64decode(string(value), validate=True)
+    except ValueError:
+        result = None
+    if result is None or base64.b64encode(result).decode() != value:
+        raise Damage(f"{ascii(value)[:40]} is not base64")
+    return result
+
+
+def byte_string(value: dict[str, Any], key: str) -> bytes | None:
+    """A byte string: the string under key, or base64 under key_b64 where it is not UTF-8. None: neither."""
+    if key in value and key + "_b64" in value:
+        raise Damage(f"both '{key}' and '{key}_b64' are there")
+    if key in value:
+        return take(value, key, string).encode("utf-8")
+    if key + "_b64" not in value:
+        return None
+    result = take(value, key + "_b64", base64_bytes)
+    try:
+        result.decode("utf-8")
+    except UnicodeDecodeError:
+        return result
+    raise Damage(f"'{key}_b64' is valid UTF-8")
+
+
+def check_format(value: dict[str, Any], name: str) -> None:
+    take(value, "format", string, name)
+    version = take(value, "version", integer)
+    if version != 1:
+        raise Unknown(f"version {version} of {name} is not known, only version 1")
+
+
+def check_features(value: dict[str, Any]) -> None:
+    for key in ("requires_write", "requires_prune"):
+        take(value, key, array_of, string)
+    features = take(value, "requires_read", array_of, string)
+    if features:
+        raise Unknown(f"needs features to be read that are not known: {', '.join(map(show, features))}")
+
+
+def check_plain(value: dict[str, Any], key: str) -> None:
+    if take(value, key, string) != "none":
+        raise Unknown(f"{key} {ascii(value[key])[:40]} is not known")
+
+
+# Zstandard --------------------------------------------------------------------------------------------------
+
+
+def content_size(frame: bytes) -> int:
+    """The content size of the Zstandard frame that fills frame exactly (RFC 8878, section 3.1.1)."""
+
+    def number(offset: int, size: int) -> int:
+        if offset + size > len(frame):
+            raise Damage("a Zstandard frame is cut short")
+        return int.from_bytes(frame[offset : offset + size], "little")
+
+    if frame[:4] != b"\x28\xb5\x2f\xfd":
+        raise Damage("a Zstandard frame does not begin where it should")
+    descriptor = number(4, 1)
+    single_segment = descriptor >> 5 & 1
+    size_bytes = (single_segment, 2, 4, 8)[descriptor >> 6]
+    if descriptor & 0x0B or not size_bytes:
+        raise Damage("a Zstandard frame has a dictionary, a reserved bit, or no content size")
+    offset = 5 if single_segment else 6
+    result = number(offset, size_bytes) + (256 if size_bytes == 2 else 0)
+    offset += size_bytes
+    last = 0
+    while not last:
+        block = number(offset, 3)
+        last, kind, size = block & 1, block >> 1 & 3, block >> 3
+        offset += 3 + (1 if kind == 1 else size)
+    offset += 4 if descriptor & 4 else 0
+    if offset != len(frame):
+        raise Damage("a Zstandard frame has not the size that it should have")
+    return result
+
+
+def decode(frame: bytes, size: int) -> bytes:
+    """What one Zstandard frame holds: exactly size bytes, and never more in memory."""
+    if content_size(frame) != size:
+        raise Damage(f"a Zstandard frame does not hold {size} bytes")
+    command = ["zstd", "-d", "-c", "-q", "--memory=1024MB"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as zstd:
+
+        def feed() -> None:
+            try:
+                zstd.stdin.write(frame)
+                zstd.stdin.close()
+            except OSError:  # it has ended: its exit status says why
+                pass
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        data = zstd.stdout.read(size + 1)
+        zstd.stdout.close()
+        feeder.join()
+        try:
+            zstd.stdin.close()
+        except OSError:
+            pass
+    if zstd.returncode != 0 or len(data) != size:
+        raise Damage(f"a Zstandard frame does not decode to its {size} bytes")
+    return data
+
+
+# The store --------------------------------------------------------------------------------------------------
+
+
+class Store:
+    """A directory whose files are the objects."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        if not any(os.path.isdir(self.path(name)) for name in ("config", "snapshots", "packs")):
+            raise Absent(f"no store at {show(root)}")
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.root, name)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The names of all objects below one folder of the store, in order."""
+
+        def fail(error: OSError) -> NoReturn:
+            raise error
+
+        if not os.path.lexists(self.path(folder)):
+            return
+        for path, folders, files in os.walk(self.path(folder), onerror=fail):
+            folders.sort()
+            for name in sorted(files):
+                if not name.startswith(".tmp-"):
+                    yield os.path.join(os.path.relpath(path, self.root), name)
+
+    def size(self, name: str) -> int:
+        try:
+            return os.stat(self.path(name)).st_size
+        except FileNotFoundError:
+            raise Damage(f"{name}: missing") from None
+
+    def read(self, name: str) -> bytes:
+        size = self.size(name)
+        if size > MAX_OBJECT:
+            raise Damage(f"{name}: larger than any JSON object of a store")
+        return self.read_range(name, 0, size)
+
+    def read_range(self, name: str, offset: int, size: int) -> bytes:
+        try:
+            with open(self.path(name), "rb") as file:
+                file.seek(offset)
+                data = file.read(size)
+        except FileNotFoundError:
+            raise Damage(f"{name}: missing") from None
+        except OSError as error:
+            raise Refused(f"{name}: {error.strerror}") from None
+        if len(data) != size:
+            raise Damage(f"{name}: cut short")
+        return data
+
+
+def check_descriptor(store: Store, name: str) -> int:
+    """Check one descriptor; its generation."""
+    try:
+        match = CONFIG_NAME.fullmatch(name)
+        data = store.read(name)
+        if hashlib.sha256(data).hexdigest() != match[2]:
+            raise Damage("has not the digest of its name")
+        value = parse_json(data)
+        check_format(value, "cairn-store")
+        check_features(value)
+        check_plain(value, "encryption")
+        if not data.endswith(b"}\n"):
+            raise Damage("does not end with one newline")
+        if take(value, "generation", integer) != int(match[1]):
+            raise Damage("has not the generation of its name")
+        take(value, "store_id", string, "[0-9a-f]{32}")
+        take(value, "created", instant)
+        take(value, "create_only", boolean)
+        if take(value, "recipients", array_of, string):
+            raise Damage("has recipients, but no encryption")
+    except Refused as error:
+        raise type(error)(f"{name}: {error}") from None
+    return int(match[1])
+
+
+def check_store(store: Store) -> None:
+    """Check the descriptor that counts."""
+    names = sorted((int(m[1]), m[0]) for m in map(CONFIG_NAME.fullmatch, store.names("config")) if m)
+    if not names:
+        warn("warning: the store has no descriptor; going on without it")
+        return
+    if [number for number, _ in names].count(names[-1][0]) > 1:
+        raise Damage(f"config: two descriptors of generation {names[-1][0]}: tampered with")
+    check_descriptor(store, names[-1][1])
+
+
+# Manifests --------------------------------------------------------------------------------------------------
+
+
+class Copy(NamedTuple):
+    """A pack as a manifest names it."""
+
+    name: str
+    size: int
+    offset: int  # of its directory
+    length: int  # of its directory
+
+    @property
+    def key(self) -> str:
+        return f"packs/{self.name[:2]}/{self.name}"
+
+
+def parse_copy(value: Any) -> Copy:
+    value = object_of(value)
+    check_plain(value, "seal")
+    place = take(value, "directory", array_of, integer)
+    if len(place) != 2:
+        raise Damage("member 'directory' is not offset and size")
+    copy = Copy(take(value, "name", digest), take(value, "size", integer), *place)
+    if copy.offset < HEADER_SIZE or copy.offset + copy.length + TRAILER_SIZE != copy.size:
+        raise Damage(f"the directory of pack {copy.name} is not where it must be")
+    return copy
+
+
+@dataclasses.dataclass
+class Manifest:
+    """One manifest, checked as far as that goes without any pack."""
+
+    name: str
+    id: str
+    record: dict[str, Any]
+    facts: dict[str, Any]
+    root: dict[str, Any]
+    logical_ids: list[str]
+    copies: list[Copy]  # in the order of logical_ids
+    raw_bytes: list[int]
+    live_bytes: list[int]
+
+
+LINES = ('{"format":', ',"root":', ',"logical_ids":', ',"raw_bytes":', ',"packs":')
+FIRST_LINE = ["format", "version", "requires_read", "requires_write", "requires_prune"]
+FIRST_LINE += ["record", "signatures", "seal", "facts"]
+STATS = ("entries", "files", "bytes", "new_bytes", "stored_bytes", "packs_written", "errors")
+
+
+def check_lines(data: bytes) -> None:
+    """Check the form of a manifest: five lines, of which the first is nearly an object of its own."""
+    lines = data.decode("utf-8").split("\n")
+    if len(lines) != 6 or lines[5] or not all(line.startswith(start) for line, start in zip(lines, LINES)):
+        raise Damage("has not the five lines of a manifest")
+    members = parse_json((lines[0] + "}").encode("utf-8"))
+    if [key for key in members if key in FIRST_LINE] != FIRST_LINE:
+        raise Damage("has not the members of a manifest in its first line")
+
+
+def exact(value: dict[str, Any], key: str) -> tuple[str, dict[str, Any]]:
+    """Digest and content of the JSON text that a member of a manifest holds."""
+    text = take(value, key, string).encode("utf-8")
+    try:
+        return hashlib.sha256(text).hexdigest(), parse_json(text)
+    except Damage as error:
+        raise Damage(f"{key}: {error}") from None
+
+
+def check_record(value: dict[str, Any]) -> None:
+    check_format(value, "cairn-record")
+    take(value, "series", string, SERIES)
+    take(value, "cut_point", instant)
+    take(value, "sequence", integer, 1)
+    take(value, "previous", lambda previous: previous if previous is None else digest(previous))
+    take(value, "tags", object_of, string)
+    take(value, "incomplete", boolean)
+    stats = take(value, "stats", object_of)
+    for key in STATS:
+        take(stats, key, integer)
+    for key in ("facts", "root"):
+        take(value, key, digest)
+
+
+def check_facts(value: dict[str, Any]) -> None:
+    for key in ("salt", "host", "kind"):
+        take(value, key, string)
+    if byte_string(value, "source") is None:
+        raise Damage("member 'source' is missing")
+    take(value, "started", instant)
+    take(value, "single_file", boolean)
+    take(value, "content", object_of)
+
+
+def check_root(value: dict[str, Any]) -> None:
+    take(value, "salt", string)
+    take(value, "levels", integer, 0, MAX_LEVELS)
+    take(value, "size", integer)
+    take(value, "extents", array_of)
+    take(value, "packs", digest)
+
+
+def parse_manifest(name: str, data: bytes) -> Manifest:
+    """Steps 2 to 6 of "Reading a snapshot"."""
+    match = MANIFEST_NAME.fullmatch(name)
+    if not match or not SERIES.fullmatch(match[1]):
+        raise Damage(f"{show(name)}: is not the name of a manifest")
+    try:
+        if hashlib.sha256(data).hexdigest()[:16] != match[4]:
+            raise Damage("has not the digest of its name")
+        value = parse_json(data)
+        check_format(value, "cairn-manifest")
+        check_features(value)
+        check_plain(value, "seal")
+        check_lines(data)
+        take(value, "signatures", array_of)
+
+        identity, record = exact(value, "record")
+        if identity[:16] != match[3]:
+            raise Damage("the record has not the id of the name")
+        check_record(record)
+        if record["series"] != match[1] or record["cut_point"] != name_time(match[2]):
+            raise Damage("the record has not series and cut point of the name")
+        texts = {}
+        for key in ("facts", "root"):
+            found, texts[key] = exact(value, key)
+            if found != record[key]:
+                raise Damage(f"the {key} have not the digest that the record gives")
+        check_facts(texts["facts"])
+        check_root(texts["root"])
+
+        copies = take(value, "packs", array_of, parse_copy)
+        logical_ids = take(value, "logical_ids", array_of, digest)
+        raw_bytes = take(value, "raw_bytes", array_of, integer)
+        live_bytes = take(value, "live_bytes", array_of, integer)
+        if not len(copies) == len(logical_ids) == len(raw_bytes) == len(live_bytes):
+            raise Damage("the four arrays of packs are not equally long")
+        if len({logical_id[:16] for logical_id in logical_ids}) != len(logical_ids):
+            raise Damage("two logical ids have the same first 16 digits")
+        if hashlib.sha256(bytes.fromhex("".join(sorted(logical_ids)))).hexdigest() != texts["root"]["packs"]:
+            raise Damage("the logical ids have not the digest that the root gives")
+    except Refused as error:
+        raise type(error)(f"{name}: {error}") from None
+    facts, root = texts["facts"], texts["root"]
+    return Manifest(name, identity, record, facts, root, logical_ids, copies, raw_bytes, live_bytes)
+
+
+def load_manifest(store: Store, name: str) -> Manifest:
+    return parse_manifest(name, store.read(name))
+
+
+def manifest_names(store: Store) -> list[re.Match[str]]:
+    """All manifests by name; what else lies below snapshots/ is reported: it could be a snapshot."""
+    result = []
+    for name in store.names("snapshots"):
+        match = MANIFEST_NAME.fullmatch(name)
+        if match and SERIES.fullmatch(match[1]):
+            result.append(match)
+        else:
+            warn(f"warning: {show(name)}: not the name of a manifest; it is left out")
+    return result
+
+
+def choose(store: Store, reference: str) -> list[Manifest]:
+    """All good manifests of the snapshot that the user means; at least one."""
+    matches = manifest_names(store)
+    series = {match[1] for match in matches}
+    if reference == "latest" and len(series) > 1:
+        raise Misuse(f"'latest' is ambiguous, name a series: {', '.join(sorted(series))}")
+    if reference == "latest" or reference in series:
+        if reference != "latest":
+            matches = [match for match in matches if match[1] == reference]
+        matches = [match for match in matches if match[2] == max(m[2] for m in matches)]
+    elif re.fullmatch("[0-9a-f]{8,64}", reference):
+        matches = [match for match in matches if match[3].startswith(reference[:16])]
+    else:
+        matches = []
+    if not matches:
+        raise Absent(f"no snapshot {show(reference)}")
+    manifests: list[Manifest] = []
+    failures: list[Refused] = []
+    for match in matches:
+        try:
+            manifests.append(load_manifest(store, match[0]))
+        except Refused as failure:
+            failures.append(failure)
+    if re.fullmatch("[0-9a-f]{17,64}", reference):
+        manifests = [manifest for manifest in manifests if manifest.id.startswith(reference)]
+        if not manifests and not failures:
+            raise Absent(f"no snapshot {reference}")
+    if len({match[3] for match in matches}) > 1 or len({manifest.id for manifest in manifests}) > 1:
+        ids = ", ".join(sorted({match[3] for match in matches}))
+        raise Misuse(f"'{reference}' is ambiguous, give an id: {ids}")
+    if not manifests:
+        raise failures[0]
+    for error in failures:
+        warn(f"warning: {error}; using another manifest of the same snapshot")
+    return manifests
+
+
+# Packs ------------------------------------------------------------------------------------------------------
+
+
+class Scratch:
+    """An unnamed temporary file for tables that would be too large to keep in memory."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile(buffering=0)
+        self.end = 0
+
+    def __del__(self) -> None:
+        self.file.close()
+
+    def put(self, data: bytes) -> int:
+        offset = self.end
+        write_all(self.file.fileno(), data, offset)
+        self.end += len(data)
+        return offset
+
+    def get(self, offset: int, size: int) -> bytes:
+        return os.pread(self.file.fileno(), size, offset)
+
+
+def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def words(data: bytes) -> array.array[int]:
+    """Little-endian integers of 4 bytes each."""
+    result = array.array("I")
+    assert result.itemsize == 4
+    result.frombytes(data)
+    if sys.byteorder == "big":
+        result.byteswap()
+    return result
+
+
+class Directory:
+    """What the directory of a pack says. Lengths and digests of chunks are kept in the scratch file."""
+
+    def __init__(self, stored: bytes, data_size: int, scratch: Scratch) -> None:
+        size = content_size(stored)
+        if not 20 + 8 + 36 <= size <= MAX_DIRECTORY:
+            raise Damage(f"a directory of {size} bytes is beyond the limits")
+        data = decode(stored, size)
+        magic, version, frames, chunks = struct.unpack_from("<8sIII", data)
+        if magic != b"CAIRNDIR":
+            raise Damage("the directory does not begin with CAIRNDIR")
+        if version != 1:
+            raise Unknown(f"version {version} of a directory is not known, only version 1")
+        if not 1 <= frames <= chunks <= MAX_CHUNKS or size != 20 + 8 * frames + 36 * chunks:
+            raise Damage("the directory has not the size that its counts give")
+        first_length, first_digest = 20 + 8 * frames, 20 + 8 * frames + 4 * chunks
+        stored_sizes = words(data[20 : 20 + 4 * frames])
+        counts = words(data[20 + 4 * frames : first_length])
+        lengths = words(data[first_length:first_digest])
+        if min(stored_sizes) < 1 or max(stored_sizes) > MAX_STORED_FRAME or sum(stored_sizes) != data_size:
+            raise Damage("the directory has wrong stored sizes of frames")
+        if min(counts) < 1 or sum(counts) != chunks:
+            raise Damage("the directory has wrong numbers of chunks")
+        if min(lengths) < 1 or max(lengths) > MAX_CHUNK:
+            raise Damage("the directory has a wrong length of a chunk")
+        self.chunks = chunks
+        self.raw_size = sum(lengths)
+        self.offsets = array.array("Q", itertools.accumulate(stored_sizes, initial=HEADER_SIZE))
+        self.firsts = array.array("Q", itertools.accumulate(counts, initial=0))
+        for first, end in zip(self.firsts, self.firsts[1:]):
+            if sum(lengths[first:end]) > MAX_FRAME:
+                raise Damage("the directory has a frame beyond the limits")
+        logical = hashlib.sha256()
+        for i in range(chunks):
+            logical.update(data[first_digest + 32 * i : first_digest + 32 * i + 32])
+            logical.update(data[first_length + 4 * i : first_length + 4 * i + 4])
+        self.logical_id = logical.hexdigest()
+        self.scratch = scratch
+        self.place = scratch.put(data[first_length:])
+
+    def lengths(self, first: int, count: int) -> array.array[int]:
+        return words(self.scratch.get(self.place + 4 * first, 4 * count))
+
+    def digests(self, first: int, count: int) -> bytes:
+        return self.scratch.get(self.place + 4 * self.chunks + 32 * first, 32 * count)
+
+    def decode_frame(self, frame: int, stored: bytes) -> bytes:
+        """A frame as its chunks one after another; they are not checked yet."""
+        first, end = self.firsts[frame], self.firsts[frame + 1]
+        return decode(stored, sum(self.lengths(first, end - first)))
+
+    def check_chunks(self, frame: int, data: bytes, first: int, end: int) -> memoryview:
+        """The bytes of chunks first to end, all of one frame, after each was compared with its digest."""
+        begin = self.firsts[frame]
+        lengths = self.lengths(begin, end - begin)
+        digests = self.digests(first, end - first)
+        view = memoryview(data)
+        start = offset = sum(lengths[: first - begin])
+        for i in range(first, end):
+            length = lengths[i - begin]
+            expected = digests[32 * (i - first) : 32 * (i - first) + 32]
+            if hashlib.sha256(view[offset : offset + length]).digest() != expected:
+                raise Damage(f"chunk {i} has not the digest that the directory gives")
+            offset += length
+        return view[start:offset]
+
+
+class FrameCache:
+    """The decoded frames used last, of all packs."""
+
+    def __init__(self) -> None:
+        self.frames: collections.OrderedDict[tuple[str, int], bytes] = collections.OrderedDict()
+        self.bytes = 0
+
+    def get(self, key: tuple[str, int], load: Callable[[], bytes]) -> bytes:
+        if key in self.frames:
+            self.frames.move_to_end(key)
+            return self.frames[key]
+        data = load()
+        self.frames[key] = data
+        self.bytes += len(data)
+        while self.bytes > FRAME_CACHE and len(self.frames) > 1:
+            self.bytes -= len(self.frames.popitem(last=False)[1])
+        return data
+
+
+class Pack:
+    """A pack that a snapshot needs: its chunks, from whichever copy of it is there and good."""
+
+    def __init__(self, store: Store, scratch: Scratch, cache: FrameCache, logical_id: str) -> None:
+        self.store = store
+        self.scratch = scratch
+        self.cache = cache
+        self.logical_id = logical_id
+        self.copies: list[Copy] = []
+        self.opened: dict[Copy, Directory] = {}
+
+    def directory(self, copy: Copy | None = None) -> Directory:
+        """The directory of one copy, or of any: all of them speak of the same chunks."""
+        if copy is None:
+            return self.attempt(self.directory)
+        if copy not in self.opened:
+            if self.store.size(copy.key) != copy.size:
+                raise Damage(f"{copy.key}: has not the size that the manifest gives")
+            try:
+                stored = self.store.read_range(copy.key, copy.offset, copy.length)
+                directory = Directory(stored, copy.offset - HEADER_SIZE, self.scratch)
+                if directory.logical_id != self.logical_id:
+                    raise Damage("has not the logical id that the manifest gives")
+            except Refused as error:
+                raise type(error)(f"{copy.key}: {error}") from None
+            self.opened[copy] = directory
+        return self.opened[copy]
+
+    def attempt(self, action: Callable[[Copy], Any]) -> Any:
+        """Do something with the first copy with which it works."""
+        failures: list[Refused] = []
+        for copy in list(self.copies):
+            try:
+                result = action(copy)
+            except Refused as error:
+                failures.append(error)
+                self.copies.append(self.copies.pop(0))  # from now on the others are tried first
+            else:
+                for failure in failures:
+                    warn(f"warning: {failure}; using another copy of the pack")
+                return result
+        raise failures[0]
+
+    def size_of(self, first: int, count: int) -> int:
+        directory = self.directory()
+        if first + count > directory.chunks:
+            raise Damage(f"pack {self.logical_id[:16]} has no chunks {first} to {first + count - 1}")
+        return sum(directory.lengths(first, count))
+
+    def read(self, first: int, count: int) -> Iterator[memoryview]:
+        """The bytes of some chunks, each checked, in pieces of at most a frame."""
+        end = first + count
+
+        def piece(copy: Copy) -> tuple[int, memoryview]:
+            directory = self.directory(copy)
+            frame = bisect.bisect_right(directory.firsts, first) - 1
+            stop = min(end, directory.firsts[frame + 1])
+            offset = directory.offsets[frame]
+
+            def load() -> bytes:
+                stored = self.store.read_range(copy.key, offset, directory.offsets[frame + 1] - offset)
+                return directory.decode_frame(frame, stored)
+
+            try:
+                data = self.cache.get((copy.name, frame), load)
+                return stop, directory.check_chunks(frame, data, first, stop)
+            except Refused as error:
+                raise type(error)(f"{copy.key}: {error}") from None
+
+        while first < end:
+            first, data = self.attempt(piece)
+            yield data
+
+
+# Entry lists ------------------------------------------------------------------------------------------------
+
+
+class Run(NamedTuple):
+    """An extent whose size is known; without a pack it is a hole."""
+
+    pack: Pack | None
+    first: int
+    chunks: int
+    size: int
+
+
+@dataclasses.dataclass
+class Entry:
+    path: bytes
+    type: str
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    user: bytes | None = None
+    group: bytes | None = None
+    mtime: int = 0
+    size: int = 0
+    extents: list[Any] | None = None
+    parts: int = 0
+    target: bytes = b""
+    device: tuple[int, int] = (0, 0)
+    xattrs: list[tuple[bytes, bytes]] = dataclasses.field(default_factory=list)
+    content: Iterator[Run] = iter(())
+
+    @property
+    def components(self) -> list[bytes]:
+        return [] if self.path == b"." else self.path.split(b"/")
+
+
+COMMON = {"mode", "uid", "gid", "mtime"}
+COMMON_OPTIONAL = {"user", "group", "xattrs"}
+# What each type must have and what it may have, besides path and type.
+MEMBERS: dict[str, tuple[set[str], set[str]]] = {
+    "file": (COMMON | {"size"}, COMMON_OPTIONAL | {"ctime", "inode", "extents", "parts"}),
+    "directory": (COMMON, COMMON_OPTIONAL),
+    "symlink": (COMMON | {"target"}, COMMON_OPTIONAL),
+    "hardlink": ({"target"}, set()),
+    "fifo": (COMMON, COMMON_OPTIONAL),
+    "socket": (COMMON, COMMON_OPTIONAL),
+    "chardevice": (COMMON | {"device"}, COMMON_OPTIONAL),
+    "blockdevice": (COMMON | {"device"}, COMMON_OPTIONAL),
+}
+
+
+def check_path(path: bytes) -> None:
+    if len(path) > MAX_PATH or b"\0" in path:
+        raise Damage("the path is not valid")
+    for component in path.split(b"/"):
+        if len(component) > 255 or component in (b"", b".", b".."):
+            raise Damage("the path is not valid")
+
+
+def parse_xattr(value: Any) -> tuple[bytes, bytes]:
+    value = object_of(value)
+    name = byte_string(value, "name")
+    if not name or b"\0" in name or len(value) != 2:
+        raise Damage("an extended attribute is not a name and a value")
+    return name, take(value, "value_b64", base64_bytes)
+
+
+def parse_entry(value: dict[str, Any]) -> Entry:
+    path, kind = byte_string(value, "path"), take(value, "type", string)
+    if path is None or kind not in MEMBERS:
+        raise Damage("has no path, or a type that is not known")
+    entry = Entry(path, kind)
+    if path != b"." or kind != "directory":
+        check_path(path)
+    names = {key[:-4] if key in ("path_b64", "user_b64", "group_b64", "target_b64") else key for key in value}
+    names -= {"path", "type"}
+    required, optional = MEMBERS[kind]
+    if not required <= names <= required | optional:
+        raise Damage(f"has not the members of a {kind}: {show(', '.join(sorted(names ^ required)))}")
+    if kind in ("symlink", "hardlink"):
+        entry.target = byte_string(value, "target")
+        if not entry.target or b"\0" in entry.target:
+            raise Damage("the target is not valid")
+    if kind == "hardlink":
+        check_path(entry.target)
+        return entry
+    entry.mode = take(value, "mode", integer, 0, 0o7777)
+    entry.uid = take(value, "uid", integer, 0, 2**32 - 1)
+    entry.gid = take(value, "gid", integer, 0, 2**32 - 1)
+    entry.user = byte_string(value, "user")
+    entry.group = byte_string(value, "group")
+    entry.mtime = take(value, "mtime", instant)
+    if "xattrs" in value:
+        entry.xattrs = take(value, "xattrs", array_of, parse_xattr)
+        attributes = [name for name, _ in entry.xattrs]
+        if not attributes or any(a >= b for a, b in zip(attributes, attributes[1:])):
+            raise Damage("the extended attributes are none, or not in order")
+    if kind in ("chardevice", "blockdevice"):
+        entry.device = tuple(take(value, "device", array_of, integer, 0, 2**32 - 1))
+        if len(entry.device) != 2:
+            raise Damage("the device is not major and minor")
+    if kind == "file":
+        if "ctime" in value:
+            take(value, "ctime", instant)
+        if "inode" in value:
+            take(value, "inode", string, "[0-9]+")
+        entry.size = take(value, "size", integer)
+        if ("extents" in value) == ("parts" in value):
+            raise Damage("has not either extents or parts")
+        entry.extents = take(value, "extents", array_of) if "extents" in value else None
+        entry.parts = take(value, "parts", integer, 1) if "parts" in value else 0
+    return entry
+
+
+def parse_part(value: dict[str, Any], low: int) -> tuple[int, list[Any]]:
+    if list(value) != ["part", "extents"]:
+        raise Damage("is not a part")
+    return take(value, "part", integer, low), take(value, "extents", array_of)
+
+
+def split_lines(pieces: Iterable[memoryview]) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a list of lines."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        first, *others = bytes(piece).split(b"\n")
+        held.append(first)
+        size += len(first)
+        if size > MAX_LINE:
+            raise Damage("an entry list has a line beyond the limits")
+        if others:
+            yield parse_json(b"".join(held))
+            for line in others[:-1]:
+                yield parse_json(line)
+            held, size = [others[-1]], len(others[-1])
+    if size:
+        raise Damage("an entry list ends within a line")
+
+
+class Snapshot:
+    """One snapshot, from all its manifests that are good."""
+
+    def __init__(self, store: Store, manifests: list[Manifest], scratch: Scratch | None = None) -> None:
+        self.manifest = manifests[0]
+        self.single_file: bool = self.manifest.facts["single_file"]
+        scratch, cache = scratch or Scratch(), FrameCache()
+        self.packs: dict[str, Pack] = {}
+        for manifest in manifests:
+            for logical_id, copy in zip(manifest.logical_ids, manifest.copies):
+                pack = self.packs.setdefault(logical_id[:16], Pack(store, scratch, cache, logical_id))
+                if copy not in pack.copies:
+                    pack.copies.append(copy)
+
+    def runs(self, extents: Iterable[Any], holes: bool) -> Iterator[Run]:
+        for extent in extents:
+            if isinstance(extent, list) and len(extent) == 1 and holes:
+                yield Run(None, 0, 0, integer(extent[0], 1))
+            elif isinstance(extent, list) and len(extent) == 3:
+                name = string(extent[0], "[0-9a-f]{16}")
+                first, count = integer(extent[1]), integer(extent[2], 1)
+                if name not in self.packs:
+                    raise Damage(f"pack {name} is not in the manifest")
+                yield Run(self.packs[name], first, count, self.packs[name].size_of(first, count))
+            else:
+                raise Damage(f"{ascii(extent)[:80]} is not an extent that is allowed here")
+
+    def list_bytes(self) -> Iterator[memoryview]:
+        """The bytes of the entry list, through all its levels."""
+
+        def pieces(extents: Iterable[Any]) -> Iterator[memoryview]:
+            for run in self.runs(extents, holes=False):
+                yield from run.pack.read(run.first, run.chunks)
+
+        def extents_of(level: Iterator[memoryview]) -> Iterator[Any]:
+            for line in split_lines(level):
+                yield from parse_part(line, 0)[1]
+
+        result = pieces(self.manifest.root["extents"])
+        for _ in range(self.manifest.root["levels"]):
+            result = pieces(extents_of(result))
+        left = self.manifest.root["size"]
+        for piece in result:
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
+        if left != 0:
+            raise Damage("the entry list has not the size that the root gives")
+
+    def content_of(self, entry: Entry, lines: Iterator[dict[str, Any]]) -> Iterator[Run]:
+        """The content of a file; takes its parts from the lines."""
+        try:
+            total = 0
+            if entry.extents is not None:
+                for run in self.runs(entry.extents, holes=True):
+                    total += run.size
+                    yield run
+            for number in range(entry.parts):
+                size, extents = parse_part(next(lines, {}), 1)
+                held = 0
+                for run in self.runs(extents, holes=True):
+                    held += run.size
+                    yield run
+                if held != size:
+                    raise Damage(f"part {number} does not hold {size} bytes")
+                total += size
+            if total != entry.size:
+                raise Damage(f"the content has {total} bytes, not {entry.size}")
+        except Damage as error:
+            raise Damage(f"{show(entry.path)}: {error}") from None
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, each checked as it comes, except whether there is what a hard link names."""
+        lines = split_lines(self.list_bytes())
+        number = 0
+        previous: list[bytes] = []
+        parents: list[list[bytes]] = []  # the directories that hold the entry before, outermost first
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = parse_entry(line)
+                components = entry.components
+                if self.single_file:
+                    if number > 1 or entry.type != "file" or len(components) != 1:
+                        raise Damage("a snapshot of one file holds something else")
+                elif number == 1:
+                    if components or entry.type != "directory":
+                        raise Damage("the first entry is not the directory '.'")
+                    parents = [components]
+                else:
+                    if components <= previous:
+                        raise Damage("is not in order")
+                    while parents[-1] != components[: len(parents[-1])]:
+                        parents.pop()
+                    if parents[-1] != components[:-1]:
+                        raise Damage("has no parent directory")
+                    if entry.type == "directory":
+                        parents.append(components)
+                if entry.type == "hardlink" and entry.target.split(b"/") >= components:
+                    raise Damage("the target is not an earlier entry")
+            except Damage as error:
+                name = line["path"] if isinstance(line.get("path"), str) else "?"
+                raise Damage(f"entry {number} of the entry list ({show(name)}): {error}") from None
+            previous = components
+            entry.content = self.content_of(entry, lines)
+            yield entry
+            for _ in entry.content:  # checks what nobody has read
+                pass
+        if number == 0:
+            raise Damage("the entry list is empty")
+
+    def check_entries(self) -> None:
+        """Check the entry list to its end, hard links too. Of the content only the sizes are checked."""
+        wanted = {entry.target for entry in self.entries() if entry.type == "hardlink"}
+        if wanted:
+            for entry in self.entries():
+                if entry.type not in ("directory", "hardlink"):
+                    wanted.discard(entry.path)
+        if wanted:
+            raise Damage(f"a hard link names {show(min(wanted))}, which is not there or may not be linked to")
+
+
+# Restore ----------------------------------------------------------------------------------------------------
+
+ACLS = (b"system.posix_acl_access", b"system.posix_acl_default")
+NODES = {
+    "fifo": stat.S_IFIFO,
+    "socket": stat.S_IFSOCK,
+    "chardevice": stat.S_IFCHR,
+    "blockdevice": stat.S_IFBLK,
+}
+
+
+class Restorer:
+    """Writes a snapshot to a target: follows no symbolic link there and touches nothing that exists."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.failures = 0
+        self.owners_skipped = 0
+        self.owners: dict[tuple[str, bytes], int | None] = {}
+        self.root = -1
+        self.at: list[bytes] = []  # the directory whose descriptor is open
+        self.fd = -1
+
+    def run(self, target: bytes) -> int:
+        """Restore; the exit status."""
+        if self.snapshot.single_file:
+            for suffix in (b"", b"-wal", b"-shm", b"-journal"):
+                # A database takes such files beside it for its own: old ones would destroy it.
+                if os.path.lexists(target + suffix):
+                    raise Misuse(f"{show(target + suffix)} exists, move it away")
+        elif os.path.lexists(target) and (not os.path.isdir(target) or os.listdir(target)):
+            raise Misuse(f"{show(target)} exists and is not an empty directory")
+        self.snapshot.check_entries()
+        if self.snapshot.single_file:
+            self.restore_file(target)
+        else:
+            self.restore_tree(target)
+        os.sync()
+        if self.owners_skipped:
+            warn(f"warning: the owner of {self.owners_skipped} entries could not be set: not permitted")
+        if self.failures:
+            warn(f"restored, but incompletely: {self.failures} warnings")
+        return 3 if self.failures else 0
+
+    def failed(self, entry: Entry, what: str, error: Exception) -> None:
+        self.failures += 1
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        warn(f"warning: {show(entry.path)}: {what}: {reason}")
+
+    def restore_file(self, target: bytes) -> None:
+        parent, name = os.path.split(target)
+        self.root = self.fd = os.open(parent or b".", os.O_RDONLY | os.O_DIRECTORY)
+        for entry in self.snapshot.entries():
+            self.write_file(entry, name)
+
+    def restore_tree(self, target: bytes) -> None:
+        if not os.path.isdir(target):
+            os.mkdir(target, 0o700)
+        self.root = self.fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+        os.fchmod(self.root, 0o700)  # nobody else gets in before it is whole
+        self.set_xattrs(Entry(b".", "directory"), self.root)  # nothing inherits an access control list
+        unfinished: list[Entry] = []
+        for entry in self.snapshot.entries():
+            components = entry.components
+            while unfinished and unfinished[-1].components != components[: len(unfinished[-1].components)]:
+                self.finish(unfinished.pop())
+            self.create(entry)
+            if entry.type == "directory":
+                unfinished.append(entry)
+        while unfinished:
+            self.finish(unfinished.pop())
+
+    def enter(self, components: list[bytes]) -> int:
+        """A descriptor of a directory below the target, good until the next call."""
+        if components[: len(self.at)] != self.at:
+            self.leave()
+        for name in components[len(self.at) :]:
+            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.fd)
+            at = self.at + [name]
+            self.leave()
+            self.at, self.fd = at, descriptor
+        return self.fd
+
+    def leave(self) -> None:
+        if self.fd != self.root:
+            os.close(self.fd)
+        self.at, self.fd = [], self.root
+
+    def create(self, entry: Entry) -> None:
+        """Create an entry; a directory gets its metadata later."""
+        *parent, name = entry.components or [b""]
+        if not name:  # the target itself
+            return
+        folder = self.enter(parent)
+        if entry.type == "directory":
+            os.mkdir(name, 0o700, dir_fd=folder)
+        elif entry.type == "file":
+            self.write_file(entry, name)
+        elif entry.type == "symlink":
+            os.symlink(entry.target, name, dir_fd=folder)
+            self.set_metadata(entry, name)
+        elif entry.type == "hardlink":
+            self.link(entry, name)
+        else:
+            try:
+                os.mknod(name, NODES[entry.type] | 0o600, os.makedev(*entry.device), dir_fd=folder)
+            except (OSError, OverflowError) as error:
+                self.failed(entry, f"cannot create a {entry.type}", error)
+                return
+            self.set_metadata(entry, name)
+
+    def link(self, entry: Entry, name: bytes) -> None:
+        folder = os.dup(self.fd)
+        try:
+            *parent, target = entry.target.split(b"/")
+            os.link(target, name, src_dir_fd=self.enter(parent), dst_dir_fd=folder, follow_symlinks=False)
+        except OSError as error:
+            self.failed(entry, f"cannot link to {show(entry.target)}", error)
+        finally:
+            os.close(folder)
+
+    def write_file(self, entry: Entry, name: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(name, flags, 0o600, dir_fd=self.fd)
+        try:
+            offset = 0
+            for run in entry.content:
+                if run.pack is None:
+                    offset += run.size
+                    continue
+                for data in run.pack.read(run.first, run.chunks):
+                    write_all(descriptor, data, offset)
+                    offset += len(data)
+            if offset != entry.size:
+                raise Damage(f"{show(entry.path)}: has {offset} bytes, not {entry.size}")
+            os.ftruncate(descriptor, entry.size)
+            self.set_metadata(entry, descriptor)
+        except BaseException:
+            os.unlink(name, dir_fd=self.fd)
+            raise
+        finally:
+            os.close(descriptor)
+
+    def finish(self, entry: Entry) -> None:
+        self.set_metadata(entry, self.enter(entry.components))
+
+    def number_of(self, kind: str, name: bytes | None, number: int) -> int:
+        """Owner or group by name where this host has the name, else by number."""
+        if name is None:
+            return number
+        if (kind, name) not in self.owners:
+            try:
+                text = os.fsdecode(name)
+                self.owners[kind, name] = pwd.getpwnam(text)[2] if kind == "user" else grp.getgrnam(text)[2]
+            except (KeyError, ValueError):
+                self.owners[kind, name] = None
+        found = self.owners[kind, name]
+        return number if found is None else found
+
+    def set_metadata(self, entry: Entry, place: int | bytes) -> None:
+        """Set what an entry says of something: a descriptor, or a name in the directory entered last.
+
+        The owner comes first, because changing it clears set-id bits and capabilities.
+        """
+        at: dict[str, Any] = {} if isinstance(place, int) else {"dir_fd": self.fd, "follow_symlinks": False}
+        mode = entry.mode
+        try:
+            uid = self.number_of("user", entry.user, entry.uid)
+            os.chown(place, uid, self.number_of("group", entry.group, entry.gid), **at)
+        except PermissionError:
+            self.owners_skipped += 1
+            mode &= ~(stat.S_ISUID | stat.S_ISGID)  # they were meant for another owner
+        except (OSError, OverflowError) as error:
+            self.failed(entry, "cannot set the owner", error)
+        self.set_xattrs(entry, place)
+        try:
+            if entry.type != "symlink":  # has no mode of its own
+                os.chmod(place, mode, **({} if isinstance(place, int) else {"dir_fd": self.fd}))
+            os.utime(place, ns=(time.time_ns(), entry.mtime), **at)
+        except (OSError, OverflowError) as error:
+            self.failed(entry, "cannot set mode and time", error)
+
+    def set_xattrs(self, entry: Entry, place: int | bytes) -> None:
+        at: dict[str, Any] = {}
+        if isinstance(place, bytes):
+            place, at = b"/proc/self/fd/%d/%s" % (self.fd, place), {"follow_symlinks": False}
+        if not hasattr(os, "setxattr"):
+            if entry.xattrs:
+                self.failed(entry, "cannot set extended attributes", OSError(0, "not on this system"))
+            return
+        for name in ACLS:  # drop what was inherited from outside the target
+            try:
+                os.removexattr(place, name, **at)
+            except OSError:  # there was none
+                pass
+        for name, value in entry.xattrs:
+            try:
+                os.setxattr(place, name, value, **at)
+            except OSError as error:
+                self.failed(entry, f"cannot set the extended attribute {show(name)}", error)
+
+
+# Verify -----------------------------------------------------------------------------------------------------
+
+
+class PackFacts(NamedTuple):
+    copy: Copy
+    logical_id: str
+    raw_size: int
+
+
+def verify_pack(store: Store, name: str) -> PackFacts:
+    """Check every byte of a pack from itself alone: what it says it is, and its name."""
+    key = f"packs/{name[:2]}/{name}"
+    try:
+        size = store.size(key)
+        if size < HEADER_SIZE + TRAILER_SIZE:
+            raise Damage("cut short")
+        header = store.read_range(key, 0, HEADER_SIZE)
+        trailer = store.read_range(key, size - TRAILER_SIZE, TRAILER_SIZE)
+        magic, version, seal = struct.unpack_from("<8sII", header)
+        offset, length, version_again, zero, magic_again = struct.unpack("<QQII8s", trailer)
+        if magic != b"CAIRNPAK" or magic_again != b"CAIRNEND":
+            raise Damage("header or trailer is not that of a pack")
+        if version != 1 or version_again != 1:
+            raise Unknown(f"version {max(version, version_again)} of a pack is not known, only version 1")
+        if seal != 0:
+            raise Unknown(f"seal {seal} of a pack is not known")
+        if zero != 0 or offset < HEADER_SIZE or offset + length + TRAILER_SIZE != size:
+            raise Damage("the trailer is wrong")
+        stored = store.read_range(key, offset, length)
+        directory = Directory(stored, offset - HEADER_SIZE, Scratch())
+        whole = hashlib.sha256(header)
+        for frame, (begin, end) in enumerate(zip(directory.offsets, directory.offsets[1:])):
+            data = store.read_range(key, begin, end - begin)
+            whole.update(data)
+            decoded = directory.decode_frame(frame, data)
+            directory.check_chunks(frame, decoded, directory.firsts[frame], directory.firsts[frame + 1])
+        whole.update(stored)
+        whole.update(trailer)
+        if whole.hexdigest() != name:
+            raise Damage("has not the digest of its name")
+    except Refused as error:
+        raise type(error)(f"{key}: {error}") from None
+    return PackFacts(Copy(name, size, offset, length), directory.logical_id, directory.raw_size)
+
+
+def verify_other(store: Store, name: str) -> None:
+    """Check an object that no snapshot needs."""
+    try:
+        if not OBJECT_NAME.fullmatch(name):
+            raise Damage("is not the name of an object")
+        if name.split("/")[0] in ("drills", "recover") or name == "lease/prune.json":
+            return
+        pending, mark, pin = (p.fullmatch(name) for p in (PENDING_NAME, MARK_NAME, PIN_NAME))
+        if not (pending or mark or pin):
+            raise Unknown("is not an object of this version")
+        data = store.read(name)
+        value = parse_json(data)
+        if not data.endswith(b"}\n"):
+            raise Damage("does not end with one newline")
+        if pending:
+            check_format(value, "cairn-pending")
+            take(value, "run", string, pending[1])
+            take(value, "number", integer, int(pending[2]) or 1, int(pending[2]))
+            take(value, "host", string)
+            take(value, "created", instant)
+            take(value, "packs", array_of, lambda item: (parse_copy(item), take(item, "logical_id", digest)))
+        elif mark:
+            check_format(value, "cairn-mark")
+            take(value, "time", instant)
+            take(value, "newest_object", instant)
+            take(value, "packs", array_of, digest)
+            take(value, "seen", array_of, string, MANIFEST_NAME)
+            for item in take(value, "removed", array_of, object_of):
+                key, content = take(item, "key", string), take(item, "bytes_b64", base64_bytes)
+                if content:
+                    parse_manifest(key, content)
+        else:
+            check_format(value, "cairn-pin")
+            take(value, "id", string, pin[1])
+            if take(value, "pinned", boolean) != (pin[2] == "pin"):
+                raise Damage("does not say what its name says")
+    except Refused as error:
+        raise type(error)(f"{show(name)}: {error}") from None
+
+
+class Verifier:
+    """Checks everything, reports all that is wrong, and goes on."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.packs: dict[str, PackFacts | None] = {}
+        self.status = 0
+
+    def report(self, error: Refused | OSError) -> None:
+        damage = error if isinstance(error, Refused) else Refused(f"{error.filename}: {error.strerror}")
+        print(f"{'damage' if isinstance(damage, Damage) else 'refused'}: {damage}")
+        self.status = max(self.status, damage.status)
+
+    def guarded(self, check: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return check(*arguments)
+        except (Refused, OSError) as error:
+            self.report(error)
+            return None
+
+    def pack(self, name: str) -> PackFacts | None:
+        """What a pack says it is; None where it is not good, which is reported once."""
+        if name not in self.packs:
+            self.packs[name] = self.guarded(verify_pack, self.store, name)
+        return self.packs[name]
+
+    def snapshot(self, manifest: Manifest) -> None:
+        packs = zip(manifest.copies, manifest.logical_ids, manifest.raw_bytes, manifest.live_bytes)
+        for copy, logical_id, raw, live in packs:
+            facts = self.pack(copy.name)
+            if facts is None:
+                raise Damage(f"needs pack {copy.name}, which is not good")
+            if facts != (copy, logical_id, raw) or live > raw:
+                raise Damage(f"pack {copy.name} is not what the manifest says of it")
+        Snapshot(self.store, [manifest]).check_entries()
+
+    def manifest(self, manifest: Manifest) -> None:
+        try:
+            self.snapshot(manifest)
+            print(f"good: {manifest.name} {manifest.id}")
+        except (Refused, OSError) as error:
+            self.report(Damage(f"{manifest.name}: {error}") if isinstance(error, Damage) else error)
+
+    def everything(self) -> None:
+        self.guarded(check_store, self.store)
+        for name in self.store.names("config"):
+            if CONFIG_NAME.fullmatch(name):
+                self.guarded(check_descriptor, self.store, name)
+            else:
+                self.report(Unknown(f"{show(name)}: is not the name of a descriptor"))
+        for name in self.store.names("snapshots"):
+            manifest = self.guarded(load_manifest, self.store, name)
+            if manifest:
+                self.manifest(manifest)
+        for name in self.store.names("packs"):
+            match = PACK_NAME.fullmatch(name)
+            if match:
+                self.pack(match[2])
+            else:
+                self.report(Damage(f"{show(name)}: is not the name of a pack"))
+        others = (n for n in sorted(os.listdir(self.store.root)) if n not in ("config", "snapshots", "packs"))
+        for name in others:
+            if os.path.isdir(self.store.path(name)):
+                for object_name in self.store.names(name):
+                    self.guarded(verify_other, self.store, object_name)
+            elif not name.startswith(".tmp-"):
+                self.guarded(verify_other, self.store, name)
+
+
+# Commands ---------------------------------------------------------------------------------------------------
+
+
+def command_list(store: Store) -> int:
+    status = 0
+    seen = set()
+    for match in manifest_names(store):
+        try:
+            manifest = load_manifest(store, match[0])
+        except Refused as error:
+            warn(str(error))
+            status = max(status, error.status)
+            continue
+        record, facts = manifest.record, manifest.facts
+        if manifest.id in seen:  # another manifest of the same snapshot
+            continue
+        seen.add(manifest.id)
+        tags = [f"{show(key)}={show(value)}" for key, value in record["tags"].items()]
+        notes = tags + (["incomplete"] if record["incomplete"] else [])
+        source = f"{show(facts['host'])}:{show(byte_string(facts, 'source'))}"
+        sizes = f"{record['stats']['files']} files {record['stats']['bytes']} bytes"
+        print(manifest.id, record["cut_point"], record["series"], facts["kind"], source, sizes, *notes)
+    return status
+
+
+def command_files(store: Store, reference: str) -> int:
+    for entry in Snapshot(store, choose(store, reference)).entries():
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.mtime // 10**9))
+        target = f" -> {show(entry.target)}" if entry.target else ""
+        what = f"{entry.type:<11} {entry.mode:04o} {entry.uid}:{entry.gid} {entry.size:>12} {moment}"
+        print(f"{what} {show(entry.path)}{target}")
+    return 0
+
+
+def command_verify(store: Store, reference: str | None) -> int:
+    verifier = Verifier(store)
+    if reference is None:
+        verifier.everything()
+    else:
+        for manifest in choose(store, reference):
+            verifier.manifest(manifest)
+    return verifier.status
+
+
+def command_restore(store: Store, reference: str, target: str) -> int:
+    inside, folder = os.path.realpath(target), os.path.realpath(store.root)
+    if os.path.commonpath([inside, folder]) == folder:
+        raise Misuse("the target is in the store")
+    snapshot = Snapshot(store, choose(store, reference))
+    if snapshot.manifest.record["incomplete"]:
+        warn("note: some paths could not be read when this snapshot was taken; they are not in it")
+    status = Restorer(snapshot).run(os.fsencode(target))
+    warn(f"restored {snapshot.manifest.id} to {show(target)}")
+    return status
+
+
+def command_cat(store: Store, reference: str, path: str | None) -> int:
+    snapshot = Snapshot(store, choose(store, reference))
+    if path is None and not snapshot.single_file:
+        raise Misuse("which file? The snapshot is one of a directory")
+    wanted: bytes | None = None if path is None else os.fsencode(path)
+    snapshot.check_entries()
+    for _ in range(2):  # twice where it is a hard link
+        entry = next((e for e in snapshot.entries() if wanted is None or e.path == wanted), None)
+        if entry is None:
+            raise Absent(f"the snapshot has no {show(wanted)}")
+        if entry.type == "file":
+            for run in entry.content:
+                if run.pack is not None:
+                    for data in run.pack.read(run.first, run.chunks):
+                        sys.stdout.buffer.write(data)
+                left = run.size if run.pack is None else 0
+                while left:
+                    left -= sys.stdout.buffer.write(bytes(min(left, MAX_CHUNK)))
+            sys.stdout.buffer.flush()
+            return 0
+        if entry.type != "hardlink":
+            break
+        wanted = entry.target
+    raise Misuse(f"{show(entry.path)} is not a file, but a {entry.type}")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="cairn_reader.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, operands in {
+        "list": (),
+        "files": ("snapshot",),
+        "verify": ("snapshot?",),
+        "restore": ("snapshot", "target"),
+        "cat": ("snapshot", "path?"),
+    }.items():
+        command = commands.add_parser(name)
+        for operand in ("store", *operands):
+            command.add_argument(operand.rstrip("?"), nargs="?" if operand.endswith("?") else None)
+    options = vars(parser.parse_args(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    command = globals()["command_" + options.pop("command")]
+    try:
+        store = Store(options.pop("store"))
+        if command is not command_verify or options["snapshot"] is not None:
+            check_store(store)
+        status = command(store, *options.values())
+        sys.stdout.flush()
+        return status
+    except Refused as error:
+        warn(f"error: {error}")
+        return error.status
+    except OSError as error:
+        warn(f"error: {show(error.filename) + ': ' if error.filename else ''}{error.strerror}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
