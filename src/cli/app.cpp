@@ -76,19 +76,14 @@ int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& pa
 
 int report(Io& io, const Error& error, bool json) {
   const int status = exit_status_of(error.kind(), interrupted_by());
-  io.err << "cairn: error: " << terminal_safe(error.message()) << '\n';
-  if (!error.hint().empty()) io.err << "hint: " << terminal_safe(error.hint()) << '\n';
+  write_error(io.err, error);
   if (json) {
     JsonWriter to = begin_document("error");
-    to.member("kind", error_kind_name(error.kind()));
-    // Messages quote names, but a library's text may hold any bytes.
-    to.member("message", terminal_safe(error.message())).key("hint");
-    error.hint().empty() ? to.null() : to.value(terminal_safe(error.hint()));
+    write_error_members(to, error);
     to.member("exit_status", status).end_object();
     io.out << to.text() << '\n';
     io.out.flush();
   }
-  io.err.flush();
   return status;
 }
 

@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/file_listing.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
@@ -16,17 +17,21 @@ namespace {
 class ListCommand : public Command {
  public:
   std::string name() const override { return "list"; }
-  std::string summary() const override { return "list the snapshots of a store"; }
+  std::string summary() const override { return "list the snapshots of a store, or the files of one"; }
   void declare(OptionSet& options) override {
-    options.value("--store", "STORE", m_store, "a name from the configuration, a directory or s3://bucket/prefix");
+    options.operand("REF", m_reference, OptionSet::Required::no, "with --files: the snapshot to look into");
+    declare_store(options, m_store);
+    options.flag("--files", m_files, "list what is in the snapshot REF");
     options.value("--series", "NAME", m_series, "snapshots of this series only");
     options.values("--tag", "KEY=VALUE", m_tags, "snapshots with this tag only; several: with all of them");
   }
   ExitStatus run(Session& session) override;
 
  private:
+  std::optional<std::string> m_reference;
   std::optional<std::string> m_store;
   std::optional<std::string> m_series;
+  bool m_files = false;
   std::vector<std::string> m_tags;
 };
 
@@ -52,13 +57,18 @@ void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots) {
 
 ExitStatus ListCommand::run(Session& session) {
   const auto wanted = parse_tags(m_tags);
-  OpenStore store = session.open(m_store);
-  auto snapshots = store.repository->list_snapshots(m_series.value_or(""));
-  if (m_series && snapshots.empty()) {
-    throw Error(ErrorKind::not_found,
-                fmt::format("no series {} in store {}", quote(*m_series), quote(store.store->describe())),
-                "cairn list, without --series, shows those there are");
+  if (m_reference.has_value() != m_files) {
+    throw Error(ErrorKind::usage, "REF and --files go together",
+                "to list what is in a snapshot: cairn list REF --files");
   }
+  if (m_files && !wanted.empty()) throw Error(ErrorKind::usage, "--tag does not go with --files");
+  OpenStore store = session.open(m_store);
+  if (m_files) {
+    print_files(session, store, session.find(store, {m_reference, m_series}).manifest);
+    return ExitStatus::done;
+  }
+  auto snapshots = store.repository->list_snapshots(m_series.value_or(""));
+  if (m_series && snapshots.empty()) throw no_such_series(store, *m_series);
   snapshots.erase(std::remove_if(snapshots.begin(), snapshots.end(),
                                  [&](const SnapshotInfo& each) { return !has_tags(each.record.tags, wanted); }),
                   snapshots.end());

@@ -5,7 +5,13 @@ namespace cairn {
 Commands make_commands() {
   Commands out;
   out.push_back(make_init_command());
+  out.push_back(make_snapshot_command());
   out.push_back(make_list_command());
+  out.push_back(make_show_command());
+  out.push_back(make_verify_command());
+  out.push_back(make_restore_command());
+  out.push_back(make_pin_command());
+  out.push_back(make_unpin_command());
   out.push_back(make_completion_command());
   return out;
 }

@@ -8,7 +8,13 @@
 namespace cairn {
 
 std::unique_ptr<Command> make_init_command();
+std::unique_ptr<Command> make_snapshot_command();
 std::unique_ptr<Command> make_list_command();
+std::unique_ptr<Command> make_show_command();
+std::unique_ptr<Command> make_verify_command();
+std::unique_ptr<Command> make_restore_command();
+std::unique_ptr<Command> make_pin_command();
+std::unique_ptr<Command> make_unpin_command();
 std::unique_ptr<Command> make_completion_command();
 
 }  // namespace cairn

@@ -1,5 +1,6 @@
 #include "cli/output.hpp"
 
+#include "cli/exit_status.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/utf8.hpp"
@@ -76,6 +77,17 @@ void text_member(JsonWriter& to, std::string_view name, std::string_view bytes) 
 
 std::string short_id(const Digest& id) {
   return id.hex().substr(0, 12);
+}
+
+void write_error(std::ostream& to, const Error& error) {
+  to << "cairn: error: " << terminal_safe(error.message()) << '\n';
+  if (!error.hint().empty()) to << "hint: " << terminal_safe(error.hint()) << '\n';
+  to.flush();
+}
+
+void write_error_members(JsonWriter& to, const Error& error) {
+  to.member("kind", error_kind_name(error.kind())).member("message", terminal_safe(error.message())).key("hint");
+  error.hint().empty() ? to.null() : to.value(terminal_safe(error.hint()));
 }
 
 std::string counted(std::uint64_t n, std::string_view singular, std::string_view plural) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codec/digest.hpp"
+#include "util/error.hpp"
 #include "util/json.hpp"
 
 #include <cstdint>
@@ -54,6 +55,11 @@ void text_member(JsonWriter& to, std::string_view name, std::string_view bytes);
 
 // As people see an id: its first 12 digits (REF takes 8 or more).
 std::string short_id(const Digest& id);
+
+// "cairn: error: MESSAGE" and, where there is one, "hint: HINT".
+void write_error(std::ostream& to, const Error& error);
+// The members kind, message and hint. Messages quote names, but a library's text may hold any bytes: made safe.
+void write_error_members(JsonWriter& to, const Error& error);
 
 // "1 file", "2 files".
 std::string counted(std::uint64_t n, std::string_view singular, std::string_view plural);

@@ -1,7 +1,10 @@
 #include "cli/session.hpp"
 
+#include "cli/output.hpp"
 #include "util/error.hpp"
 #include "util/process_info.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -12,6 +15,19 @@ constexpr unsigned k_waiting_threads = 16;
 
 }  // namespace
 
+void declare_store(OptionSet& options, std::optional<std::string>& store) {
+  options.value("--store", "STORE", store, "a name from the configuration, a directory or s3://bucket/prefix");
+}
+
+Error no_such_series(OpenStore& store, const std::string& series) {
+  return {ErrorKind::not_found, fmt::format("no series {} in store {}", quote(series), quote(store.store->describe())),
+          "cairn list shows what is in the store"};
+}
+
+std::uint64_t milliseconds(std::chrono::nanoseconds duration) noexcept {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
 Session::Session(Io& io, const GlobalOptions& global, ConsoleReporter& reporter, CommandInfo program)
     : m_io(io), m_global(global), m_reporter(reporter), m_program(std::move(program)) {}
 
@@ -19,6 +35,11 @@ void Session::print(JsonWriter document) {
   m_reporter.clear_progress();
   document.end_object();
   m_io.out << document.text() << '\n';
+}
+
+void Session::print_error(const Error& error) {
+  m_reporter.clear_progress();
+  write_error(m_io.err, error);
 }
 
 void Session::say(const std::string& line) {
@@ -33,6 +54,10 @@ StoreAddress Session::address(const std::optional<std::string>& store) {
 
 OpenStore Session::open(const std::optional<std::string>& store) {
   return open_existing_store(address(store), m_io.environment, m_reporter);
+}
+
+ChosenSnapshot Session::find(OpenStore& store, const SnapshotChoice& choice) {
+  return find_snapshot(*store.repository, choice, m_io.clock());
 }
 
 Context Session::context(OpenStore& store) {

@@ -4,6 +4,7 @@
 #include "cli/command_line.hpp"
 #include "cli/console_reporter.hpp"
 #include "cli/io.hpp"
+#include "cli/snapshot_choice.hpp"
 #include "cli/store_access.hpp"
 #include "engine/context.hpp"
 #include "util/json.hpp"
@@ -14,6 +15,12 @@
 #include <string>
 
 namespace cairn {
+
+// The option --store.
+void declare_store(OptionSet& options, std::optional<std::string>& store);
+// Error(not_found).
+Error no_such_series(OpenStore& store, const std::string& series);
+std::uint64_t milliseconds(std::chrono::nanoseconds duration) noexcept;
 
 class Session {
  public:
@@ -30,12 +37,16 @@ class Session {
 
   // Ends the document's object and prints it, as one line.
   void print(JsonWriter document);
+  // "cairn: error: ..." for a failure that does not end the program.
+  void print_error(const Error& error);
   // A line on standard output for people; not with --quiet or --json.
   void say(const std::string& line);
 
   // The store that --store names (nothing: CAIRN_STORE, else the configuration's default).
   OpenStore open(const std::optional<std::string>& store);
   StoreAddress address(const std::optional<std::string>& store);
+  // See find_snapshot().
+  ChosenSnapshot find(OpenStore& store, const SnapshotChoice& choice);
   // The store must outlive the context's use.
   Context context(OpenStore& store);
 

@@ -68,6 +68,7 @@ class Json {
   static Json parse(std::string_view text);
 
   bool is_null() const noexcept { return std::holds_alternative<std::nullptr_t>(m_value); }
+  bool is_boolean() const noexcept { return std::holds_alternative<bool>(m_value); }
   bool is_string() const noexcept { return std::holds_alternative<std::string>(m_value); }
   bool is_array() const noexcept { return std::holds_alternative<Array>(m_value); }
   bool is_object() const noexcept { return std::holds_alternative<Object>(m_value); }

@@ -1,0 +1,61 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "util/time.hpp"
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+// pin and unpin differ in one word.
+class PinCommand : public Command {
+ public:
+  enum class Action { pin, unpin };
+  explicit PinCommand(Action action) : m_action(action) {}
+  std::string name() const override { return m_action == Action::pin ? "pin" : "unpin"; }
+  std::string summary() const override {
+    return m_action == Action::pin ? "keep a snapshot whatever the retention says" : "take a pin off a snapshot";
+  }
+  void declare(OptionSet& options) override {
+    m_choice.declare(options);
+    declare_store(options, m_store);
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  Action m_action;
+  SnapshotChoice m_choice;
+  std::optional<std::string> m_store;
+};
+
+ExitStatus PinCommand::run(Session& session) {
+  OpenStore store = session.open(m_store);
+  const SnapshotInfo snapshot = session.find(store, m_choice).info;
+  const bool pinned = m_action == Action::pin;
+  const bool changed = snapshot.pinned != pinned;
+  if (changed) store.repository->set_pin(snapshot.id, pinned);
+  if (session.json()) {
+    JsonWriter to = begin_document(name());
+    to.member("id", snapshot.id.hex()).member("series", snapshot.record.series);
+    to.member("cut_point", format_time(snapshot.record.cut_point)).member("pinned", pinned).member("changed", changed);
+    session.print(std::move(to));
+  } else {
+    session.say(fmt::format("snapshot {} of {} {} {}", short_id(snapshot.id), snapshot.record.series,
+                            changed ? "is now" : "was already", pinned ? "pinned" : "not pinned"));
+  }
+  return ExitStatus::done;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_pin_command() {
+  return std::make_unique<PinCommand>(PinCommand::Action::pin);
+}
+
+std::unique_ptr<Command> make_unpin_command() {
+  return std::make_unique<PinCommand>(PinCommand::Action::unpin);
+}
+
+}  // namespace cairn

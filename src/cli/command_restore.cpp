@@ -1,0 +1,110 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "engine/restorer.hpp"
+#include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+class RestoreCommand : public Command {
+ public:
+  std::string name() const override { return "restore"; }
+  std::string summary() const override { return "get a snapshot back"; }
+  void declare(OptionSet& options) override {
+    m_choice.declare(options);
+    options.operand("TARGET", m_target, OptionSet::Required::yes,
+                    "what becomes of the snapshot: a directory that is empty or not there, or a file");
+    declare_store(options, m_store);
+    options.values("--path", "ENTRY", m_paths, "only this path of the snapshot and what is below it, at TARGET/ENTRY");
+    options.flag("--plan", m_plan, "print what would be done, and do nothing");
+    options.flag("--overwrite", m_overwrite, "replace what is at TARGET");
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  SnapshotChoice m_choice;
+  std::optional<std::string> m_target;
+  std::optional<std::string> m_store;
+  std::vector<std::string> m_paths;
+  bool m_plan = false;
+  bool m_overwrite = false;
+};
+
+void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
+  to.member("id", snapshot.id.hex()).member("series", snapshot.record.series);
+  to.member("cut_point", format_time(snapshot.record.cut_point));
+  text_member(to, "target", target.native());
+}
+
+void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestorePlan& plan) {
+  if (session.json()) {
+    JsonWriter to = begin_document("restore");
+    begin_json(to, snapshot, target);
+    to.key("plan").begin_object().member("entries", plan.entries).member("files", plan.files);
+    to.member("bytes", plan.bytes).member("bytes_to_fetch", plan.bytes_to_fetch).member("requests", plan.requests);
+    to.member("packs", plan.packs).member("single_file", plan.single_file).end_object();
+    session.print(std::move(to));
+    return;
+  }
+  auto& out = session.out();
+  out << fmt::format("would restore snapshot {} of {} to {}\n", short_id(snapshot.id), snapshot.record.series,
+                     terminal_safe(target.native()));
+  FieldList fields;
+  fields.add("cut point", format_time_short(snapshot.record.cut_point));
+  fields.add("write", fmt::format("{} in {}, {} in all", format_size(plan.bytes), counted(plan.files, "file", "files"),
+                                  counted(plan.entries, "entry", "entries")));
+  fields.add("fetch", fmt::format("{} of {} in {}", format_size(plan.bytes_to_fetch),
+                                  counted(plan.packs, "pack", "packs"), counted(plan.requests, "request", "requests")));
+  fields.print(out);
+  out << "nothing was changed; leave out --plan to restore\n";
+}
+
+void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result) {
+  if (session.json()) {
+    JsonWriter to = begin_document("restore");
+    begin_json(to, snapshot, target);
+    to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
+    to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
+    to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
+    session.print(std::move(to));
+    return;
+  }
+  session.say(fmt::format("restored snapshot {} of {}, cut at {}, to {}", short_id(snapshot.id), snapshot.record.series,
+                          format_time_short(snapshot.record.cut_point), target.native()));
+  session.say(fmt::format("  {}, {} written and verified, {} fetched in {}; {}",
+                          counted(result.entries, "entry", "entries"), format_size(result.bytes_written),
+                          format_size(result.bytes_fetched), counted(result.requests, "request", "requests"),
+                          format_duration(result.duration)));
+}
+
+ExitStatus RestoreCommand::run(Session& session) {
+  if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
+  OpenStore store = session.open(m_store);
+  const auto [snapshot, manifest] = session.find(store, m_choice);
+  Context context = session.context(store);
+  const RestoreRequest request{.target = *m_target, .paths = m_paths, .overwrite = m_overwrite};
+  if (m_plan) {
+    print_plan(session, snapshot, request.target, plan_restore(context, manifest, request));
+    return ExitStatus::done;
+  }
+  if (manifest.record.incomplete) {
+    session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken",
+                                           short_id(snapshot.id),
+                                           counted(manifest.record.stats.errors, "path", "paths")));
+  }
+  print_result(session, snapshot, request.target, restore(context, manifest, request));
+  return ExitStatus::done;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_restore_command() {
+  return std::make_unique<RestoreCommand>();
+}
+
+}  // namespace cairn

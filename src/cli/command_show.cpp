@@ -1,0 +1,123 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "cli/snapshot_text.hpp"
+#include "repo/layout.hpp"
+#include "util/units.hpp"
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+class ShowCommand : public Command {
+ public:
+  std::string name() const override { return "show"; }
+  std::string summary() const override { return "print everything about one snapshot"; }
+  void declare(OptionSet& options) override {
+    m_choice.declare(options);
+    declare_store(options, m_store);
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  SnapshotChoice m_choice;
+  std::optional<std::string> m_store;
+};
+
+std::uint64_t total_size(const Manifest& manifest) {
+  std::uint64_t sum = 0;
+  for (const auto& pack : manifest.packs) sum += pack.size;
+  return sum;
+}
+
+std::string value_text(const Json& value) {
+  if (value.is_string()) return value.string();
+  if (value.is_boolean()) return value.boolean() ? "yes" : "no";
+  if (value.is_null() || value.is_array() || value.is_object()) return "...";
+  return fmt::format("{}", value.number());
+}
+
+// "page_size 4096, encoding UTF-8", from the members that the source noted.
+std::string content_text(const std::string& members) {
+  std::string out;
+  const Json content = Json::parse("{" + members + "}");
+  for (const auto& [name, value] : content.object()) {
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, value_text(value));
+  }
+  return out;
+}
+
+void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Manifest& manifest) {
+  const Record& record = manifest.record;
+  const Facts& facts = manifest.facts;
+  const SnapshotStats& stats = record.stats;
+  to << "snapshot " << manifest.id.hex() << '\n';
+  FieldList fields;
+  fields.add("series", fmt::format("{}, number {}", record.series, record.sequence));
+  fields.add("previous", record.previous ? record.previous->hex() : "none");
+  fields.add("cut point", format_time(record.cut_point));
+  fields.add("started", format_time(facts.started));
+  fields.add("host", facts.host);
+  fields.add("source", fmt::format("{} {}", facts.kind, facts.source));
+  fields.add("content", fmt::format("{}, {} in {}", counted(stats.entries, "entry", "entries"),
+                                    format_size(stats.bytes), counted(stats.files, "file", "files")));
+  if (!facts.content.empty()) fields.add("facts", content_text(facts.content));
+  fields.add("new", fmt::format("{}, stored as {} in {}", format_size(stats.new_bytes), format_size(stats.stored_bytes),
+                                counted(stats.packs_written, "pack", "packs")));
+  fields.add("complete", record.incomplete
+                             ? fmt::format("no, {} could not be read", counted(stats.errors, "path", "paths"))
+                             : std::string{"yes"});
+  fields.add("tags", record.tags.empty() ? "none" : tags_text(record.tags));
+  fields.add("pinned", snapshot.pinned ? "yes" : "no");
+  fields.add("signer", "none");
+  fields.add("manifest", snapshot.object.key);
+  fields.add("stored at", format_time(snapshot.object.stored_at));
+  fields.add("needs",
+             fmt::format("{}, {}", counted(manifest.packs.size(), "pack", "packs"), format_size(total_size(manifest))));
+  fields.print(to);
+  if (manifest.packs.empty()) return;
+  to << '\n';
+  Table table{{{"PACK"}, {"SIZE", Table::Align::right}}};
+  for (const auto& pack : manifest.packs) table.add({layout::pack_key(pack.name), format_size(pack.size)});
+  table.print(to);
+}
+
+void write_packs(JsonWriter& to, const Manifest& manifest) {
+  to.key("packs").begin_array();
+  for (const auto& pack : manifest.packs) {
+    to.begin_object().member("object", layout::pack_key(pack.name)).member("size", pack.size);
+    to.member("logical_id", pack.logical_id.hex()).member("seal", pack.seal).end_object();
+  }
+  to.end_array();
+}
+
+ExitStatus ShowCommand::run(Session& session) {
+  OpenStore store = session.open(m_store);
+  const auto [snapshot, manifest] = session.find(store, m_choice);
+  if (!session.json()) {
+    print_for_people(session.out(), snapshot, manifest);
+    return ExitStatus::done;
+  }
+  JsonWriter to = begin_document("show");
+  write_snapshot_members(to, snapshot);
+  to.member("sequence", manifest.record.sequence).key("previous");
+  manifest.record.previous ? to.value(manifest.record.previous->hex()) : to.null();
+  to.member("started", format_time(manifest.facts.started));
+  to.member("packs_written", manifest.record.stats.packs_written).member("errors", manifest.record.stats.errors);
+  to.key("content").raw("{" + manifest.facts.content + "}");
+  to.member("manifest", snapshot.object.key).member("stored_at", format_time(snapshot.object.stored_at));
+  to.member("packs_bytes", total_size(manifest));
+  write_packs(to, manifest);
+  session.print(std::move(to));
+  return ExitStatus::done;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_show_command() {
+  return std::make_unique<ShowCommand>();
+}
+
+}  // namespace cairn

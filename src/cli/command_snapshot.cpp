@@ -1,0 +1,217 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "cli/snapshot_job.hpp"
+#include "cli/snapshot_text.hpp"
+#include "engine/reference.hpp"
+#include "engine/snapshotter.hpp"
+#include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+// One source's outcome: a result, or why there is none.
+struct Outcome {
+  std::string series;
+  std::optional<SnapshotResult> result;
+  std::optional<Error> failure;
+};
+
+class SnapshotCommand : public Command {
+ public:
+  std::string name() const override { return "snapshot"; }
+  std::string summary() const override {
+    return "take a snapshot of configured sources, a path, or a command's output";
+  }
+  void declare(OptionSet& options) override {
+    options.operands("SOURCE", m_operands, OptionSet::Required::no,
+                     "names of configured sources and groups, or one path (with a '/' or a leading '.')");
+    declare_store(options, m_store);
+    options.value("--series", "NAME", m_series, "the series of the snapshot; of a path by default its last component");
+    options.values("--tag", "KEY=VALUE", m_tags, "note this with the snapshot");
+    options.values("--exclude", "PATTERN", m_exclude, "leave out what matches, as in a .gitignore");
+    options.flag("--one-file-system", m_one_file_system, "do not go into other file systems");
+    options.flag("--reread", m_reread, "read every file, also what seems unchanged");
+    options.flag("--assume-local", m_assume_local,
+                 "take a database on a file system whose locks may not be seen by all");
+    options.flag("--dry-run", m_dry_run, "read and compare, store nothing");
+    options.flag("--push", m_push, "then push to the stores that the configuration names");
+  }
+  std::vector<std::string>* trailing_command() override { return &m_command; }
+  ExitStatus run(Session& session) override;
+
+ private:
+  std::vector<SnapshotJob> plan() const;
+  SnapshotJob path_job() const;
+  SnapshotJob command_job() const;
+  Outcome take(Session& session, OpenStore& store, const SnapshotJob& job) const;
+  SnapshotRequest request_for(const SnapshotJob& job, bool single_file) const;
+
+  std::vector<std::string> m_operands;
+  std::optional<std::string> m_store;
+  std::optional<std::string> m_series;
+  std::vector<std::string> m_tags;
+  std::vector<std::string> m_exclude;
+  std::vector<std::string> m_command;
+  bool m_one_file_system = false;
+  bool m_reread = false;
+  bool m_assume_local = false;
+  bool m_dry_run = false;
+  bool m_push = false;
+};
+
+SnapshotJob SnapshotCommand::command_job() const {
+  if (!m_operands.empty())
+    throw Error(ErrorKind::usage, "a path or source and a command after '--' exclude each other");
+  if (!m_series) throw Error(ErrorKind::usage, "the snapshot of a command needs --series NAME");
+  SnapshotJob job;
+  job.kind = SnapshotJob::Kind::command;
+  job.series = *m_series;
+  job.command.stages = {m_command};
+  job.command.file_name = *m_series;
+  return job;
+}
+
+SnapshotJob SnapshotCommand::path_job() const {
+  SnapshotJob job;
+  job.directory.path = m_operands.front();
+  job.directory.exclude = m_exclude;
+  if (m_one_file_system) job.directory.one_file_system = WalkOptions::OneFileSystem::yes;
+  if (m_reread) job.directory.reread = DirectoryOptions::Reread::yes;
+  job.sqlite.assume_local = m_assume_local;
+  job.series_defaulted = !m_series;
+  job.series = m_series ? *m_series : series_of_path(job.directory.path);
+  return job;
+}
+
+SnapshotRequest SnapshotCommand::request_for(const SnapshotJob& job, bool single_file) const {
+  SnapshotRequest request;
+  request.series = job.series;
+  request.series_defaulted = job.series_defaulted;
+  request.tags = parse_tags(m_tags);
+  request.reread = m_reread;
+  request.dry_run = m_dry_run ? DryRun::yes : DryRun::no;
+  request.single_file = single_file;
+  return request;
+}
+
+void write_result(JsonWriter& to, const SnapshotResult& result, DryRun dry_run) {
+  const SnapshotStats& stats = result.stats;
+  to.key("id");
+  dry_run == DryRun::yes ? to.null() : to.value(result.id.hex());
+  to.member("series", result.series).member("cut_point", format_time(result.cut_point));
+  to.member("files", stats.files).member("bytes", stats.bytes).member("new_bytes", stats.new_bytes);
+  to.member("stored_bytes", stats.stored_bytes).member("packs_written", stats.packs_written);
+  to.member("duration_ms", milliseconds(result.duration)).member("dry_run", dry_run == DryRun::yes);
+  to.key("content").raw("{" + result.content_facts + "}");
+  to.member("incomplete", result.incomplete).key("errors").begin_array();
+  for (const auto& problem : result.problems) {
+    to.begin_object();
+    text_member(to, "path", problem.path);
+    to.member("message", terminal_safe(problem.message)).end_object();
+  }
+  to.end_array();
+}
+
+void print_for_people(Session& session, const SnapshotResult& result, DryRun dry_run) {
+  const SnapshotStats& stats = result.stats;
+  session.say(dry_run == DryRun::yes
+                  ? fmt::format("would take a snapshot of {}", result.series)
+                  : fmt::format("took snapshot {} of {}, cut at {}{}", short_id(result.id), result.series,
+                                format_time_short(result.cut_point), result.incomplete ? ", INCOMPLETE" : ""));
+  session.say(fmt::format("  {}, {}; new {}, {} {}; {}", counted(stats.files, "file", "files"),
+                          format_size(stats.bytes), format_size(stats.new_bytes),
+                          dry_run == DryRun::yes ? "to be stored as" : "stored as", format_size(stats.stored_bytes),
+                          format_duration(result.duration)));
+}
+
+void print_json(Session& session, const std::vector<Outcome>& outcomes, DryRun dry_run) {
+  JsonWriter to = begin_document("snapshot");
+  if (outcomes.size() == 1) {
+    write_result(to, *outcomes.front().result, dry_run);
+    session.print(std::move(to));
+    return;
+  }
+  to.key("results").begin_array();
+  for (const auto& outcome : outcomes) {
+    to.begin_object();
+    if (outcome.result) {
+      write_result(to, *outcome.result, dry_run);
+    } else {
+      to.member("series", outcome.series).key("error").begin_object();
+      write_error_members(to, *outcome.failure);
+      to.end_object();
+    }
+    to.end_object();
+  }
+  to.end_array();
+  session.print(std::move(to));
+}
+
+// The gravest outcome: a failure, then what is incomplete.
+ExitStatus status_of(const std::vector<Outcome>& outcomes) {
+  ExitStatus status = ExitStatus::done;
+  for (const auto& outcome : outcomes) {
+    if (outcome.failure) return ExitStatus{exit_status_of(outcome.failure->kind(), 0)};
+    if (outcome.result->incomplete) status = ExitStatus::incomplete;
+  }
+  return status;
+}
+
+std::vector<SnapshotJob> SnapshotCommand::plan() const {
+  if (!m_command.empty()) return {command_job()};
+  if (m_operands.empty()) {
+    throw Error(ErrorKind::usage, "nothing to take a snapshot of",
+                "name a configured source, or a path with a '/' in it");
+  }
+  return {path_job()};
+}
+
+Outcome SnapshotCommand::take(Session& session, OpenStore& store, const SnapshotJob& job) const {
+  Outcome outcome{job.series, {}, {}};
+  try {
+    const OpenSource opened = open_source(job);
+    Context context = session.context(store);
+    outcome.result = take_snapshot(context, *opened.source, request_for(job, opened.single_file));
+    // The engine warned of what it could not read itself; the rest is known to the source.
+    for (const auto& problem : opened.source->problems()) session.reporter().warning(problem.message);
+  } catch (const SourceError& e) {
+    outcome.failure = e;
+  }
+  session.reporter().clear_progress();
+  return outcome;
+}
+
+ExitStatus SnapshotCommand::run(Session& session) {
+  parse_tags(m_tags);  // before anything is read
+  const auto jobs = plan();
+  for (const auto& job : jobs) check_series(job.series);
+  OpenStore store = session.open(m_store);
+  const DryRun dry_run = m_dry_run ? DryRun::yes : DryRun::no;
+
+  // One source that fails does not keep the others from being saved.
+  std::vector<Outcome> outcomes;
+  for (const auto& job : jobs) {
+    outcomes.push_back(take(session, store, job));
+    const Outcome& last = outcomes.back();
+    if (last.failure && jobs.size() == 1) throw *last.failure;
+    if (last.failure) session.print_error(*last.failure);
+    if (last.result && !session.json()) print_for_people(session, *last.result, dry_run);
+  }
+  if (session.json()) print_json(session, outcomes, dry_run);
+  return status_of(outcomes);
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_snapshot_command() {
+  return std::make_unique<SnapshotCommand>();
+}
+
+}  // namespace cairn

@@ -1,0 +1,135 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "engine/verifier.hpp"
+#include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+class VerifyCommand : public Command {
+ public:
+  std::string name() const override { return "verify"; }
+  std::string summary() const override { return "check that snapshots would restore"; }
+  void declare(OptionSet& options) override {
+    options.operands("REF", m_references, OptionSet::Required::no, "the snapshots to check; without: all of them");
+    declare_store(options, m_store);
+    options.value("--series", "NAME", m_series, "of this series; with REF latest its newest snapshot");
+    options.value(
+        "--level", "quick|sample|full", m_level,
+        "quick (the default): packs are there with their size; sample: and a rotating share is read; full: and "
+        "every byte");
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  VerifyLevel level() const;
+  std::vector<ManifestInfo> choose(Session& session, OpenStore& store, std::vector<VerifyProblem>& problems) const;
+
+  std::vector<std::string> m_references;
+  std::optional<std::string> m_store;
+  std::optional<std::string> m_series;
+  std::optional<std::string> m_level;
+};
+
+const char* level_name(VerifyLevel level) {
+  switch (level) {
+    case VerifyLevel::quick:
+      return "quick";
+    case VerifyLevel::sample:
+      return "sample";
+    case VerifyLevel::full:
+      return "full";
+  }
+  return "quick";
+}
+
+VerifyLevel VerifyCommand::level() const {
+  if (!m_level) return VerifyLevel::quick;
+  for (const auto level : {VerifyLevel::quick, VerifyLevel::sample, VerifyLevel::full}) {
+    if (*m_level == level_name(level)) return level;
+  }
+  throw Error(ErrorKind::usage, fmt::format("unknown level {}", quote(*m_level)), "one of quick, sample and full");
+}
+
+std::vector<ManifestInfo> VerifyCommand::choose(Session& session, OpenStore& store,
+                                                std::vector<VerifyProblem>& problems) const {
+  std::vector<std::string> unknown;
+  const auto all = store.repository->list_manifests(m_references.empty() ? m_series.value_or("") : "", &unknown);
+  if (m_references.empty()) {
+    for (const auto& key : unknown) {
+      problems.push_back({key, fmt::format("object {} has no manifest's name", quote(key)), {}});
+    }
+    if (m_series && all.empty()) throw no_such_series(store, *m_series);
+    return all;
+  }
+  // Of a snapshot that has two manifests both are checked: prune keeps the packs of both.
+  std::vector<ManifestInfo> out;
+  for (const auto& reference : m_references) {
+    const ManifestInfo chosen = choose_manifest(all, reference, m_series, session.io().clock());
+    for (const auto& info : all) {
+      if (info.name.series == chosen.name.series && info.name.id == chosen.name.id) out.push_back(info);
+    }
+  }
+  return out;
+}
+
+void print_for_people(Session& session, const VerifyResult& result, VerifyLevel level) {
+  for (const auto& problem : result.problems) {
+    session.out() << terminal_safe(problem.message) << '\n';
+    for (const auto& snapshot : problem.snapshots) session.out() << "  needed by " << terminal_safe(snapshot) << '\n';
+  }
+  std::string read;
+  if (level != VerifyLevel::quick) {
+    read = fmt::format(", {} of {} read", format_size(result.bytes_read), counted(result.packs_read, "pack", "packs"));
+  }
+  if (level == VerifyLevel::full) read += fmt::format(", {} of files", format_size(result.bytes_verified));
+  session.say(
+      fmt::format("verified {} ({}): {} seen{}; {}; {}", counted(result.snapshots, "snapshot", "snapshots"),
+                  level_name(level), counted(result.packs, "pack", "packs"), read,
+                  result.problems.empty() ? "no problem" : counted(result.problems.size(), "problem", "problems"),
+                  format_duration(result.duration)));
+}
+
+void print_json(Session& session, const VerifyResult& result, VerifyLevel level) {
+  JsonWriter to = begin_document("verify");
+  to.member("level", level_name(level)).member("snapshots", result.snapshots).member("packs", result.packs);
+  to.member("packs_read", result.packs_read).member("bytes_read", result.bytes_read);
+  to.member("bytes_verified", result.bytes_verified).member("duration_ms", milliseconds(result.duration));
+  to.key("problems").begin_array();
+  for (const auto& problem : result.problems) {
+    to.begin_object().member("object", terminal_safe(problem.object)).member("message", terminal_safe(problem.message));
+    to.key("snapshots").begin_array();
+    for (const auto& snapshot : problem.snapshots) to.value(terminal_safe(snapshot));
+    to.end_array().end_object();
+  }
+  to.end_array();
+  session.print(std::move(to));
+}
+
+ExitStatus VerifyCommand::run(Session& session) {
+  VerifyRequest request;
+  request.level = level();
+  OpenStore store = session.open(m_store);
+  std::vector<VerifyProblem> problems;
+  request.manifests = choose(session, store, problems);
+  Context context = session.context(store);
+  VerifyResult result = verify(context, request);
+  result.problems.insert(result.problems.begin(), problems.begin(), problems.end());
+  session.json() ? print_json(session, result, request.level) : print_for_people(session, result, request.level);
+  return result.problems.empty() ? ExitStatus::done : ExitStatus::damaged;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_verify_command() {
+  return std::make_unique<VerifyCommand>();
+}
+
+}  // namespace cairn

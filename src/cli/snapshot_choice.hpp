@@ -1,0 +1,35 @@
+// From the REF of a command line to a snapshot.
+#pragma once
+
+#include "cli/options.hpp"
+#include "repo/manifest.hpp"
+#include "repo/repository.hpp"
+#include "util/time.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+// Which snapshot a command is about. series: where REF is "latest".
+struct SnapshotChoice {
+  std::optional<std::string> reference;
+  std::optional<std::string> series;
+  void declare(OptionSet& options);  // REF and --series
+};
+
+// Resolves a reference among the manifests of a store, by their names alone: one listing, however many there are. An
+// id has two manifests now and then: the one that was stored last is taken. Throws what resolve_reference() throws.
+ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const std::string& reference,
+                             const std::optional<std::string>& series, Time now);
+
+struct ChosenSnapshot {
+  SnapshotInfo info;
+  Manifest manifest;
+};
+
+// The same, and its manifest. One that is damaged is an error rather than a reason to take another snapshot.
+ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now);
+
+}  // namespace cairn

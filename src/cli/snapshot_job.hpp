@@ -1,0 +1,45 @@
+// What one snapshot is to be taken of: from operands and configuration to a source.
+#pragma once
+
+#include "capture/command_source.hpp"
+#include "capture/directory_source.hpp"
+#include "capture/source.hpp"
+#include "capture/sqlite.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+struct SnapshotJob {
+  enum class Kind {
+    path,  // a directory or a file, as found; a SQLite database is captured as one
+    directory,
+    sqlite,
+    command,
+  };
+  Kind kind = Kind::path;
+  std::string series;
+  bool series_defaulted = false;
+  DirectoryOptions directory;  // its path: of a database, too
+  SqliteOptions sqlite;
+  CommandOptions command;
+  std::vector<std::string> push_to;  // stores
+};
+
+struct OpenSource {
+  std::unique_ptr<Source> source;
+  bool single_file = false;
+};
+
+// Throws SourceError.
+OpenSource open_source(const SnapshotJob& job);
+
+// Whether an operand means a path rather than a configured name: it has a '/' or a leading '.'.
+bool is_path_operand(std::string_view operand) noexcept;
+// The series of a path that was given no name: its last component, of "." and the like that of the real path.
+std::string series_of_path(const fs::path& path);
+
+}  // namespace cairn
