@@ -1,0 +1,118 @@
+#include "cli/config.hpp"
+
+#include "cli/edit_distance.hpp"
+#include "util/bytes.hpp"
+#include "util/error.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+// Far more than any configuration; a wrong file (an image, /dev/zero) ends here.
+constexpr std::uint64_t k_largest_file = 4 << 20;
+
+std::optional<std::string> nonempty(const EnvironmentLookup& environment, std::string_view name) {
+  auto value = environment(name);
+  if (value && value->empty()) value.reset();
+  return value;
+}
+
+std::optional<Config> read_config(const fs::path& file) {
+  std::optional<Bytes> bytes;
+  try {
+    bytes = read_file_if_exists(file, k_largest_file);
+  } catch (const Error& error) {
+    // One that is there and cannot be read is not passed over: the next one may mean another store.
+    throw Error(ErrorKind::usage, error.message(), "--config FILE or CAIRN_CONFIG name another file");
+  }
+  if (!bytes) return std::nullopt;
+  Config config = parse_config(as_text(*bytes), file.native());
+  config.file = file;
+  return config;
+}
+
+Config read_named_config(const std::string& file, const char* named_by) {
+  if (auto config = read_config(file)) return std::move(*config);
+  throw Error(ErrorKind::usage, fmt::format("unable to read {}: no such file", quote(file)),
+              fmt::format("{} names it", named_by));
+}
+
+}  // namespace
+
+StoreConfig Config::store(const std::string& name_or_url) const {
+  const auto found = stores.find(name_or_url);
+  if (found == stores.end()) {
+    StoreConfig other;
+    other.address.url = name_or_url;
+    return other;
+  }
+  const StoreConfig& store = found->second;
+  const char* unsupported = !store.recipients.empty()     ? "recipients"
+                            : !store.trusted_keys.empty() ? "trusted_keys"
+                                                          : nullptr;
+  if (unsupported) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("store {} is configured with '{}', which this version cannot honour", quote(store.name), unsupported),
+        "no snapshot is sealed or signed yet; take the key out of the configuration to go on without");
+  }
+  return store;
+}
+
+const RetentionPolicy& Config::retention_of(std::string_view series) const {
+  for (const auto& [name, source] : sources) {
+    if (source.series == series) return source.retention ? *source.retention : retention;
+  }
+  return retention;
+}
+
+std::vector<const SourceConfig*> Config::select_sources(const std::vector<std::string>& names) const {
+  std::vector<const SourceConfig*> selected;
+  const auto select = [&](const std::string& name) {
+    const SourceConfig* source = &sources.at(name);
+    if (std::find(selected.begin(), selected.end(), source) == selected.end()) selected.push_back(source);
+  };
+  for (const auto& name : names) {
+    if (sources.contains(name)) {
+      select(name);
+    } else if (const auto group = groups.find(name); group != groups.end()) {
+      std::for_each(group->second.sources.begin(), group->second.sources.end(), select);
+    } else {
+      std::vector<std::string> known;
+      for (const auto& entry : sources) known.push_back(entry.first);
+      for (const auto& entry : groups) known.push_back(entry.first);
+      const auto near = closest(name, known);
+      throw Error(ErrorKind::usage, fmt::format("no source {} in the configuration", quote(name)),
+                  near ? fmt::format("did you mean {}?", quote(*near))
+                       : fmt::format("to capture a file or directory of that name, write {}", quote("./" + name)));
+    }
+  }
+  return selected;
+}
+
+Config load_config(const std::optional<std::string>& option, const EnvironmentLookup& environment,
+                   const fs::path& system_file) {
+  if (option) return read_named_config(*option, "--config");
+  if (const auto named = nonempty(environment, "CAIRN_CONFIG")) return read_named_config(*named, "CAIRN_CONFIG");
+
+  std::vector<fs::path> candidates;
+  const auto xdg = nonempty(environment, "XDG_CONFIG_HOME");
+  const auto home = nonempty(environment, "HOME");
+  // The XDG specification ignores relative paths.
+  if (xdg && xdg->front() == '/') {
+    candidates.push_back(fs::path{*xdg} / "cairn/cairn.toml");
+  } else if (home && home->front() == '/') {
+    candidates.push_back(fs::path{*home} / ".config/cairn/cairn.toml");
+  }
+  candidates.push_back(system_file);
+  for (const auto& file : candidates) {
+    if (auto config = read_config(file)) return std::move(*config);
+  }
+  return {};
+}
+
+}  // namespace cairn

@@ -1,0 +1,103 @@
+// The configuration file: what cairn.toml(5) says, as types. Everything works without one, too.
+#pragma once
+
+#include "engine/retention.hpp"
+#include "store/open.hpp"
+#include "util/file.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cairn {
+
+struct TrustedKey {
+  std::string key;           // minisign public key, "RW..."
+  std::string series = "*";  // whose snapshots it may sign: a series, or a pattern with '*' and '?'
+};
+
+struct StoreConfig {
+  std::string name;  // empty for one that is no part of the configuration
+  StoreAddress address;
+  std::vector<std::string> recipients;  // age1...
+  std::vector<TrustedKey> trusted_keys;
+};
+
+enum class SourceType { directory, sqlite, command };
+
+struct SourceConfig {
+  std::string name;
+  SourceType type = SourceType::directory;
+  std::string series;  // the source's name where the file names none
+  std::map<std::string, std::string> tags;
+  std::optional<std::string> store;  // into which it is captured; else --store, CAIRN_STORE, default_store
+  std::vector<std::string> push_to;  // names of stores, in the order of the file
+  std::optional<RetentionPolicy> retention;
+
+  // directory and sqlite
+  fs::path path;  // absolute
+  std::optional<std::chrono::milliseconds> busy_timeout;
+  bool assume_local = false;
+  // directory
+  std::vector<std::string> exclude;
+  std::vector<std::string> include;
+  bool one_file_system = false;
+  bool exclude_caches = false;
+  bool reread = false;
+  // command
+  std::vector<std::vector<std::string>> stages;  // one argument vector for each stage of the pipeline
+  std::optional<std::string> file_name;          // of the one file in the snapshot
+  std::uint64_t min_size = 0;                    // bytes
+  std::optional<double> max_drop;                // share, 0 to 1
+};
+
+struct GroupConfig {
+  std::string name;
+  std::vector<std::string> sources;
+};
+
+// What happens when the spool is full: the capture goes on at the pace of the store, or ends.
+enum class SpoolFull { stream, fail };
+
+struct SpoolConfig {
+  std::optional<fs::path> dir;
+  std::optional<std::uint64_t> size;  // bytes
+  SpoolFull full = SpoolFull::stream;
+};
+
+struct Config {
+  std::optional<fs::path> file;  // where it was read from
+  std::optional<std::string> default_store;
+  std::optional<fs::path> cache_dir;
+  SpoolConfig spool;
+  // Of all policies, those of the sources too, and of those that flags give.
+  std::string time_zone;
+  RetentionPolicy retention;  // of every series whose source has none of its own
+  std::map<std::string, StoreConfig> stores;
+  std::map<std::string, SourceConfig> sources;
+  std::map<std::string, GroupConfig> groups;
+
+  // The store of that name, else the address that the text is. Throws Error(usage) where the store is configured with
+  // recipients or trusted_keys: they must not be passed over in silence, and nothing seals or signs yet.
+  StoreConfig store(const std::string& name_or_url) const;
+  // The policy that holds for a series: of the source that has it, else the general one.
+  const RetentionPolicy& retention_of(std::string_view series) const;
+  // The sources that the names mean, each once, in their order; a group means all of its sources. Throws Error(usage)
+  // naming the closest known name.
+  std::vector<const SourceConfig*> select_sources(const std::vector<std::string>& names) const;
+};
+
+// file_name is for messages only. Throws Error(usage), "FILE:LINE:COLUMN: cause".
+Config parse_config(std::string_view text, const std::string& file_name);
+
+// Reads the first there is of: option (--config), CAIRN_CONFIG, $XDG_CONFIG_HOME/cairn/cairn.toml (XDG_CONFIG_HOME is
+// $HOME/.config where unset or relative), system_file. The first two must exist. Without any file, an empty Config.
+// Throws Error(usage).
+Config load_config(const std::optional<std::string>& option, const EnvironmentLookup& environment,
+                   const fs::path& system_file = "/etc/cairn/cairn.toml");
+
+}  // namespace cairn

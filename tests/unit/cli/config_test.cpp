@@ -1,0 +1,455 @@
+#include "cli/config.hpp"
+
+#include "util/bytes.hpp"
+#include "util/error.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+
+namespace {
+
+// The sample of the contract, with keys of a length that real ones have.
+constexpr const char* k_sample = R"(default_store = "local"
+[stores.local]
+url = "/var/lib/cairn"
+[stores.offsite]
+url = "s3://backups/corrosion"
+endpoint = "https://s3.example.net"
+region = "eu-1"
+recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]
+trusted_keys = [{ key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3", series = "*" }]
+[sources.state]
+type = "sqlite"
+path = "/var/lib/corrosion/state.db"
+push_to = ["offsite"]
+[sources.state.retention]
+keep_last = 24
+keep_daily = 14
+[groups.node]
+sources = ["state"]
+)";
+
+Error failure(const std::string& text) {
+  try {
+    parse_config(text, "/etc/cairn.toml");
+  } catch (const Error& error) {
+    return error;
+  }
+  FAIL("accepted: ", text);
+  return {ErrorKind::failed, ""};
+}
+
+struct Bad {
+  std::string text;
+  std::string message;
+  std::string hint;  // its beginning; empty: any
+};
+
+void write(const fs::path& file, std::string_view text) {
+  make_directories(file.parent_path());
+  write_file_atomic(file, as_bytes(text));
+}
+
+}  // namespace
+
+TEST_CASE("config: the sample") {
+  const Config config = parse_config(k_sample, "sample");
+  CHECK(config.default_store == "local");
+  CHECK(config.time_zone.empty());
+  REQUIRE(config.stores.size() == 2);
+  CHECK(config.store("local").address.url == "/var/lib/cairn");
+  const auto& offsite = config.stores.at("offsite");
+  CHECK(offsite.name == "offsite");
+  CHECK(offsite.address.url == "s3://backups/corrosion");
+  CHECK(offsite.address.endpoint == "https://s3.example.net");
+  CHECK(offsite.address.region == "eu-1");
+  CHECK_FALSE(offsite.address.style);
+  CHECK(offsite.recipients.size() == 1);
+  REQUIRE(offsite.trusted_keys.size() == 1);
+  CHECK(offsite.trusted_keys[0].series == "*");
+
+  const auto& state = config.sources.at("state");
+  CHECK(state.type == SourceType::sqlite);
+  CHECK(state.path == "/var/lib/corrosion/state.db");
+  CHECK(state.series == "state");
+  CHECK(state.push_to == std::vector<std::string>{"offsite"});
+  REQUIRE(state.retention);
+  CHECK(state.retention->keep_last == 24);
+  CHECK(state.retention->keep_daily == 14);
+  CHECK_FALSE(state.retention->keep_weekly);
+  CHECK(config.groups.at("node").sources == std::vector<std::string>{"state"});
+}
+
+TEST_CASE("config: a store that asks for sealing or trust is refused, not opened without") {
+  const Config config = parse_config(k_sample, "sample");
+  try {
+    config.store("offsite");
+    FAIL("given out");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::usage);
+    CHECK(error.message() == "store 'offsite' is configured with 'recipients', which this version cannot honour");
+  }
+  const Config signers = parse_config(R"([stores.s]
+url = "/s"
+trusted_keys = [{ key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3" }]
+)",
+                                      "c");
+  CHECK_THROWS_AS(signers.store("s"), Error);
+}
+
+TEST_CASE("config: every key") {
+  const Config config = parse_config(R"(
+cache_dir = "/var/cache/cairn"
+spool_dir = "/var/spool/cairn"
+spool_size = "20G"
+spool_full = "fail"
+time_zone = "Europe/Berlin"
+default_store = "local"
+
+[stores.local]
+url = "file:///srv/cairn"
+[stores.s3]
+url = "s3://b"
+endpoint = "https://[::1]:8080"
+region = "r"
+style = "path"
+profile = "backup"
+ca_file = "/etc/ssl/own.pem"
+
+[retention]
+keep_last = 1
+keep_hourly = 2
+keep_daily = 3
+keep_weekly = 4
+keep_monthly = 5
+keep_yearly = 0
+keep_within = "7d"
+minimum = 6
+
+[sources.www]
+type = "directory"
+path = "/srv/www"
+series = "web"
+store = "s3"
+push_to = ["local"]
+exclude = ["*.tmp", "/cache/"]
+include = ["*.html"]
+one_file_system = true
+exclude_caches = true
+reread = true
+busy_timeout = "90s"
+assume_local = true
+tags = { env = "prod", "dotted.name" = "" }
+
+[sources.dump]
+type = "command"
+command = [["pg_dump", "-Fc", "app"], ["age", "-r", ""]]
+file_name = "app.dump"
+min_size = 4096
+max_drop = "50%"
+[sources.dump.retention]
+keep_within = "36h"
+
+[sources.one]
+type = "command"
+command = ["pg_dumpall"]
+min_size = "1.5 KiB"
+
+[groups.all]
+sources = ["www", "dump"]
+)",
+                                     "c");
+  CHECK(config.cache_dir == "/var/cache/cairn");
+  CHECK(config.spool.dir == "/var/spool/cairn");
+  CHECK(config.spool.size == 20ULL << 30);
+  CHECK(config.spool.full == SpoolFull::fail);
+  const auto s3 = config.store("s3");
+  CHECK(s3.address.endpoint == "https://[::1]:8080");
+  CHECK(s3.address.style == "path");
+  CHECK(s3.address.profile == "backup");
+  CHECK(s3.address.ca_file == "/etc/ssl/own.pem");
+
+  RetentionPolicy policy;
+  policy.keep_last = 1;
+  policy.keep_hourly = 2;
+  policy.keep_daily = 3;
+  policy.keep_weekly = 4;
+  policy.keep_monthly = 5;
+  policy.keep_yearly = 0;
+  policy.keep_within = std::chrono::hours{7 * 24};
+  policy.minimum = 6;
+  policy.time_zone = "Europe/Berlin";
+  CHECK(config.retention == policy);
+
+  const auto& www = config.sources.at("www");
+  CHECK(www.series == "web");
+  CHECK(www.store == "s3");
+  CHECK(www.exclude == std::vector<std::string>{"*.tmp", "/cache/"});
+  CHECK(www.include == std::vector<std::string>{"*.html"});
+  CHECK(www.one_file_system);
+  CHECK(www.exclude_caches);
+  CHECK(www.reread);
+  CHECK(www.assume_local);
+  CHECK(www.busy_timeout == std::chrono::milliseconds{90'000});
+  CHECK(www.tags == std::map<std::string, std::string>{{"env", "prod"}, {"dotted.name", ""}});
+  CHECK_FALSE(www.retention);
+
+  const auto& dump = config.sources.at("dump");
+  CHECK(dump.stages == std::vector<std::vector<std::string>>{{"pg_dump", "-Fc", "app"}, {"age", "-r", ""}});
+  CHECK(dump.file_name == "app.dump");
+  CHECK(dump.min_size == 4096);
+  CHECK(dump.max_drop == 0.5);
+  CHECK(config.sources.at("one").stages == std::vector<std::vector<std::string>>{{"pg_dumpall"}});
+  CHECK(config.sources.at("one").min_size == 1536);
+
+  // A source's own table replaces the general one; the zone is everybody's.
+  CHECK(config.retention_of("web") == policy);
+  CHECK(config.retention_of("somebody-elses") == policy);
+  CHECK(config.retention_of("dump").keep_within == std::chrono::hours{36});
+  CHECK_FALSE(config.retention_of("dump").keep_last);
+  CHECK(config.retention_of("dump").time_zone == "Europe/Berlin");
+}
+
+TEST_CASE("config: an empty file is a configuration") {
+  const Config config = parse_config("", "c");
+  CHECK(config.stores.empty());
+  CHECK_FALSE(config.retention.has_rule());
+  CHECK(config.retention.minimum == 1);
+  CHECK(config.spool.full == SpoolFull::stream);
+  // Whatever is no configured name is an address.
+  CHECK(config.store("s3://b/p").address.url == "s3://b/p");
+  CHECK(config.store("./local").name.empty());
+}
+
+TEST_CASE("config: what is wrong, and where") {
+  const std::string sources = "[stores.a]\nurl = \"/a\"\n[sources.s]\ntype = \"directory\"\npath = \"/s\"\n";
+  const std::vector<Bad> all{
+      {"defualt_store = \"x\"\n", ":1:1: unknown key 'defualt_store' in the configuration",
+       "did you mean 'default_store'?"},
+      {"\n\n  zzzzzz = 1\n", ":3:3: unknown key 'zzzzzz' in the configuration", "known here: default_store, "},
+      {"zzz = 1\naaa = 2\n", ":1:1: unknown key 'zzz' in the configuration", ""},
+      {"[store.local]\nurl = \"/x\"\n", ":1:2: unknown key 'store' in the configuration", "did you mean 'stores'?"},
+      {"\"\\u001b[2J\" = 1\n", ":1:1: unknown key '\\x1b[2J' in the configuration", ""},
+      {"[hooks]\nbefore = \"x\"\n", ":1:2: unknown key 'hooks' in the configuration", ""},
+      {"[notifications]\n", ":1:2: unknown key 'notifications' in the configuration", ""},
+      {"default_store = \"x\n", ":1:19: invalid TOML: ", ""},
+      {"a = 1\na = 2\n", ":2:5: invalid TOML: ", ""},
+      {"default_store = 1\n", ":1:1: 'default_store' must be a string, not a whole number", ""},
+      {"default_store = \"\"\n", ":1:1: 'default_store' is empty", ""},
+      {"default_store = \"x\"\n", ":1:1: 'default_store' names 'x', which is no configured store", "add [stores.x]"},
+      {"cache_dir = \"cache\"\n", ":1:1: 'cache_dir' must be an absolute path", ""},
+      {"spool_full = \"wait\"\n", ":1:1: 'spool_full' must be \"stream\" or \"fail\"", ""},
+      {"spool_size = \"lots\"\n", ":1:1: 'spool_size' must be a size", ""},
+      {"spool_size = -1\n", ":1:1: 'spool_size' must not be negative", ""},
+      {"spool_size = 1.5\n",
+       ":1:1: 'spool_size' must be a size as \"64k\", or a number of bytes, not a number with a "
+       "fraction",
+       ""},
+      {"time_zone = \"Mars/Olympus\"\n", ":1:1: unknown time zone 'Mars/Olympus'", "names are those below"},
+
+      {"stores = 1\n", ":1:1: 'stores' must be a table, not a whole number", ""},
+      {"[stores]\nurl = \"/x\"\n", ":2:1: 'url' in [stores] must be a table, not a string", "write [stores.NAME]"},
+      {"[stores.\"a/b\"]\nurl = \"/x\"\n", ":1:1: invalid store name 'a/b'", "a name is a letter or digit"},
+      {"[stores.a]\n", ":1:1: store 'a' has no 'url'", ""},
+      {"[stores.a]\nurl = \"srv\"\n", ":2:1: the path in 'url' must be absolute", ""},
+      {"[stores.a]\nurl = \"ftp://h/x\"\n", ":2:1: ", ""},
+      {"[stores.a]\nurl = \"s3://\"\n", ":2:1: ", ""},
+      {"[stores.a]\nurl = \"/x\"\nregion = \"r\"\n", ":3:1: 'region' is for s3:// stores only, and 'a' is a directory",
+       ""},
+      {"[stores.a]\nurl = \"s3://b\"\nstyle = \"dns\"\n", ":3:1: 'style' must be \"auto\", \"path\" or \"virtual\"",
+       ""},
+      {"[stores.a]\nurl = \"s3://b\"\nca_file = \"own.pem\"\n", ":3:1: 'ca_file' must be an absolute path", ""},
+      {"[stores.a]\nurl = \"s3://b\"\nrecipients = \"age1x\"\n",
+       ":3:1: 'recipients' must be an array of strings, not a string", ""},
+      {"[stores.a]\nurl = \"s3://b\"\nrecipients = [\"ssh-ed25519 AAAA\"]\n",
+       ":3:1: 'ssh-ed25519 AAAA' is no age recipient", ""},
+      {"[stores.a]\nurl = \"s3://b\"\ntrusted_keys = [\"RWx\"]\n", ":3:1: 'trusted_keys' must be an array of tables",
+       ""},
+      {"[stores.a]\nurl = \"s3://b\"\ntrusted_keys = [{ serie = \"*\" }]\n",
+       ":3:19: unknown key 'serie' in a trusted key", "did you mean 'series'?"},
+      {"[stores.a]\nurl = \"s3://b\"\nencryption = \"none\"\n", ":3:1: unknown key 'encryption' in a store", ""},
+
+      {"[retention]\nkeep_last = -1\n", ":2:1: 'keep_last' must be from 0 to 4294967295", ""},
+      {"[retention]\nkeep_last = \"24\"\n", ":2:1: 'keep_last' must be a whole number, not a string", ""},
+      {"[retention]\nkeep_last = 4294967296\n", ":2:1: 'keep_last' must be from 0 to 4294967295", ""},
+      {"[retention]\nkeep_dayly = 1\n", ":2:1: unknown key 'keep_dayly' in a retention table",
+       "did you mean 'keep_daily'?"},
+      {"[retention]\nkeep_within = \"1m\"\n", ":2:1: invalid time to keep snapshots for: '1m'", "write hours, days"},
+      {"[retention]\nminimum = 0\n", ":2:1: 'minimum' must be from 1 to 4294967295", ""},
+      {"[retention]\ntime_zone = \"UTC\"\n", ":2:1: unknown key 'time_zone' in a retention table", ""},
+
+      {"[sources.s]\npath = \"/s\"\n", ":1:1: source 's' has no 'type'", "it is "},
+      {"[sources.s]\ntype = \"file\"\n", ":2:1: 'type' must be \"directory\", \"sqlite\" or \"command\"", ""},
+      {"[sources.s]\ntype = \"directory\"\n", ":1:1: source 's' has no 'path'", ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"~/s\"\n", ":3:1: 'path' must be an absolute path", ""},
+      {"[sources.s]\ntype = \"sqlite\"\npath = \"/s\"\nexclude = []\n",
+       ":4:1: unknown key 'exclude' in a source of type \"sqlite\"", ""},
+      {"[sources.s]\ntype = \"command\"\npath = \"/s\"\n", ":3:1: unknown key 'path' in a source of type \"command\"",
+       ""},
+      {"[sources.s]\ntype = \"command\"\n", ":1:1: source 's' of type \"command\" has no 'command'", ""},
+      {"[sources.s]\ntype = \"command\"\ncommand = \"pg_dump | gzip\"\n",
+       ":3:1: 'command' must be an array of strings, or an array of such arrays, not a string", "no shell is used"},
+      {"[sources.s]\ntype = \"command\"\ncommand = []\n", ":3:1: 'command' has a stage without a program", ""},
+      {"[sources.s]\ntype = \"command\"\ncommand = [[\"a\"], []]\n", ":3:1: 'command' has a stage without a program",
+       ""},
+      {"[sources.s]\ntype = \"command\"\ncommand = [\"\"]\n", ":3:1: 'command' has a stage without a program", ""},
+      {"[sources.s]\ntype = \"command\"\ncommand = [\"a\", [\"b\"]]\n", ":3:1: 'command' must be an array of strings",
+       ""},
+      {"[sources.s]\ntype = \"command\"\ncommand = [\"a\"]\nmax_drop = \"150%\"\n",
+       ":4:1: 'max_drop' must be a percentage", ""},
+      {"[sources.s]\ntype = \"command\"\ncommand = [\"a\"]\nmax_drop = 0.5\n",
+       ":4:1: 'max_drop' must be a string, not a number with a fraction", ""},
+      {"[sources.s]\ntype = \"command\"\ncommand = [\"a\"]\nfile_name = \"a/b\"\n",
+       ":4:1: 'file_name' must be one name without '/'", ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\nreread = \"yes\"\n",
+       ":4:1: 'reread' must be true or false, not a string", ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\nexclude = [\"a\", 1]\n",
+       ":4:1: 'exclude' must be an array of strings, not an array", ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\nbusy_timeout = \"5\"\n",
+       ":4:1: 'busy_timeout' must be a time", ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\nbusy_timeout = 5\n",
+       ":4:1: 'busy_timeout' must be a string, not a whole number", ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\nseries = \"a b\"\n", ":4:1: invalid series name 'a b'",
+       "a series is"},
+      {"[sources.deadbeef]\ntype = \"directory\"\npath = \"/s\"\n", ":1:1: invalid series name 'deadbeef'",
+       "a series is"},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\ntags = { a = 1 }\n",
+       ":4:10: 'a' must be a string, not a whole number", ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\ntags = { \"a=b\" = \"c\" }\n", ":4:1: invalid tag name 'a=b'",
+       ""},
+      {"[sources.s]\ntype = \"directory\"\npath = \"/s\"\nhooks = {}\n",
+       ":4:1: unknown key 'hooks' in a source of type \"directory\"", ""},
+      {sources + "push_to = [\"b\"]\n", ":6:1: 'push_to' names 'b', which is no configured store", "add [stores.b]"},
+      {sources + "push_to = [\"a\", \"a\"]\n", ":6:1: 'push_to' names 'a' twice", ""},
+      {sources + "store = \"b\"\n", ":6:1: 'store' names 'b', which is no configured store", ""},
+      {sources + "store = \"a\"\npush_to = [\"a\"]\n",
+       ":7:1: 'push_to' names 'a', the store that source 's' is captured into", ""},
+      {"default_store = \"a\"\n" + sources + "push_to = [\"a\"]\n",
+       ":7:1: 'push_to' names 'a', the store that source 's' is captured into", ""},
+      {sources + "[sources.s.retention]\nkeep_lats = 1\n", ":7:1: unknown key 'keep_lats' in a retention table",
+       "did you mean 'keep_last'?"},
+      {sources + "[sources.t]\ntype = \"directory\"\npath = \"/t\"\nseries = \"s\"\n",
+       ":9:1: sources 's' and 't' have the same series 's'", ""},
+
+      {sources + "[groups.s]\nsources = [\"s\"]\n", ":6:1: 's' is the name of a source, too", ""},
+      {sources + "[groups.g]\n", ":6:1: group 'g' has no 'sources'", ""},
+      {sources + "[groups.g]\nsources = []\n", ":7:1: group 'g' has no 'sources'", ""},
+      {sources + "[groups.g]\nsources = [\"t\"]\n", ":7:1: 'sources' names 't', which is no configured source", ""},
+      {sources + "[groups.g]\nsources = [\"s\", \"s\"]\n", ":7:1: 'sources' names 's' twice", ""},
+      {sources + "[groups.g]\nsource = [\"s\"]\n", ":7:1: unknown key 'source' in a group", "did you mean 'sources'?"},
+  };
+  for (const auto& bad : all) {
+    INFO(bad.text);
+    const Error error = failure(bad.text);
+    CHECK(error.kind() == ErrorKind::usage);
+    const std::string expected = "/etc/cairn.toml" + bad.message;
+    CHECK(error.message().substr(0, expected.size()) == expected);
+    CHECK(error.hint().substr(0, bad.hint.size()) == bad.hint);
+  }
+}
+
+TEST_CASE("config: sources by name and group, each once, in order") {
+  const Config config = parse_config(R"(
+[sources.a]
+type = "directory"
+path = "/a"
+[sources.b]
+type = "directory"
+path = "/b"
+[sources.c]
+type = "directory"
+path = "/c"
+[groups.node]
+sources = ["c", "a"]
+)",
+                                     "c");
+  const auto names = [&](const std::vector<std::string>& wanted) {
+    std::string out;
+    for (const auto* source : config.select_sources(wanted)) out += source->name;
+    return out;
+  };
+  CHECK(names({}).empty());
+  CHECK(names({"b", "a"}) == "ba");
+  CHECK(names({"a", "node", "b", "a"}) == "acb");
+  try {
+    config.select_sources({"nod"});
+    FAIL("found");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::usage);
+    CHECK(error.message() == "no source 'nod' in the configuration");
+    CHECK(error.hint() == "did you mean 'node'?");
+  }
+}
+
+TEST_CASE("config: the first file there is, is read") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path root = directory.path();
+  const fs::path system = root / "etc/cairn.toml";
+  std::map<std::string, std::string, std::less<>> variables;
+  const EnvironmentLookup environment = [&](std::string_view name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  };
+  const auto loaded = [&](const std::optional<std::string>& option = std::nullopt) {
+    return load_config(option, environment, system).file;
+  };
+
+  CHECK_FALSE(loaded());
+  CHECK(load_config(std::nullopt, environment, system).stores.empty());
+
+  write(system, "");
+  CHECK(loaded() == system);
+  variables["HOME"] = (root / "home").native();
+  CHECK(loaded() == system);
+  write(root / "home/.config/cairn/cairn.toml", "");
+  CHECK(loaded() == root / "home/.config/cairn/cairn.toml");
+  // The specification of XDG: a relative path is ignored, one that is set replaces the default.
+  variables["XDG_CONFIG_HOME"] = "relative";
+  CHECK(loaded() == root / "home/.config/cairn/cairn.toml");
+  variables["XDG_CONFIG_HOME"] = (root / "xdg").native();
+  CHECK(loaded() == system);
+  write(root / "xdg/cairn/cairn.toml", "");
+  CHECK(loaded() == root / "xdg/cairn/cairn.toml");
+
+  variables["CAIRN_CONFIG"] = "";
+  CHECK(loaded() == root / "xdg/cairn/cairn.toml");
+  variables["CAIRN_CONFIG"] = (root / "named.toml").native();
+  CHECK_THROWS_AS(loaded(), Error);
+  write(root / "named.toml", "cache_dir = \"/c\"\n");
+  CHECK(loaded() == root / "named.toml");
+  CHECK(load_config(std::nullopt, environment, system).cache_dir == "/c");
+
+  write(root / "option.toml", "");
+  CHECK(loaded((root / "option.toml").native()) == root / "option.toml");
+  CHECK_NOTHROW(loaded("/dev/null"));
+  try {
+    loaded((root / "missing.toml").native());
+    FAIL("read");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::usage);
+    CHECK(error.message() == "unable to read '" + (root / "missing.toml").native() + "': no such file");
+    CHECK(error.hint() == "--config names it");
+  }
+}
+
+TEST_CASE("config: a file that cannot be read is not passed over") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const EnvironmentLookup environment = [](std::string_view) { return std::optional<std::string>{}; };
+  try {
+    load_config(std::nullopt, environment, directory.path());  // a directory: not readable even to root
+    FAIL("read");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::usage);
+    CHECK_FALSE(error.hint().empty());
+  }
+  write(directory.path() / "big.toml", "#" + std::string(5 << 20, 'x'));
+  CHECK_THROWS_AS(load_config((directory.path() / "big.toml").native(), environment), Error);
+  write(directory.path() / "bytes.toml", "a = \"\xff\xfe\"\n");
+  CHECK_THROWS_AS(load_config((directory.path() / "bytes.toml").native(), environment), Error);
+}
