@@ -45,6 +45,8 @@ bool is_database(int directory, const std::string& name) {
       return is_sqlite_log(read_head(directory, name + std::string{suffix}));
     });
   }
+  // A second name of a database whose capture has begun already, which is not to be opened here.
+  if (sqlite::is_under_capture(status.st_dev, status.st_ino)) return true;
   return is_sqlite_database(read_head(directory, name), static_cast<std::uint64_t>(status.st_size));
 }
 
@@ -64,6 +66,7 @@ DirectorySource::DirectorySource(const DirectoryOptions& options)
   };
   if (!real) fail("open");
   m_location = real.get();
+  m_tree->sqlite = options.sqlite;
   m_walk_options = {.exclude = PatternList{options.exclude},
                     .include = PatternList{options.include},
                     .one_file_system = options.one_file_system,
@@ -209,7 +212,8 @@ std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::Found&
   }
   if (entry.type == EntryType::file) {
     const bool always = has_wal || m_reread == DirectoryOptions::Reread::yes;
-    item.content = std::make_shared<FileOpener>(m_tree, found.path,
+    const sqlite::FileId id{found.status.st_dev, found.status.st_ino};
+    item.content = std::make_shared<FileOpener>(m_tree, found.path, id,
                                                 always ? FileOpener::AlwaysRead::yes : FileOpener::AlwaysRead::no);
   }
   return item;

@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
+#include <optional>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -104,8 +106,22 @@ Content::Outcome FileContent::finish() {
   return same ? Outcome::consistent : Outcome::changed;
 }
 
+std::unique_ptr<Content> FileOpener::open_database(Entry& entry, const std::string& shown,
+                                                   const struct stat& seen) const {
+  SqliteOpener opener{shown, m_tree->sqlite};
+  auto content = opener.open(entry);
+  // SQLite takes a path, which leads elsewhere if a directory in it became a link meanwhile.
+  if (entry.inode != seen.st_ino) {
+    throw SourceError(ErrorKind::failed, fmt::format("unable to read {}: it was replaced meanwhile", quote(shown)));
+  }
+  return content;
+}
+
 std::unique_ptr<Content> FileOpener::open(Entry& entry) {
   std::string shown = path_below(m_tree->location, m_path);
+  // Nobody in this process may have a database open while a descriptor of ours on it is closed.
+  std::optional<sqlite::CaptureSlot> slot;
+  slot.emplace(m_id, shown, std::chrono::steady_clock::now() + m_tree->sqlite.busy_timeout);
   UniqueFd fd = open_for_capture(m_tree->root.get(), m_path);
   if (!fd) throw_source_errno("open", shown, errno);
   struct stat status {};
@@ -122,6 +138,11 @@ std::unique_ptr<Content> FileOpener::open(Entry& entry) {
 
   std::array<std::uint8_t, k_file_head_size> buffer;
   const ByteView head{buffer.data(), read_source(fd.get(), buffer, 0, shown)};
+  if (is_sqlite_database(head, entry.size)) {
+    fd.reset();
+    slot.reset();
+    return open_database(entry, shown, status);
+  }
   const std::size_t slash = m_path.rfind('/');
   const auto name = std::string_view{m_path}.substr(slash == std::string::npos ? 0 : slash + 1);
   const ChunkRule rule = chunk_rule_for(name, head, entry.size);

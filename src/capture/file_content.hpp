@@ -3,6 +3,7 @@
 
 #include "capture/metadata.hpp"
 #include "capture/source.hpp"
+#include "capture/sqlite.hpp"
 #include "util/file.hpp"
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct SourceTree {
   UniqueFd root;         // the directory that entry paths are relative to
   std::string location;  // its path, for messages
   OwnerNames names;
+  SqliteOptions sqlite;  // for the databases in it
 };
 
 // O_RDONLY without following a link, without waiting (a FIFO put in the file's place must not hang the capture), and
@@ -54,19 +56,24 @@ class FileContent : public Content {
 
 // Opens a file by its path below the tree's root. What is found there when it is opened is truth: size, times, owner,
 // mode and xattrs of the entry follow it. Throws SourceError; its kind is not_found where the name vanished after the
-// walk, which is no problem of the capture (the entry is to be left out).
+// walk, which is no problem of the capture (the entry is to be left out). A SQLite database is opened as SqliteOpener
+// does it.
 class FileOpener : public ContentOpener {
  public:
   enum class AlwaysRead { no, yes };
-  FileOpener(std::shared_ptr<SourceTree> tree, std::string path, AlwaysRead always_read)
-      : m_tree(std::move(tree)), m_path(std::move(path)), m_always_read(always_read) {}
+  // id: of the file that the walk saw.
+  FileOpener(std::shared_ptr<SourceTree> tree, std::string path, sqlite::FileId id, AlwaysRead always_read)
+      : m_tree(std::move(tree)), m_path(std::move(path)), m_id(id), m_always_read(always_read) {}
 
   std::unique_ptr<Content> open(Entry& entry) override;
   bool always_read() const override { return m_always_read == AlwaysRead::yes; }
 
  private:
+  std::unique_ptr<Content> open_database(Entry& entry, const std::string& shown, const struct stat& seen) const;
+
   std::shared_ptr<SourceTree> m_tree;
   std::string m_path;
+  sqlite::FileId m_id;
   AlwaysRead m_always_read;
 };
 
