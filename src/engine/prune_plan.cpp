@@ -1,0 +1,376 @@
+#include "engine/prune_plan.hpp"
+
+#include "repo/layout.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Servers of one store may differ by so much.
+constexpr std::chrono::seconds k_clock_tolerance{5};
+constexpr std::chrono::days k_longest_silence{30};
+constexpr std::size_t k_names_in_message = 3;
+
+std::string some_of(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), k_names_in_message); ++i) {
+    if (i > 0) out += ", ";
+    out += quote(names[i]);
+  }
+  if (names.size() > k_names_in_message) out += fmt::format(" and {} more", names.size() - k_names_in_message);
+  return out;
+}
+
+class Planner {
+ public:
+  Planner(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,
+          const PruneSettings& settings)
+      : m_evidence(evidence), m_decisions(decisions), m_settings(settings) {}
+
+  PrunePlan plan() {
+    check_usage();
+    find_newest();
+    decide_manifests();
+    check_evidence();
+    check_listings();
+    trace_packs();
+    decide_packs();
+    if (m_settings.scope == PruneSettings::Scope::prune) {
+      decide_marks();
+      decide_pending();
+    }
+    check_clock();
+    return std::move(m_plan);
+  }
+
+ private:
+  // What keeps a pack, before and after this run's removals.
+  struct PackState {
+    bool referenced_before = false;  // by a manifest or a run under way
+    bool referenced_after = false;
+    std::optional<Time> marked;  // newest valid mark
+  };
+
+  bool is_removed(const Digest& id) const {
+    const auto found = m_decisions.find(id);
+    return found != m_decisions.end() && found->second.verdict == Verdict::remove;
+  }
+  bool older_than_grace(Time time) const { return m_evidence.now - time >= m_settings.grace; }
+  static Time time_of(const PruneEvidence::StoredMark& stored) { return std::max(stored.mark.time, stored.modified); }
+  static void count(PrunePlan::Amount& amount, const PruneEvidence::Pack& pack) {
+    amount.packs += 1;
+    amount.bytes += pack.size;
+  }
+  void stop(ErrorKind kind, std::string message, std::string hint = {}) {
+    m_plan.stops.emplace_back(kind, std::move(message), std::move(hint));
+  }
+
+  void check_usage();
+  void find_newest();
+  void decide_manifests();
+  void check_evidence();
+  void check_listings();
+  void trace_packs();
+  void decide_packs();
+  void decide_marks();
+  void decide_pending();
+  void check_clock();
+
+  const PruneEvidence& m_evidence;
+  const std::map<Digest, RetentionDecision>& m_decisions;
+  const PruneSettings& m_settings;
+  PrunePlan m_plan;
+  std::set<std::string> m_listed;            // keys below snapshots/
+  std::map<std::string, Time> m_removed_at;  // manifest key: newest mark that removed it
+  std::vector<PackState> m_states;
+};
+
+void Planner::check_usage() {
+  if (m_settings.grace < k_shortest_shared_grace && !m_settings.exclusive) {
+    throw Error(ErrorKind::usage,
+                fmt::format("a grace of {} is shorter than an hour", format_duration(m_settings.grace)),
+                "--exclusive allows it, where nothing else uses the store: no snapshot, push, restore or prune");
+  }
+  for (const auto& manifest : m_evidence.manifests) m_listed.insert(manifest.key);
+  for (const auto& key : m_settings.set_aside) {
+    if (m_listed.contains(key)) {
+      throw Error(ErrorKind::usage, fmt::format("unable to set manifest {} aside: it can be read", quote(key)),
+                  "remove a snapshot with: cairn forget REF --apply");
+    }
+  }
+  for (const auto& item : m_evidence.unreadable) m_listed.insert(item.key);
+  for (const auto& stored : m_evidence.marks) {
+    for (const auto& removed : stored.mark.removed) {
+      const auto [at, added] = m_removed_at.emplace(removed.key, order_of(stored.mark));
+      if (!added) at->second = std::max(at->second, order_of(stored.mark));
+    }
+  }
+  for (const auto& key : m_settings.set_aside) {
+    const bool known =
+        m_listed.contains(key) ||
+        std::any_of(m_evidence.marks.begin(), m_evidence.marks.end(), [&](const auto& stored) {
+          return std::find(stored.mark.seen.begin(), stored.mark.seen.end(), key) != stored.mark.seen.end();
+        });
+    if (!known) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("unable to set manifest {} aside: no such object is known", quote(key)));
+    }
+  }
+}
+
+void Planner::find_newest() {
+  Time newest{};
+  for (const auto& pack : m_evidence.packs) {
+    if (pack.listed) newest = std::max(newest, pack.modified);
+  }
+  for (const auto& manifest : m_evidence.manifests) newest = std::max(newest, manifest.stored_at);
+  for (const auto& item : m_evidence.unreadable) newest = std::max(newest, item.stored_at);
+  for (const auto& stored : m_evidence.marks) newest = std::max({newest, stored.modified, order_of(stored.mark)});
+  for (const auto& stored : m_evidence.pending) newest = std::max(newest, stored.modified);
+  m_plan.newest_object = newest;
+  // Within the tolerance the clock is taken for right; the mark must not be void for that.
+  const Time now = m_evidence.now;
+  m_plan.mark_time = now < newest && newest - now <= k_clock_tolerance ? newest : now;
+}
+
+void Planner::decide_manifests() {
+  std::map<std::string, std::map<std::pair<Time, Digest>, PrunePlan::Snapshot>> series;
+  for (const auto& manifest : m_evidence.manifests) {
+    auto& snapshot = series[manifest.series][{manifest.cut_point, manifest.id}];
+    snapshot.id = manifest.id;
+    snapshot.cut_point = manifest.cut_point;
+    snapshot.keys.push_back(manifest.key);
+    snapshot.pinned = m_evidence.pinned.contains(manifest.id);
+    const auto decision = m_decisions.find(manifest.id);
+    if (decision != m_decisions.end()) snapshot.decision = decision->second;
+    (is_removed(manifest.id) ? m_plan.removed_manifests : m_plan.staying_manifests).push_back(manifest.key);
+  }
+  for (auto& [name, snapshots] : series) {
+    PrunePlan::Series out{name, {}};
+    for (auto& [order, snapshot] : snapshots) out.snapshots.push_back(std::move(snapshot));
+    const bool emptied = std::none_of(out.snapshots.begin(), out.snapshots.end(),
+                                      [](const auto& item) { return item.decision.verdict == Verdict::keep; });
+    if (emptied && m_settings.scope == PruneSettings::Scope::prune) {
+      stop(ErrorKind::failed, fmt::format("unable to prune: retention would leave nothing of series {}", quote(name)));
+    }
+    m_plan.series.push_back(std::move(out));
+  }
+  for (const auto& key : m_settings.set_aside) {
+    (m_listed.contains(key) ? m_plan.removed_manifests : m_plan.lost_manifests).push_back(key);
+  }
+}
+
+void Planner::check_evidence() {
+  for (const auto& item : m_evidence.unreadable) {
+    if (m_settings.set_aside.contains(item.key)) continue;
+    stop(item.error.kind(),
+         fmt::format("unable to prune: object {} cannot be read as a manifest: {}", quote(item.key),
+                     item.error.message()),
+         fmt::format("which packs it needs is not known; to give that snapshot up: --set-aside {}", item.key));
+  }
+  for (const auto& manifest : m_evidence.manifests) {
+    for (const auto& feature : manifest.requires_prune) {
+      stop(ErrorKind::failed,
+           fmt::format("unable to prune {}: needs feature {}, which this program does not know", quote(manifest.key),
+                       quote(feature)),
+           "use a newer version of cairn");
+    }
+  }
+}
+
+// A listing that leaves something out is the commonest way to lose a backup to a prune.
+void Planner::check_listings() {
+  std::set<std::string> lost;
+  for (const auto& stored : m_evidence.marks) {
+    for (const auto& key : stored.mark.seen) {
+      if (m_listed.contains(key) || m_settings.set_aside.contains(key)) continue;
+      const auto removed = m_removed_at.find(key);
+      if (removed == m_removed_at.end() || removed->second < order_of(stored.mark)) lost.insert(key);
+    }
+  }
+  if (!lost.empty()) {
+    stop(ErrorKind::failed,
+         fmt::format("unable to prune: the listing of manifests has shrunk: {}, which an earlier prune saw, and no "
+                     "prune removed",
+                     some_of({lost.begin(), lost.end()})),
+         "try again later; if they are really lost, each can be given up with --set-aside KEY");
+  }
+  const auto listed = [](const PruneEvidence::Pack& pack) { return pack.listed; };
+  if (m_listed.empty() && m_evidence.marks.empty() &&
+      std::any_of(m_evidence.packs.begin(), m_evidence.packs.end(), listed)) {
+    stop(ErrorKind::failed, "unable to prune: the listing shows packs, and not one manifest",
+         "a store that never held a snapshot needs no prune; if it did, its listing cannot be trusted");
+  }
+  std::vector<std::string> missing;
+  std::set<std::uint32_t> seen;
+  for (const auto& manifest : m_evidence.manifests) {
+    if (is_removed(manifest.id)) continue;
+    for (const auto pack : manifest.packs) {
+      if (!m_evidence.packs[pack].listed && seen.insert(pack).second) {
+        missing.push_back(layout::pack_key(m_evidence.packs[pack].name));
+      }
+    }
+  }
+  // Removing what is broken must remain possible.
+  if (!missing.empty() && m_settings.scope == PruneSettings::Scope::prune) {
+    stop(ErrorKind::damaged,
+         fmt::format("unable to prune: the listing of packs lacks {}, which snapshots need", some_of(missing)),
+         "cairn verify says which snapshots; forget them, or repair them from another store");
+  }
+}
+
+void Planner::trace_packs() {
+  m_states.resize(m_evidence.packs.size());
+  for (const auto& manifest : m_evidence.manifests) {
+    const bool stays = !is_removed(manifest.id);
+    for (const auto pack : manifest.packs) {
+      m_states[pack].referenced_before = true;
+      m_states[pack].referenced_after |= stays;
+    }
+  }
+  std::map<std::string, Time> newest_record;  // of a run
+  for (const auto& stored : m_evidence.pending) {
+    const auto [at, added] = newest_record.emplace(stored.run, stored.modified);
+    if (!added) at->second = std::max(at->second, stored.modified);
+  }
+  for (const auto& stored : m_evidence.pending) {
+    if (older_than_grace(newest_record[stored.run])) continue;
+    for (const auto pack : stored.packs) {
+      m_states[pack].referenced_before = true;
+      m_states[pack].referenced_after = true;
+    }
+  }
+  std::unordered_map<Digest, Time, DigestHash> marked;
+  for (const auto& stored : m_evidence.marks) {
+    if (is_void(stored.mark)) continue;
+    for (const auto& name : stored.mark.packs) {
+      const auto [at, added] = marked.emplace(name, time_of(stored));
+      if (!added) at->second = std::max(at->second, time_of(stored));
+    }
+  }
+  for (std::size_t i = 0; i < m_states.size(); ++i) {
+    const auto found = marked.find(m_evidence.packs[i].name);
+    if (found != marked.end()) m_states[i].marked = found->second;
+  }
+}
+
+void Planner::decide_packs() {
+  // What a manifest that nobody could read needed is not known: everything that nothing else needs gets a new grace.
+  const bool mark_all_anew = !m_settings.set_aside.empty();
+  for (std::size_t i = 0; i < m_states.size(); ++i) {
+    const auto& pack = m_evidence.packs[i];
+    const auto& state = m_states[i];
+    if (!pack.listed) continue;
+    if (state.referenced_after) {
+      count(m_plan.kept, pack);
+    } else if (!older_than_grace(pack.modified)) {
+      count(m_plan.young, pack);
+    } else if (state.referenced_before || !state.marked || mark_all_anew) {
+      m_plan.marked_packs.push_back(pack.name);
+      count(m_plan.marked_now, pack);
+    } else if (older_than_grace(*state.marked) && m_settings.scope == PruneSettings::Scope::prune) {
+      m_plan.deleted_packs.push_back(pack.name);
+      count(m_plan.freed_now, pack);
+    } else {
+      count(m_plan.waiting, pack);
+    }
+  }
+}
+
+// A mark has served when every pack that it names is gone or named by a newer one; it must stay while it is the only
+// proof that a manifest which another mark saw was removed on purpose. Oldest first, so that a run which is cut short
+// leaves a consistent rest.
+void Planner::decide_marks() {
+  std::unordered_map<Digest, std::size_t, DigestHash> listed;
+  for (std::size_t i = 0; i < m_evidence.packs.size(); ++i) {
+    if (m_evidence.packs[i].listed) listed.emplace(m_evidence.packs[i].name, i);
+  }
+  const std::set<Digest> marked_now{m_plan.marked_packs.begin(), m_plan.marked_packs.end()};
+  std::vector<const PruneEvidence::StoredMark*> order;
+  for (const auto& stored : m_evidence.marks) order.push_back(&stored);
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return std::pair{time_of(*a), a->key} < std::pair{time_of(*b), b->key};
+  });
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto& stored = *order[i];
+    if (m_evidence.now - time_of(stored) < 2 * m_settings.grace) break;
+    const bool packs_done = std::all_of(stored.mark.packs.begin(), stored.mark.packs.end(), [&](const Digest& name) {
+      const auto at = listed.find(name);
+      if (at == listed.end() || marked_now.contains(name)) return true;
+      const auto& newest = m_states[at->second].marked;
+      return newest && *newest > time_of(stored);
+    });
+    if (!packs_done) break;
+    const bool proof_needed =
+        std::any_of(stored.mark.removed.begin(), stored.mark.removed.end(), [&](const Mark::Removed& removed) {
+          if (m_listed.contains(removed.key)) return false;
+          bool seen_by_others = false;
+          for (std::size_t k = i + 1; k < order.size(); ++k) {
+            const Mark& other = order[k]->mark;
+            const auto same = [&](const Mark::Removed& item) { return item.key == removed.key; };
+            if (std::any_of(other.removed.begin(), other.removed.end(), same)) return false;
+            seen_by_others |= order_of(other) <= order_of(stored.mark) &&
+                              std::find(other.seen.begin(), other.seen.end(), removed.key) != other.seen.end();
+          }
+          return seen_by_others;
+        });
+    if (proof_needed) break;
+    m_plan.deleted_marks.push_back(stored.key);
+  }
+}
+
+void Planner::decide_pending() {
+  std::map<std::string, Time> newest_record;
+  for (const auto& stored : m_evidence.pending) {
+    const auto [at, added] = newest_record.emplace(stored.run, stored.modified);
+    if (!added) at->second = std::max(at->second, stored.modified);
+  }
+  for (const auto& stored : m_evidence.pending) {
+    if (m_evidence.now - newest_record[stored.run] >= 2 * m_settings.grace)
+      m_plan.deleted_pending.push_back(stored.key);
+  }
+}
+
+void Planner::check_clock() {
+  if (m_settings.clock_ok) return;
+  if (m_plan.deleted_packs.empty() && m_plan.deleted_marks.empty() && m_plan.deleted_pending.empty()) return;
+  const Time now = m_evidence.now;
+  const Time newest = m_plan.newest_object;
+  if (newest - now > k_clock_tolerance) {
+    stop(ErrorKind::failed,
+         fmt::format("unable to prune: the store's clock says {}, which is before its newest object of {}",
+                     format_time_short(now), format_time_short(newest)),
+         "if the clock is right: --clock-ok");
+  } else if (now - newest > k_longest_silence) {
+    stop(ErrorKind::failed,
+         fmt::format("unable to prune: the store's clock says {}, more than 30 days after its newest object of {}",
+                     format_time_short(now), format_time_short(newest)),
+         "if the clock is right, and nothing was stored for so long: --clock-ok");
+  }
+}
+
+}  // namespace
+
+Time order_of(const Mark& mark) noexcept {
+  return std::max(mark.time, mark.newest_object);
+}
+
+bool is_void(const Mark& mark) noexcept {
+  return mark.time < mark.newest_object;
+}
+
+PrunePlan plan_prune(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,
+                     const PruneSettings& settings) {
+  return Planner{evidence, decisions, settings}.plan();
+}
+
+}  // namespace cairn

@@ -1,0 +1,146 @@
+// What a prune would do, decided from what was listed and read: pure, no store is asked. Rules: two-phase prune, see
+// commit_protocol.hpp for the writers' half and pruner.hpp for the order in which a plan is carried out.
+//
+//   - Every manifest that is listed keeps its packs, whoever signed it and whether or not this run removes it; so does
+//   a
+//     run whose newest pending record is younger than the grace.
+//   - Packs that nothing keeps once this run's removals are done are marked, unless they are younger than the grace.
+//     One that a manifest removed now still named gets a new mark, whatever marks it has.
+//   - A pack is deleted if nothing kept it when the run began and the newest valid mark on it is older than the grace.
+//   A
+//     mark is void if it says to be older than the newest object it saw.
+//   - Every manifest that some mark saw is listed, or a mark not older than that one says it was removed; else the
+//     listing cannot be trusted and nothing is done at all.
+//   - Times are the store's. A clock that is behind an object, or more than 30 days past all of them, deletes nothing
+//     until somebody says that it is right.
+#pragma once
+
+#include "engine/retention.hpp"
+#include "repo/notes.hpp"
+#include "util/error.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+inline constexpr std::chrono::hours k_shortest_shared_grace{1};
+
+// Everything that was listed and read.
+struct PruneEvidence {
+  // Packs that are listed or named by something, each name once; others refer to them by index.
+  struct Pack {
+    Digest name;
+    bool listed = true;
+    std::uint64_t size = 0;  // as listed
+    Time modified;
+  };
+  struct StoredManifest {
+    std::string key;
+    std::string series;
+    Time cut_point;
+    Time stored_at;
+    std::uint64_t size = 0;
+    Digest id;
+    std::vector<std::uint32_t> packs;
+    std::vector<std::string> requires_prune;  // features it asks for that this program does not know
+  };
+  // An object below snapshots/ that cannot be read as a manifest.
+  struct Unreadable {
+    std::string key;
+    Time stored_at;
+    Error error;
+  };
+  struct StoredMark {
+    std::string key;
+    Time modified;
+    Mark mark;  // `bytes` of what it removed are not looked at
+  };
+  struct StoredPending {
+    std::string key;
+    std::string run;
+    Time modified;
+    std::vector<std::uint32_t> packs;
+  };
+  std::vector<Pack> packs;
+  std::vector<StoredManifest> manifests;  // ascending by key
+  std::vector<Unreadable> unreadable;
+  std::vector<StoredMark> marks;
+  std::vector<StoredPending> pending;
+  std::set<Digest> pinned;
+  Time now;
+};
+
+struct PruneSettings {
+  enum class Scope {
+    prune,
+    forget,  // removes manifests and marks packs; deletes nothing
+  };
+  Scope scope = Scope::prune;
+  std::chrono::nanoseconds grace = std::chrono::days{7};
+  bool exclusive = false;           // nobody else uses the store: a grace below an hour is allowed
+  bool clock_ok = false;            // the store's clock is right, however it looks
+  std::set<std::string> set_aside;  // keys of manifests that cannot be read, or are lost, and are given up
+};
+
+struct PrunePlan {
+  struct Snapshot {
+    Digest id;
+    Time cut_point;
+    std::vector<std::string> keys;  // of its manifests
+    bool pinned = false;
+    RetentionDecision decision;
+  };
+  struct Series {
+    std::string name;
+    std::vector<Snapshot> snapshots;  // oldest first
+  };
+  struct Amount {
+    std::uint64_t packs = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  std::vector<Series> series;                  // every series, by name
+  std::vector<std::string> removed_manifests;  // keys, those set aside too
+  std::vector<std::string> lost_manifests;     // set aside, and not there any more: only recorded as removed
+  std::vector<std::string> staying_manifests;  // keys: what the mark says it saw
+  std::vector<Digest> marked_packs;
+  std::vector<Digest> deleted_packs;
+  std::vector<std::string> deleted_marks;  // in this order
+  std::vector<std::string> deleted_pending;
+  Time mark_time;
+  Time newest_object;
+
+  Amount freed_now;   // deleted_packs
+  Amount marked_now;  // freed once the grace is over, if nothing changes
+  Amount waiting;     // marked by earlier runs, their grace not over
+  Amount kept;        // by manifests that stay and runs under way
+  Amount young;       // unreferenced, too young to be marked
+
+  // Why nothing may be done; execute only where there is none.
+  std::vector<Error> stops;
+
+  bool writes_mark() const noexcept {
+    return !removed_manifests.empty() || !lost_manifests.empty() || !marked_packs.empty();
+  }
+  bool empty() const noexcept {
+    return !writes_mark() && deleted_packs.empty() && deleted_marks.empty() && deleted_pending.empty();
+  }
+};
+
+// decisions: by snapshot id; one that is not in it is kept, with no reason. Throws Error(usage) for a grace below an
+// hour without exclusive, and for a key set aside that is neither unreadable nor lost.
+PrunePlan plan_prune(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,
+                     const PruneSettings& settings);
+
+// Where a mark stands among others, whatever the clock did: a mark that saw another one comes after it or with it.
+Time order_of(const Mark& mark) noexcept;
+
+// Whether a mark says to be older than the newest object it saw: its time cannot be relied on.
+bool is_void(const Mark& mark) noexcept;
+
+}  // namespace cairn

@@ -1,0 +1,406 @@
+#include "engine/pruner.hpp"
+
+#include "repo/format.hpp"
+#include "repo/layout.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+#include "util/thread_pool.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t k_reads_at_once = 32;
+constexpr std::uint64_t k_read_bytes_at_once = 64ULL << 20;
+// Bytes of removed manifests in one mark object; a run that removes more writes several.
+constexpr std::uint64_t k_mark_bytes = 64ULL << 20;
+constexpr std::size_t k_remove_batch = 1000;
+
+// Gives every pack that is listed or named one index.
+class PackIndex {
+ public:
+  explicit PackIndex(std::vector<PruneEvidence::Pack>& packs) : m_packs(packs) {}
+  void add_listed(const Digest& name, const ObjectInfo& info) {
+    m_index.emplace(name, static_cast<std::uint32_t>(m_packs.size()));
+    m_packs.push_back({name, true, info.size, info.modified});
+  }
+  std::vector<std::uint32_t> of(const std::vector<PackRef>& refs) {
+    std::vector<std::uint32_t> out;
+    out.reserve(refs.size());
+    for (const auto& ref : refs) {
+      const auto [at, added] = m_index.emplace(ref.name, static_cast<std::uint32_t>(m_packs.size()));
+      if (added) m_packs.push_back({ref.name, false, 0, {}});
+      out.push_back(at->second);
+    }
+    return out;
+  }
+
+ private:
+  std::vector<PruneEvidence::Pack>& m_packs;
+  std::unordered_map<Digest, std::uint32_t, DigestHash> m_index;
+};
+
+std::vector<std::string> unknown_features(const Requirements& requirements) {
+  std::vector<std::string> out;
+  for (const auto& feature : requirements.prune) {
+    Requirements one;
+    one.prune.push_back(feature);
+    try {
+      check_requirements(one, Operation::prune, "");
+    } catch (const Error&) {
+      out.push_back(feature);
+    }
+  }
+  return out;
+}
+
+// A manifest as prune needs it: requirements for reading do not matter, its name must fit.
+Manifest parse_for_prune(const std::string& text, const ManifestInfo& info) {
+  Manifest manifest = Manifest::parse(text, info.key);
+  if (manifest.record.series != info.name.series || manifest.record.cut_point != info.name.cut_point ||
+      manifest.id.short_hex() != info.name.id) {
+    throw Error(ErrorKind::damaged,
+                fmt::format("damaged manifest {}: its content does not fit its name", quote(info.key)));
+  }
+  return manifest;
+}
+
+std::string remove_in_batches(Context& context, const char* what, const std::vector<std::string>& keys) {
+  std::string first_failure;
+  std::size_t failures = 0;
+  for (std::size_t at = 0; at < keys.size(); at += k_remove_batch) {
+    check_interrupted();
+    const std::size_t count = std::min(k_remove_batch, keys.size() - at);
+    for (const auto& failure : context.repository.store().remove(std::span{keys}.subspan(at, count))) {
+      if (failures++ == 0) first_failure = fmt::format("{}: {}", quote(failure.key), failure.message);
+    }
+    context.reporter.progress(what, at + count, keys.size());
+  }
+  if (failures == 0) return {};
+  return fmt::format("unable to remove {} of {} objects, the first one {}", failures, keys.size(), first_failure);
+}
+
+std::string put_mark(Context& context, const Mark& mark) {
+  const std::string key = layout::mark_key(mark.time, random_name(16));
+  context.repository.store().put(key, ObjectBody::from_text(mark.text()));
+  return key;
+}
+
+}  // namespace
+
+PruneEvidence gather_prune_evidence(Context& context) {
+  Repository& repository = context.repository;
+  ObjectStore& store = repository.store();
+  PruneEvidence evidence;
+  // Manifests are listed before the marks are: a removal record is written before its manifest goes, so a manifest
+  // that was listed no more has its record read.
+  std::vector<std::string> unknown;
+  const auto manifests = repository.list_manifests({}, &unknown);
+  for (const auto& key : unknown) {
+    const auto info = store.head(key);
+    evidence.unreadable.push_back(
+        {key, info ? info->modified : Time{}, Error(ErrorKind::damaged, "its name is not a manifest's")});
+  }
+
+  PackIndex index{evidence.packs};
+  store.list(layout::k_packs, [&](const ObjectInfo& info) {
+    if (const auto name = layout::parse_pack_key(info.key)) index.add_listed(*name, info);
+  });
+
+  struct Read {
+    std::size_t which = 0;
+    std::optional<Manifest> manifest;
+    std::optional<Error> error;
+  };
+  std::size_t done = 0;
+  OrderedWindow<Read> window{context.io, k_reads_at_once, k_read_bytes_at_once, [&](Read read) {
+                               const ManifestInfo& info = manifests[read.which];
+                               context.reporter.progress("reading manifests", ++done, manifests.size());
+                               if (read.error) {
+                                 evidence.unreadable.push_back({info.key, info.stored_at, *read.error});
+                                 return;
+                               }
+                               PruneEvidence::StoredManifest stored;
+                               stored.key = info.key;
+                               stored.series = info.name.series;
+                               stored.cut_point = info.name.cut_point;
+                               stored.stored_at = info.stored_at;
+                               stored.size = info.size;
+                               stored.id = read.manifest->id;
+                               stored.packs = index.of(read.manifest->packs);
+                               stored.requires_prune = unknown_features(read.manifest->requirements);
+                               evidence.manifests.push_back(std::move(stored));
+                             }};
+  for (std::size_t i = 0; i < manifests.size(); ++i) {
+    check_interrupted();
+    window.push(manifests[i].size, [&repository, &manifests, i] {
+      Read read;
+      read.which = i;
+      try {
+        read.manifest = parse_for_prune(repository.load_manifest_text(manifests[i]), manifests[i]);
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        read.error = e;
+      }
+      return read;
+    });
+  }
+  window.drain();
+
+  for (auto& stored : repository.pending()) {
+    evidence.pending.push_back(
+        {stored.object.key, stored.record.run, stored.object.modified, index.of(stored.record.packs)});
+  }
+  for (auto& stored : repository.marks()) {
+    // Only keys are needed for the plan; the bytes of what was removed may be much.
+    for (auto& removed : stored.mark.removed) removed.bytes = {};
+    evidence.marks.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
+  }
+  for (const auto& [id, pinned] : repository.pins()) {
+    if (pinned) evidence.pinned.insert(id);
+  }
+  evidence.now = store.now();
+  return evidence;
+}
+
+Pruner::Pruner(Context& context, PruneRequest request, Apply apply)
+    : m_context(context), m_request(std::move(request)) {
+  Repository& repository = context.repository;
+  check_requirements(repository.descriptor().requirements, Operation::prune, repository.store().describe());
+  m_request.settings.scope = m_request.forget ? PruneSettings::Scope::forget : PruneSettings::Scope::prune;
+  if (apply == Apply::yes) m_lease.emplace(context);
+  const PruneEvidence evidence = gather_prune_evidence(context);
+  m_plan = plan_prune(evidence, m_request.forget ? decide_forget(evidence) : decide(evidence), m_request.settings);
+}
+
+std::map<Digest, RetentionDecision> Pruner::decide(const PruneEvidence& evidence) const {
+  std::map<Digest, RetentionDecision> out;
+  if (!m_request.policy) return out;
+  std::map<std::string, std::map<Digest, RetentionCandidate>> series;
+  for (const auto& manifest : evidence.manifests) {
+    if (!m_request.series.empty() && manifest.series != m_request.series) continue;
+    auto [at, added] = series[manifest.series].emplace(
+        manifest.id, RetentionCandidate{manifest.id, manifest.cut_point, manifest.stored_at});
+    auto& candidate = at->second;
+    candidate.pinned = evidence.pinned.contains(manifest.id);
+    // Of two manifests of one snapshot the first one tells when it came to the store.
+    candidate.stored_at = std::min(candidate.stored_at, manifest.stored_at);
+  }
+  for (const auto& [name, by_id] : series) {
+    const auto policy = m_request.policy(name);
+    if (!policy) continue;
+    std::vector<RetentionCandidate> candidates;
+    for (const auto& [id, candidate] : by_id) candidates.push_back(candidate);
+    auto decisions = decide_retention(candidates, *policy, evidence.now);
+    for (std::size_t i = 0; i < candidates.size(); ++i) out[candidates[i].id] = std::move(decisions[i]);
+  }
+  return out;
+}
+
+std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& evidence) const {
+  std::map<Digest, RetentionDecision> out;
+  for (const auto& id : *m_request.forget) {
+    const auto found = std::find_if(evidence.manifests.begin(), evidence.manifests.end(),
+                                    [&](const auto& manifest) { return manifest.id == id; });
+    if (found == evidence.manifests.end()) {
+      throw Error(ErrorKind::not_found, fmt::format("unable to forget {}: no such snapshot", id.hex()));
+    }
+    if (evidence.pinned.contains(id)) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("unable to forget {} of series {}: it is pinned", id.short_hex(), quote(found->series)),
+                  fmt::format("to remove it after all: cairn unpin {}", id.short_hex()));
+    }
+    out[id] = {Verdict::remove, {"named"}};
+  }
+  return out;
+}
+
+std::string Pruner::removed_bytes(const std::string& key) {
+  const auto bytes = m_context.repository.store().get(key);
+  return bytes ? std::string{as_text(*bytes)} : std::string{};
+}
+
+std::vector<std::string> Pruner::write_marks() {
+  Mark mark;
+  mark.time = m_plan.mark_time;
+  mark.newest_object = m_plan.newest_object;
+  mark.packs = m_plan.marked_packs;
+  mark.seen = m_plan.staying_manifests;
+  for (const auto& key : m_plan.lost_manifests) mark.removed.push_back({key, {}});
+  std::vector<std::string> keys;
+  std::uint64_t bytes = 0;
+  for (const auto& key : m_plan.removed_manifests) {
+    check_interrupted();
+    mark.removed.push_back({key, removed_bytes(key)});
+    bytes += mark.removed.back().bytes.size();
+    if (bytes >= k_mark_bytes) {
+      keys.push_back(put_mark(m_context, mark));
+      mark.packs.clear();
+      mark.removed.clear();
+      bytes = 0;
+    }
+  }
+  if (!mark.packs.empty() || !mark.removed.empty()) keys.push_back(put_mark(m_context, mark));
+  return keys;
+}
+
+void Pruner::remove_all(const char* what, const std::vector<std::string>& keys) {
+  const std::string failure = remove_in_batches(m_context, what, keys);
+  if (!failure.empty()) throw Error(ErrorKind::failed, failure);
+}
+
+PruneResult Pruner::execute() {
+  if (!m_plan.stops.empty()) throw m_plan.stops.front();
+  PruneResult result;
+  if (m_plan.writes_mark()) result.marks_written = write_marks();
+  result.packs_marked = m_plan.marked_packs.size();
+  remove_all("removing snapshots", m_plan.removed_manifests);
+  result.manifests_removed = m_plan.removed_manifests.size();
+  std::vector<std::string> packs;
+  packs.reserve(m_plan.deleted_packs.size());
+  for (const auto& name : m_plan.deleted_packs) packs.push_back(layout::pack_key(name));
+  remove_all("deleting packs", packs);
+  result.packs_deleted = packs.size();
+  result.bytes_deleted = m_plan.freed_now.bytes;
+  // One by one where the order matters: what a batch did before it failed is not known.
+  for (const auto& key : m_plan.deleted_marks) remove_all("deleting marks", {key});
+  remove_all("deleting pending records", m_plan.deleted_pending);
+  return result;
+}
+
+namespace {
+
+// The marks of the newest run that removed a manifest which is either not listed, or listed with no later mark that saw
+// it: that run, or an undo of it, was cut short.
+std::vector<Repository::StoredMark> marks_to_undo(std::vector<Repository::StoredMark> marks,
+                                                  const std::map<std::string, ManifestInfo>& listed) {
+  std::map<std::string, Time> seen;
+  for (const auto& stored : marks) {
+    for (const auto& key : stored.mark.seen) {
+      auto& at = seen[key];
+      at = std::max(at, order_of(stored.mark));
+    }
+  }
+  std::optional<Time> newest;
+  for (const auto& stored : marks) {
+    const bool unsettled =
+        std::any_of(stored.mark.removed.begin(), stored.mark.removed.end(), [&](const Mark::Removed& removed) {
+          if (removed.bytes.empty()) return false;
+          if (!listed.contains(removed.key)) return true;
+          const auto found = seen.find(removed.key);
+          return found == seen.end() || found->second <= order_of(stored.mark);
+        });
+    if (unsettled) newest = std::max(newest.value_or(stored.mark.time), stored.mark.time);
+  }
+  std::erase_if(marks, [&](const auto& stored) { return !newest || stored.mark.time != *newest; });
+  return marks;
+}
+
+}  // namespace
+
+UndoResult undo_prune(Context& context, Apply apply) {
+  Repository& repository = context.repository;
+  ObjectStore& store = repository.store();
+  check_requirements(repository.descriptor().requirements, Operation::prune, store.describe());
+  std::optional<PruneLease> lease;
+  if (apply == Apply::yes) lease.emplace(context);
+
+  std::map<std::string, ManifestInfo> listed;
+  for (auto& info : repository.list_manifests()) listed.emplace(info.key, info);
+  const auto all_marks = repository.marks();
+  Time newest{};
+  for (const auto& stored : all_marks) newest = std::max({newest, stored.object.modified, order_of(stored.mark)});
+  const auto marks = marks_to_undo(all_marks, listed);
+  if (marks.empty()) {
+    throw Error(ErrorKind::not_found, fmt::format("unable to undo: no snapshot that a prune of {} removed is missing",
+                                                  quote(store.describe())));
+  }
+
+  const auto list_packs = [&] {
+    std::unordered_map<Digest, std::uint64_t, DigestHash> packs;
+    store.list(layout::k_packs, [&](const ObjectInfo& info) {
+      if (const auto name = layout::parse_pack_key(info.key)) packs.emplace(*name, info.size);
+      newest = std::max(newest, info.modified);
+    });
+    return packs;
+  };
+  auto packs = list_packs();
+  const auto lacking = [&](const Manifest& manifest) -> std::string {
+    for (const auto& ref : manifest.packs) {
+      const auto found = packs.find(ref.name);
+      if (found == packs.end()) return fmt::format("pack {} is gone", quote(layout::pack_key(ref.name)));
+      if (found->second != ref.size) return fmt::format("pack {} has another size", quote(layout::pack_key(ref.name)));
+    }
+    return {};
+  };
+
+  UndoResult result;
+  std::vector<std::pair<std::string, Manifest>> restored;
+  for (const auto& stored : marks) {
+    for (const auto& removed : stored.mark.removed) {
+      const bool there = listed.contains(removed.key);
+      if (removed.bytes.empty()) {
+        if (there) continue;
+        result.lost.push_back({removed.key, "it could not be read when it was set aside"});
+        continue;
+      }
+      try {
+        Manifest manifest = Manifest::parse(removed.bytes, removed.key);
+        std::string cause = lacking(manifest);
+        if (!cause.empty()) {
+          result.lost.push_back({removed.key, std::move(cause)});
+          continue;
+        }
+        if (apply == Apply::yes && !there) store.put(removed.key, ObjectBody::from_text(removed.bytes));
+        result.restored.push_back(removed.key);
+        restored.emplace_back(removed.key, std::move(manifest));
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        result.lost.push_back({removed.key, e.message()});
+      }
+    }
+  }
+  if (apply == Apply::no || restored.empty()) return result;
+
+  Mark mark;
+  for (const auto& info : repository.list_manifests()) {
+    mark.seen.push_back(info.key);
+    newest = std::max(newest, info.stored_at);
+  }
+  std::set<Digest> condemned;
+  for (const auto& [key, manifest] : restored) {
+    if (!std::binary_search(mark.seen.begin(), mark.seen.end(), key)) mark.seen.push_back(key);
+    for (const auto& ref : manifest.packs) condemned.insert(ref.name);
+  }
+  // Only what is condemned already: a pack that other snapshots share stays good for writers.
+  std::set<Digest> marked;
+  for (const auto& stored : all_marks) marked.insert(stored.mark.packs.begin(), stored.mark.packs.end());
+  std::set_intersection(condemned.begin(), condemned.end(), marked.begin(), marked.end(),
+                        std::back_inserter(mark.packs));
+  std::sort(mark.seen.begin(), mark.seen.end());
+  // After every mark there is, so that no removal record explains away what was put back.
+  mark.time = std::max(store.now(), newest + Nanoseconds{1});
+  mark.newest_object = newest;
+  put_mark(context, mark);
+
+  packs = list_packs();
+  for (const auto& [key, manifest] : restored) {
+    const std::string cause = lacking(manifest);
+    if (cause.empty()) continue;
+    std::erase(result.restored, key);
+    result.lost.push_back({key, cause + ": a prune was running at the same time"});
+  }
+  return result;
+}
+
+}  // namespace cairn

@@ -1,0 +1,425 @@
+#include "engine/prune_plan.hpp"
+
+#include "repo/layout.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+using namespace cairn;
+using namespace std::chrono_literals;
+using std::chrono::days;
+
+namespace {
+
+const Time k_now{days{20'000}};
+
+// Builds evidence in few words: packs and snapshots are called by short names, times are ages.
+struct Scene {
+  PruneEvidence evidence;
+  std::map<Digest, RetentionDecision> decisions;
+  PruneSettings settings;
+
+  Scene() {
+    evidence.now = k_now;
+    // So that the clock looks right: something was stored lately.
+    evidence.marks.push_back({"marks/recent", k_now - 1h, Mark{k_now - 1h, k_now - 1h, {}, {}, {}}});
+  }
+  static Digest digest(const std::string& name) { return sha256(name); }
+  static std::string key(const std::string& name) { return "snapshots/s/" + name; }
+
+  std::uint32_t pack(const std::string& name, Nanoseconds age = days{30}) {
+    evidence.packs.push_back({digest(name), true, 100, k_now - age});
+    return static_cast<std::uint32_t>(evidence.packs.size() - 1);
+  }
+  void snapshot(const std::string& name, std::vector<std::uint32_t> packs, const std::string& object = {}) {
+    PruneEvidence::StoredManifest manifest;
+    manifest.key = key(object.empty() ? name : object);
+    manifest.series = "s";
+    manifest.id = digest(name);
+    manifest.cut_point = k_now - 48h;
+    manifest.stored_at = k_now - 48h;
+    manifest.packs = std::move(packs);
+    evidence.manifests.push_back(std::move(manifest));
+  }
+  void remove(const std::string& name) { decisions[digest(name)] = {Verdict::remove, {"no rule keeps it"}}; }
+  Mark& mark(Nanoseconds age, const std::vector<std::string>& packs, std::vector<std::string> seen = {},
+             std::vector<std::string> removed = {}) {
+    Mark mark;
+    mark.time = k_now - age;
+    mark.newest_object = k_now - age - 1h;
+    for (const auto& name : packs) mark.packs.push_back(digest(name));
+    for (const auto& name : seen) mark.seen.push_back(key(name));
+    for (const auto& name : removed) mark.removed.push_back({key(name), "bytes"});
+    evidence.marks.push_back({fmt::format("marks/{:04}", evidence.marks.size()), k_now - age, std::move(mark)});
+    return evidence.marks.back().mark;
+  }
+  void pending(const std::string& run, Nanoseconds age, std::vector<std::uint32_t> packs) {
+    evidence.pending.push_back({fmt::format("pending/{}-{}", run, evidence.pending.size()), run, k_now - age, packs});
+  }
+  PrunePlan plan() const { return plan_prune(evidence, decisions, settings); }
+};
+
+std::vector<Digest> names(const std::vector<std::string>& packs) {
+  std::vector<Digest> out;
+  for (const auto& name : packs) out.push_back(Scene::digest(name));
+  return out;
+}
+
+bool stopped_by(const PrunePlan& plan, const std::string& text) {
+  return std::any_of(plan.stops.begin(), plan.stops.end(),
+                     [&](const Error& e) { return e.message().find(text) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("prune plan: packs of manifests are kept, others are marked, none is deleted at once") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.pack("loose");
+  scene.snapshot("a", {used});
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.marked_packs == names({"loose"}));
+  CHECK(plan.deleted_packs.empty());
+  CHECK(plan.staying_manifests == std::vector<std::string>{Scene::key("a")});
+  CHECK(plan.kept.packs == 1);
+  CHECK(plan.marked_now.bytes == 100);
+  CHECK(plan.mark_time == k_now);
+  CHECK(plan.newest_object == k_now - 1h);
+}
+
+TEST_CASE("prune plan: a pack younger than the grace is not marked") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("young", days{7} - 1s);
+  scene.pack("old", days{7});
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.marked_packs == names({"old"}));
+  CHECK(plan.young.packs == 1);
+}
+
+TEST_CASE("prune plan: a marked pack is deleted when the newest mark on it is older than the grace") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("ripe");
+  scene.pack("marked again");
+  scene.mark(days{9}, {"ripe", "marked again"}, {"a"});
+  scene.mark(days{3}, {"marked again"}, {"a"});
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.deleted_packs == names({"ripe"}));
+  CHECK(plan.marked_packs.empty());
+  CHECK(plan.waiting.packs == 1);
+  CHECK(plan.freed_now.bytes == 100);
+}
+
+TEST_CASE("prune plan: a mark's age is that of its object where its own time says more") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("loose");
+  scene.mark(days{9}, {"loose"});
+  scene.evidence.marks.back().modified = k_now - days{1};
+  CHECK(scene.plan().deleted_packs.empty());
+  CHECK(scene.plan().waiting.packs == 1);
+}
+
+TEST_CASE("prune plan: a mark older than what it saw is void, its packs are marked anew") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("loose");
+  scene.mark(days{9}, {"loose"}).newest_object = k_now - days{2};
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.deleted_packs.empty());
+  CHECK(plan.marked_packs == names({"loose"}));
+}
+
+TEST_CASE("prune plan: a marked pack that a manifest names is kept, and marked anew when its last manifest goes") {
+  Scene scene;
+  const auto shared = scene.pack("shared");
+  const auto own = scene.pack("own");
+  scene.snapshot("a", {shared, own});
+  scene.snapshot("b", {shared});
+  scene.mark(days{9}, {"own", "shared"});
+  CHECK(scene.plan().deleted_packs.empty());
+  CHECK(scene.plan().marked_packs.empty());
+  scene.remove("a");
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.removed_manifests == std::vector<std::string>{Scene::key("a")});
+  CHECK(plan.staying_manifests == std::vector<std::string>{Scene::key("b")});
+  CHECK(plan.deleted_packs.empty());
+  CHECK(plan.marked_packs == names({"own"}));
+}
+
+TEST_CASE("prune plan: two manifests of one id are one snapshot, keep the packs of both, and go together") {
+  Scene scene;
+  const auto first = scene.pack("first");
+  const auto second = scene.pack("second");
+  const auto other = scene.pack("other");
+  scene.snapshot("a", {first}, "a-1");
+  scene.snapshot("a", {second}, "a-2");
+  scene.snapshot("b", {other});
+  CHECK(scene.plan().marked_packs.empty());
+  REQUIRE(scene.plan().series.size() == 1);
+  CHECK(scene.plan().series[0].snapshots.size() == 2);
+  scene.remove("a");
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.removed_manifests == std::vector<std::string>{Scene::key("a-1"), Scene::key("a-2")});
+  CHECK(plan.marked_packs == names({"first", "second"}));
+}
+
+TEST_CASE("prune plan: the packs of a run stay while its newest pending record is younger than the grace") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  const auto early = scene.pack("early");
+  const auto late = scene.pack("late");
+  const auto dead = scene.pack("dead");
+  scene.pending("run1", days{10}, {early});
+  scene.pending("run1", days{1}, {late});
+  scene.pending("run2", days{8}, {dead});
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.marked_packs == names({"dead"}));
+  CHECK(plan.kept.packs == 3);
+  CHECK(plan.deleted_pending.empty());
+}
+
+TEST_CASE("prune plan: pending records go when their run's newest one is older than twice the grace") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pending("run1", days{20}, {});
+  scene.pending("run1", days{13}, {});
+  scene.pending("run2", days{14}, {});
+  CHECK(scene.plan().deleted_pending == std::vector<std::string>{"pending/run2-2"});
+}
+
+TEST_CASE("prune plan: a manifest that a mark saw and that is not there stops everything") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("loose");
+  scene.mark(days{9}, {"loose"}, {"a", "gone"});
+  CHECK(stopped_by(scene.plan(), "has shrunk: 'snapshots/s/gone'"));
+  SUBCASE("unless a later mark has its removal record") {
+    scene.mark(days{8}, {}, {"a"}, {"gone"});
+    CHECK(scene.plan().stops.empty());
+    CHECK(scene.plan().deleted_packs == names({"loose"}));
+  }
+  SUBCASE("an earlier removal record is of no use: it was put back since") {
+    scene.mark(days{10}, {}, {"a"}, {"gone"});
+    CHECK(stopped_by(scene.plan(), "has shrunk"));
+  }
+  SUBCASE("or it is given up by name: recorded as removed, and everything gets a new grace") {
+    scene.settings.set_aside = {Scene::key("gone")};
+    const PrunePlan plan = scene.plan();
+    CHECK(plan.stops.empty());
+    CHECK(plan.lost_manifests == std::vector<std::string>{Scene::key("gone")});
+    CHECK(plan.removed_manifests.empty());
+    CHECK(plan.deleted_packs.empty());
+    CHECK(plan.marked_packs == names({"loose"}));
+    CHECK(plan.writes_mark());
+  }
+}
+
+TEST_CASE("prune plan: the order of marks survives a clock that was wrong") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.mark(days{9}, {}, {"a", "gone"});
+  // This one removed it later, when the clock had gone back; it knew by the objects that it was later.
+  scene.mark(days{30}, {}, {"a"}, {"gone"}).newest_object = k_now - days{9};
+  CHECK(scene.plan().stops.empty());
+}
+
+TEST_CASE("prune plan: no manifest at all where there are packs stops, unless marks explain it") {
+  Scene scene;
+  scene.evidence.marks.clear();
+  scene.pack("loose");
+  CHECK(stopped_by(scene.plan(), "not one manifest"));
+  scene.mark(days{8}, {"loose"}, {}, {"last"});
+  CHECK(scene.plan().stops.empty());
+}
+
+TEST_CASE("prune plan: an empty store needs nothing") {
+  Scene scene;
+  scene.evidence.marks.clear();
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.empty());
+}
+
+TEST_CASE("prune plan: a pack that a snapshot needs and the listing lacks stops prune, not forget of that snapshot") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.evidence.packs[used].listed = false;
+  scene.snapshot("a", {used});
+  scene.snapshot("b", {});
+  CHECK(stopped_by(scene.plan(), "lacks '" + layout::pack_key(Scene::digest("used"))));
+  scene.remove("a");
+  CHECK(scene.plan().stops.empty());
+  scene.decisions.clear();
+  scene.settings.scope = PruneSettings::Scope::forget;
+  CHECK(scene.plan().stops.empty());
+}
+
+TEST_CASE("prune plan: a manifest that cannot be read stops, and can be set aside by name only") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("loose");
+  scene.mark(days{9}, {"loose"}, {"a"});
+  scene.evidence.unreadable.push_back({Scene::key("bad"), k_now - 48h, Error(ErrorKind::damaged, "torn")});
+  CHECK(stopped_by(scene.plan(), "'snapshots/s/bad' cannot be read as a manifest: torn"));
+  CHECK(scene.plan().stops[0].kind() == ErrorKind::damaged);
+  scene.settings.set_aside = {Scene::key("bad")};
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.removed_manifests == std::vector<std::string>{Scene::key("bad")});
+  // What it needed is not known, so nothing is deleted and every loose pack gets a new grace.
+  CHECK(plan.deleted_packs.empty());
+  CHECK(plan.marked_packs == names({"loose"}));
+}
+
+TEST_CASE("prune plan: only what is unreadable or lost can be set aside") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.settings.set_aside = {Scene::key("a")};
+  CHECK_THROWS_WITH_AS(scene.plan(), "unable to set manifest 'snapshots/s/a' aside: it can be read", Error);
+  scene.settings.set_aside = {Scene::key("typo")};
+  CHECK_THROWS_AS(scene.plan(), Error);
+}
+
+TEST_CASE("prune plan: a feature of prune that is not known stops") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.evidence.manifests[0].requires_prune = {"holds"};
+  CHECK(stopped_by(scene.plan(), "needs feature 'holds'"));
+}
+
+TEST_CASE(
+    "prune plan: a clock behind an object, or 30 days past all of them, deletes nothing until it is said to be right") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("loose", days{90});
+  SUBCASE("behind") {
+    scene.mark(days{8}, {"loose"});
+    scene.pack("from the future", -6s);
+    CHECK(stopped_by(scene.plan(), "before its newest object"));
+  }
+  SUBCASE("far past") {
+    scene.evidence.marks.clear();
+    scene.mark(days{31}, {"loose"});
+    for (auto& manifest : scene.evidence.manifests) manifest.stored_at = k_now - days{40};
+    scene.evidence.packs[used].modified = k_now - days{40};
+    CHECK(stopped_by(scene.plan(), "more than 30 days after"));
+  }
+  CHECK(scene.plan().deleted_packs == names({"loose"}));
+  scene.settings.clock_ok = true;
+  CHECK(scene.plan().stops.empty());
+}
+
+TEST_CASE("prune plan: a doubtful clock stops nothing where nothing would be deleted") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("from the future", -1h);
+  scene.pack("loose");
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.marked_packs == names({"loose"}));
+  // The mark that will be written says by itself that its time cannot be relied on.
+  CHECK(plan.mark_time < plan.newest_object);
+}
+
+TEST_CASE("prune plan: servers that differ by seconds make no void mark") {
+  Scene scene;
+  const auto used = scene.pack("used", -3s);
+  scene.snapshot("a", {used});
+  scene.pack("loose");
+  CHECK(scene.plan().mark_time == k_now + 3s);
+}
+
+TEST_CASE("prune plan: a grace below an hour needs exclusive use") {
+  Scene scene;
+  scene.settings.grace = 59min;
+  CHECK_THROWS_AS(scene.plan(), Error);
+  scene.settings.exclusive = true;
+  CHECK_NOTHROW(scene.plan());
+  scene.settings.exclusive = false;
+  scene.settings.grace = 1h;
+  CHECK_NOTHROW(scene.plan());
+}
+
+TEST_CASE("prune plan: marks go oldest first, when their packs are gone or marked anew and their grace is over twice") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("again");
+  scene.mark(days{20}, {"gone"}, {"a"});      // marks/0001: served
+  scene.mark(days{18}, {"again"}, {"a"});     // marks/0002: named by a newer one
+  scene.mark(days{13}, {"gone too"}, {"a"});  // marks/0003: too young
+  scene.mark(days{3}, {"again"}, {"a"});
+  CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0001", "marks/0002"});
+}
+
+TEST_CASE("prune plan: a mark stays while it is needed: for its pack, for those before it") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  const auto condemned = scene.pack("condemned");
+  // A writer was quicker than the mark: the pack is referenced, and condemned for ever.
+  scene.snapshot("a", {used, condemned});
+  scene.mark(days{20}, {"condemned"}, {"a"});
+  scene.mark(days{18}, {"gone"}, {"a"});
+  CHECK(scene.plan().deleted_marks.empty());
+}
+
+TEST_CASE("prune plan: a removal record stays while a mark that saw the manifest does") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("stuck");
+  // Written in one second: the order of names decides, and the removal record comes first.
+  scene.mark(days{20}, {}, {"a"}, {"x"});
+  scene.mark(days{20}, {"stuck"}, {"a", "x"});
+  scene.evidence.marks.back().mark.newest_object = scene.evidence.marks[1].mark.newest_object;
+  scene.mark(days{2}, {"stuck"}, {"a"});
+  SUBCASE("kept") {
+    CHECK(scene.plan().deleted_marks.empty());
+  }
+  SUBCASE("another record is as good") {
+    scene.mark(days{1}, {}, {"a"}, {"x"});
+    CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0001", "marks/0002"});
+  }
+}
+
+TEST_CASE("prune plan: forget removes and marks, and deletes nothing") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.pack("ripe");
+  scene.snapshot("a", {used});
+  scene.mark(days{20}, {"ripe"}, {"a"});
+  scene.mark(days{15}, {"gone"}, {"a"});
+  scene.pending("run", days{20}, {});
+  scene.remove("a");
+  scene.settings.scope = PruneSettings::Scope::forget;
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.removed_manifests.size() == 1);
+  CHECK(plan.marked_packs == names({"used"}));
+  CHECK(plan.deleted_packs.empty());
+  CHECK(plan.deleted_marks.empty());
+  CHECK(plan.deleted_pending.empty());
+  scene.settings.scope = PruneSettings::Scope::prune;
+  CHECK(stopped_by(scene.plan(), "would leave nothing of series 's'"));
+}

@@ -1,0 +1,420 @@
+#include "engine/pruner.hpp"
+
+#include "repo/layout.hpp"
+#include "store/local_store.hpp"
+#include "support/engine_fixture.hpp"
+#include "support/memory_store.hpp"
+#include "util/error.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+using namespace cairn::test;
+using namespace std::chrono_literals;
+using std::chrono::days;
+
+namespace {
+
+struct Killed : std::exception {};
+
+PruneRequest keep_last(std::uint32_t count) {
+  PruneRequest request;
+  request.policy = [count](const std::string& series) -> std::optional<RetentionPolicy> {
+    if (series == "busy") return std::nullopt;
+    RetentionPolicy policy;
+    policy.keep_last = count;
+    return policy;
+  };
+  return request;
+}
+
+PruneResult prune(EngineFixture& fixture, const PruneRequest& request) {
+  Pruner pruner{fixture.context, request, Apply::yes};
+  return pruner.execute();
+}
+
+ErrorKind kind_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    return e.kind();
+  }
+  throw std::runtime_error("no error");
+}
+
+// Three snapshots a, b, c of one series, a minute apart; each has a pack of its own, all share one.
+struct Scene {
+  explicit Scene(MemoryStore& store) : fixture(store) {
+    shared = fixture.put_pack({"shared"});
+    for (const char* name : {"a", "b", "c"}) {
+      const PackRef own = fixture.put_pack({name});
+      packs.push_back(layout::pack_key(own.name));
+      store.advance(1min);
+      Manifest manifest = EngineFixture::make_manifest("s", store.now(), {shared, own});
+      ids.push_back(manifest.id);
+      keys.push_back(fixture.repository.store_manifest(manifest));
+    }
+  }
+  EngineFixture fixture;
+  PackRef shared;
+  std::vector<std::string> packs;
+  std::vector<std::string> keys;
+  std::vector<Digest> ids;
+};
+
+// A snapshot of another series, so that the store does not look dead.
+void keep_busy(MemoryStore& store, EngineFixture& fixture) {
+  fixture.put_manifest("busy", store.now(), {});
+}
+
+}  // namespace
+
+TEST_CASE("pruner: retention removes snapshots at once and their packs one grace later") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  const PruneResult first = prune(fixture, keep_last(1));
+  CHECK(first.manifests_removed == 2);
+  CHECK(first.packs_marked == 2);
+  CHECK(first.packs_deleted == 0);
+  CHECK(store.keys(layout::k_snapshots) == std::vector<std::string>{scene.keys[2]});
+  CHECK(store.keys(layout::k_packs).size() == 4);
+  CHECK_FALSE(store.has(layout::k_lease));
+
+  store.advance(days{6});
+  CHECK(prune(fixture, keep_last(1)).packs_deleted == 0);
+  store.advance(days{1} + 1min);
+  const PruneResult last = prune(fixture, keep_last(1));
+  CHECK(last.packs_deleted == 2);
+  CHECK(last.marks_written.empty());
+  CHECK(store.has(scene.packs[2]));
+  CHECK(store.has(layout::pack_key(scene.shared.name)));
+  CHECK(store.keys(layout::k_packs).size() == 2);
+
+  store.advance(days{8});
+  keep_busy(store, fixture);
+  prune(fixture, keep_last(1));
+  CHECK(store.keys(layout::k_marks).empty());
+}
+
+TEST_CASE("pruner: a plan alone changes nothing and takes no lease") {
+  MemoryStore store;
+  Scene scene{store};
+  store.advance(days{8});
+  const auto before = store.keys();
+  store.on_call = [](const std::string& operation, const std::string& key) {
+    if (operation == "put" || operation == "remove") FAIL(operation << " " << key);
+  };
+  const Pruner pruner{scene.fixture.context, keep_last(1), Apply::no};
+  CHECK(pruner.plan().removed_manifests.size() == 2);
+  REQUIRE(pruner.plan().series.size() == 1);
+  for (const auto& snapshot : pruner.plan().series[0].snapshots) CHECK_FALSE(snapshot.decision.reasons.empty());
+  CHECK(store.keys() == before);
+}
+
+TEST_CASE("pruner: a run that ends at any call leaves a store that the next run completes") {
+  // What is left in the end, whatever happened on the way.
+  const auto final_state = [](MemoryStore& store, Scene& scene) {
+    CHECK(store.has(scene.keys[2]));
+    CHECK(store.has(scene.packs[2]));
+    CHECK(store.has(layout::pack_key(scene.shared.name)));
+    CHECK(store.keys(layout::k_snapshots + std::string{"s/"}).size() == 1);
+    CHECK(store.keys(layout::k_packs).size() == 2);
+  };
+  int killed = 0;
+  for (const int phase : {1, 2, 3}) {
+    for (int at = 0;; ++at) {
+      MemoryStore store;
+      Scene scene{store};
+      auto& fixture = scene.fixture;
+      int calls = 0;
+      bool died = false;
+      const auto run = [&](int which) {
+        if (which == phase) {
+          store.on_call = [&](const std::string&, const std::string&) {
+            if (calls++ >= at) throw Killed{};  // and nothing works any more for this process
+          };
+        }
+        try {
+          prune(fixture, keep_last(1));
+        } catch (const Killed&) {
+          died = true;
+        }
+        store.on_call = nullptr;
+        // Every snapshot that is listed has its packs.
+        for (const auto& info : fixture.repository.list_manifests()) {
+          for (const auto& ref : fixture.repository.load_manifest(info).packs) {
+            CHECK(store.has(layout::pack_key(ref.name)));
+          }
+        }
+        store.erase(layout::k_lease);
+      };
+      store.advance(days{8});
+      run(1);
+      prune(fixture, keep_last(1));
+      store.advance(days{8});
+      keep_busy(store, fixture);
+      run(2);
+      prune(fixture, keep_last(1));
+      store.advance(days{15});
+      keep_busy(store, fixture);
+      run(3);
+      prune(fixture, keep_last(1));
+      final_state(store, scene);
+      CAPTURE(phase);
+      CAPTURE(at);
+      CHECK(store.keys(layout::k_marks).empty());
+      if (!died) break;
+      ++killed;
+    }
+  }
+  MESSAGE(killed << " runs ended early, all completed");
+  CHECK(killed >= 36);
+}
+
+TEST_CASE("pruner: stops are thrown before anything changes") {
+  MemoryStore store;
+  Scene scene{store};
+  store.put("snapshots/s/README", ObjectBody::from_text("not a manifest"));
+  store.overwrite(scene.keys[0], "{}");
+  store.advance(days{8});
+  Pruner pruner{scene.fixture.context, keep_last(1), Apply::yes};
+  CHECK(pruner.plan().stops.size() == 2);
+  const auto before = store.keys();
+  CHECK(kind_of([&] { pruner.execute(); }) == ErrorKind::damaged);
+  CHECK(store.keys() == before);
+}
+
+TEST_CASE("pruner: what is set aside goes with its bytes in the mark") {
+  MemoryStore store;
+  Scene scene{store};
+  store.overwrite(scene.keys[0], "{torn");
+  store.advance(days{8});
+  PruneRequest request = keep_last(3);
+  request.settings.set_aside = {scene.keys[0]};
+  prune(scene.fixture, request);
+  CHECK_FALSE(store.has(scene.keys[0]));
+  const auto marks = scene.fixture.repository.marks();
+  REQUIRE(marks.size() == 1);
+  REQUIRE(marks[0].mark.removed.size() == 1);
+  CHECK(marks[0].mark.removed[0].bytes == "{torn");
+  CHECK(scene.fixture.repository.list_snapshots().size() == 2);
+}
+
+TEST_CASE("pruner: a listing that lags behind deletes nothing that a snapshot needs") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  const PackRef loose = fixture.put_pack({"loose"});
+  store.advance(days{8});
+  prune(fixture, keep_last(3));  // marks the loose pack, having seen all three
+  store.advance(days{8});
+  keep_busy(store, fixture);
+  store.hide(scene.keys[1]);
+  {
+    Pruner pruner{fixture.context, keep_last(3), Apply::yes};
+    CHECK(kind_of([&] { pruner.execute(); }) == ErrorKind::failed);
+  }
+  CHECK(store.has(layout::pack_key(loose.name)));
+  CHECK(store.has(scene.packs[1]));
+  store.show_all();
+  CHECK(prune(fixture, keep_last(3)).packs_deleted == 1);
+  CHECK(store.has(scene.packs[1]));
+}
+
+TEST_CASE("pruner: only the series that is named is subject to retention") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  fixture.put_manifest("other", store.now() - 1min, {});
+  fixture.put_manifest("other", store.now(), {});
+  store.advance(days{8});
+  PruneRequest request = keep_last(1);
+  request.series = "other";
+  CHECK(prune(fixture, request).manifests_removed == 1);
+  CHECK(fixture.repository.list_snapshots("s").size() == 3);
+}
+
+TEST_CASE("pruner: pinned snapshots are kept by retention and refused by forget") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  fixture.repository.set_pin(scene.ids[0], true);
+  store.advance(days{8});
+  PruneRequest request;
+  request.forget = std::vector{scene.ids[0]};
+  CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::usage);
+  CHECK(prune(fixture, keep_last(1)).manifests_removed == 1);
+  CHECK(store.has(scene.keys[0]));
+  fixture.repository.set_pin(scene.ids[0], false);
+  CHECK(prune(fixture, request).manifests_removed == 1);
+  CHECK_FALSE(store.has(scene.keys[0]));
+  CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::not_found);
+}
+
+TEST_CASE("pruner: forget may take the last snapshot of a series, and prune goes on after it") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  PruneRequest request;
+  request.forget = scene.ids;
+  CHECK(prune(fixture, request).packs_marked == 4);
+  CHECK(store.keys(layout::k_snapshots).empty());
+  store.advance(days{8});
+  CHECK(prune(fixture, keep_last(1)).packs_deleted == 4);
+  CHECK(store.keys(layout::k_packs).empty());
+}
+
+TEST_CASE("pruner: a lease that is held means busy, an old one is replaced, a store without conditions has none") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  {
+    const Pruner first{fixture.context, keep_last(3), Apply::yes};
+    CHECK(store.has(layout::k_lease));
+    CHECK(kind_of([&] { prune(fixture, keep_last(3)); }) == ErrorKind::busy);
+    CHECK_NOTHROW((Pruner{fixture.context, keep_last(3), Apply::no}));
+    store.advance(61min);
+    CHECK_NOTHROW(prune(fixture, keep_last(3)));
+  }
+  MemoryStore plain;
+  plain.set_create_only(false);
+  Scene without{plain};
+  const Pruner first{without.fixture.context, keep_last(3), Apply::yes};
+  CHECK_FALSE(plain.has(layout::k_lease));
+  CHECK_NOTHROW(prune(without.fixture, keep_last(3)));
+}
+
+TEST_CASE("pruner: undo puts back what the newest run removed, and it stays there") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  CHECK(kind_of([&] { undo_prune(fixture.context, Apply::yes); }) == ErrorKind::not_found);
+  prune(fixture, keep_last(1));
+  CHECK(undo_prune(fixture.context, Apply::no).restored.size() == 2);
+  CHECK(store.keys(layout::k_snapshots).size() == 1);
+  const UndoResult undone = undo_prune(fixture.context, Apply::yes);
+  CHECK(undone.restored.size() == 2);
+  CHECK(undone.lost.empty());
+  CHECK(fixture.repository.list_snapshots().size() == 3);
+  CHECK(kind_of([&] { undo_prune(fixture.context, Apply::yes); }) == ErrorKind::not_found);
+  // Marked for longer than the grace, but referenced.
+  store.advance(days{8});
+  keep_busy(store, fixture);
+  CHECK(prune(fixture, keep_last(3)).packs_deleted == 0);
+  // The old removal record does not explain a listing that lacks it now.
+  store.hide(scene.keys[0]);
+  {
+    Pruner pruner{fixture.context, keep_last(3), Apply::yes};
+    CHECK(pruner.plan().stops.size() == 1);
+  }
+  store.show_all();
+  // Removed once more, they are gone after one grace, and marks that are left of all this do not mind.
+  CHECK(prune(fixture, keep_last(1)).manifests_removed == 2);
+  store.advance(days{8});
+  keep_busy(store, fixture);
+  CHECK(prune(fixture, keep_last(1)).packs_deleted == 2);
+  store.advance(days{15});
+  keep_busy(store, fixture);
+  prune(fixture, keep_last(1));
+  CHECK(store.keys(layout::k_marks).empty());
+}
+
+TEST_CASE("pruner: undo ends at any call, and the next one completes it") {
+  int killed = 0;
+  for (int at = 0;; ++at) {
+    MemoryStore store;
+    Scene scene{store};
+    auto& fixture = scene.fixture;
+    store.advance(days{8});
+    prune(fixture, keep_last(1));
+    int calls = 0;
+    store.on_call = [&](const std::string&, const std::string&) {
+      if (calls++ >= at) throw Killed{};
+    };
+    bool died = false;
+    try {
+      undo_prune(fixture.context, Apply::yes);
+    } catch (const Killed&) {
+      died = true;
+    }
+    store.on_call = nullptr;
+    store.erase(layout::k_lease);
+    if (!died) break;
+    ++killed;
+    try {
+      undo_prune(fixture.context, Apply::yes);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::not_found);  // it had come to its end
+    }
+    CHECK(fixture.repository.list_snapshots().size() == 3);
+    store.hide(scene.keys[0]);
+    CHECK_FALSE((Pruner{fixture.context, keep_last(3), Apply::no}).plan().stops.empty());
+  }
+  MESSAGE(killed << " undos ended early, all completed");
+  CHECK(killed > 10);
+}
+
+TEST_CASE("pruner: undo tells what is lost") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  prune(fixture, keep_last(1));
+  store.erase(scene.packs[0]);
+  const UndoResult undone = undo_prune(fixture.context, Apply::yes);
+  CHECK(undone.restored == std::vector<std::string>{scene.keys[1]});
+  REQUIRE(undone.lost.size() == 1);
+  CHECK(undone.lost[0].key == scene.keys[0]);
+  CHECK(undone.lost[0].cause.find("is gone") != std::string::npos);
+}
+
+TEST_CASE("pruner: many removed manifests are spread over several marks, which undo takes together") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  // A tag of a few MiB makes each manifest large.
+  std::vector<Digest> ids;
+  for (int i = 0; i < 4; ++i) {
+    Manifest manifest = EngineFixture::make_manifest("s", store.now() + i * 1min, {});
+    Record record = manifest.record;
+    record.tags["note"] = std::string(25U << 20, 'x');
+    manifest = Manifest::make(record, manifest.facts, manifest.root, {});
+    ids.push_back(manifest.id);
+    fixture.repository.store_manifest(manifest);
+  }
+  store.advance(days{8});
+  PruneRequest request;
+  request.forget = std::vector(ids.begin(), ids.end());
+  CHECK(prune(fixture, request).marks_written.size() == 2);
+  CHECK(undo_prune(fixture.context, Apply::yes).restored.size() == 4);
+}
+
+TEST_CASE("pruner: two phases on a directory store, with no grace and exclusive use") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  EngineFixture fixture{store};
+  const PackRef shared = fixture.put_pack({"shared"});
+  const Time start = store.now();
+  for (int i = 0; i < 3; ++i) {
+    const PackRef own = fixture.put_pack({std::to_string(i)});
+    fixture.put_manifest("s", start - 3min + i * 1min, {shared, own});
+  }
+  PruneRequest request = keep_last(1);
+  request.settings.grace = Nanoseconds{0};
+  CHECK(kind_of([&] { Pruner(fixture.context, request, Apply::no); }) == ErrorKind::usage);
+  request.settings.exclusive = true;
+  CHECK(prune(fixture, request).packs_marked == 2);
+  CHECK(prune(fixture, request).packs_deleted == 2);
+  const auto left = fixture.repository.list_manifests();
+  REQUIRE(left.size() == 1);
+  for (const auto& ref : fixture.repository.load_manifest(left[0]).packs) {
+    CHECK(store.head(layout::pack_key(ref.name)).has_value());
+  }
+}
