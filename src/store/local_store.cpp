@@ -268,7 +268,7 @@ UniqueFd LocalStore::parent_for_writing(const std::string& key) {
 }
 
 std::string LocalStore::temporary_holding(int parent, const std::string& key, const ObjectBody& body) {
-  const std::string name = std::string{k_temporary_prefix} + random_name();
+  std::string name = std::string{k_temporary_prefix} + random_name();
   const fs::path path = m_root / key;
   UniqueFd fd{::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666)};
   if (!fd) throw_errno("create", path.native(), errno);

@@ -53,7 +53,7 @@ std::optional<std::string> read_settings_file(const std::string& path) {
   return std::string{as_text(*bytes)};
 }
 
-AwsEnvironment::AwsEnvironment(const EnvironmentLookup& environment, std::optional<std::string> profile,
+AwsEnvironment::AwsEnvironment(const EnvironmentLookup& environment, const std::optional<std::string>& profile,
                                const FileReader& read)
     : m_environment(environment), m_explicit_profile(profile.has_value()) {
   const auto named = variable("AWS_PROFILE");

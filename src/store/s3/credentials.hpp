@@ -29,7 +29,8 @@ class AwsEnvironment {
  public:
   // profile: the one that the user named for this store. It must exist then, and beats keys in the environment; one
   // named by AWS_PROFILE must exist too, but keys in the environment beat it. Throws Error(usage).
-  AwsEnvironment(const EnvironmentLookup& environment, std::optional<std::string> profile, const FileReader& read);
+  AwsEnvironment(const EnvironmentLookup& environment, const std::optional<std::string>& profile,
+                 const FileReader& read);
 
   // The keys. Throws Error(usage): none found, half a pair, or a profile that gets its keys in a way that this program
   // does not know. No message shows a key.

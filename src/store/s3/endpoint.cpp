@@ -89,7 +89,8 @@ Endpoint parse_endpoint(std::string_view text) {
 }
 
 Location locate(const S3Url& url, const StoreAddress& address, const AwsEnvironment& aws) {
-  const auto first = [](std::optional<std::string> a, std::optional<std::string> b, std::optional<std::string> c) {
+  const auto first = [](const std::optional<std::string>& a, const std::optional<std::string>& b,
+                        const std::optional<std::string>& c) {
     return a ? a : b ? b : c;
   };
   Location out;

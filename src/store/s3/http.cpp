@@ -139,7 +139,7 @@ using HeaderList = std::unique_ptr<curl_slist, ListDeleter>;
 void add_header(HeaderList& list, const std::string& line) {
   curl_slist* extended = curl_slist_append(list.get(), line.c_str());
   if (extended == nullptr) throw std::bad_alloc{};
-  list.release();
+  static_cast<void>(list.release());  // the same list, longer
   list.reset(extended);
 }
 
@@ -269,7 +269,7 @@ class HttpClient::Handle {
 
   static HeaderList header_list(const HttpRequest& request) {
     HeaderList list;
-    for (const auto& [name, value] : request.headers) add_header(list, name + ": " + value);
+    for (const auto& [name, value] : request.headers) add_header(list, fmt::format("{}: {}", name, value));
     // Names without a value take away what libcurl would add by itself.
     add_header(list, "Expect:");
     add_header(list, "Transfer-Encoding:");

@@ -86,7 +86,7 @@ ProfileFile parse_profile_file(std::string_view text, ProfileFileKind kind, std:
     const std::string name = lower_case(trim(content.substr(0, equals)));
     const std::string value{trim(without_comment(content.substr(equals + 1)))};
     if (!nested) block = name;
-    if (current != nullptr) (*current)[nested ? block + "." + name : name] = value;
+    if (current != nullptr) (*current)[nested ? fmt::format("{}.{}", block, name) : name] = value;
   }
   return file;
 }

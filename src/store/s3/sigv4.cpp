@@ -74,7 +74,7 @@ std::string canonical_query(const Pairs& query) {
   std::string out;
   for (const auto& [name, value] : encoded) {
     if (!out.empty()) out += '&';
-    out += name + "=" + value;
+    out.append(name).append("=").append(value);
   }
   return out;
 }
@@ -91,7 +91,9 @@ std::string signed_headers(const Pairs& headers) {
 std::string canonical_request(const SignableRequest& request) {
   std::string out = request.method + "\n" + uri_encode(request.path, Slash::keep) + "\n";
   out += canonical_query(request.query) + "\n";
-  for (const auto& [name, value] : canonical_headers(request.headers)) out += name + ":" + value + "\n";
+  for (const auto& [name, value] : canonical_headers(request.headers)) {
+    out.append(name).append(":").append(value).append("\n");
+  }
   out += "\n" + signed_headers(request.headers) + "\n" + request.payload_hash;
   return out;
 }
