@@ -76,7 +76,8 @@ struct Item {
   std::vector<LocalPart> reuse;                // else: where the unchanged content is
   std::deque<PreviousEntries::Part> previous;  // parts of the previous version that were looked at in vain
   WholeFile content;
-  std::string failure;  // the source could not be read
+  std::string failure;    // the source could not be read
+  bool vanished = false;  // because it is not there any more: no problem, as if the walk had begun a moment later
 };
 
 class Run {
@@ -254,6 +255,7 @@ void Run::run_batch(std::vector<Item>& batch) const {
       item.content = read_whole_file(*item.source.content, item.source.entry, k_small_file);
     } catch (const SourceError& e) {
       item.failure = e.message();
+      item.vanished = e.kind() == ErrorKind::not_found;
     }
   }
 }
@@ -307,6 +309,10 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
 }
 
 void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
+  if (item.vanished) {
+    m_dropped.insert(item.source.entry.path);
+    return;
+  }
   if (!item.failure.empty()) {
     drop(item.source.entry.path, item.failure);
     return;
@@ -363,10 +369,17 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
     }
     end_entry(entry, spool);
   } catch (const SourceError& e) {
-    // One file of a tree: the rest goes on. The one file that was asked for: the end.
-    if (m_request.single_file) throw;
+    // One file of a tree: the rest goes on. The one file that was asked for: the end, a failure even where it vanished.
+    if (m_request.single_file) {
+      if (e.kind() == ErrorKind::not_found) throw SourceError(ErrorKind::failed, e.message(), e.hint());
+      throw;
+    }
     spool.drop_parts();
-    drop(entry.path, e.message());
+    if (e.kind() == ErrorKind::not_found) {
+      m_dropped.insert(entry.path);
+    } else {
+      drop(entry.path, e.message());
+    }
   }
 }
 

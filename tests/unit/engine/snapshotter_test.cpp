@@ -118,6 +118,76 @@ TEST_CASE("a snapshot reads back as it was") {
   CHECK(checked.bytes_verified == 12'000'009);
 }
 
+TEST_CASE("a file that vanishes after the walk is left out without a problem, what links to it is one") {
+  // Removes files between the walk and their reading.
+  class Vanishing : public DirectorySource {
+   public:
+    explicit Vanishing(const DirectoryOptions& options) : DirectorySource(options), m_root(options.path) {}
+    std::optional<SourceItem> next() override {
+      auto item = DirectorySource::next();
+      if (item && item->entry.path.starts_with("gone")) fs::remove(m_root / item->entry.path);
+      return item;
+    }
+
+   private:
+    fs::path m_root;
+  };
+  Snapshots t;
+  write(t.source / "gone-large", noise(9'000'000, 1));
+  write(t.source / "gone-small", "x");
+  write(t.source / "stays", "y");
+  const auto take = [&] {
+    DirectoryOptions all;
+    all.path = t.source;
+    Vanishing tree{all};
+    auto context = t.context();
+    SnapshotRequest tree_request;
+    tree_request.series = "s";
+    return take_snapshot(context, tree, tree_request);
+  };
+  const auto result = take();
+  CHECK_FALSE(result.incomplete);
+  CHECK(t.read_back(result.id) == std::map<std::string, std::string>{{"stays", "y"}});
+
+  write(t.source / "gone", "x");
+  // The third name keeps it a file of several names when the walk gets to the second.
+  fs::create_hard_link(t.source / "gone", t.source / "link");
+  fs::create_hard_link(t.source / "gone", t.source / "zz-third");
+  const auto linked = take();
+  CHECK(linked.incomplete);
+  REQUIRE(linked.problems.size() == 2);
+  CHECK(linked.problems[0].path == "link");
+  CHECK(linked.problems[1].path == "zz-third");
+
+  // The one file that was asked for is another matter.
+  write(t.source / "gone", "x");
+  class VanishingFile : public DirectorySource {
+   public:
+    explicit VanishingFile(const DirectoryOptions& options) : DirectorySource(options), m_path(options.path) {}
+    std::optional<SourceItem> next() override {
+      auto item = DirectorySource::next();
+      fs::remove(m_path);
+      return item;
+    }
+
+   private:
+    fs::path m_path;
+  };
+  DirectoryOptions options;
+  options.path = t.source / "gone";
+  VanishingFile from{options};
+  auto c = t.context();
+  SnapshotRequest request;
+  request.series = "s";
+  request.single_file = true;
+  try {
+    take_snapshot(c, from, request);
+    FAIL("a snapshot of nothing");
+  } catch (const SourceError& e) {
+    CHECK(e.kind() == ErrorKind::failed);
+  }
+}
+
 TEST_CASE("an unchanged source stores nothing but a manifest") {
   Snapshots t;
   write(t.source / "large", noise(9'000'000, 1));
