@@ -1,0 +1,86 @@
+"""What the acceptance tests share: running the program in a directory of its own."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+
+class Cairn:
+    """The program under test with a private cache and no configuration."""
+
+    def __init__(self, binary: str, home: pathlib.Path):
+        self.binary = os.path.abspath(binary)
+        self.home = home
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "CAIRN_CACHE_DIR": str(home / "cache"),
+            "TMPDIR": str(home),
+        }
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+
+    def start(self, *args: str, **kwargs) -> subprocess.Popen:
+        return subprocess.Popen(
+            [self.binary, *map(str, args)], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs
+        )
+
+    def run(self, *args, expect: int | None = 0) -> subprocess.CompletedProcess:
+        done = subprocess.run([self.binary, *map(str, args)], env=self.environment, capture_output=True)
+        if expect is not None and done.returncode != expect:
+            raise AssertionError(
+                f"cairn {' '.join(map(str, args))}: exit {done.returncode}, expected {expect}\n"
+                f"{done.stdout.decode(errors='replace')}{done.stderr.decode(errors='replace')}"
+            )
+        return done
+
+    def json(self, *args, expect: int = 0) -> dict:
+        return json.loads(self.run("--json", *args, expect=expect).stdout)
+
+
+class Workspace:
+    """A temporary directory that is gone afterwards."""
+
+    def __init__(self, name: str):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"cairn-{name}-", dir=os.environ.get("CAIRN_TEST_DIR")))
+
+    def __enter__(self) -> pathlib.Path:
+        return self.path
+
+    def __exit__(self, *_):
+        subprocess.run(["chmod", "-R", "u+rwX", str(self.path)], check=False)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def check(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)
+
+
+def tree_differences(left: pathlib.Path, right: pathlib.Path) -> str:
+    done = subprocess.run(
+        ["rsync", "-naHAXc", "-@-1", "--numeric-ids", "--delete", "--itemize-changes", f"{left}/", f"{right}/"],
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode(errors="replace")
+
+
+def store_bytes(store: pathlib.Path, below: str = "packs") -> int:
+    return sum(p.stat().st_size for p in (store / below).rglob("*") if p.is_file())
+
+
+def main(run) -> None:
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} CAIRN-BINARY [ARG...]")
+    try:
+        run(sys.argv[1], sys.argv[2:])
+    except AssertionError as failure:
+        print(f"FAILED: {failure}", file=sys.stderr)
+        sys.exit(1)
+    print("passed")

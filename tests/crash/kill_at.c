@@ -1,0 +1,61 @@
+// Ends the process at its Nth call that changes a file system's names or durability: LD_PRELOAD=kill_at.so with
+// KILL_AT=N and KILL_SIGNAL=number. KILL_WHEN: "before" the
+// call (the default) or "after" it took effect. With
+// KILL_COUNT=FILE the number of calls is written there at exit.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static atomic_int calls;
+
+static void at_exit(void) __attribute__((destructor));
+static void at_exit(void) {
+  const char *path = getenv("KILL_COUNT");
+  if (path == NULL) return;
+  FILE *out = fopen(path, "w");
+  if (out == NULL) return;
+  fprintf(out, "%d\n", atomic_load(&calls));
+  fclose(out);
+}
+
+static int is_now(int number, const char *when) {
+  const char *at = getenv("KILL_AT");
+  const char *wanted = getenv("KILL_WHEN");
+  return at != NULL && atoi(at) == number && strcmp(wanted == NULL ? "before" : wanted, when) == 0;
+}
+
+static void end_now(void) {
+  const char *signal_text = getenv("KILL_SIGNAL");
+  kill(getpid(), signal_text == NULL ? SIGKILL : atoi(signal_text));
+}
+
+#define WRAP(name, parameters, arguments)                                  \
+  int name parameters {                                                    \
+    static int(*real) parameters;                                          \
+    if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name);           \
+    const int number = atomic_fetch_add(&calls, 1) + 1;                    \
+    if (is_now(number, "before")) end_now();                               \
+    const int result = real arguments;                                     \
+    if (is_now(number, "after")) end_now();                                \
+    return result;                                                         \
+  }
+
+WRAP(fsync, (int fd), (fd))
+WRAP(fdatasync, (int fd), (fd))
+WRAP(syncfs, (int fd), (fd))
+WRAP(rename, (const char *a, const char *b), (a, b))
+WRAP(renameat, (int x, const char *a, int y, const char *b), (x, a, y, b))
+WRAP(renameat2, (int x, const char *a, int y, const char *b, unsigned f), (x, a, y, b, f))
+WRAP(link, (const char *a, const char *b), (a, b))
+WRAP(linkat, (int x, const char *a, int y, const char *b, int f), (x, a, y, b, f))
+WRAP(unlink, (const char *a), (a))
+WRAP(unlinkat, (int x, const char *a, int f), (x, a, f))
+WRAP(mkdir, (const char *a, mode_t m), (a, m))
+WRAP(mkdirat, (int x, const char *a, mode_t m), (x, a, m))
