@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -94,7 +95,9 @@ class Run {
 
  private:
   SnapshotResult take_whole();
-  void choose_previous();
+  void find_previous();
+  void choose_packs();
+  void lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided);
   void lean_on(const PackRef& ref);
   void index_packs();
   void capture(ChunkStore& store, EntrySpool& spool);
@@ -118,7 +121,7 @@ class Run {
   DedupIndex m_index;
   CommitProtocol m_protocol;
   LeanSet m_lean;
-  std::optional<SnapshotInfo> m_previous_info;
+  std::vector<ManifestInfo> m_manifests;  // newest first
   std::optional<Manifest> m_previous;
   std::unique_ptr<PreviousEntries> m_entries;
   std::uint64_t m_pack_target = 0;
@@ -129,31 +132,34 @@ class Run {
   std::uint64_t m_expected = 0;
 };
 
-// The series' newest snapshot, and which of its packs, and of earlier runs that were interrupted, this one leans on.
-void Run::choose_previous() {
-  const auto snapshots = m_context.repository.list_snapshots(m_request.series);
-  for (const auto& snapshot : snapshots) {
-    if (!m_previous_info || m_previous_info->record.cut_point < snapshot.record.cut_point) m_previous_info = snapshot;
-  }
-  if (m_previous_info) {
-    const Facts& facts = m_previous_info->facts;
-    if (m_request.series_defaulted && (facts.host != m_context.host || facts.kind != m_source.kind() ||
-                                       facts.source != m_source.location())) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("unable to use {} as the series: its newest snapshot is of the {} {} on {}",
-                              quote(m_request.series), facts.kind, quote(facts.source), quote(facts.host)),
-                  "name the series with --series NAME");
-    }
+// The series' newest manifest that can be read. A damaged one costs deduplication against it, nothing else.
+void Run::find_previous() {
+  m_manifests = m_context.repository.list_manifests();
+  std::stable_sort(m_manifests.begin(), m_manifests.end(),
+                   [](const ManifestInfo& a, const ManifestInfo& b) { return a.name.cut_point > b.name.cut_point; });
+  for (const auto& info : m_manifests) {
+    if (info.name.series != m_request.series) continue;
     try {
-      m_previous = m_context.repository.load_manifest(m_previous_info->object);
+      m_previous = m_context.repository.load_manifest(info);
+      break;
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
-      if (e.kind() != ErrorKind::damaged) throw;
-      m_context.reporter.warning(fmt::format("{}; everything is stored again", e.message()));
+      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found) throw;
+      m_context.reporter.warning(fmt::format("{}; it is left out of account", e.message()));
     }
   }
+  if (!m_previous || !m_request.series_defaulted) return;
+  const Facts& facts = m_previous->facts;
+  if (facts.host == m_context.host && facts.kind == m_source.kind() && facts.source == m_source.location()) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("unable to use {} as the series: its newest snapshot is of the {} {} on {}",
+                          quote(m_request.series), facts.kind, quote(facts.source), quote(facts.host)),
+              "name the series with --series NAME");
+}
 
+// Which packs of the previous snapshot, of interrupted runs and of other series this one leans on.
+void Run::choose_packs() {
   m_expected = m_source.estimate();
   if (m_expected == 0 && m_previous) m_expected = m_previous->record.stats.bytes;
   m_pack_target = pack_target_for(m_expected);
@@ -173,8 +179,35 @@ void Run::choose_previous() {
       }
     }
   }
-  for (const auto& ref : m_protocol.adoptable()) lean_on(ref);
+  // What the policy decided about the previous snapshot's packs stands.
+  std::unordered_set<Digest, DigestHash> decided;
+  if (m_previous) {
+    for (const auto& ref : m_previous->packs) decided.insert(ref.logical_id);
+  }
+  for (const auto& ref : m_protocol.adoptable()) {
+    if (!decided.contains(ref.logical_id)) lean_on(ref);
+  }
+  lean_on_other_series(decided);
   index_packs();
+}
+
+// The newest snapshot of each other series, as far as this host has its manifest and directories at hand.
+void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided) {
+  std::set<std::string> seen_series{m_request.series};
+  std::uint64_t chunks = 0;
+  for (const auto& info : m_manifests) {
+    if (!seen_series.insert(info.name.series).second) continue;
+    const auto manifest = m_context.repository.cached_manifest(info);
+    if (!manifest) continue;
+    for (const auto& ref : manifest->packs) {
+      if (decided.contains(ref.logical_id)) continue;
+      const auto directory = m_context.repository.cached_directory(ref);
+      if (!directory) continue;
+      chunks += directory->chunk_count();
+      if (chunks > k_index_entries / 2) return;
+      lean_on(ref);
+    }
+  }
 }
 
 void Run::lean_on(const PackRef& ref) {
@@ -459,7 +492,8 @@ SnapshotResult Run::take() {
 
 SnapshotResult Run::take_whole() {
   const Time began = m_started;
-  choose_previous();
+  find_previous();
+  choose_packs();
   if (m_previous) m_entries = std::make_unique<PreviousEntries>(m_context, *m_previous);
 
   ChunkStore::Options options;
@@ -509,9 +543,9 @@ SnapshotResult Run::take_whole() {
   record.tags = m_request.tags;
   record.incomplete = result.incomplete;
   record.stats = m_stats;
-  if (m_previous_info) {
-    record.sequence = m_previous_info->record.sequence + 1;
-    record.previous = m_previous_info->id;
+  if (m_previous) {
+    record.sequence = m_previous->record.sequence + 1;
+    record.previous = m_previous->id;
   }
   Facts facts;
   facts.salt = random_name(16);

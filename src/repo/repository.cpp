@@ -142,6 +142,15 @@ Manifest Repository::load_manifest(const ManifestInfo& info, Cached cached) {
   return manifest;
 }
 
+std::optional<Manifest> Repository::cached_manifest(const ManifestInfo& info) {
+  const auto kept = m_cache.get("manifests", fs::path{info.key}.filename().native());
+  if (!kept || sha256(*kept).short_hex() != info.name.sha256) return std::nullopt;
+  Manifest manifest = Manifest::parse(as_text(*kept), info.key);
+  check_requirements(manifest.requirements, Operation::read, info.key);
+  check_name(manifest, info);
+  return manifest;
+}
+
 std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
   const std::string name = fs::path{info.key}.filename().native();
   auto bytes = m_cache.get("manifests", name);
@@ -239,22 +248,26 @@ void Repository::keep(const Digest& logical_id, std::shared_ptr<const PackDirect
   }
 }
 
-std::shared_ptr<const PackDirectory> Repository::directory(const PackRef& ref) {
+std::shared_ptr<const PackDirectory> Repository::cached_directory(const PackRef& ref) {
   if (auto known = recall(ref.logical_id)) return known;
-  const std::string key = layout::pack_key(ref.name);
   // A cached directory is believed only after the same check as a fetched one.
-  const std::string cache_name = ref.logical_id.hex();
-  if (const auto cached = m_cache.get("directories", cache_name)) {
-    try {
-      auto directory = std::make_shared<const PackDirectory>(PackDirectory::decode(*cached));
-      if (directory->logical_id() == ref.logical_id) {
-        keep(ref.logical_id, directory);
-        return directory;
-      }
-    } catch (const Error&) {
-      m_reporter.info(fmt::format("the cached directory of pack {} is damaged; it is fetched again", ref.name.hex()));
+  const auto cached = m_cache.get("directories", ref.logical_id.hex());
+  if (!cached) return nullptr;
+  try {
+    auto directory = std::make_shared<const PackDirectory>(PackDirectory::decode(*cached));
+    if (directory->logical_id() == ref.logical_id) {
+      keep(ref.logical_id, directory);
+      return directory;
     }
+  } catch (const Error&) {
+    m_reporter.info(fmt::format("the cached directory of pack {} is damaged; it is fetched again", ref.name.hex()));
   }
+  return nullptr;
+}
+
+std::shared_ptr<const PackDirectory> Repository::directory(const PackRef& ref) {
+  if (auto known = cached_directory(ref)) return known;
+  const std::string key = layout::pack_key(ref.name);
   const auto damaged = [&](std::string_view cause) {
     return Error(ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(key), cause));
   };
@@ -267,7 +280,7 @@ std::shared_ptr<const PackDirectory> Repository::directory(const PackRef& ref) {
     if (directory->data_size() != ref.directory_offset - k_pack_header_size) {
       throw damaged("its directory does not fit its size");
     }
-    m_cache.put("directories", cache_name, *bytes);
+    m_cache.put("directories", ref.logical_id.hex(), *bytes);
     keep(ref.logical_id, directory);
     return directory;
   } catch (const Error& e) {

@@ -69,6 +69,9 @@ class Repository {
   enum class Cached { no, yes };  // no: what is in the store is what is asked about (verify)
   Manifest load_manifest(const ManifestInfo& info, Cached cached = Cached::yes);
   std::string load_manifest_text(const ManifestInfo& info, Cached cached = Cached::yes);
+  // What this host has in its cache, checked like anything else; nothing where that would take a request.
+  std::optional<Manifest> cached_manifest(const ManifestInfo& info);
+  std::shared_ptr<const PackDirectory> cached_directory(const PackRef& ref);
   // Commits. Returns the key.
   std::string store_manifest(const Manifest& manifest);
 

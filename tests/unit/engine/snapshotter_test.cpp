@@ -293,3 +293,29 @@ TEST_CASE("verify names a damaged pack and the snapshots that need it") {
   const auto healed = t.take();
   CHECK(t.read_back(healed.id).at("file") == noise(100'000, 1));
 }
+
+TEST_CASE("another series' chunks are not stored again where this host knows them") {
+  Snapshots t;
+  write(t.source / "file", noise(3'000'000, 5));
+  t.take("one");
+  t.reopen();
+  const auto result = t.take("two");
+  CHECK(result.stats.new_bytes < 10'000);
+  CHECK(t.read_back(result.id).at("file") == noise(3'000'000, 5));
+}
+
+TEST_CASE("a damaged newest manifest is passed over for an older one") {
+  Snapshots t;
+  write(t.source / "file", noise(3'000'000, 5));
+  const auto first = t.take();
+  const auto second = t.take();
+  for (const auto& info : t.repository->list_manifests()) {
+    if (info.name.id == second.id.short_hex()) write(t.store_root / info.key, "{}");
+  }
+  fs::remove_all(t.directory.path() / "cache");
+  t.reopen();
+  const auto third = t.take();
+  CHECK(third.stats.new_bytes == 0);
+  CHECK(t.manifest(third.id).record.previous == first.id);
+  CHECK(!t.reporter.warnings.empty());
+}
