@@ -4,6 +4,8 @@
 #include "util/error.hpp"
 
 #include <map>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,10 @@ struct Bad {
   std::string message;
   std::string hint;  // its beginning; empty: any
 };
+
+std::string text_of(const char* file) {
+  return std::string{as_text(read_file(file))};
+}
 
 void write(const fs::path& file, std::string_view text) {
   make_directories(file.parent_path());
@@ -452,4 +458,46 @@ TEST_CASE("config: a file that cannot be read is not passed over") {
   CHECK_THROWS_AS(load_config((directory.path() / "big.toml").native(), environment), Error);
   write(directory.path() / "bytes.toml", "a = \"\xff\xfe\"\n");
   CHECK_THROWS_AS(load_config((directory.path() / "bytes.toml").native(), environment), Error);
+}
+
+TEST_CASE("config: the packaged example and the manual page's are valid") {
+  const Config packaged = parse_config(text_of(CAIRN_SOURCE_DIR "/packaging/cairn.toml"), "packaging/cairn.toml");
+  const std::string page = text_of(CAIRN_SOURCE_DIR "/man/cairn.toml.5");
+  const auto begin = page.find(".Bd -literal"), end = page.find(".Ed");
+  REQUIRE(end != std::string::npos);
+  const auto first_line = page.find('\n', begin) + 1;
+  const Config shown = parse_config(page.substr(first_line, end - first_line), "man/cairn.toml.5");
+  for (const Config* config : {&packaged, &shown}) {
+    CHECK(config->store("offsite").address.region == "eu-1");
+    CHECK(config->sources.at("accounts").max_drop == 0.5);
+    CHECK(config->retention.has_rule());
+  }
+}
+
+TEST_CASE("config: the manual page describes every key, and no other") {
+  // What each kind of table takes, as the error for an unknown key tells it.
+  const std::string nonsense = "\nqqqqqqqqqqqqqqqqqqqq = 1\n";
+  std::set<std::string> known;
+  for (const std::string& table :
+       {std::string{}, std::string{"[stores.a]"}, std::string{"[retention]"}, std::string{"[groups.g]"},
+        std::string{"[sources.s]\ntype = \"directory\""}, std::string{"[sources.s]\ntype = \"sqlite\""},
+        std::string{"[sources.s]\ntype = \"command\""}}) {
+    const std::string hint = failure(table + nonsense).hint();
+    REQUIRE(hint.starts_with("known here: "));
+    std::istringstream words(hint.substr(12));
+    for (std::string word; std::getline(words, word, ',');) known.insert(word.substr(word.find_first_not_of(' ')));
+  }
+  // Tables have headings of their own.
+  for (const char* table : {"stores", "sources", "groups"}) CHECK(known.erase(table) == 1);
+
+  std::set<std::string> described;
+  std::istringstream page(text_of(CAIRN_SOURCE_DIR "/man/cairn.toml.5"));
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with(".It Ic ")) continue;
+    std::istringstream words(line.substr(7));
+    for (std::string word; words >> word && word != "No";) {
+      if (word != ",") described.insert(word);
+    }
+  }
+  CHECK(described == known);
 }
