@@ -47,7 +47,7 @@ ExitStatus InitCommand::run(Session& session) {
   } else {
     descriptor.store_id = random_name(16);
     descriptor.created = store->now();
-    descriptor.create_only = store->capabilities().create_only;
+    descriptor.create_only = store->probe_create_only();
     Repository::init(*store, descriptor);
   }
   if (session.json()) {

@@ -87,6 +87,7 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_cache(options.cache_root, m_descriptor.store_id),
       m_directory_limit(options.directory_memory) {
   check_requirements(m_descriptor.requirements, Operation::read, m_store.describe());
+  m_store.set_create_only(m_descriptor.create_only);
 }
 
 std::vector<ManifestInfo> Repository::list_manifests(const std::string& series, std::vector<std::string>* unknown) {

@@ -13,4 +13,18 @@ void check_interrupted();
 // For tests: pretend that a signal arrived (0: none).
 void set_interrupted(int signal_number) noexcept;
 
+// While one lives, the signal that arrived counts as not arrived: for writing down, on the way out, what is done.
+class InterruptPause {
+ public:
+  InterruptPause() noexcept : m_signal(interrupted_by()) { set_interrupted(0); }
+  InterruptPause(const InterruptPause&) = delete;
+  InterruptPause& operator=(const InterruptPause&) = delete;
+  ~InterruptPause() {
+    if (interrupted_by() == 0) set_interrupted(m_signal);
+  }
+
+ private:
+  int m_signal;
+};
+
 }  // namespace cairn
