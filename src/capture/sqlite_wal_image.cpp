@@ -4,7 +4,9 @@
 // the header the transaction saw. SQLite then holds one of two locks. Where all frames were in the main file by then,
 // it is read lock 0: no checkpoint writes the main file, and the log may be restarted by anyone, so it is not looked
 // at. Else it is a read mark: the log is not restarted and a checkpoint copies no frame past the mark, so the main file
-// changes only in pages that frames 1..max_frame overlay.
+// changes only in pages that the frames not copied yet overlay. Like SQLite's own reader this one leaves out the frames
+// that were copied when the transaction began (nBackfill, read under its lock): their pages are in the main file, and
+// a log that readers kept from being reset may be far longer than what is new in it.
 #include "capture/sqlite_image.hpp"
 #include "capture/sqlite_schema.hpp"
 #include "util/interrupt.hpp"
@@ -40,17 +42,27 @@ WalHeader read_log_header(const SqliteFile& log, const WalIndexHeader& index) {
   return *header;
 }
 
-// The newest frame of each page among the committed ones, by page. Reads the log from end to end: its running checksum
-// must arrive at the one that the index has.
-std::vector<OverlayPage> read_overlay(const SqliteFile& log, const WalIndexHeader& index) {
+// The running checksum after that frame.
+Checksum checksum_at(const SqliteFile& log, const WalIndexHeader& index, const WalHeader& header, std::uint32_t frame) {
+  if (frame == 0) return header.checksum;
+  std::array<std::uint8_t, k_frame_header_size> bytes;
+  const bool whole = log.read(bytes, frame_offset(frame, index.page_size)) == SqliteFile::Whole::yes;
+  const FrameHeader head = parse_frame_header(bytes);
+  if (!whole || head.salt != index.salt) fail_log(log, fmt::format("frame {} is damaged", frame));
+  return head.checksum;
+}
+
+// The newest frame of each page among the committed ones after `backfilled`, by page. The running checksum must arrive
+// at the one that the index has.
+std::vector<OverlayPage> read_overlay(const SqliteFile& log, const WalIndexHeader& index, std::uint32_t backfilled) {
   const WalHeader header = read_log_header(log, index);
   const std::size_t frame_size = k_frame_header_size + index.page_size;
   const std::size_t frames_at_once = std::max<std::size_t>(1, k_scan_bytes / frame_size);
   Bytes buffer(frames_at_once * frame_size);
   std::vector<OverlayPage> overlay;
-  overlay.reserve(index.max_frame);
-  Checksum checksum = header.checksum;
-  for (std::uint32_t frame = 1; frame <= index.max_frame;) {
+  overlay.reserve(index.max_frame - backfilled);
+  Checksum checksum = checksum_at(log, index, header, backfilled);
+  for (std::uint32_t frame = backfilled + 1; frame <= index.max_frame;) {
     check_interrupted();
     const std::size_t frames = std::min<std::size_t>(frames_at_once, index.max_frame - frame + 1);
     const ByteSpan part = ByteSpan{buffer}.first(frames * frame_size);
@@ -83,7 +95,7 @@ std::vector<OverlayPage> read_overlay(const SqliteFile& log, const WalIndexHeade
 class WalImage : public PageImage {
  public:
   WalImage(std::unique_ptr<Connection> connection, std::shared_ptr<void> keep, const WalIndexHeader& index,
-           bool main_only, Time cut_point, std::chrono::steady_clock::time_point pinned_at);
+           std::uint32_t backfilled, Time cut_point, std::chrono::steady_clock::time_point pinned_at);
 
   std::uint32_t page_size() const override { return m_page_size; }
   std::uint64_t page_count() const override { return m_page_count; }
@@ -108,11 +120,11 @@ class WalImage : public PageImage {
 };
 
 WalImage::WalImage(std::unique_ptr<Connection> connection, std::shared_ptr<void> keep, const WalIndexHeader& index,
-                   bool main_only, Time cut_point, std::chrono::steady_clock::time_point pinned_at)
+                   std::uint32_t backfilled, Time cut_point, std::chrono::steady_clock::time_point pinned_at)
     : m_keep(std::move(keep)),
       m_connection(std::move(connection)),
       m_index(index),
-      m_main_only(main_only),
+      m_main_only(backfilled >= index.max_frame),
       m_page_size(index.page_size),
       m_page_count(index.page_count),
       m_pinned_at(pinned_at) {
@@ -134,7 +146,7 @@ WalImage::WalImage(std::unique_ptr<Connection> connection, std::shared_ptr<void>
       throw SqliteError("read", m_connection->path(), 0, fmt::format("the file ends before page {}", m_page_count));
     }
   } else {
-    m_overlay = read_overlay(m_connection->journal_file(), m_index);
+    m_overlay = read_overlay(m_connection->journal_file(), m_index, backfilled);
   }
   m_report.schema_digest = schema_digest(*m_connection);
 }

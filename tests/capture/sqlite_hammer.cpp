@@ -1,8 +1,8 @@
 // Captures a database in WAL mode while other processes write and checkpoint it, checks that each image is exactly one
 // committed state, and prints what the writers noticed of it.
 //
-//   sqlite_hammer [--size MB] [--writers N] [--seconds N] [--captures N] [--rounds N] [--modes auto,full,...]
-//                 [--directory PATH]
+//   sqlite_hammer [--size MB] [--writers N] [--pause MS] [--seconds N] [--captures N] [--rounds N]
+//                 [--modes auto,full,...] [--directory PATH]
 //
 // For each mode of checkpoints, and so many rounds: a phase without captures and one with, of so many seconds each.
 //
@@ -20,7 +20,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,6 +49,7 @@ constexpr std::uint64_t k_sum_mask = (1ULL << 62) - 1;  // stays an SQLite integ
 struct Settings {
   std::uint64_t size_mb = 400;
   int writers = 4;
+  int pause_ms = 0;  // of a writer between two commits; 0 takes all the processors there are
   int seconds = 20;
   int captures = 5;
   int rounds = 2;
@@ -222,7 +222,7 @@ class Writer {
   Statement m_ledger{m_db, "UPDATE ledger SET sum = (sum + ?1) & 4611686018427387903, commits = commits + 1"};
 };
 
-void write_until_over(const fs::path& path, unsigned seed, Shared& shared) {
+void write_until_over(const fs::path& path, unsigned seed, std::chrono::milliseconds pause, Shared& shared) {
   Writer writer{path, seed};
   while (true) {
     // Announce first, then look: whoever ends a phase waits until nobody is at work.
@@ -244,7 +244,7 @@ void write_until_over(const fs::path& path, unsigned seed, Shared& shared) {
     }
     shared.at_work.fetch_sub(1);
     if (phase == Phase::over) return;
-    if (phase == Phase::idle) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    std::this_thread::sleep_for(phase == Phase::idle ? std::chrono::milliseconds{1} : pause);
   }
 }
 
@@ -279,32 +279,33 @@ bool ended_well(pid_t pid) {
   return ::waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-struct Phases {
+struct PhaseResult {
   double seconds = 0;
-  std::uint64_t captures = 0;
+  std::vector<Bytes> images;
   std::int64_t pinned_ms = 0;  // longest
   double capture_seconds = 0;  // all
-  std::uint64_t bytes = 0;
 };
 
-std::int64_t capture_to(const fs::path& database, const fs::path& image, std::uint64_t& bytes) {
+// Into memory: a copy on disk would slow the writers down by itself, as the spool and its compressed packs do not.
+Bytes capture(const fs::path& database, std::int64_t& pinned_ms) {
   SqliteOptions options;
   options.busy_timeout = std::chrono::seconds{30};
   SqliteOpener opener{database, options};
   Entry entry;
   const auto content = opener.open(entry);
-  const UniqueFd out = open_file(image, O_WRONLY | O_CREAT | O_TRUNC);
-  Bytes buffer(1 << 20);
-  while (true) {
-    const Content::Piece piece = content->read(buffer);
-    if (piece.kind == Content::Piece::Kind::end) break;
-    write_all(out.get(), ByteView{buffer}.first(static_cast<std::size_t>(piece.length)), image);
-    bytes += piece.length;
+  Bytes image(static_cast<std::size_t>(content->expected_size()));
+  std::size_t done = 0;
+  while (done < image.size()) {
+    const auto room = ByteSpan{image}.subspan(done, std::min<std::size_t>(image.size() - done, 1 << 20));
+    const Content::Piece piece = content->read(room);
+    if (piece.kind == Content::Piece::Kind::end) throw std::runtime_error{"the image ended early"};
+    done += static_cast<std::size_t>(piece.length);
   }
   if (content->finish() != Content::Outcome::consistent) throw std::runtime_error{"the database did not stand still"};
   const Json facts = Json::parse("{" + content->facts() + "}");
   if (facts.at("mode").string() != "wal") throw std::runtime_error{"not read in its place"};
-  return facts.at("wal_pinned_ms").i64();
+  pinned_ms = std::max(pinned_ms, facts.at("wal_pinned_ms").i64());
+  return image;
 }
 
 // Empty where the image is one committed state.
@@ -330,22 +331,19 @@ std::string check_image(const fs::path& image) {
   return {};
 }
 
-Phases run_phase(const Settings& settings, const fs::path& database, const fs::path& images, int captures,
-                 Shared& shared) {
+PhaseResult run_phase(const Settings& settings, const fs::path& database, int captures, Shared& shared) {
   shared.commits = shared.busy = shared.checkpoints = 0;
   shared.longest_gap = shared.longest_commit = 0;
   shared.last_commit = now_ns();
-  Phases phase;
+  PhaseResult phase;
   const auto begun = Clock::now();
   const auto length = std::chrono::seconds{settings.seconds};
   shared.phase = Phase::running;
   for (int i = 0; i < captures; ++i) {
     std::this_thread::sleep_until(begun + length * i / captures);
     const auto started = Clock::now();
-    const std::int64_t pinned = capture_to(database, images / fmt::format("{}.db", i), phase.bytes);
+    phase.images.push_back(capture(database, phase.pinned_ms));
     phase.capture_seconds += std::chrono::duration<double>{Clock::now() - started}.count();
-    phase.pinned_ms = std::max(phase.pinned_ms, pinned);
-    ++phase.captures;
   }
   std::this_thread::sleep_until(begun + length);
   phase.seconds = std::chrono::duration<double>{Clock::now() - begun}.count();
@@ -354,16 +352,18 @@ Phases run_phase(const Settings& settings, const fs::path& database, const fs::p
   return phase;
 }
 
-int check_phase(const fs::path& images) {
-  int bad = 0;
-  for (const auto& image : fs::directory_iterator{images}) {
-    const std::string wrong = check_image(image.path());
-    if (!wrong.empty()) {
-      fmt::print("image {}: {}\n", image.path().filename().native(), wrong);
-      ++bad;
-    }
+int count_wrong(std::vector<Bytes>& images, const fs::path& directory) {
+  int wrong = 0;
+  for (Bytes& image : images) {
+    const TemporaryDirectory place{directory};
+    write_file_atomic(place.path() / "image.db", image);
+    const std::string what = check_image(place.path() / "image.db");
+    image = Bytes{};
+    if (what.empty()) continue;
+    fmt::print("an image is wrong: {}\n", what);
+    ++wrong;
   }
-  return bad;
+  return wrong;
 }
 
 int hammer(const Settings& settings) {
@@ -378,11 +378,13 @@ int hammer(const Settings& settings) {
   std::vector<pid_t> children;
   for (int i = 0; i < settings.writers; ++i) {
     const auto seed = static_cast<unsigned>(i + 1);
-    children.push_back(start([&] { write_until_over(database, seed, shared); }));
+    children.push_back(
+        start([&] { write_until_over(database, seed, std::chrono::milliseconds{settings.pause_ms}, shared); }));
   }
   children.push_back(start([&] { checkpoint_until_over(database, shared); }));
 
-  fmt::print("{} MB, {} writers, {} s a phase\n", settings.size_mb, settings.writers, settings.seconds);
+  fmt::print("{} MB, {} writers pausing {} ms, {} s a phase\n", settings.size_mb, settings.writers, settings.pause_ms,
+             settings.seconds);
   fmt::print("{:9} {:8} {:>10} {:>10} {:>12} {:>6} {:>7} {:>10} {:>10} {:>8}\n", "mode", "captures", "commits/s",
              "gap ms", "slowest ms", "BUSY", "ckpts", "pinned ms", "MB/s", "good");
   int bad = 0;
@@ -393,9 +395,10 @@ int hammer(const Settings& settings) {
     shared.checkpoint_mode = static_cast<int>(known - std::begin(k_modes));
     for (int round = 0; round < settings.rounds; ++round) {
       for (const int captures : {0, settings.captures}) {
-        const TemporaryDirectory images{settings.directory, "hammer-images-"};
-        const Phases phase = run_phase(settings, database, images.path(), captures, shared);
-        const int wrong = check_phase(images.path());
+        PhaseResult phase = run_phase(settings, database, captures, shared);
+        std::uint64_t bytes = 0;
+        for (const Bytes& image : phase.images) bytes += image.size();
+        const int wrong = count_wrong(phase.images, directory.path());
         bad += wrong;
         captured += captures;
         fmt::print("{:9} {:8} {:10.1f} {:10.1f} {:12.1f} {:6} {:7} {:10} {:10.0f} {:>8}\n", mode, captures,
@@ -403,7 +406,7 @@ int hammer(const Settings& settings) {
                    static_cast<double>(shared.longest_gap.load()) / 1e6,
                    static_cast<double>(shared.longest_commit.load()) / 1e6, shared.busy.load(),
                    shared.checkpoints.load(), phase.pinned_ms,
-                   captures == 0 ? 0 : static_cast<double>(phase.bytes) / 1e6 / phase.capture_seconds,
+                   captures == 0 ? 0 : static_cast<double>(bytes) / 1e6 / phase.capture_seconds,
                    fmt::format("{}/{}", captures - wrong, captures));
         std::fflush(stdout);
       }
@@ -431,6 +434,7 @@ Settings parse(int argc, char** argv) {
   };
   number("--size", settings.size_mb);
   number("--writers", settings.writers);
+  number("--pause", settings.pause_ms);
   number("--seconds", settings.seconds);
   number("--captures", settings.captures);
   number("--rounds", settings.rounds);
