@@ -194,7 +194,9 @@ void CommitProtocol::abandon() noexcept {
 }
 
 std::string CommitProtocol::commit(Manifest& manifest) {
-  return commit(manifest, [this](const PackRef& pack) { return store_pack_again(pack); });
+  std::string key = commit(manifest, [this](const PackRef& pack) { return store_pack_again(pack); });
+  finish();
+  return key;
 }
 
 std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_again) {
@@ -202,7 +204,10 @@ std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_a
     const Time checked = m_context.repository.store().now();
     std::string key = put_checked(manifest, store_again);
     if (!repair_after(manifest, store_again, checked)) {
-      m_journal.clear();
+      // The manifest names them now.
+      const std::scoped_lock lock{m_mutex};
+      m_unrecorded.clear();
+      m_unrecorded_bytes = 0;
       return key;
     }
     m_context.reporter.warning("packs were pruned while the snapshot was being committed; it is committed again");

@@ -71,9 +71,12 @@ class CommitProtocol {
   using StoreAgain = std::function<PackRef(const PackRef&)>;
   // Commits: checks the marks, has condemned packs stored again, puts the manifest, checks once more; where a pack may
   // have gone meanwhile, has it stored again and commits a second manifest of the same id, or throws. The manifest's
-  // pack list is what was committed last. Returns that object's key. Ends the journal.
+  // pack list is what was committed last. Returns that object's key. Several snapshots of a run may be committed one
+  // after the other; finish() ends the run.
   std::string commit(Manifest& manifest, const StoreAgain& store_again);
-  // With store_pack_again() for StoreAgain.
+  // Ends the journal: everything that was stored is committed.
+  void finish() { m_journal.clear(); }
+  // A run of one snapshot: commit with store_pack_again() for StoreAgain, and finish().
   std::string commit(Manifest& manifest);
   // Reads a pack from this store, verifies every chunk, and stores it under a new name. Error(damaged) where it is gone
   // or wrong.

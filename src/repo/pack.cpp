@@ -1,5 +1,7 @@
 #include "repo/pack.hpp"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,6 +14,8 @@ namespace {
 
 constexpr std::string_view k_header_magic = "CAIRNPAK";
 constexpr std::string_view k_trailer_magic = "CAIRNEND";
+constexpr std::ptrdiff_t k_nonce_offset = 16;
+constexpr std::size_t k_nonce_size = 16;
 constexpr std::size_t k_memory_reserve = 4 * 1024 * 1024;
 
 }  // namespace
@@ -33,7 +37,7 @@ PackBuilder::PackBuilder(std::optional<fs::path> spool) {
   append(header, as_bytes(k_header_magic));
   put_u32(header, static_cast<std::uint32_t>(k_format_version));
   put_u32(header, 0);  // seal: none
-  append(header, random_bytes(16));
+  append(header, random_bytes(k_nonce_size));
   emit(header);
 }
 
@@ -115,6 +119,12 @@ void check_pack_header(ByteView header) {
     throw Error(ErrorKind::failed, "unable to read pack: it is sealed in a way this program does not know",
                 "use a newer version of cairn");
   }
+}
+
+void renew_pack_header(ByteSpan header) {
+  check_pack_header(header.first(k_pack_header_size));
+  const Bytes nonce = random_bytes(k_nonce_size);
+  std::copy(nonce.begin(), nonce.end(), header.begin() + k_nonce_offset);
 }
 
 }  // namespace cairn

@@ -86,4 +86,8 @@ PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size);
 // Checks magic, version and seal of the first k_pack_header_size bytes. Error(damaged), newer version Error(failed).
 void check_pack_header(ByteView header);
 
+// Gives the first k_pack_header_size bytes of a pack a fresh nonce: the pack becomes another object with the same
+// content, under a name of its own.
+void renew_pack_header(ByteSpan header);
+
 }  // namespace cairn
