@@ -487,8 +487,8 @@ TEST_CASE("config: the manual page describes every key, and no other") {
     std::istringstream words(hint.substr(12));
     for (std::string word; std::getline(words, word, ',');) known.insert(word.substr(word.find_first_not_of(' ')));
   }
-  // Tables have headings of their own.
-  for (const char* table : {"stores", "sources", "groups"}) CHECK(known.erase(table) == 1);
+  // Tables have headings of their own; "sources" is a key of groups, too.
+  for (const char* table : {"stores", "groups"}) CHECK(known.erase(table) == 1);
 
   std::set<std::string> described;
   std::istringstream page(text_of(CAIRN_SOURCE_DIR "/man/cairn.toml.5"));
@@ -499,5 +499,6 @@ TEST_CASE("config: the manual page describes every key, and no other") {
       if (word != ",") described.insert(word);
     }
   }
-  CHECK(described == known);
+  for (const auto& key : known) CHECK_MESSAGE(described.contains(key), "not described: ", key);
+  for (const auto& key : described) CHECK_MESSAGE(known.contains(key), "not known: ", key);
 }
