@@ -4,8 +4,6 @@
 #include "repo/layout.hpp"
 #include "util/error.hpp"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 namespace cairn {
@@ -35,7 +33,7 @@ ExitStatus InitCommand::run(Session& session) {
     throw Error(ErrorKind::usage, "whether the store is encrypted has to be chosen",
                 "this version makes stores in the clear: say --no-encryption if that is what you want");
   }
-  const StoreAddress address = session.address(m_store);
+  const StoreAddress address = session.address(session.store_name(m_store));
   const auto store = open_store(address, session.io().environment, session.reporter(), CreateRoot::yes);
   bool there = false;
   if (m_if_missing) store->list(layout::k_config, [&](const ObjectInfo&) { there = true; });

@@ -71,6 +71,13 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
     to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
     to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
     to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
+    to.key("problems").begin_array();
+    for (const auto& problem : result.problems) {
+      to.begin_object();
+      text_member(to, "path", problem.path);
+      to.member("message", terminal_safe(problem.message)).end_object();
+    }
+    to.end_array();
     session.print(std::move(to));
     return;
   }
@@ -97,8 +104,20 @@ ExitStatus RestoreCommand::run(Session& session) {
                                            short_id(snapshot.id),
                                            counted(manifest.record.stats.errors, "path", "paths")));
   }
-  print_result(session, snapshot, request.target, restore(context, manifest, request));
-  return ExitStatus::done;
+  const RestoreResult result = restore(context, manifest, request);
+  session.reporter().clear_progress();
+  for (const auto& problem : result.problems) {
+    session.print_error(
+        Error(ErrorKind::damaged, fmt::format("unable to restore {}: {}", quote(problem.path), problem.message)));
+  }
+  print_result(session, snapshot, request.target, result);
+  if (result.problems.empty()) return ExitStatus::done;
+  session.print_error(
+      Error(ErrorKind::damaged,
+            fmt::format("{} left out of {}, damaged in the store",
+                        counted(result.problems.size(), "file was", "files were"), quote(request.target.native())),
+            "another snapshot, or another store, may have them whole: restore those with --path"));
+  return ExitStatus::damaged;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "util/units.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -47,11 +48,12 @@ class SnapshotCommand : public Command {
   ExitStatus run(Session& session) override;
 
  private:
-  std::vector<SnapshotJob> plan() const;
+  std::vector<SnapshotJob> plan(Session& session) const;
+  std::vector<SnapshotJob> configured_jobs(Session& session) const;
   SnapshotJob path_job() const;
   SnapshotJob command_job() const;
-  Outcome take(Session& session, OpenStore& store, const SnapshotJob& job) const;
-  SnapshotRequest request_for(const SnapshotJob& job, bool single_file) const;
+  Outcome take(Session& session, OpenStore& store, SnapshotJob job) const;
+  SnapshotRequest request_for(Session& session, const SnapshotJob& job, bool single_file) const;
 
   std::vector<std::string> m_operands;
   std::optional<std::string> m_store;
@@ -90,11 +92,13 @@ SnapshotJob SnapshotCommand::path_job() const {
   return job;
 }
 
-SnapshotRequest SnapshotCommand::request_for(const SnapshotJob& job, bool single_file) const {
+SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob& job, bool single_file) const {
   SnapshotRequest request;
   request.series = job.series;
   request.series_defaulted = job.series_defaulted;
   request.tags = parse_tags(m_tags);
+  request.tags.insert(job.tags.begin(), job.tags.end());  // those of the command line win
+  request.spool = session.config().spool.dir;
   request.reread = m_reread;
   request.dry_run = m_dry_run ? DryRun::yes : DryRun::no;
   request.single_file = single_file;
@@ -131,6 +135,20 @@ void print_for_people(Session& session, const SnapshotResult& result, DryRun dry
                           format_duration(result.duration)));
 }
 
+// How far apart the states lie that several snapshots hold.
+std::optional<std::chrono::nanoseconds> cut_point_spread(const std::vector<Outcome>& outcomes) {
+  std::optional<Time> first;
+  std::optional<Time> last;
+  for (const auto& outcome : outcomes) {
+    if (!outcome.result) continue;
+    const Time at = outcome.result->cut_point;
+    first = std::min(first.value_or(at), at);
+    last = std::max(last.value_or(at), at);
+  }
+  if (!first || outcomes.size() < 2) return std::nullopt;
+  return *last - *first;
+}
+
 void print_json(Session& session, const std::vector<Outcome>& outcomes, DryRun dry_run) {
   JsonWriter to = begin_document("snapshot");
   if (outcomes.size() == 1) {
@@ -151,6 +169,7 @@ void print_json(Session& session, const std::vector<Outcome>& outcomes, DryRun d
     to.end_object();
   }
   to.end_array();
+  if (const auto spread = cut_point_spread(outcomes)) to.member("cut_point_spread_ms", milliseconds(*spread));
   session.print(std::move(to));
 }
 
@@ -164,21 +183,51 @@ ExitStatus status_of(const std::vector<Outcome>& outcomes) {
   return status;
 }
 
-std::vector<SnapshotJob> SnapshotCommand::plan() const {
+std::vector<SnapshotJob> SnapshotCommand::configured_jobs(Session& session) const {
+  if (m_series) {
+    throw Error(ErrorKind::usage, "--series does not go with configured sources",
+                "their series are in the configuration");
+  }
+  std::vector<SnapshotJob> jobs;
+  for (const SourceConfig* source : session.config().select_sources(m_operands)) {
+    SnapshotJob job = job_of(*source);
+    job.directory.exclude.insert(job.directory.exclude.end(), m_exclude.begin(), m_exclude.end());
+    if (m_one_file_system) job.directory.one_file_system = WalkOptions::OneFileSystem::yes;
+    if (m_reread) job.directory.reread = DirectoryOptions::Reread::yes;
+    if (m_assume_local) job.sqlite.assume_local = true;
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+std::vector<SnapshotJob> SnapshotCommand::plan(Session& session) const {
   if (!m_command.empty()) return {command_job()};
   if (m_operands.empty()) {
     throw Error(ErrorKind::usage, "nothing to take a snapshot of",
                 "name a configured source, or a path with a '/' in it");
   }
+  if (std::none_of(m_operands.begin(), m_operands.end(), is_path_operand)) return configured_jobs(session);
+  if (m_operands.size() > 1) {
+    throw Error(ErrorKind::usage, "a path is captured alone",
+                "give one path a run, or name several sources in the configuration");
+  }
   return {path_job()};
 }
 
-Outcome SnapshotCommand::take(Session& session, OpenStore& store, const SnapshotJob& job) const {
+// A dump may not be smaller than the one before by more than the configuration allows.
+void note_previous_size(Repository& repository, SnapshotJob& job) {
+  if (job.kind != SnapshotJob::Kind::command || !job.command.guard.largest_drop) return;
+  const auto snapshots = repository.list_snapshots(job.series);
+  if (!snapshots.empty()) job.command.guard.previous = snapshots.back().record.stats.bytes;
+}
+
+Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob job) const {
   Outcome outcome{job.series, {}, {}};
+  note_previous_size(*store.repository, job);
   try {
     const OpenSource opened = open_source(job);
     Context context = session.context(store);
-    outcome.result = take_snapshot(context, *opened.source, request_for(job, opened.single_file));
+    outcome.result = take_snapshot(context, *opened.source, request_for(session, job, opened.single_file));
     // The engine warned of what it could not read itself; the rest is known to the source.
     for (const auto& problem : opened.source->problems()) session.reporter().warning(problem.message);
   } catch (const SourceError& e) {
@@ -190,21 +239,29 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, const Snapshot
 
 ExitStatus SnapshotCommand::run(Session& session) {
   parse_tags(m_tags);  // before anything is read
-  const auto jobs = plan();
+  const auto jobs = plan(session);
   for (const auto& job : jobs) check_series(job.series);
-  OpenStore store = session.open(m_store);
+  std::map<std::string, OpenStore> stores;  // each opened once, all before anything is read
+  for (const auto& job : jobs) {
+    const std::string name = session.store_name(m_store, job.store);
+    if (!stores.contains(name)) stores.emplace(name, session.open(name));
+  }
   const DryRun dry_run = m_dry_run ? DryRun::yes : DryRun::no;
 
   // One source that fails does not keep the others from being saved.
   std::vector<Outcome> outcomes;
   for (const auto& job : jobs) {
-    outcomes.push_back(take(session, store, job));
+    outcomes.push_back(take(session, stores.at(session.store_name(m_store, job.store)), job));
     const Outcome& last = outcomes.back();
     if (last.failure && jobs.size() == 1) throw *last.failure;
     if (last.failure) session.print_error(*last.failure);
     if (last.result && !session.json()) print_for_people(session, *last.result, dry_run);
   }
-  if (session.json()) print_json(session, outcomes, dry_run);
+  if (session.json()) {
+    print_json(session, outcomes, dry_run);
+  } else if (const auto spread = cut_point_spread(outcomes)) {
+    session.say(fmt::format("cut points lie {} apart", format_duration(*spread)));
+  }
   return status_of(outcomes);
 }
 

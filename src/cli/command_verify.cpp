@@ -123,7 +123,12 @@ ExitStatus VerifyCommand::run(Session& session) {
   VerifyResult result = verify(context, request);
   result.problems.insert(result.problems.begin(), problems.begin(), problems.end());
   session.json() ? print_json(session, result, request.level) : print_for_people(session, result, request.level);
-  return result.problems.empty() ? ExitStatus::done : ExitStatus::damaged;
+  if (result.problems.empty()) return ExitStatus::done;
+  // The problems are data, on standard output; cron's mail is to have a word of them, too.
+  session.print_error(Error(ErrorKind::damaged, fmt::format("damage found: {} in store {}",
+                                                            counted(result.problems.size(), "problem", "problems"),
+                                                            quote(store.store->describe()))));
+  return ExitStatus::damaged;
 }
 
 }  // namespace

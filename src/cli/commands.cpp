@@ -10,8 +10,10 @@ Commands make_commands() {
   out.push_back(make_show_command());
   out.push_back(make_verify_command());
   out.push_back(make_restore_command());
+  out.push_back(make_prune_command());
   out.push_back(make_pin_command());
   out.push_back(make_unpin_command());
+  out.push_back(make_forget_command());
   out.push_back(make_completion_command());
   return out;
 }

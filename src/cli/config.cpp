@@ -55,10 +55,10 @@ StoreConfig Config::store(const std::string& name_or_url) const {
                             : !store.trusted_keys.empty() ? "trusted_keys"
                                                           : nullptr;
   if (unsupported) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("store {} is configured with '{}', which this version cannot honour", quote(store.name), unsupported),
-        "no snapshot is sealed or signed yet; take the key out of the configuration to go on without");
+    throw Error(ErrorKind::usage,
+                fmt::format("store {} is configured with '{}', which this version cannot honour", quote(store.name),
+                            unsupported),
+                "no snapshot is sealed or signed yet; take the key out of the configuration to go on without");
   }
   return store;
 }

@@ -4,6 +4,8 @@
 #include "util/error.hpp"
 #include "util/process_info.hpp"
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 namespace cairn {
@@ -48,12 +50,27 @@ void Session::say(const std::string& line) {
   m_io.out << terminal_safe(line) << '\n';
 }
 
-StoreAddress Session::address(const std::optional<std::string>& store) {
-  return store_address(store, m_io.environment);
+const Config& Session::config() {
+  if (!m_config) m_config = load_config(m_global.config, m_io.environment);
+  return *m_config;
 }
 
-OpenStore Session::open(const std::optional<std::string>& store) {
-  return open_existing_store(address(store), m_io.environment, m_reporter);
+std::string Session::store_name(const std::optional<std::string>& option, const std::optional<std::string>& otherwise) {
+  if (option) return *option;
+  if (otherwise) return *otherwise;
+  if (const auto store = m_io.environment("CAIRN_STORE"); store && !store->empty()) return *store;
+  if (config().default_store) return *config().default_store;
+  throw Error(ErrorKind::usage, "no store given",
+              "give --store, set CAIRN_STORE, or name a default_store in the configuration");
+}
+
+StoreAddress Session::address(const std::string& store) {
+  return config().store(store).address;
+}
+
+OpenStore Session::open(const std::string& store) {
+  const auto cache = cache_directory(config().cache_dir, m_io.environment, geteuid() == 0);
+  return open_existing_store(address(store), cache, m_io.environment, m_reporter);
 }
 
 ChosenSnapshot Session::find(OpenStore& store, const SnapshotChoice& choice) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/command_line.hpp"
+#include "cli/config.hpp"
 #include "cli/console_reporter.hpp"
 #include "cli/io.hpp"
 #include "cli/snapshot_choice.hpp"
@@ -42,9 +43,14 @@ class Session {
   // A line on standard output for people; not with --quiet or --json.
   void say(const std::string& line);
 
-  // The store that --store names (nothing: CAIRN_STORE, else the configuration's default).
-  OpenStore open(const std::optional<std::string>& store);
-  StoreAddress address(const std::optional<std::string>& store);
+  // Read when it is first asked for.
+  const Config& config();
+  // The store that is meant: option (--store), else otherwise (what the configuration says for the case), else
+  // CAIRN_STORE, else the configuration's default. Error(usage) where there is none.
+  std::string store_name(const std::optional<std::string>& option, const std::optional<std::string>& otherwise = {});
+  StoreAddress address(const std::string& store);
+  OpenStore open(const std::string& store);
+  OpenStore open(const std::optional<std::string>& option) { return open(store_name(option)); }
   // See find_snapshot().
   ChosenSnapshot find(OpenStore& store, const SnapshotChoice& choice);
   // The store must outlive the context's use.
@@ -55,6 +61,7 @@ class Session {
   const GlobalOptions& m_global;
   ConsoleReporter& m_reporter;
   CommandInfo m_program;
+  std::optional<Config> m_config;
   std::unique_ptr<ThreadPool> m_pool;
   std::unique_ptr<ThreadPool> m_waiters;
 };

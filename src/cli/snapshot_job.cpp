@@ -5,13 +5,48 @@
 
 namespace cairn {
 
+SnapshotJob job_of(const SourceConfig& source) {
+  SnapshotJob job;
+  job.series = source.series;
+  job.tags = source.tags;
+  job.store = source.store;
+  job.push_to = source.push_to;
+  job.sqlite.assume_local = source.assume_local;
+  if (source.busy_timeout) job.sqlite.busy_timeout = *source.busy_timeout;
+  job.directory.path = source.path;
+  switch (source.type) {
+    case SourceType::directory:
+      job.kind = SnapshotJob::Kind::directory;
+      job.directory.exclude = source.exclude;
+      job.directory.include = source.include;
+      if (source.one_file_system) job.directory.one_file_system = WalkOptions::OneFileSystem::yes;
+      if (source.exclude_caches) job.directory.exclude_caches = WalkOptions::ExcludeCaches::yes;
+      if (source.reread) job.directory.reread = DirectoryOptions::Reread::yes;
+      break;
+    case SourceType::sqlite:
+      job.kind = SnapshotJob::Kind::sqlite;
+      break;
+    case SourceType::command:
+      job.kind = SnapshotJob::Kind::command;
+      job.command.stages = source.stages;
+      job.command.file_name = source.file_name.value_or(source.series);
+      job.command.guard.minimum = source.min_size;
+      job.command.guard.largest_drop = source.max_drop;
+      break;
+  }
+  return job;
+}
+
 OpenSource open_source(const SnapshotJob& job) {
-  using Kind = SnapshotJob::Kind;
-  if (job.kind == Kind::command) return {std::make_unique<CommandSource>(job.command), true};
-  std::error_code ignored;  // what cannot be looked at is reported by the source that opens it
+  if (job.kind == SnapshotJob::Kind::command) return {std::make_unique<CommandSource>(job.command), true};
   const fs::path& path = job.directory.path;
-  const bool database = job.kind == Kind::sqlite ||
-                        (job.kind == Kind::path && fs::is_regular_file(path, ignored) && is_sqlite_database_file(path));
+  // What cannot be looked at is reported by the source that opens it. Symbolic links are followed.
+  std::error_code unresolved;
+  const fs::path real = fs::canonical(path, unresolved);
+  std::error_code ignored;
+  const bool database =
+      job.kind == SnapshotJob::Kind::sqlite || (job.kind == SnapshotJob::Kind::path && !unresolved &&
+                                                fs::is_regular_file(real, ignored) && is_sqlite_database_file(real));
   if (database) return {std::make_unique<SqliteSource>(path, job.sqlite), true};
   auto source = std::make_unique<DirectorySource>(job.directory);
   const bool single_file = source->is_single_file();

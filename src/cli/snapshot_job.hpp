@@ -5,7 +5,9 @@
 #include "capture/directory_source.hpp"
 #include "capture/source.hpp"
 #include "capture/sqlite.hpp"
+#include "cli/config.hpp"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,8 +28,13 @@ struct SnapshotJob {
   DirectoryOptions directory;  // its path: of a database, too
   SqliteOptions sqlite;
   CommandOptions command;
+  std::map<std::string, std::string> tags;
+  std::optional<std::string> store;  // where the configuration puts it
   std::vector<std::string> push_to;  // stores
 };
+
+// What a configured source asks for.
+SnapshotJob job_of(const SourceConfig& source);
 
 struct OpenSource {
   std::unique_ptr<Source> source;

@@ -16,16 +16,7 @@ std::optional<std::string> nonempty(const EnvironmentLookup& environment, std::s
 
 }  // namespace
 
-StoreAddress store_address(const std::optional<std::string>& option, const EnvironmentLookup& environment) {
-  const auto text = option ? option : nonempty(environment, "CAIRN_STORE");
-  if (!text) {
-    throw Error(ErrorKind::usage, "no store given",
-                "give --store, set CAIRN_STORE, or name a default_store in the configuration");
-  }
-  return {.url = *text};
-}
-
-fs::path cache_directory(const std::optional<std::string>& configured, const EnvironmentLookup& environment,
+fs::path cache_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment,
                          bool is_root) {
   if (const auto own = environment("CAIRN_CACHE_DIR")) return *own;
   if (configured) return *configured;
@@ -37,11 +28,12 @@ fs::path cache_directory(const std::optional<std::string>& configured, const Env
   return {};
 }
 
-OpenStore open_existing_store(const StoreAddress& address, const EnvironmentLookup& environment, Reporter& reporter) {
+OpenStore open_existing_store(const StoreAddress& address, const fs::path& cache, const EnvironmentLookup& environment,
+                              Reporter& reporter) {
   OpenStore open;
   open.store = open_store(address, environment, reporter);
   RepositoryOptions options;
-  options.cache_root = cache_directory(std::nullopt, environment, geteuid() == 0);
+  options.cache_root = cache;
   open.repository = std::make_unique<Repository>(*open.store, reporter, options);
   return open;
 }

@@ -1,0 +1,14 @@
+# For the cases: a small tree with a bit of everything that any user can make, and a store.
+make_tree() {
+  mkdir -p "$1/sub"
+  printf 'hello\n' >"$1/a"
+  printf 'world\n' >"$1/sub/b"
+  ln -s a "$1/link"
+  touch -d 2026-01-02T03:04:05Z "$1/a" "$1/sub/b"
+  touch -h -d 2026-01-02T03:04:05Z "$1/link"
+  chmod 644 "$1/a" "$1/sub/b"
+  touch -d 2026-01-02T03:04:05Z "$1/sub" "$1"
+}
+make_store() {
+  cairn init --quiet --store "$1" --no-encryption
+}
