@@ -46,6 +46,18 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    push:--from)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    push:--to)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    push:--series)
+      COMPREPLY=()
+      return
+      ;;
     list:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -164,7 +176,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot list show verify restore prune pin unpin forget completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot push list show verify restore prune pin unpin forget completion' -- "$cur"))
       fi
       ;;
     init)
@@ -179,6 +191,13 @@ _cairn() {
         COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --dry-run --push --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      fi
+      ;;
+    push)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --from --to --series --all --config --json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
       fi
       ;;
     list)

@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/push_text.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_job.hpp"
 #include "cli/snapshot_text.hpp"
@@ -21,6 +22,12 @@ namespace {
 struct Outcome {
   std::string series;
   std::optional<SnapshotResult> result;
+  struct Push {
+    std::string store;
+    std::optional<PushResult> result;
+    std::optional<Error> failure;
+  };
+  std::vector<Push> pushes;
   std::optional<Error> failure;
 };
 
@@ -53,6 +60,7 @@ class SnapshotCommand : public Command {
   SnapshotJob path_job() const;
   SnapshotJob command_job() const;
   Outcome take(Session& session, OpenStore& store, SnapshotJob job) const;
+  void push_all(Session& session, OpenStore& from, const SnapshotJob& job, Outcome& outcome) const;
   SnapshotRequest request_for(Session& session, const SnapshotJob& job, bool single_file) const;
 
   std::vector<std::string> m_operands;
@@ -135,6 +143,23 @@ void print_for_people(Session& session, const SnapshotResult& result, DryRun dry
                           format_duration(result.duration)));
 }
 
+void write_pushes(JsonWriter& to, const Outcome& outcome) {
+  if (outcome.pushes.empty()) return;
+  to.key("pushes").begin_array();
+  for (const auto& push : outcome.pushes) {
+    to.begin_object().member("store", push.store);
+    if (push.result) {
+      write_push_members(to, *push.result);
+    } else {
+      to.key("error").begin_object();
+      write_error_members(to, *push.failure);
+      to.end_object();
+    }
+    to.end_object();
+  }
+  to.end_array();
+}
+
 // How far apart the states lie that several snapshots hold.
 std::optional<std::chrono::nanoseconds> cut_point_spread(const std::vector<Outcome>& outcomes) {
   std::optional<Time> first;
@@ -153,6 +178,7 @@ void print_json(Session& session, const std::vector<Outcome>& outcomes, DryRun d
   JsonWriter to = begin_document("snapshot");
   if (outcomes.size() == 1) {
     write_result(to, *outcomes.front().result, dry_run);
+    write_pushes(to, outcomes.front());
     session.print(std::move(to));
     return;
   }
@@ -161,6 +187,7 @@ void print_json(Session& session, const std::vector<Outcome>& outcomes, DryRun d
     to.begin_object();
     if (outcome.result) {
       write_result(to, *outcome.result, dry_run);
+      write_pushes(to, outcome);
     } else {
       to.member("series", outcome.series).key("error").begin_object();
       write_error_members(to, *outcome.failure);
@@ -173,12 +200,15 @@ void print_json(Session& session, const std::vector<Outcome>& outcomes, DryRun d
   session.print(std::move(to));
 }
 
-// The gravest outcome: a failure, then what is incomplete.
+// The gravest outcome: a failure, then what is not where it should be, then what is incomplete.
 ExitStatus status_of(const std::vector<Outcome>& outcomes) {
   ExitStatus status = ExitStatus::done;
   for (const auto& outcome : outcomes) {
     if (outcome.failure) return ExitStatus{exit_status_of(outcome.failure->kind(), 0)};
-    if (outcome.result->incomplete) status = ExitStatus::incomplete;
+    if (outcome.result->incomplete && status == ExitStatus::done) status = ExitStatus::incomplete;
+    for (const auto& push : outcome.pushes) {
+      if (push.failure || push_status(*push.result) != ExitStatus::done) status = ExitStatus::not_pushed;
+    }
   }
   return status;
 }
@@ -222,7 +252,8 @@ void note_previous_size(Repository& repository, SnapshotJob& job) {
 }
 
 Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob job) const {
-  Outcome outcome{job.series, {}, {}};
+  Outcome outcome;
+  outcome.series = job.series;
   note_previous_size(*store.repository, job);
   try {
     const OpenSource opened = open_source(job);
@@ -237,9 +268,38 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   return outcome;
 }
 
+// What is committed here stays committed: a push that fails is reported, and made up for by the next one, which takes
+// all that is newer than the target's newest.
+void SnapshotCommand::push_all(Session& session, OpenStore& from, const SnapshotJob& job, Outcome& outcome) const {
+  for (const auto& name : job.push_to) {
+    Outcome::Push done;
+    done.store = name;
+    try {
+      OpenStore to = session.open(name);
+      Context source = session.context(from);
+      Context target = session.context(to);
+      PushRequest request;
+      request.series = job.series;
+      request.spool = session.config().spool.dir;
+      done.result = push(source, target, request);
+      if (!session.json()) print_push(session, *done.result, name);
+    } catch (const Error& e) {
+      if (e.kind() == ErrorKind::interrupted) throw;
+      session.print_error(e);
+      done.failure = e;
+    }
+    outcome.pushes.push_back(std::move(done));
+  }
+}
+
 ExitStatus SnapshotCommand::run(Session& session) {
   parse_tags(m_tags);  // before anything is read
   const auto jobs = plan(session);
+  if (m_push && m_dry_run) throw Error(ErrorKind::usage, "--push and --dry-run exclude each other");
+  if (m_push && std::any_of(jobs.begin(), jobs.end(), [](const auto& job) { return job.push_to.empty(); })) {
+    throw Error(ErrorKind::usage, "nowhere to push to",
+                "--push goes with configured sources that have push_to; else: cairn push --from STORE --to STORE");
+  }
   for (const auto& job : jobs) check_series(job.series);
   std::map<std::string, OpenStore> stores;  // each opened once, all before anything is read
   for (const auto& job : jobs) {
@@ -251,11 +311,13 @@ ExitStatus SnapshotCommand::run(Session& session) {
   // One source that fails does not keep the others from being saved.
   std::vector<Outcome> outcomes;
   for (const auto& job : jobs) {
-    outcomes.push_back(take(session, stores.at(session.store_name(m_store, job.store)), job));
-    const Outcome& last = outcomes.back();
+    OpenStore& store = stores.at(session.store_name(m_store, job.store));
+    outcomes.push_back(take(session, store, job));
+    Outcome& last = outcomes.back();
     if (last.failure && jobs.size() == 1) throw *last.failure;
     if (last.failure) session.print_error(*last.failure);
     if (last.result && !session.json()) print_for_people(session, *last.result, dry_run);
+    if (last.result && m_push) push_all(session, store, job, last);
   }
   if (session.json()) {
     print_json(session, outcomes, dry_run);

@@ -29,10 +29,10 @@ REPLACEMENTS = [
     (re.compile(r'("(?:duration|cut_point_spread|wal_pinned|commits_blocked)_ms":)\d+'), r"\1<MS>"),
     (re.compile(r'("inode":)"\d+"'), r"\1<INODE>"),
     # How well metadata compresses depends on names of users and hosts.
-    (re.compile(r'("(?:new_bytes|stored_bytes|bytes_fetched|bytes_read|packs_bytes)":)[1-9]\d*'), r"\1<BYTES>"),
+    (re.compile(r'("(?:new_bytes|stored_bytes|bytes_fetched|bytes_read|bytes_copied|bytes_reused|packs_bytes)":)[1-9]\d*'), r"\1<BYTES>"),
     (re.compile(r'("packs":[1-9]\d*,"bytes":)\d+'), r"\1<BYTES>"),
     (re.compile(r'(<SHA256>","size":)\d+'), r"\1<BYTES>"),
-    (re.compile(r"(new|stored as|verified,|fetch     |packs,) +[1-9][\d.]* [KMG]?i?B\b"), r"\1 <SIZE>"),
+    (re.compile(r"(new|stored as|verified,|fetch     |packs,|pack,|copied;) +[1-9][\d.]* [KMG]?i?B\b"), r"\1 <SIZE>"),
     (re.compile(r"(packs/[0-9a-f]{2}/<SHA256>) +[\d.]+ [KMG]?i?B\b"), r"\1 <SIZE>"),
     (re.compile(r"packs/[0-9a-f]{2}/"), "packs/xx/"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s|us|ns)\b"), "<DURATION>"),

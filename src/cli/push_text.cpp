@@ -1,0 +1,58 @@
+#include "cli/push_text.hpp"
+
+#include "cli/output.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+void print_push(Session& session, const PushResult& result, const std::string& target) {
+  session.reporter().clear_progress();
+  for (const auto& snapshot : result.snapshots) {
+    const std::string name = fmt::format("{} of {}, cut at {}", short_id(snapshot.id), snapshot.series,
+                                         format_time_short(snapshot.cut_point));
+    if (snapshot.failure) {
+      session.print_error(*snapshot.failure);
+    } else if (snapshot.already_there) {
+      session.say(fmt::format("snapshot {} is in {} already", name, target));
+    } else {
+      session.say(fmt::format("pushed snapshot {} to {}", name, target));
+      session.say(fmt::format("  {}, {} copied; {} there already", counted(snapshot.packs_copied, "pack", "packs"),
+                              format_size(snapshot.bytes_copied), format_size(snapshot.bytes_reused)));
+    }
+  }
+  if (result.snapshots.empty()) session.say(fmt::format("nothing to push: {} has it all", target));
+}
+
+void write_push_members(JsonWriter& to, const PushResult& result) {
+  to.key("snapshots").begin_array();
+  for (const auto& snapshot : result.snapshots) {
+    to.begin_object().member("id", snapshot.id.hex()).member("series", snapshot.series);
+    to.member("cut_point", format_time(snapshot.cut_point)).member("already_there", snapshot.already_there);
+    to.member("packs_copied", snapshot.packs_copied).member("bytes_copied", snapshot.bytes_copied);
+    to.member("packs_reused", snapshot.packs_reused).member("bytes_reused", snapshot.bytes_reused);
+    if (snapshot.failure) {
+      to.key("error").begin_object();
+      write_error_members(to, *snapshot.failure);
+      to.end_object();
+    }
+    to.end_object();
+  }
+  to.end_array().key("unreadable").begin_array();
+  for (const auto& key : result.unreadable) to.value(terminal_safe(key));
+  to.end_array();
+  to.member("packs_copied", result.packs_copied).member("bytes_copied", result.bytes_copied);
+  to.member("packs_reused", result.packs_reused).member("bytes_reused", result.bytes_reused);
+  to.member("duration_ms", milliseconds(result.duration));
+}
+
+ExitStatus push_status(const PushResult& result) {
+  const bool failed = std::any_of(result.snapshots.begin(), result.snapshots.end(),
+                                  [](const PushedSnapshot& snapshot) { return snapshot.failure.has_value(); });
+  return failed || !result.unreadable.empty() ? ExitStatus::damaged : ExitStatus::done;
+}
+
+}  // namespace cairn
