@@ -217,8 +217,8 @@ std::unique_ptr<PageImage> open_wal_image(std::unique_ptr<Connection>& connectio
     const std::uint32_t backfilled = connection->backfilled();
     const auto after = connection->wal_index_header();
     if (before && after && *before == *after) {
-      return std::make_unique<WalImage>(std::move(connection), std::move(keep), *after, backfilled >= after->max_frame,
-                                        cut_point, pinned_at);
+      return std::make_unique<WalImage>(std::move(connection), std::move(keep), *after, backfilled, cut_point,
+                                        pinned_at);
     }
     connection->end_read();
     if (std::chrono::steady_clock::now() > deadline) {

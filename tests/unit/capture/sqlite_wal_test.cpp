@@ -212,6 +212,20 @@ TEST_CASE_FIXTURE(WalFixture, "sqlite wal: a damaged frame of a live log is refu
   CHECK(db->attempt("INSERT INTO t(v) VALUES(1)") == SQLITE_OK);  // nothing is held any more
 }
 
+TEST_CASE_FIXTURE(WalFixture, "sqlite wal: frames that a checkpoint has copied already are not read again") {
+  const auto db = create();
+  Database reader{path};
+  reader.run("BEGIN; SELECT count(*) FROM t");
+  db->run("UPDATE t SET v = randomblob(400) WHERE id < 50");
+  db->run("PRAGMA wal_checkpoint(PASSIVE)");  // as far as the reader's mark
+  const Bytes expected = online_backup(path);
+  {
+    const UniqueFd fd = open_file(beside("-wal"), O_WRONLY);
+    write_at(fd.get(), Bytes(100, 0), sqlite::frame_offset(1, 4096) + 1000, beside("-wal"));
+  }
+  CHECK(same_pages(capture(path).image, expected));
+}
+
 TEST_CASE_FIXTURE(WalFixture, "sqlite wal: buffers of any size give the same bytes") {
   const auto db = create(8192);
   const Bytes expected = capture(path).image;
