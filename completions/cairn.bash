@@ -78,6 +78,14 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
       ;;
+    diff:--series)
+      COMPREPLY=()
+      return
+      ;;
+    diff:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
     verify:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -176,7 +184,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot push list show verify restore prune pin unpin forget completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot push list show diff verify restore prune pin unpin forget completion' -- "$cur"))
       fi
       ;;
     init)
@@ -208,6 +216,13 @@ _cairn() {
       fi
       ;;
     show)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    diff)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --series --store --config --json --quiet --verbose' -- "$cur"))
       else

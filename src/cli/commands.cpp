@@ -9,6 +9,7 @@ Commands make_commands() {
   out.push_back(make_push_command());
   out.push_back(make_list_command());
   out.push_back(make_show_command());
+  out.push_back(make_diff_command());
   out.push_back(make_verify_command());
   out.push_back(make_restore_command());
   out.push_back(make_prune_command());

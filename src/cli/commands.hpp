@@ -12,6 +12,7 @@ std::unique_ptr<Command> make_snapshot_command();
 std::unique_ptr<Command> make_push_command();
 std::unique_ptr<Command> make_list_command();
 std::unique_ptr<Command> make_show_command();
+std::unique_ptr<Command> make_diff_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_restore_command();
 std::unique_ptr<Command> make_pin_command();

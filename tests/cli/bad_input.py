@@ -2,8 +2,8 @@
 """Runs the table of bad input, bad_input.table, against the built program: bad_input.py PROGRAM [NAME...]
 
 Each row gets a fresh directory with a store "st" that holds one snapshot of series "tree" and one of "dump", and the
-tree "tree"; there is no configuration. Rows of kind s3 need CAIRN_TEST_S3_ENDPOINT, _ACCESS_KEY, _SECRET_KEY and _BUCKET,
-rows of kind root need root; they are skipped, and counted, elsewhere.
+tree "tree"; there is no configuration. Rows of kind s3 need CAIRN_TEST_S3_ENDPOINT, _ACCESS_KEY and _SECRET_KEY, rows
+of kind root need root; they are skipped, and counted, elsewhere.
 """
 import concurrent.futures
 import fnmatch
