@@ -244,6 +244,17 @@ class EmptyImage : public sqlite::PageImage {
   Report m_report;
 };
 
+// Whether what SQLite makes beside the database ends up as its owner's. As root SQLite gives it to the owner, and says
+// nothing where it may not: without CAP_CHOWN (a container, a hardened service) the application would find a -shm and a
+// -wal that it cannot write. So it is tried, on a file without a name; where the file system has none, the answer is
+// no.
+bool may_make_files(const fs::path& directory, const struct stat& database) {
+  if (::geteuid() == database.st_uid) return ::access(directory.c_str(), W_OK) == 0;
+  if (::geteuid() != 0) return false;
+  const UniqueFd nameless{::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+  return nameless && ::fchown(nameless.get(), database.st_uid, database.st_gid) == 0;
+}
+
 std::unique_ptr<sqlite::PageImage> open_image(const fs::path& path, const SqliteOptions& options) {
   const sqlite::Deadline deadline = Clock::now() + options.busy_timeout;
   const struct stat status = status_of(path);
@@ -268,9 +279,7 @@ std::unique_ptr<sqlite::PageImage> open_image(const fs::path& path, const Sqlite
     // Opened in its place, a resting database in WAL mode gets -shm and -wal, and they must be its owner's; where the
     // directory takes no files SQLite would fail. With -shm there it is probably live, and must be read live.
     const bool would_make_files = header->read_version == 2 && !file_exists(beside(path, "-shm"));
-    const bool may_make_files =
-        (::geteuid() == 0 || ::geteuid() == status.st_uid) && ::access(path.parent_path().c_str(), W_OK) == 0;
-    if (!would_make_files || may_make_files) {
+    if (!would_make_files || may_make_files(path.parent_path(), status)) {
       try {
         auto connection =
             std::make_unique<sqlite::Connection>(path, sqlite::Connection::Mode::read_only, options.busy_timeout);

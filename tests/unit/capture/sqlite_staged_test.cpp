@@ -3,11 +3,14 @@
 #include "sqlite_support.hpp"
 #include "util/error.hpp"
 
+#include <array>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 using namespace cairn;
 using namespace cairn::test;
@@ -49,6 +52,15 @@ struct Fixture {
     return options;
   }
 };
+
+// What a hardened service or a container takes from root.
+void drop_capability(unsigned capability) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  ::syscall(SYS_capget, &header, sets.data());
+  sets.at(capability / 32).effective &= ~(1U << capability % 32);
+  ::syscall(SYS_capset, &header, sets.data());
+}
 
 ErrorKind failure(const fs::path& path, const SqliteOptions& options) {
   try {
@@ -178,6 +190,24 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: root leaves files that the application can w
     Database db{path};
     db.run("PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)");
     return db.value("PRAGMA user_version") == "2";
+  }));
+}
+
+TEST_CASE_FIXTURE(Fixture, "sqlite: root that may not give files away makes none") {
+  if (!can_change_user("capture by root without CAP_CHOWN")) return;
+  const Bytes expected = make_resting_wal();
+  give_to(k_application);
+  ::chown(directory.path().c_str(), k_application, k_application);
+  CHECK(as_user(0, [&] {
+    drop_capability(CAP_CHOWN);
+    const Captured captured = capture(path);
+    return fact(captured, "mode") == "staged" && same_pages(captured.image, expected);
+  }));
+  CHECK_FALSE(fs::exists(beside("-shm")));
+  CHECK(as_user(k_application, [&] {
+    Database db{path};
+    db.run("INSERT INTO t(v) VALUES(1)");
+    return db.value("SELECT count(*) FROM t") == "301";
   }));
 }
 
