@@ -255,6 +255,8 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   Outcome outcome;
   outcome.series = job.series;
   note_previous_size(*store.repository, job);
+  if (const auto staging = store.repository->store().staging_directory()) leave_out(job, staging->parent_path());
+  leave_out(job, store.repository->cache().directory());
   try {
     const OpenSource opened = open_source(job);
     Context context = session.context(store);

@@ -37,6 +37,22 @@ SnapshotJob job_of(const SourceConfig& source) {
   return job;
 }
 
+void leave_out(SnapshotJob& job, const fs::path& directory) {
+  std::error_code failed;
+  const fs::path source = fs::canonical(job.directory.path, failed);
+  if (failed || directory.empty()) return;
+  const fs::path inner = fs::canonical(directory, failed);
+  if (failed) return;
+  const std::string relative = inner.lexically_relative(source).native();
+  if (relative.empty() || relative == "." || relative.starts_with("..")) return;
+  std::string pattern = "/";
+  for (const char c : relative) {
+    if (c != '/') pattern += '\\';
+    pattern += c;
+  }
+  job.directory.exclude.push_back(pattern);
+}
+
 OpenSource open_source(const SnapshotJob& job) {
   if (job.kind == SnapshotJob::Kind::command) return {std::make_unique<CommandSource>(job.command), true};
   const fs::path& path = job.directory.path;

@@ -36,6 +36,10 @@ struct SnapshotJob {
 // What a configured source asks for.
 SnapshotJob job_of(const SourceConfig& source);
 
+// Leaves a directory that lies inside the source's out of the snapshot: the store itself, and the cache. A snapshot of
+// them would grow by itself each time. Nothing happens where it lies elsewhere.
+void leave_out(SnapshotJob& job, const fs::path& directory);
+
 struct OpenSource {
   std::unique_ptr<Source> source;
   bool single_file = false;

@@ -69,6 +69,10 @@ def run(binary: str, args: list[str]) -> None:
         check((work / "back" / "hard").stat().st_nlink == 2001, "hard links were lost")
         again = cairn.json("snapshot", "--store", store, source)
         check(again["new_bytes"] == 0, f"an unchanged tree stored {again['new_bytes']} bytes")
+        inside = source / "store"
+        cairn.run("init", "--store", inside, "--no-encryption")
+        nested = cairn.json("snapshot", "--store", inside, source, "--series", "nested")
+        check(nested["files"] == first["files"], "a store inside the source was stored in itself")
         checked = cairn.json("verify", "--store", store, "--level", "full")
         print(f"verified {checked['bytes_verified']} bytes")
 
