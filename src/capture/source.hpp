@@ -2,16 +2,16 @@
 // directory, sqlite and command implement it; the snapshotter is the only reader.
 #pragma once
 
+#include "repo/entry.hpp"
+#include "util/bytes.hpp"
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "repo/entry.hpp"
-#include "util/bytes.hpp"
-#include "util/time.hpp"
 
 namespace cairn {
 
@@ -42,8 +42,8 @@ class Content {
   struct Piece {
     enum class Kind { data, hole, end };
     Kind kind = Kind::end;
-    std::uint64_t length = 0;  // data: bytes now in the buffer (at least 1, less than asked only before a hole, the end,
-                               // or on a stream's last read); hole: bytes that are zero and take no space
+    std::uint64_t length = 0;  // data: bytes now in the buffer (at least 1, less than asked only before a hole, the
+                               // end, or on a stream's last read); hole: bytes that are zero and take no space
   };
   // Fills out from its beginning. Holes start and end at multiples of 65536 (or at the end of the file). Throws
   // SourceError where the source cannot be read.
@@ -91,8 +91,8 @@ class Source {
   Source& operator=(const Source&) = delete;
   virtual ~Source() = default;
 
-  virtual const char* kind() const = 0;        // "directory", "sqlite", "command"
-  virtual std::string location() const = 0;    // real path or the command's name; goes into the record's facts
+  virtual const char* kind() const = 0;      // "directory", "sqlite", "command"
+  virtual std::string location() const = 0;  // real path or the command's name; goes into the record's facts
   // Bytes that a first look finds, for the pack size and progress; 0 where unknown. May walk; called once, first.
   virtual std::uint64_t estimate() { return 0; }
 

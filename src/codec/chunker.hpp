@@ -3,10 +3,10 @@
 // are stored. Pure and thread-safe.
 #pragma once
 
+#include "util/bytes.hpp"
+
 #include <cstdint>
 #include <vector>
-
-#include "util/bytes.hpp"
 
 namespace cairn {
 

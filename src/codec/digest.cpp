@@ -1,9 +1,9 @@
 #include "codec/digest.hpp"
 
+#include "util/error.hpp"
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-
-#include "util/error.hpp"
 
 namespace cairn {
 

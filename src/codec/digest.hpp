@@ -1,6 +1,8 @@
 // SHA-256 (FIPS 180-4), the only digest of the format, as a type of its own.
 #pragma once
 
+#include "util/bytes.hpp"
+
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -10,8 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "util/bytes.hpp"
 
 namespace cairn {
 

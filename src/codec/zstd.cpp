@@ -1,11 +1,11 @@
 #include "codec/zstd.hpp"
 
+#include "util/error.hpp"
+
 #include <memory>
 
 #include <fmt/format.h>
 #include <zstd.h>
-
-#include "util/error.hpp"
 
 namespace cairn {
 

@@ -1,9 +1,9 @@
 // Zstandard (RFC 8878), one frame per call with its content size in the frame header. Contexts are kept per thread.
 #pragma once
 
-#include <cstdint>
-
 #include "util/bytes.hpp"
+
+#include <cstdint>
 
 namespace cairn {
 

@@ -1,13 +1,12 @@
 #include "engine/chunk_store.hpp"
 
-#include <cstring>
-
-#include <unistd.h>
-
 #include "codec/zstd.hpp"
 #include "repo/format.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+
+#include <cstring>
+#include <unistd.h>
 
 namespace cairn {
 
@@ -34,8 +33,7 @@ Bytes compress_checked(ByteView raw) {
 }  // namespace
 
 ChunkStore::ChunkStore(Context& context, Options options, PackSink sink)
-    : m_context(context),
-      m_options(std::move(options)),
+    : m_options(std::move(options)),
       m_sink(std::move(sink)),
       m_puts(context.io, k_puts_at_once, 2 * std::max(m_options.pack_target, k_min_pack_target) + (32ULL << 20),
              [](int) {}),

@@ -2,16 +2,16 @@
 // threads. Order is kept, bytes in flight are bounded.
 #pragma once
 
+#include "engine/context.hpp"
+#include "engine/dedup_index.hpp"
+#include "repo/pack.hpp"
+#include "util/thread_pool.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
-
-#include "engine/context.hpp"
-#include "engine/dedup_index.hpp"
-#include "repo/pack.hpp"
-#include "util/thread_pool.hpp"
 
 namespace cairn {
 
@@ -64,7 +64,6 @@ class ChunkStore {
   void place_frame(CompressedFrame frame);
   void end_pack();
 
-  Context& m_context;
   Options m_options;
   PackSink m_sink;
 

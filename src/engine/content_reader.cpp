@@ -6,9 +6,15 @@ namespace cairn {
 
 void cut_segment(Segment& segment, const ChunkRule& rule) {
   switch (rule.kind) {
-    case ChunkRule::Kind::fixed: segment.lengths = fixed_lengths(segment.bytes.size(), rule.size); break;
-    case ChunkRule::Kind::files: segment.lengths = cdc_lengths(segment.bytes, k_cdc_files); break;
-    case ChunkRule::Kind::stream: segment.lengths = cdc_lengths(segment.bytes, k_cdc_stream); break;
+    case ChunkRule::Kind::fixed:
+      segment.lengths = fixed_lengths(segment.bytes.size(), rule.size);
+      break;
+    case ChunkRule::Kind::files:
+      segment.lengths = cdc_lengths(segment.bytes, k_cdc_files);
+      break;
+    case ChunkRule::Kind::stream:
+      segment.lengths = cdc_lengths(segment.bytes, k_cdc_stream);
+      break;
   }
   segment.digests.reserve(segment.lengths.size());
   ByteView rest{segment.bytes};

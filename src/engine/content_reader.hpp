@@ -1,14 +1,14 @@
 // From an opener to chunks with their digests: small files whole, in the pool; large ones segment by segment.
 #pragma once
 
+#include "capture/source.hpp"
+#include "codec/digest.hpp"
+#include "util/bytes.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "capture/source.hpp"
-#include "codec/digest.hpp"
-#include "util/bytes.hpp"
 
 namespace cairn {
 

@@ -1,13 +1,13 @@
 // What every use case needs: an open repository, the workers, somebody to talk to, and this host's name and clock.
 #pragma once
 
-#include <functional>
-#include <string>
-
 #include "repo/repository.hpp"
 #include "util/log.hpp"
 #include "util/thread_pool.hpp"
 #include "util/time.hpp"
+
+#include <functional>
+#include <string>
 
 namespace cairn {
 

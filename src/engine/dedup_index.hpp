@@ -2,11 +2,11 @@
 // limit new chunks are not remembered, which costs deduplication, never correctness.
 #pragma once
 
+#include "codec/digest.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <vector>
-
-#include "codec/digest.hpp"
 
 namespace cairn {
 

@@ -1,11 +1,10 @@
 #include "engine/entry_spool.hpp"
 
-#include <cstring>
+#include "util/error.hpp"
 
+#include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
-
-#include "util/error.hpp"
 
 namespace cairn {
 

@@ -2,13 +2,13 @@
 // number of files.
 #pragma once
 
+#include "engine/dedup_index.hpp"
+#include "util/file.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "engine/dedup_index.hpp"
-#include "util/file.hpp"
 
 namespace cairn {
 

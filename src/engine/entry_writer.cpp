@@ -1,13 +1,13 @@
 #include "engine/entry_writer.hpp"
 
-#include <algorithm>
-
-#include <fmt/format.h>
-
 #include "repo/entry_text.hpp"
 #include "repo/format.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
 
 namespace cairn {
 

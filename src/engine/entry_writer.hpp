@@ -1,16 +1,16 @@
 // The last step of a snapshot: spooled entries become the entry list, stored as chunks itself.
 #pragma once
 
-#include <cstdint>
-#include <unordered_map>
-#include <vector>
-
 #include "engine/chunk_store.hpp"
 #include "engine/dedup_index.hpp"
 #include "engine/entry_spool.hpp"
 #include "engine/lean_set.hpp"
 #include "repo/manifest.hpp"
 #include "repo/repository.hpp"
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
 
 namespace cairn {
 
@@ -21,7 +21,8 @@ class PlaceResolver {
       : m_repository(repository), m_lean(lean), m_store(store) {}
   // Own places must be in closed packs.
   std::vector<Extent> resolve(const std::vector<LocalExtent>& local);
-  // Every pack referred to, with live_bytes filled in (from the share of chunks: advice, so the mean will do). Error(failed) where two have equal prefixes.
+  // Every pack referred to, with live_bytes filled in (from the share of chunks: advice, so the mean will do).
+  // Error(failed) where two have equal prefixes.
   std::vector<PackRef> used_packs() const;
 
  private:

@@ -1,11 +1,11 @@
 #include "engine/lean_policy.hpp"
 
+#include "repo/format.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <map>
 #include <numeric>
-
-#include "repo/format.hpp"
 
 namespace cairn {
 

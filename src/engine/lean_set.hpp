@@ -1,12 +1,12 @@
 // The packs that a snapshot may refer to without having written them.
 #pragma once
 
+#include "repo/pack.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
 #include <vector>
-
-#include "repo/pack.hpp"
 
 namespace cairn {
 

@@ -1,12 +1,12 @@
 #include "engine/pack_checker.hpp"
 
-#include <fmt/format.h>
-
 #include "codec/zstd.hpp"
 #include "repo/layout.hpp"
 #include "repo/pack_directory.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -17,7 +17,8 @@ constexpr std::uint64_t k_read_size = 8ULL << 20;
 // The pack's bytes from the beginning, hashed as they pass.
 class PackStream {
  public:
-  PackStream(ObjectStore& store, const PackRef& ref) : m_store(store), m_key(layout::pack_key(ref.name)), m_size(ref.size) {}
+  PackStream(ObjectStore& store, const PackRef& ref)
+      : m_store(store), m_key(layout::pack_key(ref.name)), m_size(ref.size) {}
 
   // The next n bytes; fewer where the object ends.
   Bytes take(std::uint64_t n) {

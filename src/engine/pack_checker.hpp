@@ -1,18 +1,18 @@
 // Reads one pack whole and checks everything in it.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "repo/pack.hpp"
 #include "store/object_store.hpp"
+
+#include <cstdint>
+#include <vector>
 
 namespace cairn {
 
 struct PackCheck {
-  std::uint64_t bytes = 0;               // read
-  std::vector<std::string> failures;     // what is wrong, in the order of the pack; none: it is whole
-  std::vector<std::uint32_t> bad_chunks; // that cannot be restored; every chunk where the directory is wrong
+  std::uint64_t bytes = 0;                // read
+  std::vector<std::string> failures;      // what is wrong, in the order of the pack; none: it is whole
+  std::vector<std::uint32_t> bad_chunks;  // that cannot be restored; every chunk where the directory is wrong
   bool all_bad = false;
 };
 

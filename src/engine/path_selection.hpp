@@ -1,13 +1,13 @@
 // Which entries of a snapshot a restore takes. Pure.
 #pragma once
 
+#include "repo/entry.hpp"
+
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "repo/entry.hpp"
 
 namespace cairn {
 

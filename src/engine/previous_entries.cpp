@@ -1,8 +1,8 @@
 #include "engine/previous_entries.hpp"
 
-#include <fmt/format.h>
-
 #include "util/error.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 

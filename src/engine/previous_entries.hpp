@@ -1,16 +1,16 @@
 // The series' previous snapshot, read along with the walk of the source.
 #pragma once
 
+#include "engine/context.hpp"
+#include "repo/entry_list.hpp"
+#include "repo/frame_fetcher.hpp"
+#include "util/error.hpp"
+
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string_view>
-
-#include "engine/context.hpp"
-#include "repo/entry_list.hpp"
-#include "repo/frame_fetcher.hpp"
-#include "util/error.hpp"
 
 namespace cairn {
 

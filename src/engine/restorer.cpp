@@ -1,5 +1,11 @@
 #include "engine/restorer.hpp"
 
+#include "engine/path_selection.hpp"
+#include "engine/restore_target.hpp"
+#include "engine/tree_reader.hpp"
+#include "engine/tree_writer.hpp"
+#include "util/interrupt.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -7,12 +13,6 @@
 #include <set>
 
 #include <fmt/format.h>
-
-#include "engine/path_selection.hpp"
-#include "engine/restore_target.hpp"
-#include "engine/tree_reader.hpp"
-#include "engine/tree_writer.hpp"
-#include "util/interrupt.hpp"
 
 namespace cairn {
 

@@ -1,14 +1,14 @@
 // Gets a snapshot back: plan, then execute.
 #pragma once
 
+#include "engine/context.hpp"
+#include "repo/manifest.hpp"
+#include "util/file.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "engine/context.hpp"
-#include "repo/manifest.hpp"
-#include "util/file.hpp"
 
 namespace cairn {
 

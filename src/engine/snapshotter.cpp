@@ -1,13 +1,5 @@
 #include "engine/snapshotter.hpp"
 
-#include <algorithm>
-#include <deque>
-#include <memory>
-#include <set>
-#include <unordered_set>
-
-#include <fmt/format.h>
-
 #include "engine/chunk_store.hpp"
 #include "engine/commit_protocol.hpp"
 #include "engine/content_reader.hpp"
@@ -21,6 +13,14 @@
 #include "repo/format.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <set>
+#include <unordered_set>
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -352,8 +352,8 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   }
   Entry& entry = item.source.entry;
   if (entry.type == EntryType::hard_link && m_dropped.contains(entry.link_target)) {
-    drop(entry.path, fmt::format("unable to read {}: it is a hard link to {}", quote(entry.path),
-                                 quote(entry.link_target)));
+    drop(entry.path,
+         fmt::format("unable to read {}: it is a hard link to {}", quote(entry.path), quote(entry.link_target)));
     return;
   }
   if (item.read && item.content.too_large) {
@@ -424,9 +424,8 @@ bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore
   PartBuilder parts{spool, rule.kind};
   std::uint64_t size = 0;
   {
-    OrderedWindow<Segment> window{m_context.pool, k_segments_in_flight, UINT64_MAX, [&](const Segment& segment) {
-                                    take_segment(segment, rule, previous, parts, store);
-                                  }};
+    OrderedWindow<Segment> window{m_context.pool, k_segments_in_flight, UINT64_MAX,
+                                  [&](const Segment& segment) { take_segment(segment, rule, previous, parts, store); }};
     std::uint64_t hole_ahead = 0;
     bool ended = false;
     while (auto segment = read_segment(*content, hole_ahead, ended)) {
@@ -556,8 +555,7 @@ SnapshotResult Run::take_whole() {
   facts.started = m_started;
   facts.single_file = m_request.single_file;
   facts.content = m_content_facts;
-  Manifest manifest =
-      Manifest::make(std::move(record), std::move(facts), std::move(root), resolver.used_packs());
+  Manifest manifest = Manifest::make(std::move(record), std::move(facts), std::move(root), resolver.used_packs());
   m_protocol.commit(manifest);
   result.id = manifest.id;
   result.stats = m_stats;

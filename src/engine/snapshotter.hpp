@@ -1,16 +1,16 @@
 // Takes one snapshot: capture, deduplicate, compress, pack, store, commit.
 #pragma once
 
+#include "capture/source.hpp"
+#include "codec/digest.hpp"
+#include "engine/context.hpp"
+#include "repo/manifest.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "capture/source.hpp"
-#include "codec/digest.hpp"
-#include "engine/context.hpp"
-#include "repo/manifest.hpp"
 
 namespace cairn {
 
@@ -22,9 +22,9 @@ struct SnapshotRequest {
   // source, so that two strangers never share a retention.
   bool series_defaulted = false;
   std::map<std::string, std::string> tags;
-  bool reread = false;       // read every file, whatever its metadata says
-  DryRun dry_run = DryRun::no;  // reads and deduplicates, stores nothing
-  bool single_file = false;  // the snapshot is one file, not a tree
+  bool reread = false;            // read every file, whatever its metadata says
+  DryRun dry_run = DryRun::no;    // reads and deduplicates, stores nothing
+  bool single_file = false;       // the snapshot is one file, not a tree
   std::optional<fs::path> spool;  // where large packs are built if the store has no place of its own
   std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's, for the rhythm of pending records
 };

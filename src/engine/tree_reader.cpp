@@ -1,9 +1,9 @@
 #include "engine/tree_reader.hpp"
 
-#include <fmt/format.h>
-
 #include "repo/entry_list.hpp"
 #include "util/interrupt.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 

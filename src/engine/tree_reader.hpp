@@ -1,14 +1,14 @@
 // Walks a snapshot's entries and where their content is. Restore, its plan and verify all stand on this.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-
 #include "repo/entry.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "repo/manifest.hpp"
 #include "util/error.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
 
 namespace cairn {
 

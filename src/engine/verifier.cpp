@@ -1,14 +1,14 @@
 #include "engine/verifier.hpp"
 
+#include "engine/pack_checker.hpp"
+#include "engine/tree_reader.hpp"
+#include "util/interrupt.hpp"
+
 #include <algorithm>
 #include <map>
 #include <set>
 
 #include <fmt/format.h>
-
-#include "engine/pack_checker.hpp"
-#include "engine/tree_reader.hpp"
-#include "util/interrupt.hpp"
 
 namespace cairn {
 
@@ -105,8 +105,7 @@ class Verification {
         use.failures.emplace_back("it is missing from the store");
       } else if (found->second != use.ref.size) {
         use.missing = true;
-        use.failures.push_back(
-            fmt::format("it has {} bytes, its manifest says {}", found->second, use.ref.size));
+        use.failures.push_back(fmt::format("it has {} bytes, its manifest says {}", found->second, use.ref.size));
       } else {
         ++m_result.packs;
       }
@@ -117,8 +116,8 @@ class Verification {
     if (m_request.level == VerifyLevel::full) return true;
     // Names are digests, so their first bytes spread evenly; every day takes the next share.
     const auto shares = static_cast<std::uint64_t>(std::max(1.0, 1.0 / m_request.sample_share));
-    const auto day = static_cast<std::uint64_t>(
-        std::chrono::floor<std::chrono::days>(m_context.clock()).time_since_epoch().count());
+    const auto day =
+        static_cast<std::uint64_t>(std::chrono::floor<std::chrono::days>(m_context.clock()).time_since_epoch().count());
     const std::uint64_t bucket = std::uint64_t{name.bytes[0]} << 8 | name.bytes[1];
     return bucket % shares == day % shares;
   }

@@ -1,13 +1,13 @@
 // Checks that snapshots would restore.
 #pragma once
 
+#include "engine/context.hpp"
+#include "repo/repository.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "engine/context.hpp"
-#include "repo/repository.hpp"
 
 namespace cairn {
 
@@ -24,16 +24,16 @@ struct VerifyRequest {
 };
 
 struct VerifyProblem {
-  std::string object;                  // key of what is damaged or missing
+  std::string object;  // key of what is damaged or missing
   std::string message;
   std::vector<std::string> snapshots;  // "SERIES@TIME (id)" of each that needs it
 };
 
 struct VerifyResult {
   std::uint64_t snapshots = 0;
-  std::uint64_t packs = 0;       // seen with their right size
-  std::uint64_t packs_read = 0;  // decoded whole
-  std::uint64_t bytes_read = 0;  // of packs
+  std::uint64_t packs = 0;           // seen with their right size
+  std::uint64_t packs_read = 0;      // decoded whole
+  std::uint64_t bytes_read = 0;      // of packs
   std::uint64_t bytes_verified = 0;  // of files, at level full
   std::vector<VerifyProblem> problems;
   std::chrono::nanoseconds duration{};

@@ -1,16 +1,15 @@
 #include "repo/cache.hpp"
 
+#include "util/error.hpp"
+
 #include <algorithm>
 #include <charconv>
-#include <system_error>
-
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
-
-#include "util/error.hpp"
+#include <sys/file.h>
+#include <system_error>
 
 namespace cairn {
 

@@ -2,15 +2,15 @@
 // host stored. Losing it costs time and some deduplication, never correctness; nothing in it is believed unchecked.
 #pragma once
 
+#include "repo/pack.hpp"
+#include "util/bytes.hpp"
+#include "util/file.hpp"
+
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "repo/pack.hpp"
-#include "util/bytes.hpp"
-#include "util/file.hpp"
 
 namespace cairn {
 

@@ -1,10 +1,10 @@
 #include "repo/descriptor.hpp"
 
-#include <fmt/format.h>
-
-#include "util/error.hpp"
 #include "util/bytes.hpp"
+#include "util/error.hpp"
 #include "util/json.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 

@@ -1,12 +1,12 @@
 // The store's descriptor: what kind of store this is. A sequence of immutable generations; the highest one counts.
 #pragma once
 
+#include "repo/format.hpp"
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "repo/format.hpp"
-#include "util/time.hpp"
 
 namespace cairn {
 

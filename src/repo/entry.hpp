@@ -1,13 +1,13 @@
 // One thing in a snapshot's tree, and where its content is. Text form: cairn-format(5), ENTRIES.
 #pragma once
 
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "util/time.hpp"
 
 namespace cairn {
 
@@ -27,16 +27,16 @@ struct Entry {
   std::uint32_t mode = 0;  // permission bits, 07777
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::string user;   // names; empty where there is none
+  std::string user;  // names; empty where there is none
   std::string group;
   Time mtime;
-  Time ctime;               // for the unchanged test only, never restored
-  std::uint64_t inode = 0;  // for the unchanged test only
+  Time ctime;                 // for the unchanged test only, never restored
+  std::uint64_t inode = 0;    // for the unchanged test only
   std::vector<Xattr> xattrs;  // sorted by name; POSIX ACLs are system.posix_acl_access and _default
   std::string link_target;    // symlink: its text; hard_link: path of an earlier entry
   std::uint32_t device_major = 0;
   std::uint32_t device_minor = 0;
-  std::uint64_t size = 0;      // file: logical bytes
+  std::uint64_t size = 0;  // file: logical bytes
 };
 
 // Order of entries in a snapshot: component by component, bytewise; a directory before what it holds.

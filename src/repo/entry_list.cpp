@@ -1,9 +1,9 @@
 #include "repo/entry_list.hpp"
 
-#include <fmt/format.h>
-
 #include "repo/layout.hpp"
 #include "util/error.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 

@@ -1,13 +1,13 @@
 // Reading a snapshot's entry list, from its root in the manifest to lines. Memory is bounded whatever its size.
 #pragma once
 
-#include <deque>
-#include <optional>
-#include <string>
-
 #include "repo/entry_text.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "repo/manifest.hpp"
+
+#include <deque>
+#include <optional>
+#include <string>
 
 namespace cairn {
 
@@ -50,8 +50,8 @@ class EntryListReader {
   std::optional<std::string_view> next_line();
   FrameFetcher& m_fetcher;
   std::unique_ptr<ChunkReader> m_chunks;
-  std::uint64_t m_left;      // bytes of the list still to come
-  std::string m_buffer;      // of lines that span chunks
+  std::uint64_t m_left;  // bytes of the list still to come
+  std::string m_buffer;  // of lines that span chunks
   std::size_t m_position = 0;
   EntryLineParser m_parser;
   std::string m_last_path;

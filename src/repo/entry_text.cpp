@@ -1,15 +1,15 @@
 #include "repo/entry_text.hpp"
 
-#include <array>
-
-#include <fmt/format.h>
-#include <simdjson.h>
-
 #include "repo/format.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/utf8.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+#include <simdjson.h>
 
 namespace cairn {
 
@@ -17,7 +17,7 @@ namespace {
 
 using simdjson::dom::element;
 
-constexpr std::array<const char*, 8> k_type_names{"file", "directory", "symlink",     "hardlink",
+constexpr std::array<const char*, 8> k_type_names{"file", "directory", "symlink",    "hardlink",
                                                   "fifo", "socket",    "chardevice", "blockdevice"};
 
 [[noreturn]] void damaged(std::string_view cause) {

@@ -1,15 +1,15 @@
 // Entries and their content as lines of JSON. Text form: cairn-format(5), ENTRIES.
 #pragma once
 
+#include "repo/entry.hpp"
+#include "repo/extent.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "repo/entry.hpp"
-#include "repo/extent.hpp"
 
 namespace cairn {
 

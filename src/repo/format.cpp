@@ -1,8 +1,8 @@
 #include "repo/format.hpp"
 
-#include <fmt/format.h>
-
 #include "util/error.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -43,9 +43,15 @@ void check_requirements(const Requirements& requirements, Operation operation, s
                 "use a newer version of cairn");
   };
   switch (operation) {
-    case Operation::read: refuse(requirements.read, "read"); break;
-    case Operation::write: refuse(requirements.write, "write to"); break;
-    case Operation::prune: refuse(requirements.prune, "prune"); break;
+    case Operation::read:
+      refuse(requirements.read, "read");
+      break;
+    case Operation::write:
+      refuse(requirements.write, "write to");
+      break;
+    case Operation::prune:
+      refuse(requirements.prune, "prune");
+      break;
   }
 }
 

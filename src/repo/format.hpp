@@ -1,28 +1,28 @@
 // Numbers and names of format version 1 that more than one object kind shares. The authority is cairn-format(5).
 #pragma once
 
+#include "util/json.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "util/json.hpp"
 
 namespace cairn {
 
 inline constexpr std::uint64_t k_format_version = 1;
 
 // Limits that a reader enforces before it allocates.
-inline constexpr std::uint32_t k_max_chunk = 1U << 20;         // bytes in a chunk
-inline constexpr std::uint32_t k_max_frame_raw = 1U << 24;     // raw bytes in a frame
-inline constexpr std::uint32_t k_max_pack_chunks = 1U << 24;   // chunks in a pack
-inline constexpr std::uint64_t k_max_json_object = 1ULL << 30; // bytes of a manifest, mark, pending record
+inline constexpr std::uint32_t k_max_chunk = 1U << 20;          // bytes in a chunk
+inline constexpr std::uint32_t k_max_frame_raw = 1U << 24;      // raw bytes in a frame
+inline constexpr std::uint32_t k_max_pack_chunks = 1U << 24;    // chunks in a pack
+inline constexpr std::uint64_t k_max_json_object = 1ULL << 30;  // bytes of a manifest, mark, pending record
 
 // What a writer aims at.
 inline constexpr std::uint32_t k_frame_target = 1U << 20;        // raw bytes in a frame
 inline constexpr std::uint64_t k_min_pack_target = 16ULL << 20;  // stored bytes in a pack
 inline constexpr std::uint64_t k_max_pack_target = 512ULL << 20;
-inline constexpr std::uint32_t k_chunks_per_part = 128;          // of a page file, in one record of the entry list
+inline constexpr std::uint32_t k_chunks_per_part = 128;  // of a page file, in one record of the entry list
 
 // The features that an object asks its user to know, by what the user wants to do with it.
 struct Requirements {

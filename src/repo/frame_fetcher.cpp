@@ -1,12 +1,12 @@
 #include "repo/frame_fetcher.hpp"
 
-#include <algorithm>
-
-#include <fmt/format.h>
-
 #include "codec/zstd.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -22,8 +22,7 @@ constexpr std::size_t k_max_directories = 16;
 }  // namespace
 
 ByteView DecodedFrame::chunk(std::uint32_t index) const {
-  const ByteView bytes =
-      ByteView{m_raw}.subspan(m_directory->offset_in_frame(index), m_directory->length(index));
+  const ByteView bytes = ByteView{m_raw}.subspan(m_directory->offset_in_frame(index), m_directory->length(index));
   if (sha256(bytes) != m_directory->digest(index)) {
     throw Error(ErrorKind::damaged, fmt::format("chunk {} does not fit its digest", index));
   }
@@ -90,9 +89,9 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
             zstd_decompress(ByteView{run->bytes}.subspan(frame.offset - begin, frame.stored_size), frame.raw_size);
         run->promises[i].set_value(std::make_shared<const DecodedFrame>(dir, frames[i], std::move(raw)));
       } catch (const Error& e) {
-        run->promises[i].set_exception(std::make_exception_ptr(
-            Error(e.kind(), fmt::format("damaged pack {}: frame {}: {}", quote(layout::pack_key(ref.name)), frames[i],
-                                        e.message()))));
+        run->promises[i].set_exception(std::make_exception_ptr(Error(
+            e.kind(),
+            fmt::format("damaged pack {}: frame {}: {}", quote(layout::pack_key(ref.name)), frames[i], e.message()))));
       } catch (...) {
         run->promises[i].set_exception(std::current_exception());
       }

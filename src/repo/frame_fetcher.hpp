@@ -2,16 +2,16 @@
 // set of decoded frames is kept for whoever needs them next.
 #pragma once
 
+#include "repo/pack_table.hpp"
+#include "repo/repository.hpp"
+#include "util/thread_pool.hpp"
+
 #include <cstdint>
 #include <future>
 #include <list>
 #include <map>
 #include <memory>
 #include <vector>
-
-#include "repo/pack_table.hpp"
-#include "repo/repository.hpp"
-#include "util/thread_pool.hpp"
 
 namespace cairn {
 
@@ -49,7 +49,8 @@ class FrameFetcher {
 
   // keep_bytes: decoded bytes that stay after their use, for frames that are needed again soon.
   // io: for requests; pool: for decoding.
-  FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs, std::uint64_t keep_bytes);
+  FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
+               std::uint64_t keep_bytes);
   FrameFetcher(const FrameFetcher&) = delete;
   FrameFetcher& operator=(const FrameFetcher&) = delete;
   // Waits for what is under way.

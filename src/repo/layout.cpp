@@ -106,7 +106,8 @@ std::optional<Time> parse_mark_key(std::string_view key) {
 }
 
 std::string pin_key(const Digest& id, Time time, bool pinned, const std::string& nonce) {
-  return fmt::format("{}{}/{}-{}-{}.json", k_pins, id.hex(), format_time_compact(time), pinned ? "pin" : "unpin", nonce);
+  return fmt::format("{}{}/{}-{}-{}.json", k_pins, id.hex(), format_time_compact(time), pinned ? "pin" : "unpin",
+                     nonce);
 }
 
 std::optional<PinKey> parse_pin_key(std::string_view key) {
@@ -124,9 +125,7 @@ std::optional<PinKey> parse_pin_key(std::string_view key) {
 }
 
 bool is_valid_series(std::string_view series) noexcept {
-  const auto alnum = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
+  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
   if (series.empty() || series.size() > 64 || series == "latest" || !alnum(series.front())) return false;
   if (!std::all_of(series.begin(), series.end(),
                    [&](char c) { return alnum(c) || c == '.' || c == '_' || c == '-'; })) {

@@ -1,13 +1,13 @@
 // Names of objects in a store: built and taken apart in one place. See cairn-format(5), LAYOUT.
 #pragma once
 
+#include "codec/digest.hpp"
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "codec/digest.hpp"
-#include "util/time.hpp"
 
 namespace cairn::layout {
 

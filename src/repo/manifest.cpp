@@ -1,13 +1,13 @@
 #include "repo/manifest.hpp"
 
+#include "util/error.hpp"
+#include "util/json.hpp"
+#include "util/utf8.hpp"
+
 #include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
-
-#include "util/error.hpp"
-#include "util/json.hpp"
-#include "util/utf8.hpp"
 
 namespace cairn {
 
@@ -210,8 +210,8 @@ Manifest parse_first_line(const Json& json, std::string_view what) {
   Manifest m;
   m.requirements = parse_requirements(json);
   if (json.at("seal").string() != k_seal_none) {
-    throw Error(ErrorKind::failed, fmt::format("unable to read {}: it is sealed in a way this program does not know",
-                                               quote(what)),
+    throw Error(ErrorKind::failed,
+                fmt::format("unable to read {}: it is sealed in a way this program does not know", quote(what)),
                 "use a newer version of cairn");
   }
   m.record_text = json.at("record").string();
@@ -251,20 +251,21 @@ Manifest Manifest::parse(std::string_view text, std::string_view what) {
     if (sha256(m.root_text) != m.record.root) throw Error(ErrorKind::damaged, "root does not fit the record");
     m.root = Root::parse(m.root_text);
     const auto& ids = json.at("logical_ids").array();
-    const auto& packs = json.at("packs").array();
+    const auto& objects = json.at("packs").array();
     const auto& raw_bytes = json.at("raw_bytes").array();
     const auto& live_bytes = json.at("live_bytes").array();
-    if (ids.size() != packs.size() || raw_bytes.size() != packs.size() || live_bytes.size() != packs.size()) throw Error(ErrorKind::damaged, "lists of packs differ in length");
+    if (ids.size() != objects.size() || raw_bytes.size() != objects.size() || live_bytes.size() != objects.size())
+      throw Error(ErrorKind::damaged, "lists of packs differ in length");
     std::set<std::uint64_t> prefixes;
-    for (std::size_t i = 0; i < packs.size(); ++i) {
+    for (std::size_t i = 0; i < objects.size(); ++i) {
       PackRef ref;
-      ref.name = digest_of(packs[i].at("name"));
-      ref.size = packs[i].at("size").u64();
-      const auto& range = packs[i].at("directory").array();
+      ref.name = digest_of(objects[i].at("name"));
+      ref.size = objects[i].at("size").u64();
+      const auto& range = objects[i].at("directory").array();
       if (range.size() != 2) throw Error(ErrorKind::damaged, "invalid directory range");
       ref.directory_offset = range[0].u64();
       ref.directory_size = range[1].u64();
-      ref.seal = packs[i].at("seal").string();
+      ref.seal = objects[i].at("seal").string();
       ref.logical_id = digest_of(ids[i]);
       ref.raw_bytes = raw_bytes[i].u64();
       ref.live_bytes = live_bytes[i].u64();

@@ -2,18 +2,18 @@
 // Text form: cairn-format(5), SNAPSHOTS.
 #pragma once
 
+#include "codec/digest.hpp"
+#include "repo/extent.hpp"
+#include "repo/format.hpp"
+#include "repo/pack.hpp"
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "codec/digest.hpp"
-#include "repo/extent.hpp"
-#include "repo/format.hpp"
-#include "repo/pack.hpp"
-#include "util/time.hpp"
 
 namespace cairn {
 
@@ -24,15 +24,15 @@ struct SnapshotStats {
   std::uint64_t new_bytes = 0;     // raw bytes of chunks that this run stored
   std::uint64_t stored_bytes = 0;  // bytes of packs that this run stored
   std::uint64_t packs_written = 0;
-  std::uint64_t errors = 0;        // paths that could not be read
+  std::uint64_t errors = 0;  // paths that could not be read
 };
 
 // The public part: what may be read without a key. Its text's SHA-256 is the snapshot id.
 struct Record {
   std::string series;
   Time cut_point;
-  std::uint64_t sequence = 1;              // 1 for the first of a series
-  std::optional<Digest> previous;          // id of the series' snapshot before
+  std::uint64_t sequence = 1;      // 1 for the first of a series
+  std::optional<Digest> previous;  // id of the series' snapshot before
   std::map<std::string, std::string> tags;
   bool incomplete = false;
   SnapshotStats stats;
@@ -47,11 +47,11 @@ struct Record {
 struct Facts {
   std::string salt;  // 32 hex digits, random: its digest in the record tells nothing
   std::string host;
-  std::string kind;      // directory, sqlite, command
-  std::string source;    // path or command name, possibly not UTF-8
-  Time started;          // when the capture began, by the host's clock
+  std::string kind;    // directory, sqlite, command
+  std::string source;  // path or command name, possibly not UTF-8
+  Time started;        // when the capture began, by the host's clock
   bool single_file = false;
-  std::string content;   // JSON members about the content (SQLite), "" where none
+  std::string content;  // JSON members about the content (SQLite), "" where none
 
   std::string text() const;
   static Facts parse(std::string_view text);

@@ -1,10 +1,10 @@
 #include "repo/notes.hpp"
 
-#include <fmt/format.h>
-
 #include "repo/format.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 

@@ -1,13 +1,13 @@
 // The small objects beside snapshots: pending records of runs under way and marks of prune. See cairn-format(5).
 #pragma once
 
+#include "repo/pack.hpp"
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "repo/pack.hpp"
-#include "util/time.hpp"
 
 namespace cairn {
 
@@ -30,8 +30,8 @@ struct Mark {
     std::string key;    // of the manifest
     std::string bytes;  // the whole object: prune --undo puts it back; empty if it could not be read (set aside)
   };
-  Time time;                // by the store's clock
-  Time newest_object;       // newest object time that the run saw: a mark older than that is void
+  Time time;           // by the store's clock
+  Time newest_object;  // newest object time that the run saw: a mark older than that is void
   std::vector<Digest> packs;
   std::vector<std::string> seen;  // keys of all manifests that the run saw and that stay
   std::vector<Removed> removed;

@@ -1,12 +1,11 @@
 #include "repo/pack.hpp"
 
-#include <algorithm>
-
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "repo/format.hpp"
 #include "util/error.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace cairn {
 
@@ -101,8 +100,8 @@ PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size) {
   if (pack_size < k_pack_header_size + k_pack_trailer_size) throw damaged("the pack is too short");
   const PackTrailer out{get_u64(trailer.data()), get_u64(trailer.data() + 8)};
   const std::uint64_t end = pack_size - k_pack_trailer_size;
-  if (out.directory_offset < k_pack_header_size ||
-      out.directory_offset > end || out.directory_size != end - out.directory_offset) {
+  if (out.directory_offset < k_pack_header_size || out.directory_offset > end ||
+      out.directory_size != end - out.directory_offset) {
     throw damaged("directory out of range");
   }
   return out;

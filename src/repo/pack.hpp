@@ -1,14 +1,14 @@
 // A pack: header, data part (zstd frames), directory, trailer. Byte layout: cairn-format(5), PACKS.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-
 #include "codec/digest.hpp"
 #include "repo/pack_directory.hpp"
 #include "util/bytes.hpp"
 #include "util/file.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
 
 namespace cairn {
 
@@ -20,9 +20,9 @@ inline constexpr const char* k_seal_none = "none";
 
 // A pack as a manifest lists it: where its bytes are in one store, and what they are whatever the store.
 struct PackRef {
-  Digest name;                        // SHA-256 of the stored bytes: the object's name
-  std::uint64_t size = 0;             // stored bytes
-  std::uint64_t directory_offset = 0; // from the start of the pack
+  Digest name;                         // SHA-256 of the stored bytes: the object's name
+  std::uint64_t size = 0;              // stored bytes
+  std::uint64_t directory_offset = 0;  // from the start of the pack
   std::uint64_t directory_size = 0;
   std::string seal = k_seal_none;
   Digest logical_id;

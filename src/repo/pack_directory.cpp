@@ -1,11 +1,11 @@
 #include "repo/pack_directory.hpp"
 
-#include <algorithm>
-#include <string_view>
-
 #include "codec/zstd.hpp"
 #include "repo/format.hpp"
 #include "util/error.hpp"
+
+#include <algorithm>
+#include <string_view>
 
 namespace cairn {
 

@@ -1,12 +1,12 @@
 // The directory at the end of a pack: which chunks it holds, in which frames. Binary form: cairn-format(5), PACKS.
 #pragma once
 
+#include "codec/digest.hpp"
+#include "util/bytes.hpp"
+
 #include <cstdint>
 #include <string_view>
 #include <vector>
-
-#include "codec/digest.hpp"
-#include "util/bytes.hpp"
 
 namespace cairn {
 

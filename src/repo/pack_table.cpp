@@ -1,8 +1,8 @@
 #include "repo/pack_table.hpp"
 
-#include <fmt/format.h>
-
 #include "util/error.hpp"
+
+#include <fmt/format.h>
 
 namespace cairn {
 

@@ -1,11 +1,11 @@
 // The packs of one manifest, found by the name that extents use.
 #pragma once
 
+#include "repo/pack.hpp"
+
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
-
-#include "repo/pack.hpp"
 
 namespace cairn {
 

@@ -1,11 +1,11 @@
 #include "repo/repository.hpp"
 
+#include "repo/format.hpp"
+#include "util/error.hpp"
+
 #include <algorithm>
 
 #include <fmt/format.h>
-
-#include "repo/format.hpp"
-#include "util/error.hpp"
 
 namespace cairn {
 
@@ -23,7 +23,8 @@ Descriptor Repository::init(ObjectStore& store, const Descriptor& descriptor) {
   bool occupied = false;
   store.list(layout::k_config, [&](const ObjectInfo&) { occupied = true; });
   if (occupied) {
-    throw Error(ErrorKind::usage, fmt::format("unable to initialise {}: it is a store already", quote(store.describe())),
+    throw Error(ErrorKind::usage,
+                fmt::format("unable to initialise {}: it is a store already", quote(store.describe())),
                 "use --if-missing to leave an existing store as it is");
   }
   const std::string text = descriptor.text();
@@ -50,9 +51,8 @@ Descriptor read_descriptor(ObjectStore& store) {
     newest_key = info.key;
   });
   if (!newest && unknown) {
-    throw Error(ErrorKind::damaged,
-                fmt::format("unable to open store {}: no object in config/ has a descriptor's name",
-                            quote(store.describe())));
+    throw Error(ErrorKind::damaged, fmt::format("unable to open store {}: no object in config/ has a descriptor's name",
+                                                quote(store.describe())));
   }
   if (!newest) {
     throw Error(ErrorKind::not_found, fmt::format("unable to open store {}: no store there", quote(store.describe())),

@@ -2,6 +2,15 @@
 // it is returned. All methods are thread-safe.
 #pragma once
 
+#include "repo/cache.hpp"
+#include "repo/descriptor.hpp"
+#include "repo/layout.hpp"
+#include "repo/manifest.hpp"
+#include "repo/notes.hpp"
+#include "repo/pack_directory.hpp"
+#include "store/object_store.hpp"
+#include "util/log.hpp"
+
 #include <cstdint>
 #include <list>
 #include <map>
@@ -12,15 +21,6 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
-
-#include "repo/cache.hpp"
-#include "repo/descriptor.hpp"
-#include "repo/layout.hpp"
-#include "repo/manifest.hpp"
-#include "repo/notes.hpp"
-#include "repo/pack_directory.hpp"
-#include "store/object_store.hpp"
-#include "util/log.hpp"
 
 namespace cairn {
 
@@ -42,7 +42,7 @@ struct SnapshotInfo {
 };
 
 struct RepositoryOptions {
-  fs::path cache_root;                  // empty: no cache
+  fs::path cache_root;                           // empty: no cache
   std::uint64_t directory_memory = 64ULL << 20;  // bytes of decoded directories kept in memory
 };
 

@@ -1,11 +1,11 @@
 #include "util/bytes.hpp"
 
+#include "util/error.hpp"
+
 #include <array>
 #include <cstring>
 
 #include <openssl/rand.h>
-
-#include "util/error.hpp"
 
 namespace cairn {
 

@@ -1,18 +1,17 @@
 #include "util/file.hpp"
 
+#include "util/error.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <system_error>
-
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
-
-#include "util/error.hpp"
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <system_error>
 
 namespace cairn {
 
@@ -127,7 +126,8 @@ std::optional<Bytes> read_file_if_exists(const fs::path& path, std::uint64_t lim
       done += n;
     }
     if (want > limit) {
-      throw Error(ErrorKind::failed, fmt::format("unable to read {}: larger than {} bytes", quote(path.native()), limit));
+      throw Error(ErrorKind::failed,
+                  fmt::format("unable to read {}: larger than {} bytes", quote(path.native()), limit));
     }
     want *= 2;
   }

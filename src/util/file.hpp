@@ -1,12 +1,12 @@
 // Files, descriptors and durability. Every function throws Error with the path on failure.
 #pragma once
 
+#include "util/bytes.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
-
-#include "util/bytes.hpp"
 
 namespace cairn {
 

@@ -1,9 +1,9 @@
 #include "util/interrupt.hpp"
 
+#include "util/error.hpp"
+
 #include <atomic>
 #include <csignal>
-
-#include "util/error.hpp"
 
 namespace cairn {
 

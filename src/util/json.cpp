@@ -1,13 +1,13 @@
 #include "util/json.hpp"
 
+#include "util/error.hpp"
+#include "util/utf8.hpp"
+
 #include <cmath>
 #include <set>
 
 #include <fmt/format.h>
 #include <simdjson.h>
-
-#include "util/error.hpp"
-#include "util/utf8.hpp"
 
 namespace cairn {
 
@@ -29,12 +29,23 @@ void append_json_string(std::string& out, std::string_view text) {
     out.append(text.substr(clean, i - clean));
     clean = i + 1;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
-      default: out += fmt::format("\\u{:04x}", c);
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      default:
+        out += fmt::format("\\u{:04x}", c);
     }
   }
   out.append(text.substr(clean));
@@ -121,11 +132,20 @@ class JsonParser {
     if (depth > 64) throw Error(ErrorKind::damaged, "invalid JSON: nested too deep");
     Json to;
     switch (from.type()) {
-      case simdjson::dom::element_type::NULL_VALUE: break;
-      case simdjson::dom::element_type::BOOL: to.m_value = bool{from.get_bool().value_unsafe()}; break;
-      case simdjson::dom::element_type::INT64: to.m_value = std::int64_t{from.get_int64().value_unsafe()}; break;
-      case simdjson::dom::element_type::UINT64: to.m_value = std::uint64_t{from.get_uint64().value_unsafe()}; break;
-      case simdjson::dom::element_type::DOUBLE: to.m_value = double{from.get_double().value_unsafe()}; break;
+      case simdjson::dom::element_type::NULL_VALUE:
+        break;
+      case simdjson::dom::element_type::BOOL:
+        to.m_value = bool{from.get_bool().value_unsafe()};
+        break;
+      case simdjson::dom::element_type::INT64:
+        to.m_value = std::int64_t{from.get_int64().value_unsafe()};
+        break;
+      case simdjson::dom::element_type::UINT64:
+        to.m_value = std::uint64_t{from.get_uint64().value_unsafe()};
+        break;
+      case simdjson::dom::element_type::DOUBLE:
+        to.m_value = double{from.get_double().value_unsafe()};
+        break;
       case simdjson::dom::element_type::STRING:
         to.m_value = std::string{from.get_string().value_unsafe()};
         break;

@@ -11,7 +11,7 @@ class Reporter {
  public:
   virtual ~Reporter() = default;
   virtual void warning(const std::string& message) = 0;
-  virtual void info(const std::string& message) = 0;   // shown with --verbose
+  virtual void info(const std::string& message) = 0;  // shown with --verbose
   // Progress: an amount done out of a total that is 0 while unknown; unit is bytes. Called often; cheap.
   virtual void progress(const char* what, std::uint64_t done, std::uint64_t total) = 0;
 };

@@ -1,7 +1,6 @@
 #include "util/thread_pool.hpp"
 
 #include <algorithm>
-
 #include <sched.h>
 
 namespace cairn {

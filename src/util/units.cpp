@@ -19,7 +19,8 @@ std::string format_size(std::uint64_t bytes) {
     value /= 1024;
     ++unit;
   }
-  return value < 99.95 ? fmt::format("{:.1f} {}", value, k_names[unit]) : fmt::format("{:.0f} {}", value, k_names[unit]);
+  return value < 99.95 ? fmt::format("{:.1f} {}", value, k_names[unit])
+                       : fmt::format("{:.0f} {}", value, k_names[unit]);
 }
 
 namespace {
@@ -91,13 +92,26 @@ std::optional<nanoseconds> parse_duration(std::string_view text) {
       length = 2;
     } else {
       switch (text.front()) {
-        case 's': factor = 1; break;
-        case 'm': factor = 60; break;
-        case 'h': factor = 3600; break;
-        case 'd': factor = 86400; break;
-        case 'w': factor = 7 * 86400; break;
-        case 'y': factor = 365 * 86400; break;
-        default: return std::nullopt;
+        case 's':
+          factor = 1;
+          break;
+        case 'm':
+          factor = 60;
+          break;
+        case 'h':
+          factor = 3600;
+          break;
+        case 'd':
+          factor = 86400;
+          break;
+        case 'w':
+          factor = 7 * 86400;
+          break;
+        case 'y':
+          factor = 365 * 86400;
+          break;
+        default:
+          return std::nullopt;
       }
     }
     text.remove_prefix(length);

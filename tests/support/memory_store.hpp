@@ -96,7 +96,7 @@ class MemoryStore : public ObjectStore {
     const std::scoped_lock lock{m_mutex};
     m_now += by;
   }
-  void set_create_only(bool available) { m_create_only = available; }
+  void set_create_only(bool available) override { m_create_only = available; }
   // Leaves the key out of listings (a listing that lags behind).
   void hide(const std::string& key) { m_unlisted.insert(key); }
   void show_all() { m_unlisted.clear(); }

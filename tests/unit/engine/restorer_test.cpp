@@ -1,19 +1,18 @@
 #include "engine/restorer.hpp"
 
-#include <cstdlib>
-#include <fstream>
-
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <doctest/doctest.h>
-#include <fmt/format.h>
-
 #include "capture/directory_source.hpp"
 #include "engine/snapshotter.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "support/store_fixture.hpp"
 #include "util/error.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
 
 using namespace cairn;
 
@@ -108,7 +107,8 @@ TEST_CASE("paths restore alone, with the directories above them") {
     CHECK(!fs::exists(t.target / "a"));
   }
   SUBCASE("one that is not there") {
-    CHECK_THROWS_WITH_AS(t.get(manifest, {"a/none"}), "unable to restore path 'a/none': it is not in the snapshot", Error);
+    CHECK_THROWS_WITH_AS(t.get(manifest, {"a/none"}), "unable to restore path 'a/none': it is not in the snapshot",
+                         Error);
     CHECK(!fs::exists(t.target));
   }
 }

@@ -1,15 +1,15 @@
 #include "engine/snapshotter.hpp"
 
-#include <fstream>
-#include <map>
-
-#include <doctest/doctest.h>
-
 #include "capture/directory_source.hpp"
 #include "engine/tree_reader.hpp"
 #include "engine/verifier.hpp"
 #include "support/store_fixture.hpp"
 #include "util/interrupt.hpp"
+
+#include <fstream>
+#include <map>
+
+#include <doctest/doctest.h>
 
 using namespace cairn;
 
