@@ -11,7 +11,7 @@ import subprocess
 from support import Cairn, Workspace, check, main, tree_differences
 
 
-def make_tree(root: pathlib.Path) -> None:
+def make_tree(root: pathlib.Path, sparse: int = 20_000_000_000) -> None:
     root.mkdir()
     (root / "empty").write_bytes(b"")
     (root / "text").write_text("hello\n")
@@ -32,8 +32,8 @@ def make_tree(root: pathlib.Path) -> None:
     for i in range(2000):
         os.link(root / "hard", root / "links" / f"{i:04}")
     with open(root / "sparse", "wb") as f:
-        f.truncate(20_000_000_000)
-        f.seek(10_000_000_000)
+        f.truncate(sparse)
+        f.seek(sparse // 2)
         f.write(os.urandom(200_000))
     subprocess.run(["setfattr", "-n", "user.note", "-v", "value", str(root / "text")], check=True)
     subprocess.run(["setfacl", "-m", "u:1234:rwx", str(root / "text")], check=True)
@@ -77,4 +77,5 @@ def run(binary: str, args: list[str]) -> None:
         print(f"verified {checked['bytes_verified']} bytes")
 
 
-main(run)
+if __name__ == "__main__":
+    main(run)
