@@ -38,6 +38,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import stat
 import struct
 import subprocess
@@ -1388,7 +1389,7 @@ class Verifier:
         for copy, logical_id, raw, live in packs:
             facts = self.pack(copy.name)
             if facts is None:
-                raise Damage(f"needs pack {copy.name}, which is not good")
+                raise Refused(f"needs pack {copy.name}, which is not good")
             if facts != (copy, logical_id, raw) or live > raw:
                 raise Damage(f"pack {copy.name} is not what the manifest says of it")
         Snapshot(self.store, [manifest]).check_entries()
@@ -1398,7 +1399,8 @@ class Verifier:
             self.snapshot(manifest)
             print(f"good: {manifest.name} {manifest.id}")
         except (Refused, OSError) as error:
-            self.report(Damage(f"{manifest.name}: {error}") if isinstance(error, Damage) else error)
+            known = isinstance(error, Refused)
+            self.report(type(error)(f"{manifest.name}: {error}") if known else error)
 
     def everything(self) -> None:
         self.guarded(check_store, self.store)
@@ -1528,6 +1530,8 @@ def main(arguments: list[str]) -> int:
         stream.reconfigure(errors="backslashreplace")
     command = globals()["command_" + options.pop("command")]
     try:
+        if command is not command_list and not shutil.which("zstd"):
+            raise Refused("the program zstd is not in PATH")
         store = Store(options.pop("store"))
         if command is not command_verify or options["snapshot"] is not None:
             check_store(store)

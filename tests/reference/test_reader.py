@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from typing import Any, Callable
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -388,6 +389,14 @@ class Choice(Case):
         self.expect(10, "no store", "list", self.folder)
         self.expect(2, "exists", "restore", store.root, "demo", self.folder)
         self.expect(2, "in the store", "restore", store.root, "demo", store.root / "x")
+
+    def test_without_zstd_nothing_is_called_damage(self) -> None:
+        store = self.new_store()
+        store.snapshot(lines(ROOT))
+        with unittest.mock.patch.dict(os.environ, PATH="/nowhere"):
+            self.expect(1, "zstd is not in PATH", "verify", store.root)
+            self.expect(1, "zstd is not in PATH", "restore", store.root, "demo", self.target())
+            self.expect(0, "demo", "list", store.root)
 
     def test_two_snapshots_of_one_instant_are_ambiguous(self) -> None:
         store = self.new_store()
