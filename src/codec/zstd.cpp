@@ -28,6 +28,9 @@ ZSTD_DCtx* decompression_context() {
   return context.get();
 }
 
+// A block decodes to at most 128 KiB and takes at least 4 bytes (RFC 8878, 3.1.1.2).
+constexpr unsigned long long k_max_ratio = 128 * 1024 / 4;
+
 }  // namespace
 
 Bytes zstd_compress(ByteView raw, int level) {
@@ -65,7 +68,8 @@ Bytes zstd_decompress(ByteView stored, std::size_t raw_size) {
 
 Bytes zstd_decompress_bounded(ByteView stored, std::size_t limit) {
   const unsigned long long declared = ZSTD_getFrameContentSize(stored.data(), stored.size());
-  if (declared == ZSTD_CONTENTSIZE_ERROR || declared == ZSTD_CONTENTSIZE_UNKNOWN || declared > limit) {
+  if (declared == ZSTD_CONTENTSIZE_ERROR || declared == ZSTD_CONTENTSIZE_UNKNOWN || declared > limit ||
+      declared / k_max_ratio > stored.size()) {
     throw Error(ErrorKind::damaged, "damaged zstd frame: no content size, or one that is too large");
   }
   return zstd_decompress(stored, static_cast<std::size_t>(declared));

@@ -16,7 +16,8 @@ Bytes zstd_compress(ByteView raw, int level = k_zstd_level);
 Bytes zstd_decompress(ByteView stored, std::size_t raw_size);
 void zstd_decompress_into(ByteView stored, ByteSpan raw);
 
-// As above for a frame whose content size is only in its header: refused above limit, before anything is allocated.
+// As above for a frame whose content size is only in its header: refused above limit, and where no frame of that stored
+// size can hold so much, before anything is allocated.
 Bytes zstd_decompress_bounded(ByteView stored, std::size_t limit);
 
 }  // namespace cairn

@@ -27,7 +27,7 @@ Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
     d.requirements = parse_requirements(json);
     d.generation = json.at("generation").u64();
     d.store_id = json.at("store_id").string();
-    const auto created = parse_time(json.at("created").string());
+    const auto created = parse_time_exact(json.at("created").string());
     if (!created || d.store_id.size() != 32 || !is_hex(d.store_id)) {
       throw Error(ErrorKind::damaged, "invalid store id or time");
     }

@@ -58,7 +58,9 @@ std::optional<ByteView> ChunkReader::next() {
 }
 
 EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest)
-    : m_fetcher(fetcher), m_left(manifest.root.size) {
+    : m_fetcher(fetcher),
+      m_left(manifest.root.size),
+      m_order(manifest.facts.single_file ? EntryOrder::Shape::single_file : EntryOrder::Shape::tree) {
   std::vector<Extent> extents = manifest.root.extents;
   for (std::uint64_t level = 0; level < manifest.root.levels; ++level) {
     ChunkReader chunks{m_fetcher, std::move(extents)};
@@ -66,7 +68,6 @@ EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest
     std::string text;
     while (const auto chunk = chunks.next()) {
       text += as_text(*chunk);
-      // A level's chunks end at a line's end, so whole lines are there now.
       std::size_t begin = 0;
       for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
         const EntryLine line = m_parser.parse(std::string_view{text}.substr(begin, end - begin));
@@ -75,6 +76,7 @@ EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest
         begin = end + 1;
       }
       text.erase(0, begin);
+      if (text.size() > k_max_entry_line) damaged("a line without an end");
     }
     if (!text.empty()) damaged("a list of extents without an end");
     extents = std::move(below);
@@ -92,8 +94,7 @@ std::optional<std::string_view> EntryListReader::next_line() {
     }
     m_buffer.erase(0, m_position);
     m_position = 0;
-    // A line is a path, metadata and extents of at most some thousand chunks: far below this.
-    if (m_buffer.size() > (64U << 20)) damaged("a line without an end");
+    if (m_buffer.size() > k_max_entry_line) damaged("a line without an end");
     const auto chunk = m_chunks->next();
     if (!chunk) {
       if (!m_buffer.empty()) damaged("a line without an end");
@@ -109,15 +110,15 @@ std::optional<std::string_view> EntryListReader::next_line() {
 std::optional<EntryLine> EntryListReader::next() {
   skip_parts();
   const auto text = next_line();
-  if (!text) return std::nullopt;
+  if (!text) {
+    m_order.check_end();
+    return std::nullopt;
+  }
   EntryLine line = m_parser.parse(*text);
   if (!line.entry) damaged("a part without its entry");
-  const std::string& path = line.entry->path;
-  if (!m_last_path.empty() && compare_paths(m_last_path, path) >= 0) {
-    damaged(fmt::format("entry {} is out of order", quote(path)));
-  }
-  m_last_path = path;
+  m_order.check(*line.entry);
   m_parts_left = line.parts;
+  m_bytes_left = line.entry->size;
   return line;
 }
 
@@ -127,6 +128,10 @@ EntryLine EntryListReader::next_part() {
   EntryLine line = m_parser.parse(*text);
   if (line.entry) damaged("a file without its last parts");
   --m_parts_left;
+  if (line.part_size > m_bytes_left || (m_parts_left == 0 && line.part_size != m_bytes_left)) {
+    damaged("parts of a file that do not add up to its size");
+  }
+  m_bytes_left -= line.part_size;
   return line;
 }
 

@@ -1,6 +1,7 @@
 // Reading a snapshot's entry list, from its root in the manifest to lines. Memory is bounded whatever its size.
 #pragma once
 
+#include "repo/entry_order.hpp"
 #include "repo/entry_text.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "repo/manifest.hpp"
@@ -34,9 +35,9 @@ class ChunkReader {
   std::shared_ptr<const DecodedFrame> m_current;
 };
 
-// Entries in their order. Checks what a restore relies on: paths ascend (compare_paths), parts follow their entry and
-// add up to its size, "." comes first in a tree, a hard link names an earlier file (its bytes only; the writer of the
-// tree checks that it is there). Error(damaged) else.
+// Entries in their order. Checks what a restore relies on: their shape (EntryOrder), and that parts follow their entry
+// and add up to its size. Error(damaged) else. What the extents hold is for whoever follows them to compare with the
+// size.
 class EntryListReader {
  public:
   EntryListReader(FrameFetcher& fetcher, const Manifest& manifest);
@@ -54,8 +55,9 @@ class EntryListReader {
   std::string m_buffer;  // of lines that span chunks
   std::size_t m_position = 0;
   EntryLineParser m_parser;
-  std::string m_last_path;
+  EntryOrder m_order;
   std::uint64_t m_parts_left = 0;
+  std::uint64_t m_bytes_left = 0;  // of the entry whose parts are being read
 };
 
 }  // namespace cairn

@@ -7,6 +7,7 @@
 #include "util/utf8.hpp"
 
 #include <array>
+#include <charconv>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -81,7 +82,7 @@ std::string binary_of(const element& from) {
 }
 
 Time time_of(const element& from) {
-  const auto time = parse_time(text_of(from));
+  const auto time = parse_time_exact(text_of(from));
   if (!time) damaged("invalid time");
   return *time;
 }
@@ -114,6 +115,17 @@ std::vector<Extent> extents_of(const element& from) {
   return out;
 }
 
+// The bit of a member in the set of those seen: duplicates are refused.
+struct Seen {
+  std::uint32_t bits = 0;
+  template <class Bit>
+  void once(Bit which) {
+    const auto bit = static_cast<unsigned>(which);
+    if ((bits >> bit & 1) != 0) damaged("duplicate key");
+    bits |= 1U << bit;
+  }
+};
+
 std::vector<Xattr> xattrs_of(const element& from) {
   simdjson::dom::array array;
   if (from.get_array().get(array)) damaged("expected xattrs");
@@ -122,18 +134,24 @@ std::vector<Xattr> xattrs_of(const element& from) {
     simdjson::dom::object object;
     if (item.get_object().get(object)) damaged("expected an xattr");
     Xattr x;
+    Seen seen;
     for (const auto& member : object) {
       if (member.key == "name") {
+        seen.once(0);
         x.name = text_of(member.value);
       } else if (member.key == "name_b64") {
+        seen.once(0);
         x.name = binary_of(member.value);
       } else if (member.key == "value_b64") {
+        seen.once(1);
         x.value = binary_of(member.value);
       } else {
         damaged("unknown member of an xattr");
       }
     }
+    if (seen.bits != 3) damaged("an xattr without name or value");
     if (x.name.empty() || x.name.find('\0') != std::string::npos) damaged("invalid xattr name");
+    if (!out.empty() && out.back().name >= x.name) damaged("xattrs are out of order");
     out.push_back(std::move(x));
   }
   return out;
@@ -154,76 +172,119 @@ std::uint64_t inode_of(const element& from) {
   // Inode numbers use all 64 bits, which JSON numbers do not carry everywhere: decimal text.
   const std::string_view text = text_of(from);
   std::uint64_t value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') damaged("invalid inode");
-    value = value * 10 + static_cast<std::uint64_t>(c - '0');
-  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) damaged("invalid inode");
   return value;
 }
 
-// The bit of a member in the set of those seen: duplicates are refused.
-struct Seen {
-  std::uint32_t bits = 0;
-  void once(unsigned bit) {
-    if ((bits >> bit & 1) != 0) damaged("duplicate key");
-    bits |= 1U << bit;
-  }
+// The members of an entry, as bits of Seen.
+enum class Member : unsigned {
+  path,
+  type,
+  mode,
+  uid,
+  gid,
+  user,
+  group,
+  mtime,
+  ctime,
+  inode,
+  size,
+  target,
+  device,
+  xattrs,
+  extents,
+  parts
 };
+
+constexpr std::uint32_t bits_of(std::initializer_list<Member> members) {
+  std::uint32_t bits = 0;
+  for (const auto member : members) bits |= 1U << static_cast<unsigned>(member);
+  return bits;
+}
+
+// What an entry of a type must have, and what it may have besides.
+struct Allowed {
+  std::uint32_t required;
+  std::uint32_t optional;
+};
+constexpr Allowed allowed_for(EntryType type) {
+  constexpr std::uint32_t k_metadata =
+      bits_of({Member::path, Member::type, Member::mode, Member::uid, Member::gid, Member::mtime});
+  constexpr std::uint32_t k_more = bits_of({Member::user, Member::group, Member::xattrs});
+  switch (type) {
+    case EntryType::file:
+      return {k_metadata | bits_of({Member::size}),
+              k_more | bits_of({Member::ctime, Member::inode, Member::extents, Member::parts})};
+    case EntryType::symlink:
+      return {k_metadata | bits_of({Member::target}), k_more};
+    case EntryType::hard_link:
+      return {bits_of({Member::path, Member::type, Member::target}), 0};
+    case EntryType::char_device:
+    case EntryType::block_device:
+      return {k_metadata | bits_of({Member::device}), k_more};
+    case EntryType::directory:
+    case EntryType::fifo:
+    case EntryType::socket:
+      break;
+  }
+  return {k_metadata, k_more};
+}
 
 void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, const element& value) {
   if (key == "path") {
-    seen.once(0);
+    seen.once(Member::path);
     e.path = text_of(value);
   } else if (key == "path_b64") {
-    seen.once(0);
+    seen.once(Member::path);
     e.path = binary_of(value);
   } else if (key == "type") {
-    seen.once(1);
+    seen.once(Member::type);
     e.type = type_of(text_of(value));
   } else if (key == "mode") {
-    seen.once(2);
+    seen.once(Member::mode);
     e.mode = static_cast<std::uint32_t>(number_of(value, 07777));
   } else if (key == "uid") {
-    seen.once(3);
+    seen.once(Member::uid);
     e.uid = u32_of(value);
   } else if (key == "gid") {
-    seen.once(4);
+    seen.once(Member::gid);
     e.gid = u32_of(value);
   } else if (key == "user" || key == "user_b64") {
-    seen.once(5);
+    seen.once(Member::user);
     e.user = key == "user" ? std::string{text_of(value)} : binary_of(value);
   } else if (key == "group" || key == "group_b64") {
-    seen.once(6);
+    seen.once(Member::group);
     e.group = key == "group" ? std::string{text_of(value)} : binary_of(value);
   } else if (key == "mtime") {
-    seen.once(7);
+    seen.once(Member::mtime);
     e.mtime = time_of(value);
   } else if (key == "ctime") {
-    seen.once(8);
+    seen.once(Member::ctime);
     e.ctime = time_of(value);
   } else if (key == "inode") {
-    seen.once(9);
+    seen.once(Member::inode);
     e.inode = inode_of(value);
   } else if (key == "size") {
-    seen.once(10);
+    seen.once(Member::size);
     e.size = number_of(value, k_max_integer);
   } else if (key == "target" || key == "target_b64") {
-    seen.once(11);
+    seen.once(Member::target);
     e.link_target = key == "target" ? std::string{text_of(value)} : binary_of(value);
   } else if (key == "device") {
-    seen.once(12);
+    seen.once(Member::device);
     simdjson::dom::array numbers;
     if (value.get_array().get(numbers) || numbers.size() != 2) damaged("invalid device");
     e.device_major = u32_of(numbers.at(0));
     e.device_minor = u32_of(numbers.at(1));
   } else if (key == "xattrs") {
-    seen.once(13);
+    seen.once(Member::xattrs);
     e.xattrs = xattrs_of(value);
   } else if (key == "extents") {
-    seen.once(14);
+    seen.once(Member::extents);
     line.extents = extents_of(value);
   } else if (key == "parts") {
-    seen.once(15);
+    seen.once(Member::parts);
     line.parts = number_of(value, k_max_integer);
   } else {
     damaged("unknown member of an entry");
@@ -231,23 +292,24 @@ void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, con
 }
 
 void check_entry(const EntryLine& line, const Entry& e, const Seen& seen) {
-  const auto has = [&](unsigned bit) { return (seen.bits >> bit & 1) != 0; };
-  if (!has(0) || !has(1)) damaged("an entry without path or type");
+  if ((seen.bits & bits_of({Member::path, Member::type})) != bits_of({Member::path, Member::type}))
+    damaged("an entry without path or type");
   if (!is_valid_entry_path(e.path)) damaged(fmt::format("invalid path {}", quote(e.path)));
-  if (e.type == EntryType::hard_link) {
-    if (!is_valid_entry_path(e.link_target)) damaged("invalid target of a hard link");
-  } else if (!has(2) || !has(3) || !has(4) || !has(7)) {
-    damaged(fmt::format("missing metadata of {}", quote(e.path)));
+  const Allowed allowed = allowed_for(e.type);
+  if ((seen.bits & allowed.required) != allowed.required) damaged(fmt::format("missing metadata of {}", quote(e.path)));
+  if ((seen.bits & ~(allowed.required | allowed.optional)) != 0) {
+    damaged(fmt::format("{} has what a {} cannot have", quote(e.path), entry_type_name(e.type)));
   }
+  if (e.type == EntryType::hard_link && !is_valid_entry_path(e.link_target)) damaged("invalid target of a hard link");
   if (e.type == EntryType::symlink && (e.link_target.empty() || e.link_target.find('\0') != std::string::npos)) {
     damaged("invalid target of a symlink");
   }
-  if (e.type == EntryType::file) {
-    if (!has(10) || has(14) == has(15)) damaged(fmt::format("missing content of {}", quote(e.path)));
-  } else if (has(14) || has(15) || has(10)) {
-    damaged(fmt::format("content of {}, which is not a file", quote(e.path)));
-  }
-  if (has(15) && line.parts == 0) damaged("no parts");
+  if (e.type != EntryType::file) return;
+  const bool has_extents = (seen.bits & bits_of({Member::extents})) != 0;
+  const bool has_parts = (seen.bits & bits_of({Member::parts})) != 0;
+  if (has_extents == has_parts) damaged(fmt::format("missing content of {}", quote(e.path)));
+  if (has_parts && line.parts == 0) damaged("no parts");
+  if (has_extents && line.extents.empty() != (e.size == 0)) damaged(fmt::format("wrong size of {}", quote(e.path)));
 }
 
 }  // namespace
@@ -308,6 +370,7 @@ EntryLine EntryLineParser::parse(std::string_view text) {
       if (member.key == "part") {
         seen.once(0);
         line.part_size = number_of(member.value, k_max_integer);
+        if (line.part_size == 0) damaged("an empty part");
       } else if (member.key == "extents") {
         seen.once(1);
         line.extents = extents_of(member.value);

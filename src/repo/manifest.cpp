@@ -1,5 +1,6 @@
 #include "repo/manifest.hpp"
 
+#include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/utf8.hpp"
@@ -22,7 +23,7 @@ Digest digest_of(const Json& from) {
 }
 
 Time time_of(const Json& from) {
-  const auto time = parse_time(from.string());
+  const auto time = parse_time_exact(from.string());
   if (!time) throw Error(ErrorKind::damaged, "invalid JSON: expected a time");
   return *time;
 }
@@ -32,7 +33,8 @@ std::vector<Extent> extents_of(const Json& from) {
   for (const auto& item : from.array()) {
     const auto& fields = item.array();
     if (fields.size() != 3) throw Error(ErrorKind::damaged, "invalid JSON: expected an extent");
-    const auto pack = fields[0].string().size() == 16 ? from_hex(fields[0].string()) : std::nullopt;
+    const std::string& name = fields[0].string();
+    const auto pack = name.size() == 16 ? from_hex(name) : std::nullopt;
     const std::uint64_t first = fields[1].u64();
     const std::uint64_t count = fields[2].u64();
     if (!pack || first > k_max_pack_chunks || count == 0 || count > k_max_pack_chunks) {
@@ -78,6 +80,9 @@ Record Record::parse(std::string_view text) {
   r.series = json.at("series").string();
   r.cut_point = time_of(json.at("cut_point"));
   r.sequence = json.at("sequence").u64();
+  if (!layout::is_valid_series(r.series) || r.sequence == 0) {
+    throw Error(ErrorKind::damaged, "invalid series or sequence number");
+  }
   if (!json.at("previous").is_null()) r.previous = digest_of(json.at("previous"));
   for (const auto& [name, value] : json.at("tags").object()) r.tags[name] = value.string();
   r.incomplete = json.at("incomplete").boolean();
@@ -124,7 +129,7 @@ Facts Facts::parse(std::string_view text) {
   f.single_file = json.at("single_file").boolean();
   // Kept as it is written: the last member, so its text is what stands between its braces.
   static_cast<void>(json.at("content").object());
-  const auto at = text.rfind("\"content\":{");
+  const auto at = text.find("\"content\":{");
   if (at != std::string_view::npos && text.size() >= at + 13) f.content = text.substr(at + 11, text.size() - at - 13);
   return f;
 }
@@ -223,12 +228,25 @@ Manifest parse_first_line(const Json& json, std::string_view what) {
   return m;
 }
 
+// What does not fit this program's idea of a manifest may be what a feature changed that the manifest asks its readers
+// to know: then it is not damage.
+void check_unread_features(std::string_view text, std::string_view what) {
+  Requirements requirements;
+  try {
+    requirements = parse_requirements(Json::parse(text));
+  } catch (const Error&) {
+    return;
+  }
+  check_requirements(requirements, Operation::read, what);
+}
+
 template <class F>
-auto naming(std::string_view what, F parse) {
+auto naming(std::string_view text, std::string_view what, F parse) {
   try {
     return parse();
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::damaged) throw;
+    check_unread_features(text, what);
     throw Error(ErrorKind::damaged, fmt::format("damaged manifest {}: {}", quote(what), e.message()), e.hint());
   }
 }
@@ -238,13 +256,12 @@ auto naming(std::string_view what, F parse) {
 std::optional<Manifest> Manifest::parse_head(std::string_view beginning, std::string_view what) {
   const auto end = beginning.find('\n');
   if (end == std::string_view::npos) return std::nullopt;
-  return naming(what, [&] {
-    return std::optional{parse_first_line(Json::parse(std::string{beginning.substr(0, end)} + "}"), what)};
-  });
+  const std::string line = std::string{beginning.substr(0, end)} + "}";
+  return naming(line, what, [&] { return std::optional{parse_first_line(Json::parse(line), what)}; });
 }
 
 Manifest Manifest::parse(std::string_view text, std::string_view what) {
-  return naming(what, [&] {
+  return naming(text, what, [&] {
     const Json json = Json::parse(text);
     Manifest m = parse_first_line(json, what);
     m.root_text = json.at("root").string();
@@ -254,8 +271,9 @@ Manifest Manifest::parse(std::string_view text, std::string_view what) {
     const auto& objects = json.at("packs").array();
     const auto& raw_bytes = json.at("raw_bytes").array();
     const auto& live_bytes = json.at("live_bytes").array();
-    if (ids.size() != objects.size() || raw_bytes.size() != objects.size() || live_bytes.size() != objects.size())
+    if (ids.size() != objects.size() || raw_bytes.size() != objects.size() || live_bytes.size() != objects.size()) {
       throw Error(ErrorKind::damaged, "lists of packs differ in length");
+    }
     std::set<std::uint64_t> prefixes;
     for (std::size_t i = 0; i < objects.size(); ++i) {
       PackRef ref;
@@ -269,11 +287,7 @@ Manifest Manifest::parse(std::string_view text, std::string_view what) {
       ref.logical_id = digest_of(ids[i]);
       ref.raw_bytes = raw_bytes[i].u64();
       ref.live_bytes = live_bytes[i].u64();
-      if (ref.size < k_pack_header_size + k_pack_trailer_size || ref.directory_offset < k_pack_header_size ||
-          ref.directory_offset > ref.size - k_pack_trailer_size ||
-          ref.directory_size != ref.size - k_pack_trailer_size - ref.directory_offset) {
-        throw Error(ErrorKind::damaged, "directory range outside its pack");
-      }
+      check_pack_ref(ref);
       if (!prefixes.insert(ref.prefix()).second) throw Error(ErrorKind::damaged, "two packs of one name");
       m.packs.push_back(std::move(ref));
     }

@@ -88,7 +88,9 @@ struct Manifest {
   static Manifest make(Record record, Facts facts, Root root, std::vector<PackRef> packs);
   // The object: line 1 with "}" appended is JSON too and holds all but root and packs.
   std::string text() const;
-  // Error(damaged), or failed for a newer version. `what` names the object in messages.
+  // Error(damaged); or failed, for a newer version, an unknown seal, or where it does not parse and asks for a feature
+  // to read it. Features are otherwise for the caller to check, by what he wants to do. `what` names the object in
+  // messages.
   static Manifest parse(std::string_view text, std::string_view what);
   // Only line 1 of the object, from its first bytes: record, facts, requirements and id. Nothing where the line does
   // not end within them.

@@ -1,6 +1,7 @@
 #include "repo/notes.hpp"
 
 #include "repo/format.hpp"
+#include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
@@ -20,7 +21,7 @@ Digest digest_of(const Json& from) {
 }
 
 Time time_of(const Json& from) {
-  const auto time = parse_time(from.string());
+  const auto time = parse_time_exact(from.string());
   if (!time) throw Error(ErrorKind::damaged, "invalid JSON: expected a time");
   return *time;
 }
@@ -59,6 +60,9 @@ PendingRecord PendingRecord::parse(std::string_view text, std::string_view what)
     r.run = json.at("run").string();
     r.number = json.at("number").u64();
     r.host = json.at("host").string();
+    if (r.run.size() != 32 || !is_hex(r.run) || r.number == 0) {
+      throw Error(ErrorKind::damaged, "invalid run or number");
+    }
     r.created = time_of(json.at("created"));
     for (const auto& item : json.at("packs").array()) {
       PackRef ref;
@@ -70,6 +74,7 @@ PendingRecord PendingRecord::parse(std::string_view text, std::string_view what)
       ref.directory_size = range[1].u64();
       ref.seal = item.at("seal").string();
       ref.logical_id = digest_of(item.at("logical_id"));
+      check_pack_ref(ref);
       r.packs.push_back(std::move(ref));
     }
     return r;
@@ -104,7 +109,10 @@ Mark Mark::parse(std::string_view text, std::string_view what) {
     for (const auto& item : json.at("removed").array()) {
       const auto bytes = from_base64(item.at("bytes_b64").string());
       if (!bytes) throw Error(ErrorKind::damaged, "invalid JSON: expected base64");
-      m.removed.push_back({item.at("key").string(), std::string{as_text(*bytes)}});
+      const std::string& key = item.at("key").string();
+      // Whoever puts it back must not be led to write anything else.
+      if (!key.starts_with(layout::k_snapshots)) throw Error(ErrorKind::damaged, "a removed object is no manifest");
+      m.removed.push_back({key, std::string{as_text(*bytes)}});
     }
     return m;
   });

@@ -54,8 +54,23 @@ void PackBuilder::emit(ByteView bytes) {
   m_size += bytes.size();
 }
 
+std::uint64_t PackBuilder::expected_size() const noexcept {
+  return m_size + PackDirectory::max_encoded_size(m_directory.frames().size(), m_directory.chunk_count()) +
+         k_pack_trailer_size;
+}
+
 std::uint32_t PackBuilder::add_frame(ByteView stored, const std::vector<Chunk>& chunks) {
   const std::uint32_t first = m_directory.chunk_count();
+  std::uint64_t raw_size = 0;
+  bool fits = !stored.empty() && stored.size() <= k_max_frame_stored && !chunks.empty() &&
+              chunks.size() <= k_max_pack_chunks - first;
+  for (const auto& chunk : chunks) {
+    raw_size += chunk.length;
+    fits = fits && chunk.length != 0 && chunk.length <= k_max_chunk;
+  }
+  if (!fits || raw_size > k_max_frame_raw) {
+    throw Error(ErrorKind::failed, "unable to build a pack: a frame is outside the limits of the format");
+  }
   for (const auto& chunk : chunks) m_directory.add_chunk(chunk.digest, chunk.length);
   m_directory.add_frame(static_cast<std::uint32_t>(stored.size()), static_cast<std::uint32_t>(chunks.size()));
   emit(stored);
@@ -89,6 +104,20 @@ PackBuilder::Built PackBuilder::finish() {
   return built;
 }
 
+void check_pack_ref(const PackRef& ref) {
+  if (ref.size < k_pack_header_size + k_pack_trailer_size || ref.directory_offset < k_pack_header_size ||
+      ref.directory_offset > ref.size - k_pack_trailer_size ||
+      ref.directory_size != ref.size - k_pack_trailer_size - ref.directory_offset ||
+      ref.directory_size > PackDirectory::k_max_stored_size) {
+    throw Error(ErrorKind::damaged, "directory range outside its pack");
+  }
+  if (ref.seal != k_seal_none) {
+    throw Error(ErrorKind::failed,
+                "unable to read pack " + ref.name.hex() + ": it is sealed in a way this program does not know",
+                "use a newer version of cairn");
+  }
+}
+
 PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size) {
   const auto damaged = [](const char* cause) -> Error {
     return {ErrorKind::damaged, std::string{"damaged pack trailer: "} + cause};
@@ -97,6 +126,7 @@ PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size) {
     throw damaged("no magic");
   }
   if (get_u32(trailer.data() + 16) != k_format_version) throw damaged("unknown version");
+  if (get_u32(trailer.data() + 20) != 0) throw damaged("a reserved field is set");
   if (pack_size < k_pack_header_size + k_pack_trailer_size) throw damaged("the pack is too short");
   const PackTrailer out{get_u64(trailer.data()), get_u64(trailer.data() + 8)};
   const std::uint64_t end = pack_size - k_pack_trailer_size;

@@ -51,10 +51,14 @@ class PackBuilder {
     Digest digest;
     std::uint32_t length;
   };
-  // Returns the index of its first chunk.
+  // Returns the index of its first chunk. Error(failed) for what no reader would take (limits in repo/format.hpp).
   std::uint32_t add_frame(ByteView stored, const std::vector<Chunk>& chunks);
 
+  // Bytes so far: header and frames.
   std::uint64_t size() const noexcept { return m_size; }
+  // What finish() would make of it at most, the directory included: of small, well compressible chunks the directory
+  // is the larger part. Decides when a pack is full; a pack that is full by k_max_pack_target keeps all limits.
+  std::uint64_t expected_size() const noexcept;
   const PackDirectory& directory() const noexcept { return m_directory; }
 
   struct Built {
@@ -76,6 +80,9 @@ class PackBuilder {
   PackDirectory m_directory;
   std::uint64_t m_size = 0;
 };
+
+// Refuses a pack of a list that cannot be one: sizes and ranges (Error(damaged)), an unknown seal (Error(failed)).
+void check_pack_ref(const PackRef& ref);
 
 // Where the directory is, from the last k_pack_trailer_size bytes of a pack of the given size. Error(damaged).
 struct PackTrailer {

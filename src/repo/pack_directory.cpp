@@ -60,6 +60,12 @@ Digest PackDirectory::logical_id() const {
   return sha256(text);
 }
 
+std::uint64_t PackDirectory::max_encoded_size(std::size_t frames, std::size_t chunks) noexcept {
+  const std::uint64_t raw = k_header + std::uint64_t{frames} * k_frame_bytes + std::uint64_t{chunks} * k_chunk_bytes;
+  // zstd adds at most 1/256 and some headers (ZSTD_COMPRESSBOUND).
+  return raw + raw / 256 + 128;
+}
+
 Bytes PackDirectory::encode() const {
   Bytes out;
   out.reserve(k_header + m_frames.size() * k_frame_bytes + m_digests.size() * k_chunk_bytes);
@@ -98,7 +104,9 @@ PackDirectory PackDirectory::decode(ByteView stored) {
   for (std::uint32_t f = 0; f < frames; ++f) {
     const std::uint32_t count = get_u32(counts + std::size_t{f} * 4);
     const std::uint32_t stored_size = get_u32(stored_sizes + std::size_t{f} * 4);
-    if (count == 0 || count > chunks - next || stored_size == 0) damaged("impossible frame");
+    if (count == 0 || count > chunks - next || stored_size == 0 || stored_size > k_max_frame_stored) {
+      damaged("impossible frame");
+    }
     std::uint64_t raw_size = 0;
     for (std::uint64_t c = next; c < next + count; ++c) {
       const std::uint32_t length = get_u32(lengths + c * 4);

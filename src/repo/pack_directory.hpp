@@ -40,6 +40,11 @@ class PackDirectory {
   // is stored.
   Digest logical_id() const;
 
+  // Of the stored form, at most, for so many frames and chunks: digests do not compress.
+  static std::uint64_t max_encoded_size(std::size_t frames, std::size_t chunks) noexcept;
+  // No directory within the limits is stored in more.
+  static constexpr std::uint64_t k_max_stored_size = 1ULL << 30;
+
   // The stored form: one zstd frame. decode() checks everything against the limits in repo/format.hpp and throws
   // Error(damaged).
   Bytes encode() const;

@@ -17,6 +17,13 @@ Error missing(std::string_view kind, std::string_view key) {
   return {ErrorKind::not_found, fmt::format("unable to read {} {}: it is not in the store", kind, quote(key))};
 }
 
+// Before the object is read: whoever can write to the store must not choose how much memory a reader takes.
+void check_object_size(std::string_view kind, std::string_view key, std::uint64_t size) {
+  if (size <= k_max_json_object) return;
+  throw Error(ErrorKind::damaged,
+              fmt::format("damaged {} {}: it is larger than {} bytes", kind, quote(key), k_max_json_object));
+}
+
 }  // namespace
 
 Descriptor Repository::init(ObjectStore& store, const Descriptor& descriptor) {
@@ -45,8 +52,9 @@ Descriptor read_descriptor(ObjectStore& store) {
       unknown = true;
       return;
     }
-    several = newest && newest->generation == key->generation;
     if (newest && newest->generation > key->generation) return;
+    several = newest && newest->generation == key->generation;
+    check_object_size("store descriptor", info.key, info.size);
     newest = key;
     newest_key = info.key;
   });
@@ -69,6 +77,10 @@ Descriptor read_descriptor(ObjectStore& store) {
                 fmt::format("damaged store descriptor {}: its bytes do not fit its name", quote(newest_key)));
   }
   Descriptor descriptor = Descriptor::parse(as_text(*bytes), newest_key);
+  if (descriptor.generation != newest->generation) {
+    throw Error(ErrorKind::damaged,
+                fmt::format("damaged store descriptor {}: its content does not fit its name", quote(newest_key)));
+  }
   if (descriptor.encryption != "none") {
     throw Error(ErrorKind::failed,
                 fmt::format("unable to open store {}: it is encrypted with {}, which this program does not know",
@@ -115,6 +127,7 @@ std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cach
     const auto kept = m_cache.get("manifests", name);
     if (kept && sha256(*kept).short_hex() == info.name.sha256) return std::string{as_text(*kept)};
   }
+  check_object_size("manifest", info.key, info.size);
   const Bytes bytes = get_checked(info.key, "manifest");
   if (sha256(bytes).short_hex() != info.name.sha256) {
     throw Error(ErrorKind::damaged, fmt::format("damaged manifest {}: its bytes do not fit its name", quote(info.key)));
@@ -313,16 +326,21 @@ std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<s
     if (!known.contains(info.key)) out.push_back({info, {}});
   });
   for (auto& item : out) {
+    check_object_size("mark", item.object.key, item.object.size);
     item.mark = Mark::parse(as_text(get_checked(item.object.key, "mark")), item.object.key);
   }
   return out;
 }
 
 std::vector<Repository::StoredPending> Repository::pending() {
+  std::vector<ObjectInfo> objects;
+  m_store.list(layout::k_pending, [&](const ObjectInfo& info) { objects.push_back(info); });
   std::vector<StoredPending> out;
-  m_store.list(layout::k_pending, [&](const ObjectInfo& info) { out.push_back({info, {}}); });
-  for (auto& item : out) {
-    item.record = PendingRecord::parse(as_text(get_checked(item.object.key, "pending record")), item.object.key);
+  for (const auto& object : objects) {
+    check_object_size("pending record", object.key, object.size);
+    // A prune may remove old ones since the listing; what nobody keeps any more keeps nothing.
+    const auto bytes = m_store.get(object.key);
+    if (bytes) out.push_back({object, PendingRecord::parse(as_text(*bytes), object.key)});
   }
   return out;
 }

@@ -195,7 +195,8 @@ std::uint64_t Json::u64() const {
 }
 std::int64_t Json::i64() const {
   if (const auto* p = std::get_if<std::int64_t>(&m_value)) {
-    if (std::abs(*p) <= static_cast<std::int64_t>(k_max_integer)) return *p;
+    constexpr auto k_max = static_cast<std::int64_t>(k_max_integer);
+    if (*p >= -k_max && *p <= k_max) return *p;
   }
   bad_type("an integer");
 }

@@ -31,14 +31,22 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t cou
   return value;
 }
 
-std::optional<Time> make_time(int y, int mo, int d, int h, int mi, int s) {
+std::optional<sys_seconds> make_seconds(int y, int mo, int d, int h, int mi, int s) {
   const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
-  if (!date.ok() || y < 1678 || y > 2261 || h > 23 || mi > 59 || s > 60) return std::nullopt;
-  return Time{sys_days{date}} + hours{h} + minutes{mi} + seconds{s};
+  if (!date.ok() || h > 23 || mi > 59 || s > 60) return std::nullopt;
+  return sys_seconds{sys_days{date}} + hours{h} + minutes{mi} + seconds{s};
+}
+
+// Whole seconds of which every fraction fits.
+std::optional<Time> to_time(sys_seconds at, nanoseconds fraction) {
+  static constexpr seconds k_last = duration_cast<seconds>(nanoseconds::max()) - seconds{1};
+  if (at.time_since_epoch() > k_last || at.time_since_epoch() < -k_last - seconds{1}) return std::nullopt;
+  return Time{at} + fraction;
 }
 
 // The fraction and zone that follow the seconds. Returns nothing where the rest is not one.
-std::optional<Time> parse_tail(Time base, std::string_view rest, bool compact) {
+std::optional<Time> parse_tail(sys_seconds base, std::string_view rest, bool compact) {
+  nanoseconds part{0};
   if (!rest.empty() && rest.front() == '.') {
     rest.remove_prefix(1);
     std::int64_t fraction = 0;
@@ -50,16 +58,16 @@ std::optional<Time> parse_tail(Time base, std::string_view rest, bool compact) {
     }
     if (count == 0) return std::nullopt;
     for (std::size_t i = count; i < 9; ++i) fraction *= 10;
-    base += nanoseconds{fraction};
+    part = nanoseconds{fraction};
     rest.remove_prefix(count);
   }
-  if (rest == "Z" || rest == "z") return base;
+  if (rest == "Z" || rest == "z") return to_time(base, part);
   if (compact || rest.size() != 6 || (rest[0] != '+' && rest[0] != '-') || rest[3] != ':') return std::nullopt;
   const auto h = digits(rest, 1, 2);
   const auto m = digits(rest, 4, 2);
   if (!h || !m || *h > 23 || *m > 59) return std::nullopt;
   const auto offset = hours{*h} + minutes{*m};
-  return rest[0] == '+' ? base - offset : base + offset;
+  return to_time(rest[0] == '+' ? base - offset : base + offset, part);
 }
 
 }  // namespace
@@ -95,17 +103,27 @@ std::optional<Time> parse_time(std::string_view text) {
   const auto y = digits(text, 0, 4), mo = digits(text, 5, 2), d = digits(text, 8, 2), h = digits(text, 11, 2),
              mi = digits(text, 14, 2), s = digits(text, 17, 2);
   if (!y || !mo || !d || !h || !mi || !s) return std::nullopt;
-  const auto base = make_time(*y, *mo, *d, *h, *mi, *s);
+  const auto base = make_seconds(*y, *mo, *d, *h, *mi, *s);
   if (!base) return std::nullopt;
   return parse_tail(*base, text.substr(19), false);
 }
 
+std::optional<Time> parse_time_exact(std::string_view text) {
+  if (text.size() != 30 || text[10] != 'T' || text[17] == '6' || text[19] != '.' || text[29] != 'Z') {
+    return std::nullopt;
+  }
+  return parse_time(text);
+}
+
 std::optional<Time> parse_time_compact(std::string_view text) {
-  if (text.size() < 16 || text[8] != 'T') return std::nullopt;
+  // One spelling only: two names of one instant would be two objects.
+  if (text.size() != 26 || text[8] != 'T' || text[13] == '6' || text[15] != '.' || text[25] != 'Z') {
+    return std::nullopt;
+  }
   const auto y = digits(text, 0, 4), mo = digits(text, 4, 2), d = digits(text, 6, 2), h = digits(text, 9, 2),
              mi = digits(text, 11, 2), s = digits(text, 13, 2);
   if (!y || !mo || !d || !h || !mi || !s) return std::nullopt;
-  const auto base = make_time(*y, *mo, *d, *h, *mi, *s);
+  const auto base = make_seconds(*y, *mo, *d, *h, *mi, *s);
   if (!base) return std::nullopt;
   return parse_tail(*base, text.substr(15), true);
 }
@@ -122,7 +140,9 @@ std::optional<Time> parse_http_date(std::string_view text) {
     if (text.substr(8, 3) == k_months[i]) month = static_cast<int>(i) + 1;
   }
   if (!d || !y || !h || !mi || !s || month == 0) return std::nullopt;
-  return make_time(*y, month, *d, *h, *mi, *s);
+  const auto at = make_seconds(*y, month, *d, *h, *mi, *s);
+  if (!at) return std::nullopt;
+  return to_time(*at, nanoseconds{0});
 }
 
 }  // namespace cairn

@@ -11,7 +11,8 @@ namespace cairn {
 using Time = std::chrono::sys_time<std::chrono::nanoseconds>;
 using Nanoseconds = std::chrono::nanoseconds;
 
-// "2026-11-21T03:24:10.123456789Z". Covers the years 1678 to 2261 (what 64-bit nanoseconds hold).
+// "2026-11-21T03:24:10.123456789Z". What 64-bit nanoseconds hold, but for the first and the last second: from
+// 1677-09-21T00:12:44 to 2262-04-11T23:47:15 and its fractions. The parsers take the same range.
 std::string format_time(Time time);
 // "20261121T032410.123456789Z": the same instant in an object name.
 std::string format_time_compact(Time time);
@@ -20,6 +21,8 @@ std::string format_time_short(Time time);
 
 // RFC 3339 as format_time writes it, or with fewer (0 to 9) fraction digits, or with an offset instead of Z.
 std::optional<Time> parse_time(std::string_view text);
+// Only what format_time and format_time_compact write: in the format an instant has one spelling.
+std::optional<Time> parse_time_exact(std::string_view text);
 std::optional<Time> parse_time_compact(std::string_view text);
 
 // "Sat, 21 Nov 2026 03:24:10 GMT" (RFC 9110 IMF-fixdate), as HTTP's Date header has it.
