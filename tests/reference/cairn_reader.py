@@ -66,7 +66,7 @@ TRAILER_SIZE = 32
 FRAME_CACHE = 128 << 20  # bytes of decoded frames that are kept for the next use
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
-SERIES = re.compile(r"(?!latest\Z)(?![0-9a-f]{8,}\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+SERIES = re.compile(r"(?!latest\Z)(?![0-9A-Fa-f]{8,}\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.([0-9]{9})Z")
 NAME_TIME = r"[0-9]{8}T[0-9]{6}\.[0-9]{9}Z"
 NUMBER = r"0|[1-9][0-9]{0,15}"

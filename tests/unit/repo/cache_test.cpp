@@ -1,0 +1,76 @@
+#include "repo/cache.hpp"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+
+namespace {
+
+PackRef pack(const std::string& name) {
+  PackRef ref;
+  ref.name = sha256(name);
+  ref.size = 1000;
+  ref.directory_offset = 900;
+  ref.directory_size = 68;
+  ref.logical_id = sha256("content of " + name);
+  return ref;
+}
+
+const std::string k_run_a(32, 'a');
+const std::string k_run_b(32, 'b');
+
+}  // namespace
+
+TEST_CASE("cache: gives what was put, nothing else; none at all where it cannot be written") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const Cache cache{directory.path() / "root", "id"};
+  CHECK_FALSE(cache.get("manifests", "x"));
+  cache.put("manifests", "x", as_bytes("one"));
+  cache.put("manifests", "x", as_bytes("two"));
+  REQUIRE(cache.get("manifests", "x"));
+  CHECK(as_text(*cache.get("manifests", "x")) == "two");
+  CHECK_FALSE(cache.get("directories", "x"));
+  CHECK_FALSE((Cache{directory.path() / "root", "other"}.get("manifests", "x")));
+
+  write_file_atomic(directory.path() / "file", as_bytes("x"));
+  for (const fs::path& root : {fs::path{}, directory.path() / "file"}) {
+    const Cache none{root, "id"};
+    none.put("manifests", "x", as_bytes("one"));
+    CHECK_FALSE(none.get("manifests", "x"));
+  }
+}
+
+TEST_CASE("journal: the next run of a series finds what a dead one stored, a living one's it leaves alone") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const Cache cache{directory.path(), "id"};
+  {
+    RunJournal dead{cache, "s", k_run_a};
+    CHECK(dead.abandoned().empty());
+    dead.append(pack("one"));
+    dead.append(pack("two"));
+    // Its lock is alive: nobody else takes its packs.
+    CHECK((RunJournal{cache, "s", k_run_b}.abandoned().empty()));
+  }
+  CHECK((RunJournal{cache, "other", k_run_b}.abandoned().empty()));
+  RunJournal next{cache, "s", k_run_b};
+  REQUIRE(next.abandoned().size() == 2);
+  CHECK(next.abandoned()[0] == pack("one"));
+  CHECK(next.abandoned()[1] == pack("two"));
+  next.clear();
+  CHECK((RunJournal{cache, "s", std::string(32, 'c')}.abandoned().empty()));
+}
+
+TEST_CASE("journal: torn and foreign lines are skipped") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const Cache cache{directory.path(), "id"};
+  { RunJournal{cache, "s", k_run_a}.append(pack("one")); }
+  const fs::path path = cache.directory() / "journal" / ("s." + k_run_a);
+  const std::string line{as_text(read_file(path))};
+  write_file_atomic(
+      path, as_bytes("x\n" + line.substr(5) + line + line.substr(0, line.size() - 1) + " 1\n" + line.substr(0, 70)));
+  const RunJournal next{cache, "s", k_run_b};
+  REQUIRE(next.abandoned().size() == 1);
+  CHECK(next.abandoned()[0] == pack("one"));
+}

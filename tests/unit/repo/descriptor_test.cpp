@@ -1,0 +1,88 @@
+#include "repo/descriptor.hpp"
+
+#include "unit/support.hpp"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+using test::failure_of;
+using test::replaced;
+
+namespace {
+
+Descriptor sample() {
+  Descriptor d;
+  d.generation = 3;
+  d.store_id = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+  d.created = *parse_time("2026-11-21T03:00:00Z");
+  return d;
+}
+
+}  // namespace
+
+TEST_CASE("descriptor: exact text, and back") {
+  const std::string text = sample().text();
+  CHECK(text ==
+        R"({"format":"cairn-store","version":1,"requires_read":[],"requires_write":[],"requires_prune":[],)"
+        R"("generation":3,"store_id":"0f1e2d3c4b5a69788796a5b4c3d2e1f0","created":"2026-11-21T03:00:00.000000000Z",)"
+        R"("encryption":"none","recipients":[],"create_only":false})"
+        "\n");
+  Descriptor d = sample();
+  d.requirements = {{"r"}, {"w1", "w2"}, {"p"}};
+  d.create_only = true;
+  d.encryption = "age";
+  d.recipients = {"age1x"};
+  const Descriptor back = Descriptor::parse(d.text(), "x");
+  CHECK(back.text() == d.text());
+  CHECK(back.requirements.write == std::vector<std::string>{"w1", "w2"});
+}
+
+TEST_CASE("descriptor: cut anywhere it is damaged") {
+  const std::string text = sample().text();
+  for (std::size_t n = 0; n + 1 < text.size(); ++n) {
+    CHECK(failure_of([&] { Descriptor::parse(text.substr(0, n), "x"); }) == ErrorKind::damaged);
+  }
+}
+
+TEST_CASE("descriptor: every member missing, of another type or out of range") {
+  const std::string text = sample().text();
+  for (const char* key : {"format", "version", "requires_read", "requires_write", "requires_prune", "generation",
+                          "store_id", "created", "encryption", "recipients", "create_only"}) {
+    const std::string quoted = "\"" + std::string{key} + "\":";
+    CHECK(failure_of([&] { Descriptor::parse(replaced(text, quoted, "\"x\":"), "x"); }) == ErrorKind::damaged);
+    CHECK(failure_of([&] { Descriptor::parse(replaced(text, quoted, quoted + "{},\"x\":"), "x"); }) ==
+          ErrorKind::damaged);
+  }
+  for (const auto& [from, to] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"0f1e", "0f1E"},
+                                                                  {"0f1e", "0f1"},
+                                                                  {":3,", ":-3,"},
+                                                                  {":3,", ":3.5,"},
+                                                                  {":3,", ":9007199254740992,"},
+                                                                  {"03:00:00.000000000Z", "03:00:00Z"},
+                                                                  {"[],\"create", "[1],\"create"},
+                                                                  {"cairn-store", "cairn-stone"}}) {
+    CHECK(failure_of([&] { Descriptor::parse(replaced(text, from, to), "x"); }) == ErrorKind::damaged);
+  }
+}
+
+TEST_CASE("descriptor: a newer version is refused as such, not as damage") {
+  const std::string text = replaced(sample().text(), "\"version\":1", "\"version\":2");
+  CHECK(failure_of([&] { Descriptor::parse(text, "x"); }) == ErrorKind::failed);
+  CHECK(test::message_of([&] { Descriptor::parse(text, "config/x"); }) ==
+        "unable to read 'config/x': it has format version 2, this program reads version 1");
+}
+
+TEST_CASE("descriptor: members of later programs are ignored") {
+  CHECK_NOTHROW(Descriptor::parse(replaced(sample().text(), "{", "{\"later\":{\"x\":[1]},"), "x"));
+}
+
+TEST_CASE("requirements: an unknown feature refuses the operation that it is for, and no other") {
+  const Requirements r{{"fast"}, {}, {"slow"}};
+  CHECK(test::message_of([&] { check_requirements(r, Operation::read, "s"); }) ==
+        "unable to read 's': it needs the feature 'fast', which this program does not know");
+  CHECK_NOTHROW(check_requirements(r, Operation::write, "s"));
+  CHECK(failure_of([&] { check_requirements(r, Operation::prune, "s"); }) == ErrorKind::failed);
+}

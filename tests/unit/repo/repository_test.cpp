@@ -1,0 +1,482 @@
+#include "repo/repository.hpp"
+
+#include "codec/zstd.hpp"
+#include "repo/entry_list.hpp"
+#include "repo/format.hpp"
+#include "repo/frame_fetcher.hpp"
+#include "store/local_store.hpp"
+#include "store/open.hpp"
+#include "unit/support.hpp"
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+using test::failure_of;
+using test::message_of;
+using test::replaced;
+
+namespace {
+
+class Warnings : public SilentReporter {
+ public:
+  void warning(const std::string& message) override { m_all.push_back(message); }
+  const std::vector<std::string>& all() const { return m_all; }
+
+ private:
+  std::vector<std::string> m_all;
+};
+
+Descriptor descriptor() {
+  Descriptor d;
+  d.store_id = std::string(32, '0');
+  d.created = *parse_time("2026-11-21T03:00:00Z");
+  return d;
+}
+
+// A store in a directory of its own, with tools to build snapshots in it by hand.
+struct Fixture {
+  TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path() / "store", CreateRoot::yes};
+  Warnings warnings;
+  ThreadPool pool{2};
+
+  Fixture() { Repository::init(store, descriptor()); }
+
+  Repository open(const fs::path& cache = {}) { return Repository{store, warnings, {.cache_root = cache}}; }
+
+  void put(const std::string& key, std::string_view text) { store.put(key, ObjectBody::from_text(text)); }
+
+  // One chunk a text, `a_frame` chunks a frame.
+  PackRef put_pack(const std::vector<std::string>& texts, std::size_t a_frame = 2) {
+    PackBuilder builder{std::nullopt};
+    for (std::size_t i = 0; i < texts.size(); i += a_frame) {
+      std::string raw;
+      std::vector<PackBuilder::Chunk> chunks;
+      for (std::size_t k = i; k < std::min(i + a_frame, texts.size()); ++k) {
+        raw += texts[k];
+        chunks.push_back({sha256(texts[k]), static_cast<std::uint32_t>(texts[k].size())});
+      }
+      builder.add_frame(zstd_compress(as_bytes(raw)), chunks);
+    }
+    const auto built = builder.finish();
+    store.put(layout::pack_key(built.ref.name), ObjectBody::from_memory(built.memory));
+    return built.ref;
+  }
+
+  // A manifest whose entry list is made of these chunks, `levels` lists of extents above them.
+  Manifest manifest(const std::vector<std::string>& list, std::uint64_t levels = 0, bool single_file = false) {
+    Root root;
+    root.levels = levels;
+    std::vector<PackRef> packs{put_pack(list)};
+    for (const auto& text : list) root.size += text.size();
+    root.extents = {{packs[0].prefix(), 0, static_cast<std::uint32_t>(list.size()), 0}};
+    for (std::uint64_t level = 0; level < levels; ++level) {
+      std::vector<std::string> lines;
+      const Extent whole = root.extents[0];
+      for (std::uint32_t i = 0; i < whole.count; ++i)
+        lines.push_back(write_part_line(1, {{whole.pack, whole.first + i, 1, 0}}));
+      packs.push_back(put_pack(lines));
+      root.extents = {{packs.back().prefix(), 0, static_cast<std::uint32_t>(lines.size()), 0}};
+    }
+    Record record;
+    record.series = "s";
+    record.cut_point = *parse_time("2026-11-21T03:24:10Z");
+    Facts facts;
+    facts.single_file = single_file;
+    return Manifest::make(record, facts, root, packs);
+  }
+
+  // The paths that a reader of the list sees; parts as "+SIZE".
+  std::vector<std::string> read(const Manifest& manifest) {
+    Repository repository = open();
+    const PackTable table{manifest.packs};
+    FrameFetcher fetcher{repository, pool, pool, table, 1 << 20};
+    EntryListReader reader{fetcher, manifest};
+    std::vector<std::string> out;
+    while (const auto line = reader.next()) {
+      out.push_back(line->entry->path);
+      for (std::uint64_t i = 0; i < line->parts; ++i) out.push_back("+" + std::to_string(reader.next_part().part_size));
+    }
+    return out;
+  }
+  std::optional<ErrorKind> failure(const Manifest& manifest) {
+    return failure_of([&] { read(manifest); });
+  }
+
+  fs::path path_of(const std::string& key) const { return directory.path() / "store" / key; }
+  void corrupt(const std::string& key, std::size_t offset) {
+    std::fstream file{path_of(key), std::ios::in | std::ios::out | std::ios::binary};
+    file.seekg(static_cast<std::streamoff>(offset));
+    const char c = static_cast<char>(file.get() ^ 0x10);
+    file.seekp(static_cast<std::streamoff>(offset));
+    file.put(c);
+    REQUIRE(file.good());
+  }
+};
+
+std::string dir_line(const std::string& path) {
+  Entry e;
+  e.path = path;
+  e.type = EntryType::directory;
+  return write_entry_head(e) + "}\n";
+}
+std::string file_line(const std::string& path, std::uint64_t size, std::uint64_t parts = 0) {
+  Entry e;
+  e.path = path;
+  e.size = size;
+  std::vector<Extent> extents;
+  if (size != 0) extents.push_back(Extent::make_hole(size));
+  return finish_entry_line(write_entry_head(e), extents, parts);
+}
+std::string part_line(std::uint64_t size) {
+  return write_part_line(size, {Extent::make_hole(size)});
+}
+
+}  // namespace
+
+TEST_CASE("repository: init makes a store once; opening needs one") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore store{directory.path() / "store", CreateRoot::yes};
+  SilentReporter reporter;
+  CHECK(failure_of([&] { Repository{store, reporter, {}}; }) == ErrorKind::not_found);
+  Repository::init(store, descriptor());
+  CHECK(Repository{store, reporter, {}}.descriptor().text() == descriptor().text());
+  CHECK(failure_of([&] { Repository::init(store, descriptor()); }) == ErrorKind::usage);
+}
+
+TEST_CASE("repository: the descriptor of the highest generation counts, by number") {
+  Fixture f;
+  for (const std::uint64_t generation : {9U, 10U, 2U}) {
+    Descriptor d = descriptor();
+    d.generation = generation;
+    f.put(layout::descriptor_key(generation, sha256(d.text())), d.text());
+  }
+  CHECK(f.open().descriptor().generation == 10);
+}
+
+TEST_CASE("repository: two descriptors of the highest generation are refused, of an earlier one not") {
+  Fixture f;
+  const auto add = [&](std::uint64_t generation, bool create_only) {
+    Descriptor d = descriptor();
+    d.generation = generation;
+    d.create_only = create_only;
+    f.put(layout::descriptor_key(generation, sha256(d.text())), d.text());
+  };
+  add(20, false);
+  add(20, true);
+  add(3, false);  // lists after the two
+  CHECK(failure_of([&] { f.open(); }) == ErrorKind::untrusted);
+  add(21, false);
+  CHECK(f.open().descriptor().generation == 21);
+}
+
+TEST_CASE("repository: a descriptor under another name, changed, or unknown") {
+  Fixture f;
+  const std::string text = descriptor().text();
+  const auto key = layout::descriptor_key(1, sha256(text));
+  f.put(layout::descriptor_key(2, sha256(text)), text);
+  CHECK(failure_of([&] { f.open(); }) == ErrorKind::damaged);
+  f.store.remove(std::vector{layout::descriptor_key(2, sha256(text))});
+  CHECK_NOTHROW(f.open());
+  f.corrupt(key, 30);
+  CHECK(failure_of([&] { f.open(); }) == ErrorKind::damaged);
+  f.store.remove(std::vector{key});
+  f.put("config/strange", "x");
+  CHECK(failure_of([&] { f.open(); }) == ErrorKind::damaged);
+  for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"\"none\"", "\"age\""},
+           {"\"version\":1", "\"version\":2"},
+           {"\"requires_read\":[]", "\"requires_read\":[\"x\"]"}}) {
+    Fixture g;
+    const std::string newer = replaced(replaced(text, from, to), "\"generation\":1", "\"generation\":2");
+    g.put(layout::descriptor_key(2, sha256(newer)), newer);
+    CHECK(failure_of([&] { g.open(); }) == ErrorKind::failed);
+  }
+}
+
+TEST_CASE("repository: a manifest is stored, listed and loaded; anything else below snapshots/ is reported") {
+  Fixture f;
+  const Manifest m = f.manifest({dir_line(".")});
+  Repository repository = f.open(f.directory.path() / "cache");
+  const std::string key = repository.store_manifest(m);
+  f.put("snapshots/s/strange.json", "{}");
+  std::vector<std::string> unknown;
+  const auto list = repository.list_manifests("s", &unknown);
+  REQUIRE(list.size() == 1);
+  CHECK(list[0].key == key);
+  CHECK(unknown == std::vector<std::string>{"snapshots/s/strange.json"});
+  CHECK(repository.load_manifest(list[0]).text() == m.text());
+  // The cache is not believed: what does not fit the name is fetched again.
+  const fs::path cached = f.directory.path() / "cache" / descriptor().store_id / "manifests" / fs::path{key}.filename();
+  REQUIRE(fs::exists(cached));
+  write_file_atomic(cached, as_bytes("{}"));
+  CHECK(repository.load_manifest(list[0]).text() == m.text());
+  CHECK(repository.list_manifests("other").empty());
+  const auto snapshots = repository.list_snapshots();
+  REQUIRE(snapshots.size() == 1);
+  CHECK(snapshots[0].id == m.id);
+  CHECK(f.warnings.all().size() == 1);
+}
+
+TEST_CASE("repository: a manifest changed, gone or under another's name") {
+  Fixture f;
+  const Manifest m = f.manifest({dir_line(".")});
+  const std::string key = f.open().store_manifest(m);
+  const auto info = f.open().list_manifests().at(0);
+
+  const std::string text = m.text();
+  const auto other = layout::manifest_key("t", m.record.cut_point, m.id, sha256(text));
+  f.put(other, text);
+  const auto infos = f.open().list_manifests("t");
+  REQUIRE(infos.size() == 1);
+  CHECK(failure_of([&] { f.open().load_manifest(infos[0]); }) == ErrorKind::damaged);
+
+  f.corrupt(key, 100);
+  CHECK(failure_of([&] { f.open().load_manifest(info); }) == ErrorKind::damaged);
+  f.store.remove(std::vector{key});
+  CHECK(failure_of([&] { f.open().load_manifest(info); }) == ErrorKind::not_found);
+  auto huge = info;
+  huge.size = k_max_json_object + 1;
+  CHECK(failure_of([&] { f.open().load_manifest(huge); }) == ErrorKind::damaged);
+}
+
+TEST_CASE("repository: two manifests of one id are one snapshot; one that is damaged is reported") {
+  Fixture f;
+  Manifest m = f.manifest({dir_line(".")});
+  f.open().store_manifest(m);
+  m.packs[0].live_bytes += 1;
+  f.open().store_manifest(m);
+  CHECK(f.open().list_manifests().size() == 2);
+  const auto one = f.open().list_snapshots();
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].id == m.id);
+  CHECK(f.warnings.all().empty());
+
+  for (const auto& info : f.open().list_manifests()) f.corrupt(info.key, 20);
+  std::vector<std::string> unreadable;
+  CHECK(f.open().list_snapshots({}, &unreadable).empty());
+  CHECK(unreadable.size() == 2);
+  CHECK(f.warnings.all().size() == 2);
+}
+
+TEST_CASE("repository: a first line longer than the head is read whole") {
+  Fixture f;
+  Manifest m = f.manifest({dir_line(".")});
+  Record record = m.record;
+  record.tags["long"] = std::string(10'000, 'x');
+  const Manifest longer = Manifest::make(record, m.facts, m.root, m.packs);
+  f.open().store_manifest(longer);
+  const auto list = f.open().list_snapshots();
+  REQUIRE(list.size() == 1);
+  CHECK(list[0].record.tags.at("long").size() == 10'000);
+}
+
+TEST_CASE("repository: the newest pin object of an id decides") {
+  Fixture f;
+  const Digest id = sha256(std::string_view{"a"});
+  const Digest other = sha256(std::string_view{"b"});
+  const Time t = *parse_time("2026-11-21T03:24:10Z");
+  const std::string nonce(16, '0');
+  f.put(layout::pin_key(id, t, true, nonce), "{}");
+  f.put(layout::pin_key(id, t + std::chrono::seconds{2}, true, nonce), "{}");
+  f.put(layout::pin_key(id, t + std::chrono::seconds{1}, false, nonce), "{}");
+  f.put(layout::pin_key(other, t, false, nonce), "{}");
+  f.put(layout::pin_key(other, t, true, nonce), "{}");
+  const auto pins = f.open().pins();
+  CHECK(pins.at(id));
+  CHECK_FALSE(pins.at(other));  // of two of one instant, the unpin
+  f.open().set_pin(other, true);
+  CHECK(f.open().pins().at(other));
+}
+
+TEST_CASE("repository: a directory is believed only where it fits the manifest") {
+  Fixture f;
+  const PackRef ref = f.put_pack({"one", "two", "three"});
+  const std::string key = layout::pack_key(ref.name);
+  CHECK(f.open().directory(ref)->chunk_count() == 3);
+
+  PackRef wrong = ref;
+  wrong.logical_id.bytes[0] ^= 1;
+  CHECK(failure_of([&] { f.open().directory(wrong); }) == ErrorKind::damaged);
+  // The directory of another pack of the same store.
+  wrong = f.put_pack({"other"});
+  wrong.logical_id = ref.logical_id;
+  CHECK(failure_of([&] { f.open().directory(wrong); }) == ErrorKind::damaged);
+  // A range that is not the whole object.
+  wrong = ref;
+  wrong.size += 1;
+  wrong.directory_size += 1;
+  CHECK(failure_of([&] { f.open().directory(wrong); }) == ErrorKind::damaged);
+
+  const fs::path cache = f.directory.path() / "cache";
+  f.open(cache).directory(ref);
+  const fs::path cached = cache / descriptor().store_id / "directories" / ref.logical_id.hex();
+  REQUIRE(fs::exists(cached));
+  write_file_atomic(cached, as_bytes("torn"));
+  CHECK(f.open(cache).directory(ref)->chunk_count() == 3);
+
+  for (std::uint64_t i = 0; i < ref.directory_size; ++i) {
+    f.corrupt(key, ref.directory_offset + i);
+    try {
+      const auto logical_id = f.open().directory(ref)->logical_id();
+      CHECK(logical_id == ref.logical_id);
+      CHECK(i < 8);  // unused bits of the zstd header
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::damaged);
+      CHECK(e.message().starts_with("damaged pack '" + key + "'"));
+    }
+    f.corrupt(key, ref.directory_offset + i);
+  }
+  fs::resize_file(f.path_of(key), ref.directory_offset + 5);
+  CHECK(message_of([&] { f.open().directory(ref); }) ==
+        "damaged pack '" + key + "': it is shorter than its manifest says");
+  CHECK(failure_of([&] { f.open().read_data(ref, 0, ref.size); }) == ErrorKind::damaged);
+  f.store.remove(std::vector{key});
+  CHECK(message_of([&] { f.open().directory(ref); }) == "damaged pack '" + key + "': it is missing from the store");
+  CHECK(failure_of([&] { f.open().read_data(ref, 0, 1); }) == ErrorKind::damaged);
+}
+
+TEST_CASE("repository: marks must all be readable; pending records that are gone are gone") {
+  Fixture f;
+  Mark mark;
+  f.put(layout::mark_key(Time{}, std::string(32, '0')), mark.text());
+  PendingRecord record;
+  record.run = std::string(32, '0');
+  f.put(layout::pending_key(record.run, 1), record.text());
+  CHECK(f.open().marks().size() == 1);
+  CHECK(f.open().pending().size() == 1);
+  f.put(layout::mark_key(Time{}, std::string(32, '1')), "{}");
+  CHECK(failure_of([&] { f.open().marks(); }) == ErrorKind::damaged);
+  f.put("pending/what", "x");
+  CHECK(failure_of([&] { f.open().pending(); }) == ErrorKind::damaged);
+}
+
+TEST_CASE("entry list: read through levels, lines across chunks, parts taken or skipped") {
+  Fixture f;
+  const std::string all =
+      dir_line(".") + file_line("a", 30, 2) + part_line(10) + part_line(20) + dir_line("b") + file_line("b/c", 0);
+  const std::vector<std::string> expected{".", "a", "+10", "+20", "b", "b/c"};
+  for (const std::size_t cut : {std::size_t{1}, std::size_t{7}, all.size()}) {
+    std::vector<std::string> chunks;
+    for (std::size_t at = 0; at < all.size(); at += cut) chunks.push_back(all.substr(at, cut));
+    for (const std::uint64_t levels : {0U, 1U, 3U}) CHECK(f.read(f.manifest(chunks, levels)) == expected);
+  }
+  CHECK(f.read(f.manifest({file_line("db", 10)}, 0, true)) == std::vector<std::string>{"db"});
+
+  const Manifest m = f.manifest({all});
+  Repository repository = f.open();
+  const PackTable table{m.packs};
+  FrameFetcher fetcher{repository, f.pool, f.pool, table, 0};
+  EntryListReader reader{fetcher, m};
+  std::vector<std::string> paths;
+  while (const auto line = reader.next()) paths.push_back(line->entry->path);
+  CHECK(paths == std::vector<std::string>{".", "a", "b", "b/c"});
+}
+
+TEST_CASE("entry list: what does not hold together is damaged") {
+  Fixture f;
+  const auto with = [&](const std::string& text) { return f.failure(f.manifest({text})); };
+  CHECK_FALSE(with(dir_line(".")));
+  CHECK(with(file_line("a", 1)) == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + part_line(1)) == ErrorKind::damaged);
+  CHECK(with(part_line(1)) == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + file_line("a", 30, 2) + part_line(10)) == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + file_line("a", 30, 2) + part_line(10) + dir_line("b")) == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + file_line("a", 30, 2) + part_line(10) + part_line(19)) == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + file_line("a", 30, 2) + part_line(31) + part_line(1)) == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + file_line("a", 30, 9007199254740991) + part_line(30)) == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + "\n") == ErrorKind::damaged);
+  CHECK(with(dir_line(".") + "{") == ErrorKind::damaged);
+  CHECK(with("{\"path\":\".\"") == ErrorKind::damaged);
+  CHECK(with(dir_line(".").substr(0, 20)) == ErrorKind::damaged);
+}
+
+TEST_CASE("entry list: longer or shorter than the record says") {
+  Fixture f;
+  const Manifest m = f.manifest({dir_line("."), dir_line("a")});
+  for (const std::uint64_t size : {std::uint64_t{0}, m.root.size - 1, m.root.size + 1}) {
+    Root root = m.root;
+    root.size = size;
+    CHECK(f.failure(Manifest::make(m.record, m.facts, root, m.packs)) == ErrorKind::damaged);
+  }
+  Root root = m.root;
+  root.extents.clear();
+  root.size = 0;
+  CHECK(f.failure(Manifest::make(m.record, m.facts, root, m.packs)) == ErrorKind::damaged);
+}
+
+TEST_CASE("entry list: extents out of their pack, of an unlisted pack, and lists of extents that are none") {
+  Fixture f;
+  const Manifest m = f.manifest({dir_line("."), dir_line("a")});
+  const std::uint64_t pack = m.packs[0].prefix();
+  const auto with = [&](const std::vector<Extent>& extents, std::uint64_t levels) {
+    Root root = m.root;
+    root.extents = extents;
+    root.levels = levels;
+    return f.failure(Manifest::make(m.record, m.facts, root, m.packs));
+  };
+  CHECK_FALSE(with(m.root.extents, 0));
+  CHECK(with({{pack, 0, 3, 0}}, 0) == ErrorKind::damaged);
+  CHECK(with({{pack, 2, 1, 0}}, 0) == ErrorKind::damaged);
+  CHECK(with({{pack, k_max_pack_chunks, k_max_pack_chunks, 0}}, 0) == ErrorKind::damaged);
+  CHECK(with({{pack + 1, 0, 1, 0}}, 0) == ErrorKind::damaged);
+  CHECK(with({Extent::make_hole(10)}, 0) == ErrorKind::damaged);
+  CHECK(with(m.root.extents, 1) == ErrorKind::damaged);  // entries, not extents
+  CHECK(with({}, 1) == ErrorKind::damaged);
+
+  // A list of extents that holds a hole.
+  Manifest holes = f.manifest({write_part_line(1, {Extent::make_hole(100)})});
+  Root root = holes.root;
+  root.levels = 1;
+  CHECK(f.failure(Manifest::make(holes.record, holes.facts, root, holes.packs)) == ErrorKind::damaged);
+}
+
+TEST_CASE("frames: every byte of a data part is guarded by the chunks' digests") {
+  Fixture f;
+  const Manifest m = f.manifest({dir_line("."), dir_line("a"), dir_line("b")});
+  const std::string key = layout::pack_key(m.packs[0].name);
+  const std::vector<std::string> good{".", "a", "b"};
+  std::size_t refused = 0;
+  const std::size_t size = m.packs[0].directory_offset - k_pack_header_size;
+  for (std::size_t i = 0; i < size; ++i) {
+    f.corrupt(key, k_pack_header_size + i);
+    try {
+      const auto paths = f.read(m);
+      CHECK(paths == good);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::damaged);
+      ++refused;
+    }
+    f.corrupt(key, k_pack_header_size + i);
+  }
+  CHECK(refused > size * 9 / 10);
+  CHECK(f.read(m) == good);
+  // Header and trailer are not needed for reading.
+  f.corrupt(key, 0);
+  f.corrupt(key, m.packs[0].size - 1);
+  CHECK(f.read(m) == good);
+}
+
+TEST_CASE("frames: asked for in any order and twice, fetched in few requests") {
+  Fixture f;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 100; ++i)
+    texts.push_back("chunk " + std::to_string(i) + std::string(500, static_cast<char>('a' + i % 26)));
+  const PackRef ref = f.put_pack(texts, 1);
+  Repository repository = f.open();
+  const PackTable table{std::vector<PackRef>{ref}};
+  FrameFetcher fetcher{repository, f.pool, f.pool, table, 1 << 20};
+  std::vector<FrameId> ids;
+  for (const std::uint32_t i : {70U, 3U, 99U, 3U, 0U}) ids.push_back({ref.prefix(), i});
+  const auto frames = fetcher.request(ids);
+  REQUIRE(frames.size() == ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    CHECK(as_text(frames[i].get()->chunk(ids[i].frame)) == texts[ids[i].frame]);
+  CHECK(fetcher.statistics().requests == 1);
+  fetcher.request(ids);
+  CHECK(fetcher.statistics().requests == 1);
+}
