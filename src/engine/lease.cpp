@@ -15,27 +15,24 @@
 namespace cairn {
 
 namespace {
-constexpr std::chrono::hours k_expiry{1};
+constexpr std::chrono::minutes k_renewal{15};
 constexpr int k_attempts = 3;
 }  // namespace
 
 PruneLease::PruneLease(Context& context) : m_context(context) {
   ObjectStore& store = context.repository.store();
   if (!context.repository.descriptor().create_only || !store.capabilities().create_only) return;
-  JsonWriter text;
-  text.begin_object().member("format", "cairn-lease").member("version", k_format_version);
-  text.member("host", context.host).member("process", static_cast<std::uint64_t>(::getpid()));
-  text.member("time", format_time(store.now())).end_object().newline();
+  m_renewed = store.now();
   const std::string key = layout::k_lease;
   for (int attempt = 0; attempt < k_attempts; ++attempt) {
-    if (store.put(key, ObjectBody::from_text(text.text()), PutMode::create_only) == PutOutcome::stored) {
+    if (store.put(key, ObjectBody::from_text(text(m_renewed)), PutMode::create_only) == PutOutcome::stored) {
       m_held = true;
       return;
     }
     const auto info = store.head(key);
     if (!info) continue;  // given back meanwhile
     const auto age = store.now() - info->modified;
-    if (age < k_expiry) {
+    if (age < k_lease_expiry) {
       throw Error(ErrorKind::busy,
                   fmt::format("unable to prune {}: another prune has been running for {}", quote(store.describe()),
                               format_duration(age < Nanoseconds::zero() ? Nanoseconds::zero() : age)),
@@ -46,6 +43,20 @@ PruneLease::PruneLease(Context& context) : m_context(context) {
   }
   throw Error(ErrorKind::busy,
               fmt::format("unable to prune {}: others keep taking the lease", quote(store.describe())));
+}
+
+std::string PruneLease::text(Time now) const {
+  JsonWriter to;
+  to.begin_object().member("format", "cairn-lease").member("version", k_format_version);
+  to.member("host", m_context.host).member("process", static_cast<std::uint64_t>(::getpid()));
+  to.member("time", format_time(now)).end_object().newline();
+  return std::move(to).text();
+}
+
+void PruneLease::renew(Time now) {
+  if (!m_held || now - m_renewed < k_renewal) return;
+  m_context.repository.store().put(layout::k_lease, ObjectBody::from_text(text(now)));
+  m_renewed = now;
 }
 
 PruneLease::~PruneLease() {

@@ -4,9 +4,12 @@
 
 #include "engine/context.hpp"
 
+#include <chrono>
 #include <string>
 
 namespace cairn {
+
+inline constexpr std::chrono::hours k_lease_expiry{1};
 
 // Holds lease/prune.json from construction to destruction. A lease older than an hour, by the store's clock, was left
 // behind and is replaced. Error(busy) where somebody else holds it.
@@ -18,8 +21,13 @@ class PruneLease {
   // Gives the lease back; a failure to do so is only reported, the lease expires by itself.
   ~PruneLease();
 
+  // For a long run: begins the hour anew. Cheap where the last time was less than a quarter of an hour ago.
+  void renew(Time now);
+
  private:
+  std::string text(Time now) const;
   Context& m_context;
+  Time m_renewed;
   bool m_held = false;
 };
 

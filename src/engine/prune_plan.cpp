@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -89,8 +90,8 @@ class Planner {
   const std::map<Digest, RetentionDecision>& m_decisions;
   const PruneSettings& m_settings;
   PrunePlan m_plan;
-  std::set<std::string> m_listed;            // keys below snapshots/
-  std::map<std::string, Time> m_removed_at;  // manifest key: newest mark that removed it
+  std::set<std::string> m_listed;         // keys below snapshots/
+  std::map<std::string, Time> m_removed;  // removal_records()
   std::vector<PackState> m_states;
 };
 
@@ -107,13 +108,14 @@ void Planner::check_usage() {
                   "remove a snapshot with: cairn forget REF --apply");
     }
   }
-  for (const auto& item : m_evidence.unreadable) m_listed.insert(item.key);
-  for (const auto& stored : m_evidence.marks) {
-    for (const auto& removed : stored.mark.removed) {
-      const auto [at, added] = m_removed_at.emplace(removed.key, order_of(stored.mark));
-      if (!added) at->second = std::max(at->second, order_of(stored.mark));
+  for (const auto& item : m_evidence.unreadable) {
+    m_listed.insert(item.key);
+    if (item.error.kind() != ErrorKind::damaged && m_settings.set_aside.contains(item.key)) {
+      throw Error(ErrorKind::usage, fmt::format("unable to set manifest {} aside: it is not damaged: {}",
+                                                quote(item.key), item.error.message()));
     }
   }
+  m_removed = removal_records(m_evidence.marks);
   for (const auto& key : m_settings.set_aside) {
     const bool known =
         m_listed.contains(key) ||
@@ -134,7 +136,8 @@ void Planner::find_newest() {
   }
   for (const auto& manifest : m_evidence.manifests) newest = std::max(newest, manifest.stored_at);
   for (const auto& item : m_evidence.unreadable) newest = std::max(newest, item.stored_at);
-  for (const auto& stored : m_evidence.marks) newest = std::max({newest, stored.modified, order_of(stored.mark)});
+  for (const auto& stored : m_evidence.marks)
+    newest = std::max({newest, stored.modified, order_of(stored.mark, stored.modified)});
   for (const auto& stored : m_evidence.pending) newest = std::max(newest, stored.modified);
   m_plan.newest_object = newest;
   // Within the tolerance the clock is taken for right; the mark must not be void for that.
@@ -153,6 +156,12 @@ void Planner::decide_manifests() {
     const auto decision = m_decisions.find(manifest.id);
     if (decision != m_decisions.end()) snapshot.decision = decision->second;
     (is_removed(manifest.id) ? m_plan.removed_manifests : m_plan.staying_manifests).push_back(manifest.key);
+  }
+  for (const auto& key : m_plan.staying_manifests) {
+    const auto removed = m_removed.find(key);
+    if (removed != m_removed.end() && m_evidence.now - removed->second >= k_removal_settled) {
+      m_plan.restored_manifests.push_back(key);
+    }
   }
   for (auto& [name, snapshots] : series) {
     PrunePlan::Series out{name, {}};
@@ -193,8 +202,7 @@ void Planner::check_listings() {
   for (const auto& stored : m_evidence.marks) {
     for (const auto& key : stored.mark.seen) {
       if (m_listed.contains(key) || m_settings.set_aside.contains(key)) continue;
-      const auto removed = m_removed_at.find(key);
-      if (removed == m_removed_at.end() || removed->second < order_of(stored.mark)) lost.insert(key);
+      if (!m_removed.contains(key)) lost.insert(key);
     }
   }
   if (!lost.empty()) {
@@ -210,20 +218,26 @@ void Planner::check_listings() {
     stop(ErrorKind::failed, "unable to prune: the listing shows packs, and not one manifest",
          "a store that never held a snapshot needs no prune; if it did, its listing cannot be trusted");
   }
-  std::vector<std::string> missing;
-  std::set<std::uint32_t> seen;
+  // A second manifest of a snapshot was committed because the first one's packs had gone: one whole one is enough.
+  std::map<Digest, std::vector<std::uint32_t>> lacking;  // by snapshot, what its best manifest lacks
   for (const auto& manifest : m_evidence.manifests) {
     if (is_removed(manifest.id)) continue;
+    std::vector<std::uint32_t> lacks;
     for (const auto pack : manifest.packs) {
-      if (!m_evidence.packs[pack].listed && seen.insert(pack).second) {
-        missing.push_back(layout::pack_key(m_evidence.packs[pack].name));
-      }
+      if (!m_evidence.packs[pack].listed) lacks.push_back(pack);
     }
+    const auto [at, added] = lacking.emplace(manifest.id, lacks);
+    if (!added && lacks.size() < at->second.size()) at->second = std::move(lacks);
+  }
+  std::set<std::string> missing;
+  for (const auto& [id, packs] : lacking) {
+    for (const auto pack : packs) missing.insert(layout::pack_key(m_evidence.packs[pack].name));
   }
   // Removing what is broken must remain possible.
   if (!missing.empty() && m_settings.scope == PruneSettings::Scope::prune) {
     stop(ErrorKind::damaged,
-         fmt::format("unable to prune: the listing of packs lacks {}, which snapshots need", some_of(missing)),
+         fmt::format("unable to prune: the listing of packs lacks {}, which snapshots need",
+                     some_of({missing.begin(), missing.end()})),
          "cairn verify says which snapshots; forget them, or repair them from another store");
   }
 }
@@ -286,45 +300,71 @@ void Planner::decide_packs() {
   }
 }
 
-// A mark has served when every pack that it names is gone or named by a newer one; it must stay while it is the only
-// proof that a manifest which another mark saw was removed on purpose. Oldest first, so that a run which is cut short
-// leaves a consistent rest.
+// A mark has served when every pack that it names is gone or named by a newer one, and no other mark needs it: one that
+// saw a manifest needs some record of its removal, one that records a removal needs what restored the manifest since.
+// Each goes only if that holds for those that are left, so a run that is cut short leaves a consistent rest.
 void Planner::decide_marks() {
   std::unordered_map<Digest, std::size_t, DigestHash> listed;
   for (std::size_t i = 0; i < m_evidence.packs.size(); ++i) {
     if (m_evidence.packs[i].listed) listed.emplace(m_evidence.packs[i].name, i);
   }
-  const std::set<Digest> marked_now{m_plan.marked_packs.begin(), m_plan.marked_packs.end()};
-  std::vector<const PruneEvidence::StoredMark*> order;
-  for (const auto& stored : m_evidence.marks) order.push_back(&stored);
-  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+  const std::unordered_set<Digest, DigestHash> marked_now{m_plan.marked_packs.begin(), m_plan.marked_packs.end()};
+  std::vector<const PruneEvidence::StoredMark*> left;
+  for (const auto& stored : m_evidence.marks) left.push_back(&stored);
+  std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) {
     return std::pair{time_of(*a), a->key} < std::pair{time_of(*b), b->key};
   });
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const auto& stored = *order[i];
-    if (m_evidence.now - time_of(stored) < 2 * m_settings.grace) break;
+  // Manifests that were restored: the newest such mark. Removals before it are void, and keep it needed.
+  std::map<std::string, Time> restored;
+  for (const auto* stored : left) {
+    for (const auto& key : stored->mark.restored) {
+      auto& at = restored[key];
+      at = std::max(at, order_of(stored->mark, stored->modified));
+    }
+  }
+  const auto is_void_removal = [&](const PruneEvidence::StoredMark& stored, const std::string& key) {
+    const auto found = restored.find(key);
+    return found != restored.end() && order_of(stored.mark, stored.modified) < found->second;
+  };
+  // How many of those left saw a manifest, have a record of its removal that holds, or one that is void.
+  std::map<std::string, int> seen;
+  std::map<std::string, int> removed;
+  std::map<std::string, int> void_removed;
+  const auto account = [&](const PruneEvidence::StoredMark& stored, int by) {
+    for (const auto& key : stored.mark.seen) seen[key] += by;
+    for (const auto& item : stored.mark.removed) {
+      (is_void_removal(stored, item.key) ? void_removed : removed)[item.key] += by;
+    }
+  };
+  for (const auto* stored : left) account(*stored, 1);
+  const auto served = [&](const PruneEvidence::StoredMark& stored) {
+    if (m_evidence.now - time_of(stored) < 2 * m_settings.grace) return false;
     const bool packs_done = std::all_of(stored.mark.packs.begin(), stored.mark.packs.end(), [&](const Digest& name) {
       const auto at = listed.find(name);
       if (at == listed.end() || marked_now.contains(name)) return true;
       const auto& newest = m_states[at->second].marked;
       return newest && *newest > time_of(stored);
     });
-    if (!packs_done) break;
+    if (!packs_done) return false;
     const bool proof_needed =
-        std::any_of(stored.mark.removed.begin(), stored.mark.removed.end(), [&](const Mark::Removed& removed) {
-          if (m_listed.contains(removed.key)) return false;
-          bool seen_by_others = false;
-          for (std::size_t k = i + 1; k < order.size(); ++k) {
-            const Mark& other = order[k]->mark;
-            const auto same = [&](const Mark::Removed& item) { return item.key == removed.key; };
-            if (std::any_of(other.removed.begin(), other.removed.end(), same)) return false;
-            seen_by_others |= order_of(other) <= order_of(stored.mark) &&
-                              std::find(other.seen.begin(), other.seen.end(), removed.key) != other.seen.end();
-          }
-          return seen_by_others;
+        std::any_of(stored.mark.removed.begin(), stored.mark.removed.end(), [&](const Mark::Removed& item) {
+          return !m_listed.contains(item.key) && !is_void_removal(stored, item.key) && removed[item.key] == 1 &&
+                 seen[item.key] > 0;
         });
-    if (proof_needed) break;
+    const bool voids_others = std::any_of(stored.mark.restored.begin(), stored.mark.restored.end(),
+                                          [&](const std::string& key) { return void_removed[key] > 0; });
+    return !proof_needed && !voids_others;
+  };
+  for (std::size_t i = 0; i < left.size();) {
+    const auto& stored = *left[i];
+    if (!served(stored)) {
+      ++i;
+      continue;
+    }
     m_plan.deleted_marks.push_back(stored.key);
+    account(stored, -1);
+    left.erase(left.begin() + static_cast<std::ptrdiff_t>(i));
+    i = 0;  // what stood before it may be free now
   }
 }
 
@@ -360,8 +400,25 @@ void Planner::check_clock() {
 
 }  // namespace
 
-Time order_of(const Mark& mark) noexcept {
-  return std::max(mark.time, mark.newest_object);
+Time order_of(const Mark& mark, Time stored_at) noexcept {
+  return std::max({mark.time, mark.newest_object, stored_at});
+}
+
+std::map<std::string, Time> removal_records(const std::vector<PruneEvidence::StoredMark>& marks) {
+  std::map<std::string, Time> out;
+  for (const auto& stored : marks) {
+    for (const auto& removed : stored.mark.removed) {
+      auto& at = out[removed.key];
+      at = std::max(at, order_of(stored.mark, stored.modified));
+    }
+  }
+  for (const auto& stored : marks) {
+    for (const auto& key : stored.mark.restored) {
+      const auto found = out.find(key);
+      if (found != out.end() && found->second < order_of(stored.mark, stored.modified)) out.erase(found);
+    }
+  }
+  return out;
 }
 
 bool is_void(const Mark& mark) noexcept {

@@ -9,8 +9,10 @@
 //   - A pack is deleted if nothing kept it when the run began and the newest valid mark on it is older than the grace.
 //   A
 //     mark is void if it says to be older than the newest object it saw.
-//   - Every manifest that some mark saw is listed, or a mark not older than that one says it was removed; else the
-//     listing cannot be trusted and nothing is done at all.
+//   - Every manifest that some mark saw is listed, or a mark says that it was removed and no later one that it was
+//     restored; else the listing cannot be trusted and nothing is done at all.
+//   - A manifest that stays although it was recorded as removed (a run ended early, or it was pushed once more) is
+//     recorded as restored, once the run that meant to remove it cannot be under way any more.
 //   - Times are the store's. A clock that is behind an object, or more than 30 days past all of them, deletes nothing
 //     until somebody says that it is right.
 #pragma once
@@ -104,10 +106,11 @@ struct PrunePlan {
     std::uint64_t bytes = 0;
   };
 
-  std::vector<Series> series;                  // every series, by name
-  std::vector<std::string> removed_manifests;  // keys, those set aside too
-  std::vector<std::string> lost_manifests;     // set aside, and not there any more: only recorded as removed
-  std::vector<std::string> staying_manifests;  // keys: what the mark says it saw
+  std::vector<Series> series;                   // every series, by name
+  std::vector<std::string> removed_manifests;   // keys, those set aside too
+  std::vector<std::string> lost_manifests;      // set aside, and not there any more: only recorded as removed
+  std::vector<std::string> staying_manifests;   // keys: what the mark says it saw
+  std::vector<std::string> restored_manifests;  // keys, of those that stay: their removal records are void
   std::vector<Digest> marked_packs;
   std::vector<Digest> deleted_packs;
   std::vector<std::string> deleted_marks;  // in this order
@@ -125,20 +128,29 @@ struct PrunePlan {
   std::vector<Error> stops;
 
   bool writes_mark() const noexcept {
-    return !removed_manifests.empty() || !lost_manifests.empty() || !marked_packs.empty();
+    return !removed_manifests.empty() || !lost_manifests.empty() || !restored_manifests.empty() ||
+           !marked_packs.empty();
   }
   bool empty() const noexcept {
     return !writes_mark() && deleted_packs.empty() && deleted_marks.empty() && deleted_pending.empty();
   }
 };
 
+// A prune that stood still for so long gives up (pruner.hpp): a manifest that is there longer after its removal was
+// recorded stays.
+inline constexpr std::chrono::hours k_removal_settled{2};
+
 // decisions: by snapshot id; one that is not in it is kept, with no reason. Throws Error(usage) for a grace below an
-// hour without exclusive, and for a key set aside that is neither unreadable nor lost.
+// hour without exclusive, and for a key set aside that is neither damaged nor lost.
 PrunePlan plan_prune(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,
                      const PruneSettings& settings);
 
 // Where a mark stands among others, whatever the clock did: a mark that saw another one comes after it or with it.
-Time order_of(const Mark& mark) noexcept;
+// stored_at: of its object.
+Time order_of(const Mark& mark, Time stored_at) noexcept;
+
+// Manifests that are recorded as removed and not as restored since, with the order of the newest such record.
+std::map<std::string, Time> removal_records(const std::vector<PruneEvidence::StoredMark>& marks);
 
 // Whether a mark says to be older than the newest object it saw: its time cannot be relied on.
 bool is_void(const Mark& mark) noexcept;

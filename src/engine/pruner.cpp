@@ -5,6 +5,7 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/thread_pool.hpp"
+#include "util/units.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -20,8 +21,6 @@ namespace {
 
 constexpr std::size_t k_reads_at_once = 32;
 constexpr std::uint64_t k_read_bytes_at_once = 64ULL << 20;
-// Bytes of removed manifests in one mark object; a run that removes more writes several.
-constexpr std::uint64_t k_mark_bytes = 64ULL << 20;
 constexpr std::size_t k_remove_batch = 1000;
 
 // Gives every pack that is listed or named one index.
@@ -73,21 +72,6 @@ Manifest parse_for_prune(const std::string& text, const ManifestInfo& info) {
   return manifest;
 }
 
-std::string remove_in_batches(Context& context, const char* what, const std::vector<std::string>& keys) {
-  std::string first_failure;
-  std::size_t failures = 0;
-  for (std::size_t at = 0; at < keys.size(); at += k_remove_batch) {
-    check_interrupted();
-    const std::size_t count = std::min(k_remove_batch, keys.size() - at);
-    for (const auto& failure : context.repository.store().remove(std::span{keys}.subspan(at, count))) {
-      if (failures++ == 0) first_failure = fmt::format("{}: {}", quote(failure.key), failure.message);
-    }
-    context.reporter.progress(what, at + count, keys.size());
-  }
-  if (failures == 0) return {};
-  return fmt::format("unable to remove {} of {} objects, the first one {}", failures, keys.size(), first_failure);
-}
-
 std::string put_mark(Context& context, const Mark& mark) {
   const std::string key = layout::mark_key(mark.time, random_name(16));
   context.repository.store().put(key, ObjectBody::from_text(mark.text()));
@@ -121,11 +105,14 @@ PruneEvidence gather_prune_evidence(Context& context) {
     std::optional<Error> error;
   };
   std::size_t done = 0;
+  std::vector<PruneEvidence::Unreadable> vanished;
   OrderedWindow<Read> window{context.io, k_reads_at_once, k_read_bytes_at_once, [&](Read read) {
                                const ManifestInfo& info = manifests[read.which];
                                context.reporter.progress("reading manifests", ++done, manifests.size());
                                if (read.error) {
-                                 evidence.unreadable.push_back({info.key, info.stored_at, *read.error});
+                                 auto& list =
+                                     read.error->kind() == ErrorKind::not_found ? vanished : evidence.unreadable;
+                                 list.push_back({info.key, info.stored_at, *read.error});
                                  return;
                                }
                                PruneEvidence::StoredManifest stored;
@@ -165,6 +152,12 @@ PruneEvidence gather_prune_evidence(Context& context) {
     for (auto& removed : stored.mark.removed) removed.bytes = {};
     evidence.marks.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
   }
+  // A manifest that went since the listing was removed by another prune, which said so first; its packs have the grace
+  // of that one's mark.
+  const auto removed = removal_records(evidence.marks);
+  for (auto& item : vanished) {
+    if (!removed.contains(item.key)) evidence.unreadable.push_back(std::move(item));
+  }
   for (const auto& [id, pinned] : repository.pins()) {
     if (pinned) evidence.pinned.insert(id);
   }
@@ -179,6 +172,7 @@ Pruner::Pruner(Context& context, PruneRequest request, Apply apply)
   m_request.settings.scope = m_request.forget ? PruneSettings::Scope::forget : PruneSettings::Scope::prune;
   if (apply == Apply::yes) m_lease.emplace(context);
   const PruneEvidence evidence = gather_prune_evidence(context);
+  m_checked = evidence.now;
   m_plan = plan_prune(evidence, m_request.forget ? decide_forget(evidence) : decide(evidence), m_request.settings);
 }
 
@@ -235,31 +229,58 @@ std::vector<std::string> Pruner::write_marks() {
   mark.newest_object = m_plan.newest_object;
   mark.packs = m_plan.marked_packs;
   mark.seen = m_plan.staying_manifests;
+  mark.restored = m_plan.restored_manifests;
   for (const auto& key : m_plan.lost_manifests) mark.removed.push_back({key, {}});
   std::vector<std::string> keys;
   std::uint64_t bytes = 0;
   for (const auto& key : m_plan.removed_manifests) {
     check_interrupted();
-    mark.removed.push_back({key, removed_bytes(key)});
+    // What is set aside is damaged: nobody wants it back.
+    mark.removed.push_back({key, m_request.settings.set_aside.contains(key) ? std::string{} : removed_bytes(key)});
     bytes += mark.removed.back().bytes.size();
-    if (bytes >= k_mark_bytes) {
+    if (bytes >= m_request.mark_bytes) {
       keys.push_back(put_mark(m_context, mark));
       mark.packs.clear();
       mark.removed.clear();
       bytes = 0;
     }
   }
-  if (!mark.packs.empty() || !mark.removed.empty()) keys.push_back(put_mark(m_context, mark));
+  if (!mark.packs.empty() || !mark.removed.empty() || keys.empty()) keys.push_back(put_mark(m_context, mark));
   return keys;
 }
 
+void Pruner::check_not_stalled() {
+  const Time now = m_context.repository.store().now();
+  const auto gone = now - m_checked;
+  if (gone >= k_lease_expiry) {
+    throw Error(ErrorKind::failed,
+                fmt::format("unable to go on with the prune: it stood still for {}", format_duration(gone)),
+                "what it did is complete in itself; run it again for the rest");
+  }
+  m_checked = now;
+  if (m_lease) m_lease->renew(now);
+}
+
 void Pruner::remove_all(const char* what, const std::vector<std::string>& keys) {
-  const std::string failure = remove_in_batches(m_context, what, keys);
-  if (!failure.empty()) throw Error(ErrorKind::failed, failure);
+  std::string first_failure;
+  std::size_t failures = 0;
+  for (std::size_t at = 0; at < keys.size(); at += k_remove_batch) {
+    check_interrupted();
+    check_not_stalled();
+    const std::size_t count = std::min(k_remove_batch, keys.size() - at);
+    for (const auto& failure : m_context.repository.store().remove(std::span{keys}.subspan(at, count))) {
+      if (failures++ == 0) first_failure = fmt::format("{}: {}", quote(failure.key), failure.message);
+    }
+    m_context.reporter.progress(what, at + count, keys.size());
+  }
+  if (failures == 0) return;
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to remove {} of {} objects, the first one {}", failures, keys.size(), first_failure));
 }
 
 PruneResult Pruner::execute() {
   if (!m_plan.stops.empty()) throw m_plan.stops.front();
+  check_not_stalled();
   PruneResult result;
   if (m_plan.writes_mark()) result.marks_written = write_marks();
   result.packs_marked = m_plan.marked_packs.size();
@@ -279,26 +300,15 @@ PruneResult Pruner::execute() {
 
 namespace {
 
-// The marks of the newest run that removed a manifest which is either not listed, or listed with no later mark that saw
-// it: that run, or an undo of it, was cut short.
-std::vector<Repository::StoredMark> marks_to_undo(std::vector<Repository::StoredMark> marks,
-                                                  const std::map<std::string, ManifestInfo>& listed) {
-  std::map<std::string, Time> seen;
-  for (const auto& stored : marks) {
-    for (const auto& key : stored.mark.seen) {
-      auto& at = seen[key];
-      at = std::max(at, order_of(stored.mark));
-    }
-  }
+// The marks of the newest run that removed a manifest which is either not listed, or listed and not recorded as
+// restored: that run, or an undo of it, was cut short.
+std::vector<PruneEvidence::StoredMark> marks_to_undo(std::vector<PruneEvidence::StoredMark> marks) {
+  const auto removed = removal_records(marks);
   std::optional<Time> newest;
   for (const auto& stored : marks) {
-    const bool unsettled =
-        std::any_of(stored.mark.removed.begin(), stored.mark.removed.end(), [&](const Mark::Removed& removed) {
-          if (removed.bytes.empty()) return false;
-          if (!listed.contains(removed.key)) return true;
-          const auto found = seen.find(removed.key);
-          return found == seen.end() || found->second <= order_of(stored.mark);
-        });
+    const bool unsettled = std::any_of(stored.mark.removed.begin(), stored.mark.removed.end(), [&](const auto& item) {
+      return !item.bytes.empty() && removed.contains(item.key);
+    });
     if (unsettled) newest = std::max(newest.value_or(stored.mark.time), stored.mark.time);
   }
   std::erase_if(marks, [&](const auto& stored) { return !newest || stored.mark.time != *newest; });
@@ -316,10 +326,13 @@ UndoResult undo_prune(Context& context, Apply apply) {
 
   std::map<std::string, ManifestInfo> listed;
   for (auto& info : repository.list_manifests()) listed.emplace(info.key, info);
-  const auto all_marks = repository.marks();
+  std::vector<PruneEvidence::StoredMark> all_marks;
   Time newest{};
-  for (const auto& stored : all_marks) newest = std::max({newest, stored.object.modified, order_of(stored.mark)});
-  const auto marks = marks_to_undo(all_marks, listed);
+  for (auto& stored : repository.marks()) {
+    newest = std::max(newest, order_of(stored.mark, stored.object.modified));
+    all_marks.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
+  }
+  const auto marks = marks_to_undo(all_marks);
   if (marks.empty()) {
     throw Error(ErrorKind::not_found, fmt::format("unable to undo: no snapshot that a prune of {} removed is missing",
                                                   quote(store.describe())));
@@ -388,6 +401,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   std::set_intersection(condemned.begin(), condemned.end(), marked.begin(), marked.end(),
                         std::back_inserter(mark.packs));
   std::sort(mark.seen.begin(), mark.seen.end());
+  for (const auto& [key, manifest] : restored) mark.restored.push_back(key);
   // After every mark there is, so that no removal record explains away what was put back.
   mark.time = std::max(store.now(), newest + Nanoseconds{1});
   mark.newest_object = newest;

@@ -9,6 +9,7 @@
 //   3. Packs are deleted whose grace was over when the run began. Ends in between: the rest is still marked, and the
 //      next run deletes it. No manifest names them, and no writer leans on a marked pack.
 //   4. Old marks go, oldest first, then old pending records: each only if nothing relies on it any more.
+// A run that stood still for an hour between two steps gives up: its plan may be older than an undo, or than the grace.
 // So the store is right after each step, and a next run completes what is left: it looks at the store alone.
 #pragma once
 
@@ -33,6 +34,8 @@ struct PruneRequest {
   // Instead of retention: exactly these snapshots. One that is not there is Error(not_found), a pinned one
   // Error(usage).
   std::optional<std::vector<Digest>> forget;
+  // Bytes of removed manifests in one mark object; a run that removes more writes several.
+  std::uint64_t mark_bytes = 64ULL << 20;
 };
 
 struct PruneResult {
@@ -63,11 +66,13 @@ class Pruner {
   std::vector<std::string> write_marks();
   std::string removed_bytes(const std::string& key);
   void remove_all(const char* what, const std::vector<std::string>& keys);
+  void check_not_stalled();
 
   Context& m_context;
   PruneRequest m_request;
   std::optional<PruneLease> m_lease;
   PrunePlan m_plan;
+  Time m_checked;  // store's clock
 };
 
 // Lists and reads everything that a plan is made from.

@@ -93,6 +93,8 @@ std::string Mark::text() const {
   for (const auto& item : removed) {
     to.begin_object().member("key", item.key).member("bytes_b64", to_base64(as_bytes(item.bytes))).end_object();
   }
+  to.end_array().key("restored").begin_array();
+  for (const auto& key : restored) to.value(key);
   to.end_array().end_object().newline();
   return std::move(to).text();
 }
@@ -106,6 +108,7 @@ Mark Mark::parse(std::string_view text, std::string_view what) {
     m.newest_object = time_of(json.at("newest_object"));
     for (const auto& pack : json.at("packs").array()) m.packs.push_back(digest_of(pack));
     for (const auto& key : json.at("seen").array()) m.seen.push_back(key.string());
+    for (const auto& key : json.at("restored").array()) m.restored.push_back(key.string());
     for (const auto& item : json.at("removed").array()) {
       const auto bytes = from_base64(item.at("bytes_b64").string());
       if (!bytes) throw Error(ErrorKind::damaged, "invalid JSON: expected base64");

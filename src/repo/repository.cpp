@@ -321,26 +321,32 @@ Bytes Repository::read_data(const PackRef& ref, std::uint64_t offset, std::uint6
 }
 
 std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<std::string>& known) {
-  std::vector<StoredMark> out;
+  std::vector<ObjectInfo> listed;
   m_store.list(layout::k_marks, [&](const ObjectInfo& info) {
-    if (!known.contains(info.key)) out.push_back({info, {}});
+    if (!known.contains(info.key)) listed.push_back(info);
   });
-  for (auto& item : out) {
-    check_object_size("mark", item.object.key, item.object.size);
-    item.mark = Mark::parse(as_text(get_checked(item.object.key, "mark")), item.object.key);
+  std::vector<StoredMark> out;
+  for (auto& info : listed) {
+    check_object_size("mark", info.key, info.size);
+    const auto bytes = m_store.get(info.key);
+    if (!bytes) continue;
+    Mark mark = Mark::parse(as_text(*bytes), info.key);
+    out.push_back({std::move(info), std::move(mark)});
   }
   return out;
 }
 
 std::vector<Repository::StoredPending> Repository::pending() {
-  std::vector<ObjectInfo> objects;
-  m_store.list(layout::k_pending, [&](const ObjectInfo& info) { objects.push_back(info); });
+  std::vector<ObjectInfo> listed;
+  m_store.list(layout::k_pending, [&](const ObjectInfo& info) { listed.push_back(info); });
   std::vector<StoredPending> out;
-  for (const auto& object : objects) {
-    check_object_size("pending record", object.key, object.size);
+  for (auto& info : listed) {
+    check_object_size("pending record", info.key, info.size);
     // A prune may remove old ones since the listing; what nobody keeps any more keeps nothing.
-    const auto bytes = m_store.get(object.key);
-    if (bytes) out.push_back({object, PendingRecord::parse(as_text(*bytes), object.key)});
+    const auto bytes = m_store.get(info.key);
+    if (!bytes) continue;
+    PendingRecord record = PendingRecord::parse(as_text(*bytes), info.key);
+    out.push_back({std::move(info), std::move(record)});
   }
   return out;
 }

@@ -87,7 +87,8 @@ class Repository {
   // Part of a pack's data part (offset counts from its start). Exactly length bytes, else Error(damaged).
   Bytes read_data(const PackRef& ref, std::uint64_t offset, std::uint64_t length);
 
-  // All marks, and all pending records, that can be read; an unreadable one is Error(damaged).
+  // All marks, and all pending records; an unreadable one is Error(damaged), one that prune removed meanwhile is left
+  // out.
   struct StoredMark {
     ObjectInfo object;
     Mark mark;

@@ -1349,6 +1349,7 @@ def verify_other(store: Store, name: str) -> None:
                 key, content = take(item, "key", string), take(item, "bytes_b64", base64_bytes)
                 if content:
                     parse_manifest(key, content)
+            take(value, "restored", array_of, string, MANIFEST_NAME)
         else:
             check_format(value, "cairn-pin")
             take(value, "id", string, pin[1])

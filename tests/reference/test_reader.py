@@ -759,7 +759,7 @@ class OtherObjects(Case):
         mark = {"format": "cairn-mark", "version": 1, "time": STAMP, "newest_object": STAMP}
         mark["packs"] = [pack.name]
         removed = {"key": name, "bytes_b64": base64.b64encode((store.root / name).read_bytes()).decode()}
-        mark.update(seen=[name], removed=[removed, {"key": "snapshots/x", "bytes_b64": ""}])
+        mark.update(seen=[name], removed=[removed, {"key": "snapshots/x", "bytes_b64": ""}], restored=[name])
         store.put(f"marks/{when}-{run}.json", lines(mark))
         pin = {"format": "cairn-pin", "version": 1, "id": identity, "pinned": False}
         pin_name = store.put(f"pins/{identity}/{when}-unpin-{run[:16]}.json", lines(pin))

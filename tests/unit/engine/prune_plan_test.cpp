@@ -26,7 +26,7 @@ struct Scene {
   Scene() {
     evidence.now = k_now;
     // So that the clock looks right: something was stored lately.
-    evidence.marks.push_back({"marks/recent", k_now - 1h, Mark{k_now - 1h, k_now - 1h, {}, {}, {}}});
+    evidence.marks.push_back({"marks/recent", k_now - 1h, Mark{k_now - 1h, k_now - 1h, {}, {}, {}, {}}});
   }
   static Digest digest(const std::string& name) { return sha256(name); }
   static std::string key(const std::string& name) { return "snapshots/s/" + name; }
@@ -208,14 +208,18 @@ TEST_CASE("prune plan: a manifest that a mark saw and that is not there stops ev
   scene.pack("loose");
   scene.mark(days{9}, {"loose"}, {"a", "gone"});
   CHECK(stopped_by(scene.plan(), "has shrunk: 'snapshots/s/gone'"));
-  SUBCASE("unless a later mark has its removal record") {
+  SUBCASE("unless a mark has its removal record") {
     scene.mark(days{8}, {}, {"a"}, {"gone"});
     CHECK(scene.plan().stops.empty());
     CHECK(scene.plan().deleted_packs == names({"loose"}));
   }
-  SUBCASE("an earlier removal record is of no use: it was put back since") {
+  SUBCASE("a removal record is of no use where it was restored since") {
     scene.mark(days{10}, {}, {"a"}, {"gone"});
+    CHECK(scene.plan().stops.empty());
+    scene.mark(days{8}, {}, {"a", "gone"}).restored = {Scene::key("gone")};
     CHECK(stopped_by(scene.plan(), "has shrunk"));
+    scene.mark(days{6}, {}, {"a"}, {"gone"});
+    CHECK(scene.plan().stops.empty());
   }
   SUBCASE("or it is given up by name: recorded as removed, and everything gets a new grace") {
     scene.settings.set_aside = {Scene::key("gone")};
@@ -233,10 +237,27 @@ TEST_CASE("prune plan: the order of marks survives a clock that was wrong") {
   Scene scene;
   const auto used = scene.pack("used");
   scene.snapshot("a", {used});
-  scene.mark(days{9}, {}, {"a", "gone"});
-  // This one removed it later, when the clock had gone back; it knew by the objects that it was later.
-  scene.mark(days{30}, {}, {"a"}, {"gone"}).newest_object = k_now - days{9};
-  CHECK(scene.plan().stops.empty());
+  scene.mark(days{10}, {}, {"a"}, {"gone"});
+  // Restored later, when the clock had gone back; it knew by the objects that it was later.
+  Mark& restored = scene.mark(days{30}, {}, {"a", "gone"});
+  restored.restored = {Scene::key("gone")};
+  restored.newest_object = k_now - days{9};
+  CHECK(stopped_by(scene.plan(), "has shrunk"));
+}
+
+TEST_CASE("prune plan: a manifest that outlives its removal record is recorded as restored") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.mark(90min, {}, {}, {"a"});
+  CHECK(scene.plan().restored_manifests.empty());  // that run may still be at it
+  scene.evidence.marks.pop_back();
+  scene.mark(3h, {}, {}, {"a"});
+  CHECK(scene.plan().restored_manifests == std::vector<std::string>{Scene::key("a")});
+  CHECK(scene.plan().writes_mark());
+  scene.mark(2h, {}, {"a"}).restored = {Scene::key("a")};
+  CHECK(scene.plan().restored_manifests.empty());
+  CHECK(scene.plan().empty());
 }
 
 TEST_CASE("prune plan: no manifest at all where there are packs stops, unless marks explain it") {
@@ -270,6 +291,17 @@ TEST_CASE("prune plan: a pack that a snapshot needs and the listing lacks stops 
   CHECK(scene.plan().stops.empty());
 }
 
+TEST_CASE("prune plan: a snapshot whose second manifest is whole needs no more") {
+  Scene scene;
+  const auto gone = scene.pack("gone");
+  const auto again = scene.pack("again");
+  scene.evidence.packs[gone].listed = false;
+  scene.snapshot("a", {gone}, "a-1");
+  CHECK_FALSE(scene.plan().stops.empty());
+  scene.snapshot("a", {again}, "a-2");
+  CHECK(scene.plan().stops.empty());
+}
+
 TEST_CASE("prune plan: a manifest that cannot be read stops, and can be set aside by name only") {
   Scene scene;
   const auto used = scene.pack("used");
@@ -294,6 +326,9 @@ TEST_CASE("prune plan: only what is unreadable or lost can be set aside") {
   scene.snapshot("a", {used});
   scene.settings.set_aside = {Scene::key("a")};
   CHECK_THROWS_WITH_AS(scene.plan(), "unable to set manifest 'snapshots/s/a' aside: it can be read", Error);
+  scene.settings.set_aside = {Scene::key("newer")};
+  scene.evidence.unreadable.push_back({Scene::key("newer"), k_now, Error(ErrorKind::failed, "newer version")});
+  CHECK_THROWS_AS(scene.plan(), Error);
   scene.settings.set_aside = {Scene::key("typo")};
   CHECK_THROWS_AS(scene.plan(), Error);
 }
@@ -373,7 +408,7 @@ TEST_CASE("prune plan: marks go oldest first, when their packs are gone or marke
   CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0001", "marks/0002"});
 }
 
-TEST_CASE("prune plan: a mark stays while it is needed: for its pack, for those before it") {
+TEST_CASE("prune plan: a mark stays while its pack does") {
   Scene scene;
   const auto used = scene.pack("used");
   const auto condemned = scene.pack("condemned");
@@ -381,7 +416,7 @@ TEST_CASE("prune plan: a mark stays while it is needed: for its pack, for those 
   scene.snapshot("a", {used, condemned});
   scene.mark(days{20}, {"condemned"}, {"a"});
   scene.mark(days{18}, {"gone"}, {"a"});
-  CHECK(scene.plan().deleted_marks.empty());
+  CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0002"});
 }
 
 TEST_CASE("prune plan: a removal record stays while a mark that saw the manifest does") {
@@ -389,18 +424,56 @@ TEST_CASE("prune plan: a removal record stays while a mark that saw the manifest
   const auto used = scene.pack("used");
   scene.snapshot("a", {used});
   scene.pack("stuck");
-  // Written in one second: the order of names decides, and the removal record comes first.
+  // Two prunes at one time: the second saw what the first was just removing.
   scene.mark(days{20}, {}, {"a"}, {"x"});
-  scene.mark(days{20}, {"stuck"}, {"a", "x"});
-  scene.evidence.marks.back().mark.newest_object = scene.evidence.marks[1].mark.newest_object;
-  scene.mark(days{2}, {"stuck"}, {"a"});
-  SUBCASE("kept") {
+  scene.mark(days{19}, {"stuck"}, {"a", "x"});
+  SUBCASE("it is the only one") {
     CHECK(scene.plan().deleted_marks.empty());
   }
   SUBCASE("another record is as good") {
     scene.mark(days{1}, {}, {"a"}, {"x"});
-    CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0001", "marks/0002"});
+    CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0001"});
   }
+  SUBCASE("the one that saw it goes first") {
+    scene.mark(days{2}, {"stuck"}, {"a"});
+    CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0002", "marks/0001"});
+  }
+}
+
+TEST_CASE("prune plan: what restored a manifest stays while a removal record of it does") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("a", {used});
+  scene.pack("stuck");
+  scene.mark(days{20}, {"stuck"}, {}, {"a"});
+  scene.mark(days{18}, {}, {"a"}).restored = {Scene::key("a")};
+  CHECK(scene.plan().deleted_marks.empty());
+  scene.mark(days{2}, {"stuck"}, {"a"});
+  CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0001", "marks/0002"});
+}
+
+TEST_CASE("prune plan: a later removal does not keep what restored a manifest before") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("b", {used});
+  scene.mark(days{20}, {}, {"b"}, {"a"});
+  scene.mark(days{18}, {}, {"a", "b"}).restored = {Scene::key("a")};
+  scene.mark(days{2}, {}, {"b"}, {"a"});
+  CHECK(scene.plan().stops.empty());
+  CHECK(scene.plan().deleted_marks == std::vector<std::string>{"marks/0001", "marks/0002"});
+}
+
+TEST_CASE("prune plan: a void removal record is no proof, so the one that holds stays") {
+  Scene scene;
+  const auto used = scene.pack("used");
+  scene.snapshot("b", {used});
+  scene.pack("stuck");
+  scene.mark(days{20}, {"stuck"}, {"b"}, {"a"});  // stays for its pack
+  scene.mark(days{18}, {}, {"a", "b"}).restored = {Scene::key("a")};
+  scene.mark(days{16}, {}, {"b"}, {"a"});
+  CHECK(scene.plan().stops.empty());
+  CHECK(scene.plan().deleted_packs == names({"stuck"}));
+  CHECK(scene.plan().deleted_marks.empty());
 }
 
 TEST_CASE("prune plan: forget removes and marks, and deletes nothing") {

@@ -289,7 +289,7 @@ TEST_CASE("pusher: a push that ends at any call of the target is completed by th
 TEST_CASE("pusher: an interrupted push records what it has, and needs no cache to find it") {
   Scene scene;
   EngineFixture to{scene.to_store};
-  int puts = 0;
+  std::atomic<int> puts{0};
   scene.to_store.on_call = [&](const std::string& operation, const std::string& key) {
     if (operation == "after put" && key.starts_with(layout::k_packs) && ++puts == 2) set_interrupted(2);
   };
