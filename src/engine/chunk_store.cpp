@@ -76,7 +76,8 @@ void ChunkStore::place_frame(CompressedFrame frame) {
   if (!m_builder) m_builder = std::make_unique<PackBuilder>(m_options.spool);
   const std::uint32_t first = m_builder->add_frame(frame.stored, frame.chunks);
   m_frames.push_back({static_cast<std::uint32_t>(m_packs.size()), first});
-  if (m_builder->size() >= m_options.pack_target) end_pack();
+  // With its directory: of pages that are nearly empty that is the larger part.
+  if (m_builder->expected_size() >= m_options.pack_target) end_pack();
 }
 
 void ChunkStore::end_pack() {
