@@ -1,0 +1,27 @@
+// What is wrong with an age file, told by its part.
+#pragma once
+
+#include "util/error.hpp"
+
+#include <string_view>
+
+namespace cairn::age {
+
+enum class Part {
+  armour,   // the text form around a file
+  header,   // its grammar, or a stanza that is addressed to a known kind of key and breaks that kind's rules
+  mac,      // the header is well formed, a key opens it, and its authentication code is wrong
+  payload,  // a segment does not open, or the length is one that no payload has
+};
+
+// Error(damaged). The message never holds bytes of the file.
+class Damage : public Error {
+ public:
+  Damage(Part part, std::string_view cause);
+  Part part() const noexcept { return m_part; }
+
+ private:
+  Part m_part;
+};
+
+}  // namespace cairn::age
