@@ -7,8 +7,10 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <poll.h>
 #include <sstream>
 #include <unistd.h>
 
@@ -26,7 +28,15 @@ Io process_io() {
             if (value == nullptr) return std::nullopt;
             return value;
           },
-          .clock = [] { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }};
+          .clock = [] { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); },
+          .out_abandoned =
+              [] {
+                // The stream forgets which error it met; a pipe or socket without a reader still says so itself.
+                struct pollfd out {
+                  STDOUT_FILENO, POLLOUT, 0
+                };
+                return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
+              }};
 }
 
 namespace {
@@ -41,23 +51,25 @@ void print_help(Io& io, const CommandInfo& program, const Command* command) {
   }
 }
 
-// What was printed must have arrived: a full disk under a redirected list is a failure.
-void flush_output(Io& io) {
+// What was printed must have arrived: a full disk under a redirected list is a failure. A reader that wanted no more is
+// none: the program ends without a word, as others do of SIGPIPE, which is ignored here so that no upload and no
+// snapshot under way can die of it. The work is done by now; a status that tells more stays.
+int finish_output(Io& io, int status) {
   io.out.flush();
-  if (!io.out) throw Error(ErrorKind::failed, "unable to write standard output");
+  if (io.out) return status;
+  if (!io.out_abandoned || !io.out_abandoned()) throw OutputLost{};
+  return status == 0 ? 128 + SIGPIPE : status;
 }
 
 int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& parsed, const Commands& commands) {
   CommandInfo program = describe_command_line(commands);
   if (parsed.asked == ParsedCommandLine::Asked::help) {
     print_help(io, program, parsed.command);
-    flush_output(io);
-    return 0;
+    return finish_output(io, 0);
   }
   if (parsed.asked == ParsedCommandLine::Asked::version) {
     io.out << "cairn " << CAIRN_VERSION << '\n';
-    flush_output(io);
-    return 0;
+    return finish_output(io, 0);
   }
   using Level = ConsoleReporter::Level;
   const Level level = global.quiet ? Level::quiet : global.verbose ? Level::verbose : Level::normal;
@@ -69,9 +81,11 @@ int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& pa
     ~ClearProgress() { reporter.clear_progress(); }
   } const clear{reporter};
   Session session{io, global, reporter, std::move(program)};
-  const ExitStatus status = parsed.command->run(session);
-  flush_output(io);
-  return to_int(status);
+  try {
+    return finish_output(io, to_int(parsed.command->run(session)));
+  } catch (const OutputLost&) {
+    return finish_output(io, 0);
+  }
 }
 
 int report(Io& io, const Error& error, bool json) {

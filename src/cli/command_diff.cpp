@@ -106,6 +106,7 @@ ExitStatus DiffCommand::run(Session& session) {
   const DiffSummary summary = compare(session, store, [&](const Difference& difference) {
     session.reporter().clear_progress();
     session.json() ? print_json_line(session.out(), difference) : print_line(session.out(), difference);
+    session.check_output();
   });
   for (const auto& problem : summary.problems) session.reporter().warning(problem.message);
   print_summary(session, summary);

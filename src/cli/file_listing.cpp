@@ -96,8 +96,7 @@ void print_files(Session& session, OpenStore& store, const Manifest& manifest) {
     } else {
       session.out() << for_people(*line->entry);
     }
-    // A reader that went away ("| head") is told by the flush at the end.
-    if (!session.out()) return;
+    session.check_output();
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "store/open.hpp"
+#include "util/error.hpp"
 #include "util/time.hpp"
 
 #include <functional>
@@ -18,6 +19,14 @@ struct Io {
   bool err_is_terminal = false;
   EnvironmentLookup environment;
   std::function<Time()> clock;
+  // Whether whoever reads `out` went away ("| head"); empty: nobody knows.
+  std::function<bool()> out_abandoned = {};
+};
+
+// What was printed did not arrive: the disk is full, or the reader went away.
+class OutputLost : public Error {
+ public:
+  OutputLost() : Error(ErrorKind::failed, "unable to write standard output") {}
 };
 
 // The streams, environment and clock of this process.

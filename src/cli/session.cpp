@@ -44,6 +44,10 @@ void Session::print_error(const Error& error) {
   write_error(m_io.err, error);
 }
 
+void Session::check_output() {
+  if (!m_io.out) throw OutputLost{};
+}
+
 void Session::say(const std::string& line) {
   if (quiet() || json()) return;
   m_reporter.clear_progress();

@@ -40,6 +40,8 @@ class Session {
   void print(JsonWriter document);
   // "cairn: error: ..." for a failure that does not end the program.
   void print_error(const Error& error);
+  // For loops that print much: throws OutputLost as soon as nothing arrives any more.
+  void check_output();
   // A line on standard output for people; not with --quiet or --json.
   void say(const std::string& line);
 
