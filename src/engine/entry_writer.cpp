@@ -1,5 +1,6 @@
 #include "engine/entry_writer.hpp"
 
+#include "engine/list_cut.hpp"
 #include "repo/entry_text.hpp"
 #include "repo/format.hpp"
 #include "util/error.hpp"
@@ -13,21 +14,9 @@ namespace cairn {
 
 namespace {
 
-// A list's chunks end at ends of lines, which depend on the line alone, so that a change rewrites its surroundings
-// only. About 4 KiB in the mean.
-constexpr std::size_t k_list_chunk_min = 2 * 1024;
-constexpr std::size_t k_list_chunk_max = 64 * 1024;
-constexpr std::uint32_t k_list_chunk_mask = 7;
 // Extents of the list itself that the manifest holds as they are.
 constexpr std::size_t k_root_text_max = 64 * 1024;
 constexpr std::size_t k_extents_per_line = 64;
-
-// FNV-1a (Fowler, Noll, Vo), folded: cheap, and lines are short.
-std::uint32_t line_hash(std::string_view line) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : line) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return static_cast<std::uint32_t>(hash ^ hash >> 32);
-}
 
 class LineChunker {
  public:
@@ -36,8 +25,7 @@ class LineChunker {
   void add(std::string_view line) {
     m_size += line.size();
     m_text += line;
-    const bool cut = m_text.size() >= k_list_chunk_min && (line_hash(line) & k_list_chunk_mask) == 0;
-    if (cut || m_text.size() >= k_list_chunk_max) flush();
+    if (ends_list_chunk(line, m_text.size())) flush();
   }
   void flush() {
     std::string_view rest = m_text;
