@@ -4,6 +4,8 @@
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -12,6 +14,7 @@ namespace cairn {
 namespace {
 
 constexpr std::uint64_t k_head_bytes = 4096;
+constexpr unsigned k_init_attempts = 8;
 
 Error missing(std::string_view kind, std::string_view key) {
   return {ErrorKind::not_found, fmt::format("unable to read {} {}: it is not in the store", kind, quote(key))};
@@ -27,16 +30,34 @@ void check_object_size(std::string_view kind, std::string_view key, std::uint64_
 }  // namespace
 
 Descriptor Repository::init(ObjectStore& store, const Descriptor& descriptor) {
-  bool occupied = false;
-  store.list(layout::k_config, [&](const ObjectInfo&) { occupied = true; });
-  if (occupied) {
-    throw Error(ErrorKind::usage,
-                fmt::format("unable to initialise {}: it is a store already", quote(store.describe())),
-                "use --if-missing to leave an existing store as it is");
-  }
   const std::string text = descriptor.text();
-  store.put(layout::descriptor_key(descriptor.generation, sha256(text)), ObjectBody::from_text(text));
-  return descriptor;
+  const std::string key = layout::descriptor_key(descriptor.generation, sha256(text));
+  const auto there = [&](std::string_view but) {
+    bool found = false;
+    store.list(layout::k_config, [&](const ObjectInfo& info) { found = found || info.key != but; });
+    return found;
+  };
+  for (unsigned attempt = 0; attempt < k_init_attempts; ++attempt) {
+    // Two that begin at the same time and met each other: one of them goes first the next time.
+    if (attempt != 0) std::this_thread::sleep_for(std::chrono::milliseconds{random_bytes(1)[0]});
+    if (there({})) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("unable to initialise {}: it is a store already", quote(store.describe())),
+                  "use --if-missing to leave an existing store as it is");
+    }
+    store.put(key, ObjectBody::from_text(text));
+    // Of two descriptors put at the same time at least the later is seen together with the other by its writer, who
+    // takes it back: nobody has used it, as a store with two is refused. Neither names nor times could tell which one
+    // to leave: the other writer may have looked before and gone on.
+    if (!there(key)) return descriptor;
+    for (const auto& failure : store.remove(std::vector<std::string>{key})) {
+      throw Error(ErrorKind::failed,
+                  fmt::format("unable to take back the descriptor {}, put at the same time as another: {}",
+                              quote(failure.key), failure.message),
+                  "remove it by hand: the store cannot be used with both");
+    }
+  }
+  throw Error(ErrorKind::busy, fmt::format("unable to initialise {}: somebody else is at it", quote(store.describe())));
 }
 
 namespace {

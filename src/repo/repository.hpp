@@ -48,7 +48,8 @@ struct RepositoryOptions {
 
 class Repository {
  public:
-  // Makes the descriptor of a new store. The root is empty of Cairn's objects, else Error(usage) "already a store".
+  // Makes the descriptor of a new store. The root is empty of Cairn's objects, else Error(usage) "already a store". Of
+  // several at the same time one succeeds at most, and the store has one descriptor (or, rarely, none: Error(busy)).
   static Descriptor init(ObjectStore& store, const Descriptor& descriptor);
 
   // Reads the descriptor (highest generation). No descriptor: Error(not_found) with a hint to run init.

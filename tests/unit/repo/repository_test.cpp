@@ -6,6 +6,7 @@
 #include "repo/frame_fetcher.hpp"
 #include "store/local_store.hpp"
 #include "store/open.hpp"
+#include "support/memory_store.hpp"
 #include "unit/support.hpp"
 
 #include <fstream>
@@ -146,6 +147,58 @@ TEST_CASE("repository: init makes a store once; opening needs one") {
   Repository::init(store, descriptor());
   CHECK(Repository{store, reporter, {}}.descriptor().text() == descriptor().text());
   CHECK(failure_of([&] { Repository::init(store, descriptor()); }) == ErrorKind::usage);
+}
+
+TEST_CASE("repository: two that init at the same time leave one descriptor") {
+  SilentReporter reporter;
+  Descriptor other = descriptor();
+  other.store_id = std::string(32, 'f');
+  // The other init runs as a whole between two calls of the first one.
+  for (const char* moment : {"put", "after put"}) {
+    CAPTURE(moment);
+    test::MemoryStore store;
+    std::optional<ErrorKind> failed;
+    bool ran = false;
+    store.on_call = [&](const std::string& operation, const std::string& key) {
+      if (ran || operation != moment || !key.starts_with("config/")) return;
+      ran = true;
+      failed = failure_of([&] { Repository::init(store, other); });
+    };
+    const auto failure = failure_of([&] { Repository::init(store, descriptor()); });
+    CHECK(ran);
+    CHECK(failed.has_value() != failure.has_value());
+    CHECK(failure.value_or(ErrorKind::usage) == ErrorKind::usage);
+    CHECK(store.keys("config/").size() == 1);
+    const std::string id = Repository{store, reporter, {}}.descriptor().store_id;
+    CHECK(id == (failure ? other.store_id : descriptor().store_id));
+  }
+  // Both descriptors are there when both look: both are taken back, and one comes first the next time.
+  test::MemoryStore store;
+  int puts = 0;
+  const std::string text = other.text();
+  const std::string key = layout::descriptor_key(1, sha256(text));
+  store.on_call = [&](const std::string& operation, const std::string& at) {
+    if (operation == "after put" && at != key && ++puts == 1) store.overwrite(key, text);
+    if (operation == "remove" && at != key) store.erase(key);
+  };
+  Repository::init(store, descriptor());
+  CHECK(puts == 2);
+  CHECK(Repository{store, reporter, {}}.descriptor().store_id == descriptor().store_id);
+}
+
+TEST_CASE("repository: init says so where it may not take back its descriptor") {
+  class Undeletable : public test::MemoryStore {
+   public:
+    std::vector<RemoveFailure> remove(std::span<const std::string> keys) override { return {{keys[0], "denied"}}; }
+  } store;
+  Descriptor other = descriptor();
+  other.store_id = std::string(32, 'f');
+  bool ran = false;
+  store.on_call = [&](const std::string& operation, const std::string&) {
+    if (operation != "put" || std::exchange(ran, true)) return;
+    Repository::init(store, other);
+  };
+  CHECK(message_of([&] { Repository::init(store, descriptor()); }).find("denied") != std::string::npos);
 }
 
 TEST_CASE("repository: the descriptor of the highest generation counts, by number") {
