@@ -80,7 +80,7 @@ int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& pa
     ConsoleReporter& reporter;
     ~ClearProgress() { reporter.clear_progress(); }
   } const clear{reporter};
-  Session session{io, global, reporter, std::move(program)};
+  Session session{io, global, reporter, std::move(program), parsed.command->patience()};
   try {
     return finish_output(io, to_int(parsed.command->run(session)));
   } catch (const OutputLost&) {

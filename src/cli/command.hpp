@@ -3,6 +3,7 @@
 
 #include "cli/exit_status.hpp"
 #include "cli/options.hpp"
+#include "store/open.hpp"
 
 #include <memory>
 #include <string>
@@ -24,6 +25,8 @@ class Command {
   virtual void declare(OptionSet& options) = 0;
   // Where "-- COMMAND ARG..." goes; null where the command takes none.
   virtual std::vector<std::string>* trailing_command() { return nullptr; }
+  // What cron and timers run, and what must not fail because the network is away for a moment.
+  virtual Patience patience() const { return Patience::person; }
   // After parsing. Prints, and returns what the exit status is; an Error is thrown on.
   virtual ExitStatus run(Session& session) = 0;
 };

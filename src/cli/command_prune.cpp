@@ -32,6 +32,7 @@ class PruneCommand : public Command {
     options.flag("--exclusive", m_exclusive, "nobody else uses the store now: allows a grace below an hour");
     options.flag("--clock-ok", m_clock_ok, "the store's clock is right, however it looks");
   }
+  Patience patience() const override { return Patience::job; }
   ExitStatus run(Session& session) override;
 
  private:

@@ -19,6 +19,7 @@ class PushCommand : public Command {
     options.value("--series", "NAME", m_series, "snapshots of this series only");
     options.flag("--all", m_all, "everything that the target lacks");
   }
+  Patience patience() const override { return Patience::job; }
   ExitStatus run(Session& session) override;
 
  private:

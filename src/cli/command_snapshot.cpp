@@ -52,6 +52,7 @@ class SnapshotCommand : public Command {
     options.flag("--push", m_push, "then push to the stores that the configuration names");
   }
   std::vector<std::string>* trailing_command() override { return &m_command; }
+  Patience patience() const override { return Patience::job; }
   ExitStatus run(Session& session) override;
 
  private:

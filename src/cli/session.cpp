@@ -30,8 +30,8 @@ std::uint64_t milliseconds(std::chrono::nanoseconds duration) noexcept {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
-Session::Session(Io& io, const GlobalOptions& global, ConsoleReporter& reporter, CommandInfo program)
-    : m_io(io), m_global(global), m_reporter(reporter), m_program(std::move(program)) {}
+Session::Session(Io& io, const GlobalOptions& global, ConsoleReporter& reporter, CommandInfo program, Patience patience)
+    : m_io(io), m_global(global), m_reporter(reporter), m_program(std::move(program)), m_patience(patience) {}
 
 void Session::print(JsonWriter document) {
   m_reporter.clear_progress();
@@ -69,7 +69,9 @@ std::string Session::store_name(const std::optional<std::string>& option, const 
 }
 
 StoreAddress Session::address(const std::string& store) {
-  return config().store(store).address;
+  StoreAddress address = config().store(store).address;
+  address.patience = m_patience;
+  return address;
 }
 
 OpenStore Session::open(const std::string& store) {

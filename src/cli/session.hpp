@@ -25,7 +25,7 @@ std::uint64_t milliseconds(std::chrono::nanoseconds duration) noexcept;
 
 class Session {
  public:
-  Session(Io& io, const GlobalOptions& global, ConsoleReporter& reporter, CommandInfo program);
+  Session(Io& io, const GlobalOptions& global, ConsoleReporter& reporter, CommandInfo program, Patience patience);
 
   Io& io() noexcept { return m_io; }
   std::ostream& out() noexcept { return m_io.out; }
@@ -63,6 +63,7 @@ class Session {
   const GlobalOptions& m_global;
   ConsoleReporter& m_reporter;
   CommandInfo m_program;
+  Patience m_patience;
   std::optional<Config> m_config;
   std::unique_ptr<ThreadPool> m_pool;
   std::unique_ptr<ThreadPool> m_waiters;

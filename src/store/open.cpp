@@ -15,8 +15,9 @@ namespace cairn {
 namespace {
 
 // CAIRN_RETRY_BUDGET: seconds for which a failing operation is tried again; 0 for not at all.
-RetryPolicy retry_policy(const EnvironmentLookup& environment) {
+RetryPolicy retry_policy(const EnvironmentLookup& environment, Patience patience) {
   RetryPolicy policy;
+  if (patience == Patience::person) policy.first_contact = std::chrono::seconds{5};
   const auto text = environment("CAIRN_RETRY_BUDGET");
   if (!text || text->empty()) return policy;
   unsigned seconds = 0;
@@ -34,8 +35,8 @@ std::unique_ptr<ObjectStore> open_s3(const S3Url& url, const StoreAddress& addre
   s3::Location location = s3::locate(url, address, aws);
   s3::CredentialSource credentials = [found = aws.credentials()] { return found; };
   auto store = std::make_unique<RetryingStore>(
-      std::make_unique<s3::S3Store>(std::move(location), std::move(credentials), reporter), retry_policy(environment),
-      reporter);
+      std::make_unique<s3::S3Store>(std::move(location), std::move(credentials), reporter),
+      retry_policy(environment, address.patience), reporter);
   // A missing bucket, wrong keys and a wrong clock are told now and not in the middle of something.
   store->now();
   return store;

@@ -16,6 +16,10 @@ namespace cairn {
 // A variable of the environment, or nothing. Tests give their own.
 using EnvironmentLookup = std::function<std::optional<std::string>(std::string_view)>;
 
+// How long a store that was never reached is tried: by a person who waits for the answer, a few seconds (the address is
+// likely wrong); by a job that nobody watches, a minute. Once it was reached both wait for it as long as any operation.
+enum class Patience { person, job };
+
 // A path, file:///path, or s3://bucket/prefix[?endpoint=URL&region=R&style=auto|path|virtual], with what a
 // configuration adds. An option in the URL wins over the same one in the fields, those win over the environment.
 struct StoreAddress {
@@ -25,6 +29,7 @@ struct StoreAddress {
   std::optional<std::string> style = {};  // auto, path, virtual
   std::optional<std::string> ca_file = {};
   std::optional<std::string> profile = {};  // of the shared credentials files
+  Patience patience = Patience::job;
 };
 
 enum class CreateRoot {
