@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 namespace cairn::minisign {
@@ -76,7 +77,12 @@ bool verify_bytes(EVP_PKEY* key, std::string_view message, const SignatureBytes&
   if (!context || EVP_DigestVerifyInit_ex(context.get(), nullptr, nullptr, nullptr, nullptr, key, nullptr) != 1) {
     crypto_failed("Ed25519");
   }
-  return EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes.data(), bytes.size()) == 1;
+  // A wrong signature is an answer: it leaves nothing in the thread's error queue.
+  ERR_set_mark();
+  const bool good =
+      EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes.data(), bytes.size()) == 1;
+  ERR_pop_to_mark();
+  return good;
 }
 
 // What the trusted comment's signature is over.

@@ -37,7 +37,7 @@ class PublicKey {
   std::string text() const;
   // The file that the stock program reads with -p.
   std::string file_text() const;
-  // As the stock program shows it: 16 upper-case hexadecimal digits.
+  // As the stock program shows it, and with its leading zeroes: 16 upper-case hexadecimal digits.
   std::string key_id() const;
 
   const KeyId& id() const noexcept { return m_id; }

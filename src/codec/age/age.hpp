@@ -27,7 +27,7 @@ inline constexpr unsigned k_passphrase_log_n = 18;
 // Whether it begins as an age file of any version does, binary or armoured.
 bool is_age_file(std::string_view bytes) noexcept;
 
-// Writes one file under a new file key. Not thread-safe.
+// Writes one file under a new file key. Can be moved, not assigned or copied. Not thread-safe.
 class Encryptor {
  public:
   // At least one recipient (else Error(usage)).
@@ -55,7 +55,7 @@ std::string encrypt(std::span<const Recipient> recipients, std::string_view plai
 // nonce. Throws Damage(header).
 std::optional<std::size_t> preamble_size(std::string_view prefix);
 
-// Opens the segments of one file, in any order. Copies share nothing; thread-safe for const access.
+// Opens the segments of one file, in any order. Copies share nothing. Thread-safe for const access.
 class Decryptor {
  public:
   // `preamble` is the beginning of a file; what follows the preamble in it is ignored. Nothing where none of the

@@ -7,6 +7,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
@@ -50,6 +51,16 @@ const EVP_CIPHER* chacha20_poly1305() {
   return k_cipher.get();
 }
 
+// A wrong tag or point is an answer here, not an error: it must not stay in the thread's error queue, where the next
+// user of OpenSSL (a TLS connection) would take it for its own.
+class QuietErrors {
+ public:
+  QuietErrors() noexcept { ERR_set_mark(); }
+  QuietErrors(const QuietErrors&) = delete;
+  QuietErrors& operator=(const QuietErrors&) = delete;
+  ~QuietErrors() { ERR_pop_to_mark(); }
+};
+
 EVP_CIPHER_CTX* cipher(void* context) noexcept {
   return static_cast<EVP_CIPHER_CTX*>(context);
 }
@@ -66,6 +77,7 @@ SecretBytes hkdf(const SecretBytes& key, ByteView salt, std::string_view info) {
 }
 
 SecretBytes scrypt(std::string_view passphrase, ByteView salt, unsigned log_n) {
+  if (log_n < 1 || log_n > 30) throw Error(ErrorKind::failed, "unable to derive a key: no such scrypt work factor");
   static const KdfPtr k_kdf{EVP_KDF_fetch(nullptr, "SCRYPT", nullptr)};
   std::uint64_t n = std::uint64_t{1} << log_n;
   std::uint32_t r = 8;
@@ -96,6 +108,7 @@ X25519Key::X25519Key(const SecretBytes& scalar)
 }
 
 std::optional<SecretBytes> X25519Key::shared_with(const Point& point) const {
+  const QuietErrors quiet;
   struct FreePoint {
     void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
     void operator()(EVP_PKEY_CTX* context) const noexcept { EVP_PKEY_CTX_free(context); }
@@ -144,6 +157,7 @@ void Aead::seal(const Nonce& nonce, ByteView plain, ByteSpan out) {
 }
 
 bool Aead::open(const Nonce& nonce, ByteView sealed, ByteSpan out) {
+  const QuietErrors quiet;
   EVP_CIPHER_CTX* const context = cipher(m_context.get());
   std::array<std::uint8_t, k_aead_tag_bytes> tag{};
   const ByteView body = sealed.first(sealed.size() - tag.size());

@@ -20,7 +20,7 @@ using Nonce = std::array<std::uint8_t, 12>;
 // HKDF-SHA-256 (RFC 5869), 32 bytes.
 SecretBytes hkdf(const SecretBytes& key, ByteView salt, std::string_view info);
 
-// scrypt (RFC 7914) with N = 2^log_n, r = 8, p = 1: 32 bytes. Takes 2^(log_n + 10) bytes of memory.
+// scrypt (RFC 7914) with N = 2^log_n, r = 8, p = 1: 32 bytes. Takes 2^(log_n + 10) bytes of memory; log_n is 1 to 30.
 SecretBytes scrypt(std::string_view passphrase, ByteView salt, unsigned log_n);
 
 // X25519 (RFC 7748). Thread-safe for const access.

@@ -24,7 +24,7 @@ class Sealer {
  public:
   explicit Sealer(const SecretBytes& payload_key);
   Sealer(Sealer&&) noexcept = default;
-  Sealer& operator=(Sealer&&) noexcept = default;
+  Sealer& operator=(Sealer&&) = delete;
   ~Sealer();
 
   // Appends the segments that are full and known not to be the last.

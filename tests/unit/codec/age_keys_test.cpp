@@ -68,7 +68,7 @@ TEST_CASE("age keys: what is no recipient is refused, saying why") {
     std::string text, why;
   };
   const std::string good{k_recipient};
-  for (const auto& [text, why] : std::vector<Case>{
+  for (const Case& given : std::vector<Case>{
            {"", "does not begin"},
            {"age1", "too short"},
            {good + "q", "too long"},
@@ -97,10 +97,10 @@ TEST_CASE("age keys: what is no recipient is refused, saying why") {
            {recipient_text("09000000000000000000000000000000000000000000000000000000000000ff"), "no public key"},
            {recipient_text("0900000000000000000000000000000000000000000000000000000000000080"), "no public key"},
        }) {
-    INFO("text: " << text);
-    CHECK(failure_of([&] { Recipient::parse(text); }) == ErrorKind::usage);
-    const std::string message = message_of([&] { Recipient::parse(text); });
-    CHECK_MESSAGE(message.find(why) != std::string::npos, message);
+    INFO("text: " << given.text);
+    CHECK(failure_of([&] { Recipient::parse(given.text); }) == ErrorKind::usage);
+    const std::string message = message_of([&] { Recipient::parse(given.text); });
+    CHECK_MESSAGE(message.find(given.why) != std::string::npos, message);
     says_nothing_of(message, k_identity);
   }
   // The base point is one.

@@ -1,7 +1,8 @@
 #include "codec/age/age.hpp"
 
 #include "codec/age/header.hpp"
-#include "codec/digest.hpp"
+#include "codec/bech32.hpp"
+#include "codec/minisign.hpp"
 #include "unit/support.hpp"
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <openssl/err.h>
 
 using namespace cairn;
 using namespace cairn::age;
@@ -241,6 +243,21 @@ TEST_CASE("age: a preamble is measured from its beginning, and only so much is a
   CHECK(damage_of([&] { preamble_size("age-encryption.org/v1\n-> kind\n" + std::string(65, 'a')); }) == Part::header);
 }
 
+TEST_CASE("age: what is refused leaves nothing in OpenSSL's error queue") {
+  ERR_clear_error();
+  const std::vector<Identity> identities{Identity::generate()};
+  std::string sealed = encrypt(std::vector{identities[0].recipient()}, "x");
+  CHECK_FALSE(Decryptor::open(sealed, std::vector{Identity::generate()}));
+  sealed.back() = static_cast<char>(sealed.back() ^ 1);
+  CHECK(failure_of([&] { decrypt(sealed, identities); }) == ErrorKind::damaged);
+  std::string zero(bech32::encoded_size(3, 32), '\0');
+  bech32::encode("age", Bytes(32, 0), zero);
+  CHECK(failure_of([&] { Recipient::parse(zero); }) == ErrorKind::usage);
+  const minisign::SecretKey key = minisign::SecretKey::generate();
+  CHECK_FALSE(minisign::verify(key.public_key(), "other", key.sign("message", "")));
+  CHECK(ERR_peek_error() == 0);
+}
+
 TEST_CASE("age: several threads open segments of one file") {
   const std::vector<Identity> identities{Identity::generate()};
   const std::string plain = noise(20 * k_segment_bytes);
@@ -285,6 +302,17 @@ TEST_CASE("age: a passphrase opens what it sealed, nothing else does") {
     changed[i] = static_cast<char>(changed[i] ^ 1);
     CHECK(failure_of([&] { decrypt_with_passphrase(changed, "y", 10); }).has_value());
   }
+}
+
+TEST_CASE("age: a work factor that no machine has is refused before any work") {
+  CHECK(failure_of([] { encrypt_with_passphrase("x", "y", false, 0); }) == ErrorKind::failed);
+  CHECK(failure_of([] { encrypt_with_passphrase("x", "y", false, 31); }) == ErrorKind::failed);
+  std::string sealed = encrypt_with_passphrase("x", "y", false, 10);
+  CHECK(damage_of([&] { decrypt_with_passphrase(test::replaced(sealed, " 10\n", " 23\n"), "y"); }) == Part::header);
+  CHECK(failure_of([&] { decrypt_with_passphrase(test::replaced(sealed, " 10\n", " 99\n"), "y", 99); }) ==
+        ErrorKind::failed);
+  CHECK(damage_of([&] { decrypt_with_passphrase(test::replaced(sealed, " 10\n", " 100\n"), "y", 200); }) ==
+        Part::header);
 }
 
 TEST_CASE("age: files are told by how they begin") {

@@ -121,7 +121,7 @@ TEST_CASE("minisign: what is no public key is refused, saying why and nothing of
   struct Case {
     std::string text, why;
   };
-  for (const auto& [given, why] : std::vector<Case>{
+  for (const Case& given : std::vector<Case>{
            {"", "56 characters"},
            {"untrusted comment: x\n", "56 characters"},
            {text.substr(1), "56 characters"},
@@ -132,9 +132,9 @@ TEST_CASE("minisign: what is no public key is refused, saying why and nothing of
            {pem, "PEM"},
            {std::string(100'000, 'R'), "too long"},
        }) {
-    CHECK(failure_of([&] { PublicKey::parse(given); }) == ErrorKind::usage);
-    const std::string message = message_of([&] { PublicKey::parse(given); });
-    CHECK_MESSAGE(message.find(why) != std::string::npos, message);
+    CHECK(failure_of([&] { PublicKey::parse(given.text); }) == ErrorKind::usage);
+    const std::string message = message_of([&] { PublicKey::parse(given.text); });
+    CHECK_MESSAGE(message.find(given.why) != std::string::npos, message);
     CHECK(message.find(pem.substr(60, 10)) == std::string::npos);
   }
 }
@@ -145,7 +145,7 @@ TEST_CASE("minisign: what is no signing key is refused, saying why and nothing o
   struct Case {
     std::string text, why;
   };
-  for (const auto& [given, why] : std::vector<Case>{
+  for (const Case& given : std::vector<Case>{
            {"", "PKCS#8"},
            {"-----BEGIN PRIVATE KEY-----", "PKCS#8"},
            {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "Ed25519"},
@@ -162,9 +162,9 @@ TEST_CASE("minisign: what is no signing key is refused, saying why and nothing o
            {"-----BEGIN OPENSSH PRIVATE KEY-----\n", "OpenSSH"},
            {"untrusted comment: minisign encrypted secret key\nRWRTY0Iy\n", "minisign"},
        }) {
-    CHECK(failure_of([&] { SecretKey::parse_pem(given); }) == ErrorKind::usage);
-    const std::string message = message_of([&] { SecretKey::parse_pem(given); });
-    CHECK_MESSAGE(message.find(why) != std::string::npos, message);
+    CHECK(failure_of([&] { SecretKey::parse_pem(given.text); }) == ErrorKind::usage);
+    const std::string message = message_of([&] { SecretKey::parse_pem(given.text); });
+    CHECK_MESSAGE(message.find(given.why) != std::string::npos, message);
     for (std::size_t i = 22; i + 6 <= body.size(); ++i) CHECK(message.find(body.substr(i, 6)) == std::string::npos);
   }
   std::string wrapped = pem;
