@@ -25,7 +25,7 @@ namespace cairn::minisign {
 using KeyId = std::array<std::uint8_t, 8>;
 using SignatureBytes = std::array<std::uint8_t, 64>;
 
-// The longest trusted comment that the stock program reads.
+// Of a trusted comment. The stock program reads lines of at most 8,191 bytes.
 inline constexpr std::size_t k_comment_limit = 8000;
 
 class PublicKey {
@@ -78,7 +78,7 @@ struct Signature {
   bool prehashed = true;
   KeyId id{};
   SignatureBytes signature{};
-  std::string trusted_comment;
+  std::string trusted_comment;  // no control characters; still for terminal_safe() where it is shown
   SignatureBytes global{};
 
   // Throws Error(damaged) where it is not one. CRLF line ends and a missing last one are accepted.

@@ -20,6 +20,16 @@ namespace {
   throw Error(ErrorKind::failed, std::string{"unable to encrypt or decrypt: OpenSSL failed in "} + what);
 }
 
+// What fails here is told by an answer or by Error: it must not stay in the thread's error queue too, where the next
+// user of OpenSSL (a TLS connection) would take it for its own.
+class QuietErrors {
+ public:
+  QuietErrors() noexcept { ERR_set_mark(); }
+  QuietErrors(const QuietErrors&) = delete;
+  QuietErrors& operator=(const QuietErrors&) = delete;
+  ~QuietErrors() { ERR_pop_to_mark(); }
+};
+
 struct KdfFree {
   void operator()(EVP_KDF* kdf) const noexcept { EVP_KDF_free(kdf); }
   void operator()(EVP_KDF_CTX* context) const noexcept { EVP_KDF_CTX_free(context); }
@@ -34,6 +44,7 @@ OSSL_PARAM octets(const char* name, ByteView bytes) {
 }
 
 SecretBytes derive(EVP_KDF* kdf, const OSSL_PARAM* params, const char* name) {
+  const QuietErrors quiet;
   if (kdf == nullptr) crypto_failed(name);
   const std::unique_ptr<EVP_KDF_CTX, KdfFree> context{EVP_KDF_CTX_new(kdf)};
   SecretBytes out(k_key_bytes);
@@ -49,20 +60,6 @@ const EVP_CIPHER* chacha20_poly1305() {
   static const std::unique_ptr<EVP_CIPHER, Free> k_cipher{EVP_CIPHER_fetch(nullptr, "ChaCha20-Poly1305", nullptr)};
   if (!k_cipher) crypto_failed("ChaCha20-Poly1305");
   return k_cipher.get();
-}
-
-// A wrong tag or point is an answer here, not an error: it must not stay in the thread's error queue, where the next
-// user of OpenSSL (a TLS connection) would take it for its own.
-class QuietErrors {
- public:
-  QuietErrors() noexcept { ERR_set_mark(); }
-  QuietErrors(const QuietErrors&) = delete;
-  QuietErrors& operator=(const QuietErrors&) = delete;
-  ~QuietErrors() { ERR_pop_to_mark(); }
-};
-
-EVP_CIPHER_CTX* cipher(void* context) noexcept {
-  return static_cast<EVP_CIPHER_CTX*>(context);
 }
 
 }  // namespace
@@ -94,15 +91,14 @@ SecretBytes scrypt(std::string_view passphrase, ByteView salt, unsigned log_n) {
   return derive(k_kdf.get(), params.data(), "scrypt (it needs much memory)");
 }
 
-void X25519Key::Free::operator()(void* key) const noexcept {
-  EVP_PKEY_free(static_cast<EVP_PKEY*>(key));
+void X25519Key::Free::operator()(evp_pkey_st* key) const noexcept {
+  EVP_PKEY_free(key);
 }
 
 X25519Key::X25519Key(const SecretBytes& scalar)
     : m_key(EVP_PKEY_new_raw_private_key_ex(nullptr, "X25519", nullptr, scalar.data(), scalar.size())) {
   std::size_t length = m_public.size();
-  if (!m_key || EVP_PKEY_get_raw_public_key(static_cast<const EVP_PKEY*>(m_key.get()), m_public.data(), &length) != 1 ||
-      length != m_public.size()) {
+  if (!m_key || EVP_PKEY_get_raw_public_key(m_key.get(), m_public.data(), &length) != 1 || length != m_public.size()) {
     crypto_failed("X25519");
   }
 }
@@ -115,8 +111,7 @@ std::optional<SecretBytes> X25519Key::shared_with(const Point& point) const {
   };
   const std::unique_ptr<EVP_PKEY, FreePoint> peer{
       EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, point.data(), point.size())};
-  const std::unique_ptr<EVP_PKEY_CTX, FreePoint> context{
-      EVP_PKEY_CTX_new_from_pkey(nullptr, static_cast<EVP_PKEY*>(m_key.get()), nullptr)};
+  const std::unique_ptr<EVP_PKEY_CTX, FreePoint> context{EVP_PKEY_CTX_new_from_pkey(nullptr, m_key.get(), nullptr)};
   if (!peer || !context || EVP_PKEY_derive_init(context.get()) != 1 ||
       EVP_PKEY_derive_set_peer_ex(context.get(), peer.get(), 0) != 1) {
     crypto_failed("X25519");
@@ -130,20 +125,20 @@ std::optional<SecretBytes> X25519Key::shared_with(const Point& point) const {
   return out;
 }
 
-void Aead::Free::operator()(void* context) const noexcept {
-  EVP_CIPHER_CTX_free(cipher(context));
+void Aead::Free::operator()(evp_cipher_ctx_st* context) const noexcept {
+  EVP_CIPHER_CTX_free(context);
 }
 
 Aead::Aead(const SecretBytes& key, Direction direction) : m_context(EVP_CIPHER_CTX_new()) {
   if (!m_context || key.size() != k_key_bytes ||
-      EVP_CipherInit_ex2(cipher(m_context.get()), chacha20_poly1305(), key.data(), nullptr,
+      EVP_CipherInit_ex2(m_context.get(), chacha20_poly1305(), key.data(), nullptr,
                          direction == Direction::seal ? 1 : 0, nullptr) != 1) {
     crypto_failed("ChaCha20-Poly1305");
   }
 }
 
 void Aead::seal(const Nonce& nonce, ByteView plain, ByteSpan out) {
-  EVP_CIPHER_CTX* const context = cipher(m_context.get());
+  EVP_CIPHER_CTX* const context = m_context.get();
   int length = 0;
   int rest = 0;
   if (EVP_EncryptInit_ex2(context, nullptr, nullptr, nonce.data(), nullptr) != 1 ||
@@ -158,7 +153,7 @@ void Aead::seal(const Nonce& nonce, ByteView plain, ByteSpan out) {
 
 bool Aead::open(const Nonce& nonce, ByteView sealed, ByteSpan out) {
   const QuietErrors quiet;
-  EVP_CIPHER_CTX* const context = cipher(m_context.get());
+  EVP_CIPHER_CTX* const context = m_context.get();
   std::array<std::uint8_t, k_aead_tag_bytes> tag{};
   const ByteView body = sealed.first(sealed.size() - tag.size());
   std::ranges::copy(sealed.last(tag.size()), tag.begin());

@@ -10,6 +10,10 @@
 #include <optional>
 #include <string_view>
 
+// OpenSSL's EVP_PKEY and EVP_CIPHER_CTX.
+struct evp_pkey_st;
+struct evp_cipher_ctx_st;
+
 namespace cairn::age {
 
 inline constexpr std::size_t k_key_bytes = 32;  // of X25519, ChaCha20-Poly1305 and everything HKDF derives here
@@ -33,9 +37,9 @@ class X25519Key {
 
  private:
   struct Free {
-    void operator()(void* key) const noexcept;
+    void operator()(evp_pkey_st* key) const noexcept;
   };
-  std::unique_ptr<void, Free> m_key;
+  std::unique_ptr<evp_pkey_st, Free> m_key;
   Point m_public{};
 };
 
@@ -52,9 +56,9 @@ class Aead {
 
  private:
   struct Free {
-    void operator()(void* context) const noexcept;
+    void operator()(evp_cipher_ctx_st* context) const noexcept;
   };
-  std::unique_ptr<void, Free> m_context;
+  std::unique_ptr<evp_cipher_ctx_st, Free> m_context;
 };
 
 }  // namespace cairn::age

@@ -22,7 +22,11 @@ void open_segment(Aead& aead, std::uint64_t index, bool last, std::string_view s
   const bool right_size = last ? sealed.size() <= k_sealed_segment_bytes && sealed.size() >= k_tag_bytes &&
                                      (sealed.size() > k_tag_bytes || index == 0)
                                : sealed.size() == k_sealed_segment_bytes;
-  if (!right_size) throw Damage(Part::payload, "a segment of a size that none has");
+  if (!right_size) {
+    std::ranges::fill(plain, std::uint8_t{0});
+    throw Damage(Part::payload, "a segment of a size that none has");
+  }
+  if (plain.size() != sealed.size() - k_tag_bytes) throw std::logic_error("age: a buffer of the wrong size");
   if (!aead.open(nonce_of(index, last), as_bytes(sealed), plain)) {
     throw Damage(Part::payload, "segment " + std::to_string(index) + " is not what its author wrote");
   }

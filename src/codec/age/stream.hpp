@@ -46,8 +46,8 @@ class Opener {
  public:
   explicit Opener(SecretBytes payload_key) : m_key(std::move(payload_key)) {}
 
-  // One sealed segment into plain, which has its size less the tag. `last` is what its place in the payload says.
-  // Throws Damage(payload) and leaves zeroes in plain.
+  // One sealed segment into plain, which has its size less the tag (else std::logic_error). `last` is what its place in
+  // the payload says. Throws Damage(payload) and leaves zeroes in plain.
   void segment(std::uint64_t index, bool last, std::string_view sealed, ByteSpan plain) const;
   // A whole payload into plain, which has plain_bytes() of its size.
   void all(std::string_view sealed, ByteSpan plain) const;

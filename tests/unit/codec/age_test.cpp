@@ -178,6 +178,11 @@ TEST_CASE("age: segments stay in their places, and the last is the last") {
           decryptor.segment(2, true, piece(3), ByteSpan{reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
         }) == Part::payload);
   CHECK(into == std::string(10, '\0'));
+  into.assign(10, 'x');
+  const ByteSpan buffer{reinterpret_cast<std::uint8_t*>(into.data()), into.size()};
+  CHECK(damage_of([&] { decryptor.segment(3, false, piece(3), buffer); }) == Part::payload);
+  CHECK(into == std::string(10, '\0'));
+  CHECK_THROWS_AS(decryptor.segment(3, true, piece(3), buffer.first(9)), std::logic_error);
   // Whole segments swapped, dropped, or cut off at a boundary.
   const std::string head = sealed.substr(0, at);
   CHECK(damage_of([&] { decrypt(head + piece(1) + piece(0) + piece(2) + piece(3), identities); }) == Part::payload);
