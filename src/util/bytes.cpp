@@ -30,6 +30,15 @@ constexpr std::array<std::int8_t, 256> base64_table() {
 constexpr auto k_base64_values = base64_table();
 }  // namespace
 
+// Not inline: GCC 12 then takes constant sizes for buffers that are too small, and warns at -O3.
+void append(Bytes& to, ByteView bytes) {
+  if (bytes.empty()) return;
+  // Not insert(): with an allocator of one's own it copies byte by byte.
+  const std::size_t at = to.size();
+  to.resize(at + bytes.size());
+  std::memcpy(to.data() + at, bytes.data(), bytes.size());
+}
+
 std::string to_hex(ByteView bytes) {
   std::string out(bytes.size() * 2, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) {

@@ -42,9 +42,8 @@ inline ByteView as_bytes(std::string_view text) noexcept {
 inline std::string_view as_text(ByteView bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-inline void append(Bytes& to, ByteView bytes) {
-  to.insert(to.end(), bytes.begin(), bytes.end());
-}
+// The bytes may not be part of what they are appended to.
+void append(Bytes& to, ByteView bytes);
 
 // Lower-case hexadecimal. from_hex takes lower case only (a name has one spelling) and an even number of digits.
 std::string to_hex(ByteView bytes);

@@ -1,6 +1,7 @@
-#!/usr/bin/env python3
-"""Kills snapshots and prunes at every call that changes the store (enumerated), and at random times: every listed
-snapshot still verifies, and what was interrupted is stored once. Arguments: most points per kind, random kills."""
+#!/usr/bin/python3
+"""Kills snapshots, pushes, prunes and restores at every call that changes the store (enumerated, before and after it) by
+SIGINT, SIGTERM and SIGKILL, and snapshots at random times: what is listed still verifies, the next run succeeds, and what
+was interrupted is stored once. Arguments: directory or s3; most points for each signal (0: every one); random kills."""
 
 import os
 import pathlib
@@ -10,7 +11,11 @@ import signal
 import subprocess
 import time
 
+from gateway import Gateway
 from support import Cairn, Workspace, check, main, store_bytes
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+OLD = {f"a{i}" for i in range(30)}
 
 
 def build_shim(work: pathlib.Path) -> pathlib.Path:
@@ -20,121 +25,241 @@ def build_shim(work: pathlib.Path) -> pathlib.Path:
     return shim
 
 
-class Kills:
-    def __init__(self, binary: str, work: pathlib.Path):
+class DirectoryStores:
+    """Stores in a directory, by name."""
+
+    calls = "files"
+
+    def __init__(self, work: pathlib.Path):
         self.work = work
+
+    def url(self, name: str) -> str:
+        return str(self.work / name)
+
+    def remove(self, name: str) -> None:
+        shutil.rmtree(self.work / name, ignore_errors=True)
+
+    def copy(self, name: str, to: str) -> None:
+        shutil.copytree(self.work / name, self.work / to, symlinks=True)
+
+    def remove_lease(self, name: str) -> None:
+        (self.work / name / "lease" / "prune.json").unlink(missing_ok=True)
+
+    def pack_bytes(self, name: str) -> int:
+        return store_bytes(self.work / name)
+
+
+class BucketStores:
+    """Stores in a bucket, by prefix."""
+
+    calls = "http"
+
+    def __init__(self, gateway: Gateway):
+        self.gateway = gateway
+        self.bucket = gateway.make_bucket("kills")
+
+    def url(self, name: str) -> str:
+        return self.gateway.url(self.bucket, name)
+
+    def remove(self, name: str) -> None:
+        for key in self.gateway.objects(self.bucket):
+            if key.startswith(f"{name}/"):
+                self.gateway.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def copy(self, name: str, to: str) -> None:
+        for key in self.gateway.objects(self.bucket):
+            if key.startswith(f"{name}/"):
+                source = {"Bucket": self.bucket, "Key": key}
+                self.gateway.client.copy_object(Bucket=self.bucket, Key=to + key[len(name) :], CopySource=source)
+
+    def remove_lease(self, name: str) -> None:
+        self.gateway.client.delete_object(Bucket=self.bucket, Key=f"{name}/lease/prune.json")
+
+    def pack_bytes(self, name: str) -> int:
+        return sum(size for key, size in self.gateway.objects(self.bucket).items() if key.startswith(f"{name}/packs/"))
+
+
+class Kills:
+    def __init__(self, cairn: Cairn, work: pathlib.Path, stores, most: int):
+        self.work = work
+        self.stores = stores
+        self.most = most
         self.shim = build_shim(work)
-        self.cairn = Cairn(binary, work)
+        self.cairn = cairn
         self.source = work / "source"
-        self.base = work / "base"
         self.killed = 0
         self.verified = 0
-        rng = random.Random(3)
+        self.random = random.Random(3)
         self.source.mkdir()
-        for i in range(30):
-            (self.source / f"a{i}").write_bytes(rng.randbytes(200_000))
+        self.add(OLD, 200_000)
+        self.base = stores.url("base")
+        self.store = stores.url("store")
+        self.snapshot = ("snapshot", "--store", self.store, self.source, "--series", "s")
         self.cairn.run("init", "--store", self.base, "--no-encryption")
         self.cairn.run("snapshot", "--store", self.base, self.source, "--series", "s")
-        for i in range(60):
-            (self.source / f"b{i}").write_bytes(rng.randbytes(800_000))
-        time.sleep(2.1)  # files touched at the time of a snapshot are read again by the next
 
-    def fresh(self) -> pathlib.Path:
-        store = self.work / "store"
-        shutil.rmtree(store, ignore_errors=True)
+    def add(self, names, size: int) -> None:
+        for name in names:
+            (self.source / name).write_bytes(self.random.randbytes(size))
+
+    def fresh(self, base: str = "base") -> None:
+        """A copy of that store; nothing of an earlier run is known."""
+        self.stores.remove("store")
         shutil.rmtree(self.work / "cache", ignore_errors=True)
-        shutil.copytree(self.base, store, symlinks=True)
-        return store
+        self.stores.copy(base, "store")
 
-    def count(self, *command) -> int:
-        environment = dict(self.cairn.environment, LD_PRELOAD=str(self.shim), KILL_COUNT=str(self.work / "count"))
+    def shimmed(self, **more) -> dict[str, str]:
+        return dict(self.cairn.environment, LD_PRELOAD=str(self.shim), KILL_CALLS=self.stores.calls, **more)
+
+    def count(self, command: tuple) -> int:
+        environment = self.shimmed(KILL_COUNT=str(self.work / "count"))
         subprocess.run([self.cairn.binary, *map(str, command)], env=environment, capture_output=True, check=True)
         return int((self.work / "count").read_text())
 
-    def kill_at(self, number: int, when: str, number_of_signal: int, *command) -> None:
-        environment = dict(
-            self.cairn.environment,
-            LD_PRELOAD=str(self.shim),
-            KILL_AT=str(number),
-            KILL_WHEN=when,
-            KILL_SIGNAL=str(int(number_of_signal)),
-        )
+    def kill_at(self, number: int, when: str, sent: int, command: tuple) -> None:
+        environment = self.shimmed(KILL_AT=str(number), KILL_WHEN=when, KILL_SIGNAL=str(int(sent)))
         done = subprocess.run([self.cairn.binary, *map(str, command)], env=environment, capture_output=True)
-        expected = {
-            signal.SIGKILL: {-9},
-            # The signal may come when there is nothing left to interrupt.
-            signal.SIGINT: {130, 0},
-            signal.SIGTERM: {143, 0},
-        }[number_of_signal]
-        if done.returncode not in expected:
-            raise AssertionError(f"{command}: call {number} {when}, signal {number_of_signal}: exit {done.returncode}: {done.stderr}")
+        # The signal may come when there is nothing left to interrupt; a snapshot may be complete, but not its push.
+        expected = {signal.SIGKILL: {-9}, signal.SIGINT: {130, 0}, signal.SIGTERM: {143, 0}}[sent]
+        check(done.returncode in expected, f"{command[0]}, call {number} {when}, {sent}: exit {done.returncode}: {done.stderr}")
         self.killed += 1
 
-    def verify(self, store: pathlib.Path, what: str) -> None:
+    def verify(self, store: str, what: str) -> None:
         done = self.cairn.run("verify", "--store", store, "--level", "full", expect=None)
         check(done.returncode == 0, f"{what}: verify exit {done.returncode}: {done.stderr.decode()}")
         self.verified += 1
 
-    def snapshots(self, most: int) -> None:
-        store = self.fresh()
-        snapshot = ("snapshot", "--store", store, self.source, "--series", "s")
-        calls = self.count(*snapshot)
-        once = store_bytes(store)
-        points = list(range(1, calls + 1))
-        if len(points) > most:
-            points = sorted(random.Random(4).sample(points, most))
-        for number_of_signal in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
-            for i, number in enumerate(points):
-                when = "before" if i % 2 == 0 else "after"
-                what = f"snapshot, call {number} of {calls}, {when}, signal {int(number_of_signal)}"
-                store = self.fresh()
-                self.kill_at(number, when, number_of_signal, *snapshot)
-                self.verify(store, what)
-                self.cairn.run(*snapshot)
-                self.verify(store, f"{what}, the run after")
-                grown = store_bytes(store)
-                # Finished packs are found again. The one that was being built, up to 16 MiB, had not been stored.
-                check(grown <= once * 1.02 + 200_000, f"{what}: {grown} bytes after the next run, {once} without a kill")
-        print(f"snapshot: {calls} calls, {len(points)} points, each killed by three signals")
+    def every_call(self, name: str, prepare, command: tuple, look) -> None:
+        """Kills the command after each preparation, then calls look with a text that says where it was killed."""
+        prepare()
+        calls = self.count(command)
+        points = [(number, when) for number in range(1, calls + 1) for when in ("before", "after")]
+        if 0 < self.most < len(points):
+            points = sorted(random.Random(4).sample(points, self.most))
+        for sent in SIGNALS:
+            for number, when in points:
+                prepare()
+                self.kill_at(number, when, sent, command)
+                look(f"{name}, {when} call {number} of {calls}, {sent.name}")
+        print(f"{name}: {calls} calls, {len(points)} points, killed there by each of three signals", flush=True)
 
-    def random_times(self, rounds: int) -> None:
-        rng = random.Random(5)
+    def check_once(self, name: str, once: int, what: str) -> None:
+        grown = self.stores.pack_bytes(name)
+        # The pack that was being built had not been stored; those before it are found again.
+        check(grown <= once * 1.02 + 200_000, f"{what}: {grown} bytes after the next run, {once} without a kill")
+
+    def snapshots(self, rounds: int) -> None:
+        self.add((f"b{i}" for i in range(60)), 800_000)
+        time.sleep(2.1)  # files touched at the time of a snapshot are read again by the next
+        self.fresh()
+        self.cairn.run(*self.snapshot)
+        once = self.stores.pack_bytes("store")
+
+        def look(what: str) -> None:
+            self.verify(self.store, what)
+            self.cairn.run(*self.snapshot)
+            self.verify(self.store, f"{what}, the run after")
+            self.check_once("store", once, what)
+
+        self.every_call("snapshot", self.fresh, self.snapshot, look)
         for i in range(rounds):
-            store = self.fresh()
-            process = self.cairn.start("snapshot", "--store", store, self.source, "--series", "s")
-            time.sleep(rng.uniform(0, 0.6))
-            process.send_signal(rng.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            self.fresh()
+            process = self.cairn.start(*self.snapshot)
+            time.sleep(self.random.uniform(0, 0.6))
+            process.send_signal(self.random.choice(SIGNALS))
             process.communicate()
             self.killed += 1
-            self.verify(store, f"random kill {i}")
+            look(f"random kill {i}")
 
-    def restores(self, most: int) -> None:
-        store = self.fresh()
+    def pushes(self) -> None:
+        """From a store with both snapshots into one that has the older."""
+        self.fresh()
+        self.cairn.run(*self.snapshot)
+        self.stores.copy("store", "full")
+        away = self.stores.url("away")
+        self.cairn.run("init", "--store", away, "--no-encryption")
+        self.cairn.run("push", "--from", self.base, "--to", away)
+        push = ("push", "--from", self.stores.url("full"), "--to", self.store)
+        self.fresh("away")
+        self.cairn.run(*push)
+        once = self.stores.pack_bytes("store")
+
+        def look(what: str) -> None:
+            self.verify(self.store, what)
+            self.cairn.run(*push)
+            check(len(self.cairn.json("list", "--store", self.store)["snapshots"]) == 2, f"{what}: not both are there")
+            self.verify(self.store, f"{what}, the run after")
+            self.check_once("store", once, what)
+
+        self.every_call("push", lambda: self.fresh("away"), push, look)
+
+    def prunes(self) -> None:
+        """One that removes a snapshot and marks its packs, and one that deletes what another marked."""
+        prune = ("prune", "--store", self.store, "--series", "s", "--keep-last", "1", "--grace", "0s", "--exclusive", "--apply")
+        for name in OLD:
+            (self.source / name).unlink()
+        self.add(("new",), 100_000)
+        self.fresh("full")
+        self.cairn.run(*self.snapshot)
+        self.stores.copy("store", "three")
+        self.cairn.run(*prune)
+        self.stores.copy("store", "marked")
+        self.cairn.run(*prune)
+        kept = self.stores.pack_bytes("store")
+        check(kept < self.stores.pack_bytes("three") - 4_000_000, "prune deleted nothing: not the test it should be")
+
+        def look(what: str) -> None:
+            self.verify(self.store, what)
+            if what.endswith(signal.SIGKILL.name):
+                self.stores.remove_lease("store")  # or wait for an hour
+            for _ in range(2):
+                self.cairn.run(*prune)
+            self.verify(self.store, f"{what}, the runs after")
+            check(len(self.cairn.json("list", "--store", self.store)["snapshots"]) == 1, f"{what}: not one snapshot is left")
+            check(self.stores.pack_bytes("store") == kept, f"{what}: not what prunes leave that nobody kills")
+
+        self.every_call("prune that marks", lambda: self.fresh("three"), prune, look)
+        self.every_call("prune that deletes", lambda: self.fresh("marked"), prune, look)
+
+    def restores(self) -> None:
         target = self.work / "target"
-        restore = ("restore", "--store", store, "s", target)
-        self.cairn.run(*restore)  # fills the cache, whose files are calls, too
-        shutil.rmtree(target)
-        calls = self.count(*restore)
-        points = list(range(1, calls + 1))
-        if len(points) > most:
-            points = sorted(random.Random(6).sample(points, most))
-        for number in points:
+        restore = ("restore", "--store", self.base, "s", target)
+
+        def prepare() -> None:
             shutil.rmtree(target, ignore_errors=True)
-            self.kill_at(number, "before", signal.SIGKILL, *restore)
-            names = sorted(os.listdir(target)) if target.exists() else []
-            check(names in ([], sorted(f"a{i}" for i in range(30))), f"restore killed at {number} left {names[:3]}")
-        print(f"restore: {calls} calls, {len(points)} points: the target was whole or not there")
+
+        def look(what: str) -> None:
+            names = set(os.listdir(target)) if target.exists() else set()
+            check(names in (set(), OLD), f"{what}: left {sorted(names)[:3]}")
+            if not names:
+                shutil.rmtree(target, ignore_errors=True)
+                self.cairn.run(*restore)
+                check(set(os.listdir(target)) == OLD, f"{what}: the run after restored something else")
+
+        prepare()
+        self.cairn.run(*restore)  # fills the cache, whose files are calls, too
+        self.every_call("restore", prepare, restore, look)
 
 
 def run(binary: str, args: list[str]) -> None:
-    most = int(args[0]) if args else 40
-    rounds = int(args[1]) if len(args) > 1 else 30
+    kind = args[0] if args else "directory"
+    most = int(args[1]) if len(args) > 1 else 0
+    rounds = int(args[2]) if len(args) > 2 else 60
+    gateway = Gateway() if kind == "s3" else None
+    stores = None
     with Workspace("kills") as work:
-        kills = Kills(binary, work)
-        kills.snapshots(most)
-        kills.random_times(rounds)
-        kills.restores(most)
-        print(f"{kills.killed} killed, {kills.verified} verified")
+        try:
+            stores = BucketStores(gateway) if gateway else DirectoryStores(work)
+            cairn = Cairn(binary, work)
+            kills = Kills(gateway.give_keys(cairn) if gateway else cairn, work, stores, most)
+            kills.restores()
+            kills.snapshots(rounds)
+            kills.pushes()
+            kills.prunes()
+            print(f"{kind}: {kills.killed} killed, {kills.verified} verified")
+        finally:
+            if gateway and stores:
+                gateway.remove_bucket(stores.bucket)
 
 
 main(run)

@@ -23,6 +23,14 @@ cairn init --quiet --store st --no-encryption
 cairn snapshot --quiet --store st ./tree
 cairn snapshot --quiet --store st --series dump -- echo text
 """
+# Holds a database by a statement while a command runs: FILE SQL COMMAND...
+HOLD = """
+import sqlite3, subprocess, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2].split(";"):
+    connection.execute(statement).fetchall()
+sys.exit(subprocess.call(sys.argv[3:]))
+"""
 
 
 def read_table() -> list:
@@ -63,7 +71,7 @@ def run_row(row: dict, template: pathlib.Path, tools: pathlib.Path) -> list:
             path.chmod(0o755)
         (directory / "home").mkdir()
         env = {name: value for name, value in os.environ.items() if name.startswith(("CAIRN_TEST_", "ASAN_", "TSAN_"))}
-        env |= {"PATH": f"{tools}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(directory / "home"), "TESTS": str(HERE),
+        env |= {"PATH": f"{tools}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(directory / "home"), "TESTS": str(HERE), "HOLD": HOLD,
                 "CAIRN_CACHE_DIR": "", "LC_ALL": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
         if row["prepare"]:
             prepared = shell(row["prepare"], work, env)

@@ -1,7 +1,6 @@
 // Ends the process at its Nth call that changes a file system's names or durability: LD_PRELOAD=kill_at.so with
-// KILL_AT=N and KILL_SIGNAL=number. KILL_WHEN: "before" the
-// call (the default) or "after" it took effect. With
-// KILL_COUNT=FILE the number of calls is written there at exit.
+// KILL_AT=N and KILL_SIGNAL=number. KILL_WHEN: "before" the call (the default) or "after" it took effect. With
+// KILL_COUNT=FILE the number of calls is written there at exit. With KILL_CALLS=http the calls are HTTP requests.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -25,10 +24,16 @@ static void at_exit(void) {
   fclose(out);
 }
 
+static int next(const char *kind) {
+  const char *counted = getenv("KILL_CALLS");
+  if (strcmp(counted == NULL ? "files" : counted, kind) != 0) return 0;
+  return atomic_fetch_add(&calls, 1) + 1;
+}
+
 static int is_now(int number, const char *when) {
   const char *at = getenv("KILL_AT");
   const char *wanted = getenv("KILL_WHEN");
-  return at != NULL && atoi(at) == number && strcmp(wanted == NULL ? "before" : wanted, when) == 0;
+  return number != 0 && at != NULL && atoi(at) == number && strcmp(wanted == NULL ? "before" : wanted, when) == 0;
 }
 
 static void end_now(void) {
@@ -36,26 +41,27 @@ static void end_now(void) {
   kill(getpid(), signal_text == NULL ? SIGKILL : atoi(signal_text));
 }
 
-#define WRAP(name, parameters, arguments)                                  \
+#define WRAP(kind, name, parameters, arguments)                            \
   int name parameters {                                                    \
     static int(*real) parameters;                                          \
     if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name);           \
-    const int number = atomic_fetch_add(&calls, 1) + 1;                    \
+    const int number = next(kind);                                         \
     if (is_now(number, "before")) end_now();                               \
     const int result = real arguments;                                     \
     if (is_now(number, "after")) end_now();                                \
     return result;                                                         \
   }
 
-WRAP(fsync, (int fd), (fd))
-WRAP(fdatasync, (int fd), (fd))
-WRAP(syncfs, (int fd), (fd))
-WRAP(rename, (const char *a, const char *b), (a, b))
-WRAP(renameat, (int x, const char *a, int y, const char *b), (x, a, y, b))
-WRAP(renameat2, (int x, const char *a, int y, const char *b, unsigned f), (x, a, y, b, f))
-WRAP(link, (const char *a, const char *b), (a, b))
-WRAP(linkat, (int x, const char *a, int y, const char *b, int f), (x, a, y, b, f))
-WRAP(unlink, (const char *a), (a))
-WRAP(unlinkat, (int x, const char *a, int f), (x, a, f))
-WRAP(mkdir, (const char *a, mode_t m), (a, m))
-WRAP(mkdirat, (int x, const char *a, mode_t m), (x, a, m))
+WRAP("files", fsync, (int fd), (fd))
+WRAP("files", fdatasync, (int fd), (fd))
+WRAP("files", syncfs, (int fd), (fd))
+WRAP("files", rename, (const char *a, const char *b), (a, b))
+WRAP("files", renameat, (int x, const char *a, int y, const char *b), (x, a, y, b))
+WRAP("files", renameat2, (int x, const char *a, int y, const char *b, unsigned f), (x, a, y, b, f))
+WRAP("files", link, (const char *a, const char *b), (a, b))
+WRAP("files", linkat, (int x, const char *a, int y, const char *b, int f), (x, a, y, b, f))
+WRAP("files", unlink, (const char *a), (a))
+WRAP("files", unlinkat, (int x, const char *a, int f), (x, a, f))
+WRAP("files", mkdir, (const char *a, mode_t m), (a, m))
+WRAP("files", mkdirat, (int x, const char *a, mode_t m), (x, a, m))
+WRAP("http", curl_easy_perform, (void *handle), (handle))

@@ -6,6 +6,19 @@
 
 using namespace cairn;
 
+TEST_CASE("append: in order, whatever the buffer has room for") {
+  Bytes whole;
+  std::string expected;
+  for (std::size_t n = 0; n < 300; ++n) {
+    const std::string piece(n % 37, static_cast<char>('a' + n % 26));
+    append(whole, as_bytes(piece));
+    expected += piece;
+  }
+  CHECK(as_text(whole) == expected);
+  append(whole, ByteView{});
+  CHECK(whole.size() == expected.size());
+}
+
 TEST_CASE("hexadecimal: both ways, lower case only, even length only") {
   Bytes all;
   for (int i = 0; i < 256; ++i) all.push_back(static_cast<std::uint8_t>(i));
