@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Snapshots of several series, pushes into and out of the store, restores and several prunes at once on one store, round
-after round, until prune has deleted packs meanwhile: what retention keeps is all there and whole. Arguments: directory or s3,
-then the least number of rounds.
+after round, until prune has deleted packs meanwhile: what retention keeps is all there and whole. Arguments: directory or
+s3, then the least number of rounds.
 
 A week of grace is played in seconds. What the grace promises holds for runs that are shorter than it, so it grows with
 the longest round that was seen, and a slow machine only takes longer."""
@@ -160,7 +160,8 @@ def run(binary: str, args: list[str]) -> None:
                 rounds += 1
             crowd.whole()
             taken = sum(map(len, crowd.taken.values()))
-            print(f"{kind}: {rounds} rounds of at most {crowd.longest:.1f} s, grace {crowd.grace()} s, {taken} snapshots, all survived")
+            print(f"{kind}: {rounds} rounds of at most {crowd.longest:.1f} s with {crowd.grace()} s of grace")
+            print(f"{kind}: {taken} snapshots, all survived")
             print(f"{crowd.deleted} packs deleted meanwhile; {crowd.busy} prunes gave way to another")
         finally:
             if gateway:
