@@ -35,7 +35,8 @@ struct Mark {
   std::vector<Digest> packs;
   std::vector<std::string> seen;  // keys of all manifests that the run saw and that stay
   std::vector<Removed> removed;
-  std::vector<std::string> restored;  // keys of manifests that are there although an earlier mark says they were removed
+  std::vector<std::string>
+      restored;  // keys of manifests that are there although an earlier mark says they were removed
 
   std::string text() const;
   static Mark parse(std::string_view text, std::string_view what);

@@ -72,7 +72,9 @@ def tree_differences(left: pathlib.Path, right: pathlib.Path) -> str:
 
 
 def store_bytes(store: pathlib.Path, below: str = "packs") -> int:
-    return sum(p.stat().st_size for p in (store / below).rglob("*") if p.is_file())
+    """Of objects; what killed writers left under temporary names is none."""
+    files = (p for p in (store / below).rglob("*") if p.is_file() and not p.name.startswith(".tmp-"))
+    return sum(p.stat().st_size for p in files)
 
 
 def main(run) -> None:
