@@ -4,6 +4,7 @@
 #include "repo/layout.hpp"
 #include "repo/notes.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -182,6 +183,7 @@ void CommitProtocol::flush_pending() {
 }
 
 void CommitProtocol::abandon() noexcept {
+  const InterruptPause pause;
   try {
     flush_pending();
   } catch (const std::exception& e) {

@@ -3,6 +3,7 @@
 #include "repo/format.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 #include "util/json.hpp"
 #include "util/units.hpp"
 
@@ -61,6 +62,7 @@ void PruneLease::renew(Time now) {
 
 PruneLease::~PruneLease() {
   if (!m_held) return;
+  const InterruptPause pause;
   try {
     const std::string key = layout::k_lease;
     const auto failures = m_context.repository.store().remove(std::span{&key, 1});

@@ -18,7 +18,7 @@ class PruneLease {
   explicit PruneLease(Context& context);
   PruneLease(const PruneLease&) = delete;
   PruneLease& operator=(const PruneLease&) = delete;
-  // Gives the lease back; a failure to do so is only reported, the lease expires by itself.
+  // Gives the lease back, after a signal too; a failure to do so is only reported, the lease expires by itself.
   ~PruneLease();
 
   // For a long run: begins the hour anew. Cheap where the last time was less than a quarter of an hour ago.

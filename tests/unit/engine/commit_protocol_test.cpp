@@ -5,6 +5,9 @@
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+#include <csignal>
 
 #include <doctest/doctest.h>
 
@@ -112,6 +115,20 @@ TEST_CASE("commit protocol: a run killed before its record is found again by its
     protocol.commit(manifest);
   }
   CHECK(Protocol{fixture}.adoptable().empty());
+}
+
+TEST_CASE("commit protocol: an interrupted run records what it stored in a store that obeys signals, as S3 does") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  Protocol protocol{fixture};
+  protocol.store_pack(EngineFixture::build_pack({"one"}));
+  store.on_call = [](const std::string&, const std::string&) { check_interrupted(); };
+  set_interrupted(SIGTERM);
+  protocol.abandon();
+  CHECK(interrupted_by() == SIGTERM);
+  set_interrupted(0);
+  CHECK(store.keys(layout::k_pending).size() == 1);
+  CHECK(fixture.reporter.warnings.empty());
 }
 
 TEST_CASE("commit protocol: a failed record is written again on the way out") {

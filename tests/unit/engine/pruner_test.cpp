@@ -5,8 +5,10 @@
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -290,6 +292,22 @@ TEST_CASE("pruner: a lease that is held means busy, an old one is replaced, a st
   const Pruner first{without.fixture.context, keep_last(3), Apply::yes};
   CHECK_FALSE(plain.has(layout::k_lease));
   CHECK_NOTHROW(prune(without.fixture, keep_last(3)));
+}
+
+TEST_CASE("pruner: an interrupted run gives its lease back to a store that obeys signals, as S3 does") {
+  MemoryStore store;
+  Scene scene{store};
+  store.on_call = [](const std::string&, const std::string&) { check_interrupted(); };
+  {
+    Pruner pruner{scene.fixture.context, keep_last(1), Apply::yes};
+    CHECK(store.has(layout::k_lease));
+    set_interrupted(SIGINT);
+    CHECK(kind_of([&] { pruner.execute(); }) == ErrorKind::interrupted);
+  }
+  CHECK(interrupted_by() == SIGINT);
+  set_interrupted(0);
+  CHECK_FALSE(store.has(layout::k_lease));
+  CHECK(scene.fixture.reporter.warnings.empty());
 }
 
 TEST_CASE("pruner: a run that stood still between two steps gives up, a long one keeps its lease") {
