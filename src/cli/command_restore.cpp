@@ -47,7 +47,11 @@ void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& 
     begin_json(to, snapshot, target);
     to.key("plan").begin_object().member("entries", plan.entries).member("files", plan.files);
     to.member("bytes", plan.bytes).member("bytes_to_fetch", plan.bytes_to_fetch).member("requests", plan.requests);
-    to.member("packs", plan.packs).member("single_file", plan.single_file).end_object();
+    to.member("packs", plan.packs).member("single_file", plan.single_file);
+    to.key("estimate").begin_object();
+    to.member("seconds", static_cast<std::uint64_t>(plan.estimate.duration.count()));
+    to.member("bytes_per_second", plan.estimate.bytes_per_second).member("measured", plan.estimate.measured);
+    to.end_object().end_object();
     session.print(std::move(to));
     return;
   }
@@ -60,6 +64,10 @@ void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& 
                                   counted(plan.entries, "entry", "entries")));
   fields.add("fetch", fmt::format("{} of {} in {}", format_size(plan.bytes_to_fetch),
                                   counted(plan.packs, "pack", "packs"), counted(plan.requests, "request", "requests")));
+  fields.add("time", fmt::format("about {} to fetch, at {}/s, {}", format_duration(plan.estimate.duration),
+                                 format_size(plan.estimate.bytes_per_second),
+                                 plan.estimate.measured ? "as measured while planning"
+                                                        : "assumed: too little was fetched to measure it"));
   fields.print(out);
   out << "nothing was changed; leave out --plan to restore\n";
 }

@@ -69,6 +69,11 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
   if (directory || (shape == Shape::single_file && m_anchor == where)) {
     m_directory = open_file(where, O_RDONLY | O_DIRECTORY);
   }
+  if (m_directory) {
+    struct stat opened {};
+    if (::fstat(m_directory.get(), &opened) != 0) throw_errno("stat", where.native(), errno);
+    m_device = opened.st_dev;
+  }
   if (directory) {
     m_empty = is_empty_directory(m_directory.get(), m_path);
     if (!m_empty && overwrite == Overwrite::no) {
@@ -94,12 +99,16 @@ void RestoreTarget::check_entry(const Entry& entry) const {
     }
   }
   const int directory = parent ? parent.get() : m_directory.get();
+  struct stat above {};
+  if (::fstat(directory, &above) != 0) throw_errno("stat", (m_path / entry.path).parent_path().native(), errno);
+  if (above.st_dev != m_device) throw_other_file_system((m_path / entry.path).parent_path());
   const std::string name = slash == std::string::npos ? entry.path : entry.path.substr(slash + 1);
   struct stat status {};
   const bool there = ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   const bool directory_there = there && S_ISDIR(status.st_mode);
   const bool wants_directory = entry.type == EntryType::directory;
   if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
+  if (there && status.st_dev != m_device) throw_other_file_system(m_path / entry.path);
   if (!wants_directory) check_database(directory, name, m_path / entry.path);
 }
 
@@ -115,6 +124,12 @@ void RestoreTarget::check_space(std::uint64_t bytes) const {
 void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory) {
   refuse(root / path, target_is_directory ? "it is a directory there, and not in the snapshot"
                                           : "it is no directory there, but one in the snapshot");
+}
+
+void throw_other_file_system(const fs::path& path) {
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to restore to {}: another file system is mounted there", quote(path.native())),
+              "restore to another directory, or this part alone to a directory on that file system");
 }
 
 void check_database(int directory, const std::string& name, const fs::path& shown) {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include <sys/types.h>
+
 namespace cairn {
 
 // Looks only; writes nothing. The path is followed if it is a symbolic link itself (the user named it); below it no
@@ -24,7 +26,8 @@ class RestoreTarget {
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
 
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
-  // where something above it is no directory; Error(busy) where a SQLite database would be replaced, or put beside the
+  // where something above it is no directory; Error(failed) where another file system is mounted there, as nothing can
+  // be moved to it from staging; Error(busy) where a SQLite database would be replaced, or put beside the
   // log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by TreeWriter;
   // a plan calls it on its own to say so sooner.
   void check_entry(const Entry& entry) const;
@@ -54,12 +57,14 @@ class RestoreTarget {
   Shape m_shape;
   bool m_exists = false;
   bool m_empty = true;
+  dev_t m_device = 0;  // of m_directory
   fs::path m_anchor;
   UniqueFd m_directory;
 };
 
 // The refusals that are found once more right before moving into place.
 [[noreturn]] void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory);
+[[noreturn]] void throw_other_file_system(const fs::path& path);
 // Throws Error(busy) if a process uses the database `name`, or what would become one next to its log.
 void check_database(int directory, const std::string& name, const fs::path& shown);
 

@@ -298,13 +298,17 @@ class RestoreRun : public TreeVisitor {
   OrderedWindow<int> m_running;  // last: its jobs use all of the above
 };
 
-RestorePlan make_plan(const Manifest& manifest, const RestoreTarget& target, FrameFetcher& fetcher,
-                      PathSelection& selection) {
+RestorePlan make_plan(Context& context, const Manifest& manifest, const RestoreRequest& request,
+                      const RestoreTarget& target, FrameFetcher& fetcher, PathSelection& selection) {
   RestorePlan plan;
+  const auto began = std::chrono::steady_clock::now();
   plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
   Planner planner{fetcher, selection, target, plan};
   walk_tree(manifest, fetcher, planner);
   planner.finish();
+  plan.estimate =
+      estimate_restore(plan.bytes_to_fetch, fetcher.statistics().bytes, std::chrono::steady_clock::now() - began);
+  if (const auto warning = warning_of_grace(plan.estimate, request.grace)) context.reporter.warning(*warning);
   selection.check_found();
   target.check_space(plan.bytes);
   return plan;
@@ -317,7 +321,7 @@ RestorePlan plan_restore(Context& context, const Manifest& manifest, const Resto
   PathSelection selection{request.paths};
   const PackTable packs{manifest.packs};
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
-  return make_plan(manifest, target, fetcher, selection);
+  return make_plan(context, manifest, request, target, fetcher, selection);
 }
 
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
@@ -327,7 +331,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const PackTable packs{manifest.packs};
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
   RestoreTarget target = look_at_target(manifest, request);
-  const RestorePlan plan = make_plan(manifest, target, fetcher, selection);
+  const RestorePlan plan = make_plan(context, manifest, request, target, fetcher, selection);
   TreeWriter writer{std::move(target), context.reporter};
   RestoreResult result;
   {

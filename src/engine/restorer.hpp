@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/context.hpp"
+#include "engine/restore_estimate.hpp"
 #include "repo/manifest.hpp"
 #include "util/file.hpp"
 
@@ -16,6 +17,7 @@ struct RestoreRequest {
   fs::path target;
   std::vector<std::string> paths;  // entries (and what is below them); empty: everything
   bool overwrite = false;
+  std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's: a longer restore is warned of
 };
 
 // What a restore would do. Made from the manifest, the entry list and directories, and a look at the target.
@@ -27,6 +29,7 @@ struct RestorePlan {
   std::uint64_t requests = 0;
   std::uint64_t packs = 0;
   bool single_file = false;
+  RestoreEstimate estimate;
 };
 
 // A file whose stored content is damaged. It is left out; the rest is restored.

@@ -146,11 +146,7 @@ void TreeWriter::look_at(const std::string& path, std::vector<std::string>& todo
     if (there && directory != S_ISDIR(target_status.st_mode)) {
       throw_conflict(m_target.path(), entry, S_ISDIR(target_status.st_mode));
     }
-    if (there && target_status.st_dev != root.st_dev) {
-      throw Error(ErrorKind::failed,
-                  fmt::format("unable to restore to {}: another file system is mounted there", quote(shown(entry))),
-                  "restore to another directory, or this part alone to a directory on that file system");
-    }
+    if (there && target_status.st_dev != root.st_dev) throw_other_file_system(shown(entry));
     if (!directory) {
       check_database(to.get(), name, shown(entry));
     } else if (there) {
