@@ -154,6 +154,13 @@ ExitStatus PruneCommand::run(Session& session) {
   const Apply apply = m_apply ? Apply::yes : Apply::no;
   Pruner pruner{context, request, apply};
   run_prune(session, "prune", pruner, apply, PlanDetail::all);
+  if (m_apply) {
+    const std::size_t swept = store.store->sweep_temporaries();
+    if (swept != 0) {
+      session.reporter().info(
+          fmt::format("removed {} of interrupted runs", counted(swept, "temporary file", "temporary files")));
+    }
+  }
   return ExitStatus::done;
 }
 

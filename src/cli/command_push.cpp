@@ -36,7 +36,7 @@ ExitStatus PushCommand::run(Session& session) {
   OpenStore from = session.open(m_from);
   OpenStore to = session.open(m_to);
   PushRequest request;
-  request.spool = session.config().spool.dir;
+  request.spool = session.spool();
   if (m_all) request.selection = PushRequest::Selection::all;
   if (m_references.empty()) {
     request.series = m_series.value_or("");

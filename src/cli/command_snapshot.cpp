@@ -107,7 +107,8 @@ SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob
   request.series_defaulted = job.series_defaulted;
   request.tags = parse_tags(m_tags);
   request.tags.insert(job.tags.begin(), job.tags.end());  // those of the command line win
-  request.spool = session.config().spool.dir;
+  request.spool = session.spool();
+  request.spool_limit = session.spool_limit();
   request.reread = m_reread;
   request.dry_run = m_dry_run ? DryRun::yes : DryRun::no;
   request.single_file = single_file;
@@ -258,6 +259,8 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   note_previous_size(*store.repository, job);
   if (const auto staging = store.repository->store().staging_directory()) leave_out(job, staging->parent_path());
   leave_out(job, store.repository->cache().directory());
+  leave_out(job, session.spool());
+  job.sqlite.staging_parent = job.directory.sqlite.staging_parent = session.spool();
   try {
     const OpenSource opened = open_source(job);
     Context context = session.context(store);
@@ -283,7 +286,7 @@ void SnapshotCommand::push_all(Session& session, OpenStore& from, const Snapshot
       Context target = session.context(to);
       PushRequest request;
       request.series = job.series;
-      request.spool = session.config().spool.dir;
+      request.spool = session.spool();
       done.result = push(source, target, request);
       if (!session.json()) print_push(session, *done.result, name);
     } catch (const Error& e) {

@@ -4,6 +4,7 @@
 #include "engine/retention.hpp"
 #include "store/open.hpp"
 #include "util/file.hpp"
+#include "util/spool_directory.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -59,9 +60,6 @@ struct GroupConfig {
   std::string name;
   std::vector<std::string> sources;
 };
-
-// What happens when the spool is full: the capture goes on at the pace of the store, or ends.
-enum class SpoolFull { stream, fail };
 
 struct SpoolConfig {
   std::optional<fs::path> dir;

@@ -83,6 +83,15 @@ ChosenSnapshot Session::find(OpenStore& store, const SnapshotChoice& choice) {
   return find_snapshot(*store.repository, choice, m_io.clock());
 }
 
+const fs::path& Session::spool() {
+  if (!m_spool) m_spool.emplace(config().spool.dir.value_or(fs::temp_directory_path()));
+  return m_spool->path();
+}
+
+SpoolLimit Session::spool_limit() {
+  return {config().spool.size.value_or(free_space(spool()) / 2), config().spool.full};
+}
+
 Context Session::context(OpenStore& store) {
   if (!m_pool) m_pool = std::make_unique<ThreadPool>(ThreadPool::processors());
   if (!m_waiters) m_waiters = std::make_unique<ThreadPool>(k_waiting_threads);

@@ -55,6 +55,10 @@ class Session {
   OpenStore open(const std::optional<std::string>& option) { return open(store_name(option)); }
   // See find_snapshot().
   ChosenSnapshot find(OpenStore& store, const SnapshotChoice& choice);
+  // Where this run puts what waits: below the configured spool_dir, else in TMPDIR. Made when it is first asked for.
+  const fs::path& spool();
+  // What the configuration says, else half of the free space there.
+  SpoolLimit spool_limit();
   // The store must outlive the context's use.
   Context context(OpenStore& store);
 
@@ -65,6 +69,7 @@ class Session {
   CommandInfo m_program;
   Patience m_patience;
   std::optional<Config> m_config;
+  std::optional<SpoolDirectory> m_spool;
   std::unique_ptr<ThreadPool> m_pool;
   std::unique_ptr<ThreadPool> m_waiters;
 };

@@ -3,10 +3,15 @@
 #include "codec/zstd.hpp"
 #include "repo/format.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/interrupt.hpp"
+#include "util/units.hpp"
 
 #include <cstring>
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -30,19 +35,40 @@ Bytes compress_checked(ByteView raw) {
   return stored;
 }
 
+fs::path directory_file(const fs::path& pack) {
+  return pack.native() + ".directory";
+}
+
+void write_file(const fs::path& path, ByteView bytes) {
+  const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  write_all(fd.get(), bytes, path);
+}
+
+void remove_files(const PackBuilder::Built& built) noexcept {
+  if (!built.file) return;
+  ::unlink(built.file->c_str());
+  ::unlink(directory_file(*built.file).c_str());
+}
+
 }  // namespace
 
 ChunkStore::ChunkStore(Context& context, Options options, PackSink sink)
     : m_options(std::move(options)),
       m_sink(std::move(sink)),
-      m_puts(context.io, k_puts_at_once, 2 * std::max(m_options.pack_target, k_min_pack_target) + (32ULL << 20),
+      m_putters(k_puts_at_once),
+      m_puts(m_putters, m_options.spool_limit ? SIZE_MAX : k_puts_at_once,
+             m_options.spool_limit ? m_options.spool_limit->bytes
+                                   : 2 * std::max(m_options.pack_target, k_min_pack_target) + (32ULL << 20),
              [](int) {}),
       m_compressing(context.pool, std::size_t{4} * context.pool.size(), k_frames_in_flight,
                     [this](CompressedFrame frame) { place_frame(std::move(frame)); }) {
   m_raw.reserve(k_frame_target + k_max_chunk);
 }
 
-ChunkStore::~ChunkStore() = default;
+ChunkStore::~ChunkStore() {
+  // All is stored, or the run has failed: then what still waits is not sent.
+  m_abandoned = true;
+}
 
 ChunkPlace ChunkStore::add(const Digest& digest, ByteView bytes) {
   const ChunkPlace place{k_own_frame | m_frame, static_cast<std::uint32_t>(m_chunks.size())};
@@ -89,17 +115,47 @@ void ChunkStore::end_pack() {
   m_stored_bytes += built->ref.size - before + k_pack_header_size;
   m_packs.push_back(built->ref);
   m_chunk_counts.push_back(built->directory.chunk_count());
-  const std::uint64_t weight = built->file ? 0 : built->ref.size;
-  m_puts.push(weight, [this, built] {
-    try {
-      m_sink(*built);
-    } catch (...) {
-      if (built->file) ::unlink(built->file->c_str());
-      throw;
+  try {
+    std::uint64_t weight = built->ref.size;
+    if (m_options.spool_limit && built->file) {
+      wait_for_room(weight);
+      // Many may wait, so their directories wait on disk, too.
+      write_file(directory_file(*built->file), built->directory.encode());
+      built->directory = {};
+    } else if (built->file) {
+      weight = 0;
     }
-    if (built->file) ::unlink(built->file->c_str());
-    return 0;
-  });
+    m_puts.push(weight, [this, built] {
+      put(*built);
+      return 0;
+    });
+  } catch (...) {
+    remove_files(*built);
+    throw;
+  }
+}
+
+// Only finished packs count: those that are on their way, and those that wait.
+void ChunkStore::wait_for_room(std::uint64_t size) {
+  m_puts.take_ready();
+  const SpoolLimit& limit = *m_options.spool_limit;
+  if (limit.full == SpoolFull::stream || m_puts.empty() || m_puts.weight() + size <= limit.bytes) return;
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to take the snapshot: the spool {} is full: {} wait for the store",
+                          quote(m_options.spool->native()), format_size(m_puts.weight())),
+              "give it more room (spool_dir, spool_size), or let the capture wait: spool_full = \"stream\"");
+}
+
+void ChunkStore::put(PackBuilder::Built& built) {
+  struct Remove {
+    const PackBuilder::Built& built;
+    ~Remove() { remove_files(built); }
+  } const remove{built};
+  if (m_abandoned) return;
+  if (m_options.spool_limit && built.file) {
+    built.directory = PackDirectory::decode(read_file(directory_file(*built.file)));
+  }
+  m_sink(built);
 }
 
 void ChunkStore::close_pack() {

@@ -5,8 +5,10 @@
 #include "engine/context.hpp"
 #include "engine/dedup_index.hpp"
 #include "repo/pack.hpp"
+#include "util/spool_directory.hpp"
 #include "util/thread_pool.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,7 +26,10 @@ class ChunkStore {
   struct Options {
     std::uint64_t pack_target = 0;
     std::optional<fs::path> spool;  // where packs are built; nothing: in memory
-    bool discard = false;           // a dry run: compress and count only
+    // Packs wait in the spool for the store, up to that much; nothing: a few at a time, the store is as fast as the
+    // spool.
+    std::optional<SpoolLimit> spool_limit = {};
+    bool discard = false;  // a dry run: compress and count only
   };
   ChunkStore(Context& context, Options options, PackSink sink);
   ChunkStore(const ChunkStore&) = delete;
@@ -63,6 +68,8 @@ class ChunkStore {
   void end_frame();
   void place_frame(CompressedFrame frame);
   void end_pack();
+  void wait_for_room(std::uint64_t size);
+  void put(PackBuilder::Built& built);
 
   Options m_options;
   PackSink m_sink;
@@ -78,6 +85,9 @@ class ChunkStore {
   std::uint64_t m_raw_bytes = 0;
   std::uint64_t m_stored_bytes = 0;
 
+  std::atomic<bool> m_abandoned{false};
+  // Of its own: what the capture reads of the store must not queue up behind all that waits to be put.
+  ThreadPool m_putters;
   // Last, so that they wait for their jobs before anything above goes.
   OrderedWindow<int> m_puts;
   OrderedWindow<CompressedFrame> m_compressing;

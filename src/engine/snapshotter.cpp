@@ -500,7 +500,11 @@ SnapshotResult Run::take_whole() {
   options.pack_target = m_pack_target;
   options.discard = m_request.dry_run == DryRun::yes;
   options.spool = m_context.repository.store().staging_directory();
-  if (!options.spool && m_pack_target > k_min_pack_target) options.spool = m_request.spool;
+  if (!options.spool && m_request.spool) {
+    // The source must not be held up by the store: a database is pinned as long as it is read.
+    options.spool = m_request.spool;
+    options.spool_limit = m_request.spool_limit;
+  }
   const fs::path scratch = m_request.spool.value_or(fs::temp_directory_path());
   EntrySpool spool{scratch};
   ChunkStore store{m_context, options, [this](const PackBuilder::Built& built) { m_protocol.store_pack(built); }};

@@ -5,6 +5,7 @@
 #include "codec/digest.hpp"
 #include "engine/context.hpp"
 #include "repo/manifest.hpp"
+#include "util/spool_directory.hpp"
 
 #include <cstdint>
 #include <map>
@@ -22,10 +23,12 @@ struct SnapshotRequest {
   // source, so that two strangers never share a retention.
   bool series_defaulted = false;
   std::map<std::string, std::string> tags;
-  bool reread = false;            // read every file, whatever its metadata says
-  DryRun dry_run = DryRun::no;    // reads and deduplicates, stores nothing
-  bool single_file = false;       // the snapshot is one file, not a tree
-  std::optional<fs::path> spool;  // where large packs are built if the store has no place of its own
+  bool reread = false;          // read every file, whatever its metadata says
+  DryRun dry_run = DryRun::no;  // reads and deduplicates, stores nothing
+  bool single_file = false;     // the snapshot is one file, not a tree
+  std::optional<fs::path>
+      spool;                    // where packs wait for a store that has no place of its own; nothing: in memory, a few
+  SpoolLimit spool_limit = {};  // how much of them
   std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's, for the rhythm of pending records
 };
 

@@ -35,9 +35,8 @@ class LocalStore : public ObjectStore {
   std::optional<fs::path> staging_directory() override;
   std::uint64_t requests() const override { return m_requests.load(std::memory_order_relaxed); }
 
-  // Removes temporary files, and what is left in the staging directory, whose time is further back than age by the
-  // store's clock: interrupted writers leave them. Returns how many. What cannot be removed is left.
-  std::size_t sweep_temporaries(std::chrono::nanoseconds age = std::chrono::hours{24});
+  // Temporary files, and all in the staging directory.
+  std::size_t sweep_temporaries(std::chrono::nanoseconds age = std::chrono::hours{24}) override;
 
  private:
   UniqueFd parent_for_writing(const std::string& key);

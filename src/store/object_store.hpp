@@ -7,6 +7,7 @@
 #include "util/file.hpp"
 #include "util/time.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -105,6 +106,13 @@ class ObjectStore {
   // A directory on the store's own file system, if it has one, where large objects are best prepared (so that put()
   // of a consumed file is a rename).
   virtual std::optional<fs::path> staging_directory() { return std::nullopt; }
+
+  // Removes what interrupted writers left that no listing shows and that is older than age by the store's clock.
+  // Returns how many; what cannot be removed is left.
+  virtual std::size_t sweep_temporaries(std::chrono::nanoseconds age = std::chrono::hours{24}) {
+    static_cast<void>(age);
+    return 0;
+  }
 
   // Requests sent so far, for statistics. A local store counts calls.
   virtual std::uint64_t requests() const { return 0; }

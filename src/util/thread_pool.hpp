@@ -1,6 +1,7 @@
 // One pool of workers, and a window over it that hands results back in the order of submission.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -79,6 +80,14 @@ class OrderedWindow {
   void drain() {
     while (!m_items.empty()) take();
   }
+  // Takes the results, oldest first, that need not be waited for.
+  void take_ready() {
+    while (!m_items.empty() && m_items.front().result.wait_for(std::chrono::seconds{0}) == std::future_status::ready) {
+      take();
+    }
+  }
+  // What is in flight.
+  std::uint64_t weight() const noexcept { return m_weight; }
   bool empty() const noexcept { return m_items.empty(); }
 
  private:
