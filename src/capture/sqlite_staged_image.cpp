@@ -152,7 +152,7 @@ void copy_file(int from, const fs::path& from_path, const fs::path& to_path) {
 
 // One try: true where nothing moved during the copy.
 bool copy_once(const fs::path& database, const fs::path& copy, Deadline deadline) {
-  constexpr const char* k_suffixes[] = {"", "-wal", "-journal"};
+  constexpr std::array<const char*, 3> k_suffixes{"", "-wal", "-journal"};
   const UniqueFd main_fd = of_source([&] { return open_file(database, O_RDONLY | O_NOFOLLOW); });
   lock_shared(main_fd.get(), database, deadline);
   std::array<std::optional<Stamp>, 3> before;

@@ -110,7 +110,7 @@ _cairn() {
   const auto value_case = [&](const std::string& command, const OptionInfo& option) {
     if (option.operand || option.value_name.empty()) return;
     std::vector<std::string> patterns;
-    for (const auto& name : option.names) patterns.push_back(command + ":" + name);
+    for (const auto& name : option.names) patterns.push_back(fmt::format("{}:{}", command, name));
     out += fmt::format("    {})\n      {}\n      return\n      ;;\n", joined(patterns, " | "),
                        bash_reply(option.value_name));
   };

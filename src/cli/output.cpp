@@ -49,7 +49,7 @@ void Table::print(std::ostream& to) const {
   for (const auto& row : m_rows) print_row([&](std::size_t i) -> const std::string& { return row[i]; });
 }
 
-void FieldList::add(std::string name, std::string value) {
+void FieldList::add(std::string name, const std::string& value) {
   m_fields.emplace_back(std::move(name), terminal_safe(value));
 }
 

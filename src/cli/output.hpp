@@ -38,7 +38,7 @@ class Table {
 // "  name       value" lines, aligned; values are made safe for terminals.
 class FieldList {
  public:
-  void add(std::string name, std::string value);
+  void add(std::string name, const std::string& value);
   void print(std::ostream& to) const;
 
  private:
