@@ -1,5 +1,6 @@
 #include "engine/restorer.hpp"
 
+#include "engine/owner_names.hpp"
 #include "engine/path_selection.hpp"
 #include "engine/restore_target.hpp"
 #include "engine/tree_reader.hpp"
@@ -129,6 +130,7 @@ class RestoreRun : public TreeVisitor {
   bool entry(const Entry& given) override {
     Entry entry = given;
     if (!m_selection.select(entry)) return false;
+    m_owners.localise(entry);
     ++m_result.entries;
     if (entry.type == EntryType::hard_link) {
       m_links.push_back(std::move(entry));
@@ -283,6 +285,7 @@ class RestoreRun : public TreeVisitor {
   FrameFetcher& m_fetcher;
   const PathSelection& m_selection;
   TreeWriter& m_writer;
+  OwnerNames m_owners;
   const RestorePlan& m_plan;
   RestoreResult& m_result;
   std::mutex m_mutex;  // guards m_result while tasks run
