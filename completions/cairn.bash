@@ -30,6 +30,14 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
       ;;
+    init:--recipient)
+      COMPREPLY=()
+      return
+      ;;
+    init:--recipients-file)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     snapshot:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -58,8 +66,24 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    push:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    push:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
     list:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    list:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    list:--trusted-key)
+      COMPREPLY=()
       return
       ;;
     list:--series)
@@ -78,6 +102,14 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
       ;;
+    show:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    show:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
     diff:--series)
       COMPREPLY=()
       return
@@ -86,8 +118,24 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
       ;;
+    diff:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    diff:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
     verify:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    verify:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    verify:--trusted-key)
+      COMPREPLY=()
       return
       ;;
     verify:--series)
@@ -104,6 +152,14 @@ _cairn() {
       ;;
     restore:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    restore:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    restore:--trusted-key)
+      COMPREPLY=()
       return
       ;;
     restore:--path)
@@ -178,18 +234,26 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    key:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    key:--since)
+      COMPREPLY=()
+      return
+      ;;
   esac
   case $command in
     '')
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot push list show diff verify restore prune pin unpin forget completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot push list show diff verify restore prune pin unpin forget key completion' -- "$cur"))
       fi
       ;;
     init)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --no-encryption --if-missing --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --recipient --recipients-file --no-encryption --if-missing --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
@@ -203,42 +267,42 @@ _cairn() {
       ;;
     push)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --from --to --series --all --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --from --to --series --all --identity --trusted-key --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     list)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --files --series --tag --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --files --series --tag --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     show)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     diff)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     verify)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --level --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --path --plan --overwrite --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --plan --overwrite --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi
@@ -267,6 +331,13 @@ _cairn() {
     forget)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --store --series --apply --config --json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    key)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --signing -p --passphrase --since --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

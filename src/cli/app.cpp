@@ -6,6 +6,7 @@
 #include "cli/session.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/secret.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -36,7 +37,8 @@ Io process_io() {
                   STDOUT_FILENO, POLLOUT, 0
                 };
                 return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
-              }};
+              },
+          .protect_memory = forbid_core_dumps_of_secrets};
 }
 
 namespace {

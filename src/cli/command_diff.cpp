@@ -22,6 +22,7 @@ class DiffCommand : public Command {
     options.operand("OTHER", m_other, OptionSet::Required::yes,
                     "what to compare with: a snapshot, or a path (with a '/' or a leading '.')");
     declare_store(options, m_store);
+    m_keys.declare(options);
   }
   ExitStatus run(Session& session) override;
 
@@ -31,6 +32,7 @@ class DiffCommand : public Command {
   SnapshotChoice m_choice;
   std::optional<std::string> m_other;
   std::optional<std::string> m_store;
+  KeyOptions m_keys;
 };
 
 void print_line(std::ostream& to, const Difference& difference) {
@@ -102,7 +104,7 @@ DiffSummary DiffCommand::compare(Session& session, OpenStore& store, const Diffe
 }
 
 ExitStatus DiffCommand::run(Session& session) {
-  OpenStore store = session.open(m_store);
+  OpenStore store = session.open(m_store, Access::read, &m_keys);
   const DiffSummary summary = compare(session, store, [&](const Difference& difference) {
     session.reporter().clear_progress();
     session.json() ? print_json_line(session.out(), difference) : print_line(session.out(), difference);

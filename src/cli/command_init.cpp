@@ -1,14 +1,20 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
+#include "codec/age/keys.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
 
 #include <fmt/format.h>
 
 namespace cairn {
 
 namespace {
+
+constexpr std::uint64_t k_largest_recipients_file = 1U << 20;
 
 class InitCommand : public Command {
  public:
@@ -17,47 +23,112 @@ class InitCommand : public Command {
   void declare(OptionSet& options) override {
     options.value("--store", "STORE", m_store,
                   "where: a name from the configuration, a directory or s3://bucket/prefix");
+    options.values("--recipient", "AGE", m_recipients,
+                   "encrypt everything to this age recipient (age1...); several: each of them can read it");
+    options.value("--recipients-file", "FILE", m_recipients_file,
+                  "encrypt to the age recipients of a file, one a line");
     options.flag("--no-encryption", m_no_encryption, "store everything in the clear");
     options.flag("--if-missing", m_if_missing, "do nothing where there is a store already");
   }
   ExitStatus run(Session& session) override;
 
  private:
+  std::vector<std::string> recipients(const StoreConfig& configured) const;
+  ExitStatus leave(Session& session, const StoreAddress& address, ObjectStore& store,
+                   const std::vector<std::string>& wanted) const;
+
   std::optional<std::string> m_store;
+  std::vector<std::string> m_recipients;
+  std::optional<std::string> m_recipients_file;
   bool m_no_encryption = false;
   bool m_if_missing = false;
 };
 
-ExitStatus InitCommand::run(Session& session) {
-  if (!m_no_encryption) {
-    throw Error(ErrorKind::usage, "whether the store is encrypted has to be chosen",
-                "this version makes stores in the clear: say --no-encryption if that is what you want");
+// Ascending, each once; none: nothing is encrypted, and that was said.
+std::vector<std::string> InitCommand::recipients(const StoreConfig& configured) const {
+  std::vector<std::string> out;
+  for (const auto& text : m_recipients) out.push_back(age::Recipient::parse(text).text());
+  if (m_recipients_file) {
+    const Bytes text = read_file(*m_recipients_file, k_largest_recipients_file);
+    for (const auto& recipient : age::parse_recipients(as_text(text))) out.push_back(recipient.text());
   }
-  const StoreAddress address = session.address(session.store_name(m_store));
-  const auto store = open_store(address, session.io().environment, session.reporter(), CreateRoot::yes);
-  bool there = false;
-  if (m_if_missing) store->list(layout::k_config, [&](const ObjectInfo&) { there = true; });
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  if (out.empty() && !configured.recipients.empty()) out = configured.recipients;
+  if (!configured.recipients.empty() && out != configured.recipients) {
+    throw Error(ErrorKind::usage, fmt::format("the recipients are not those that the configuration has for store {}",
+                                              quote(configured.name)));
+  }
+  if (!out.empty() && m_no_encryption) {
+    throw Error(ErrorKind::usage, "--no-encryption and recipients exclude each other");
+  }
+  if (out.empty() && !m_no_encryption) {
+    throw Error(
+        ErrorKind::usage, "whether the store is encrypted has to be chosen",
+        "encrypt it to an age key: --recipient age1... (cairn key generate FILE makes one); or store everything "
+        "in the clear: --no-encryption");
+  }
+  return out;
+}
 
-  Descriptor descriptor;
-  if (there) {
-    // Read, so that a damaged or newer store does not pass for one that can be used.
-    descriptor = Repository{*store, session.reporter(), {}}.descriptor();
-  } else {
-    descriptor.store_id = random_name(16);
-    descriptor.created = store->now();
-    descriptor.create_only = store->probe_create_only();
-    Repository::init(*store, descriptor);
-  }
+void print_store(Session& session, const ObjectStore& store, const Descriptor& descriptor, bool created) {
   if (session.json()) {
     JsonWriter to = begin_document("init");
-    text_member(to, "store", store->describe());
-    to.member("store_id", descriptor.store_id).member("created", !there).member("encryption", descriptor.encryption);
+    text_member(to, "store", store.describe());
+    to.member("store_id", descriptor.store_id).member("created", created).member("encryption", descriptor.encryption);
+    to.key("recipients").begin_array();
+    for (const auto& recipient : descriptor.recipients) to.value(recipient);
+    to.end_array();
     session.print(std::move(to));
-  } else {
-    session.say(
-        there ? fmt::format("{} is a store already, with id {}", store->describe(), descriptor.store_id)
-              : fmt::format("made a store in {}, with id {}, not encrypted", store->describe(), descriptor.store_id));
+    return;
   }
+  const std::string encrypted =
+      descriptor.encrypted()
+          ? fmt::format("encrypted to {}", counted(descriptor.recipients.size(), "recipient", "recipients"))
+          : std::string{"not encrypted"};
+  session.say(
+      created ? fmt::format("made a store in {}, with id {}, {}", store.describe(), descriptor.store_id, encrypted)
+              : fmt::format("{} is a store already, with id {}, {}", store.describe(), descriptor.store_id, encrypted));
+}
+
+// A store is there: it must be one that can be used, and the one that was asked for.
+ExitStatus InitCommand::leave(Session& session, const StoreAddress& address, ObjectStore& store,
+                              const std::vector<std::string>& wanted) const {
+  const Descriptor descriptor = Repository::read_descriptor(store);
+  check_pin(session.state().pin(pin_address(address)).value_or(pin_of(descriptor)), descriptor, store.describe());
+  if (descriptor.recipients != wanted) {
+    throw Error(ErrorKind::untrusted,
+                fmt::format("unable to use store {}: it is there already, and not encrypted as was asked for",
+                            quote(store.describe())),
+                "cairn key list shows to whom it is encrypted");
+  }
+  print_store(session, store, descriptor, false);
+  return ExitStatus::done;
+}
+
+ExitStatus InitCommand::run(Session& session) {
+  const std::string name = session.store_name(m_store);
+  const StoreConfig configured = session.config().store(name);
+  const auto wanted = recipients(configured);
+  const auto store = open_store(session.address(name), session.io().environment, session.reporter(), CreateRoot::yes);
+  bool there = false;
+  if (m_if_missing) store->list(layout::k_config, [&](const ObjectInfo&) { there = true; });
+  if (there) return leave(session, configured.address, *store, wanted);
+
+  Descriptor descriptor;
+  descriptor.store_id = random_name(16);
+  descriptor.created = store->now();
+  descriptor.create_only = store->probe_create_only();
+  descriptor.recipients = wanted;
+  if (!wanted.empty()) descriptor.encryption = k_encryption_age;
+  Repository::init(*store, descriptor);
+  try {
+    session.state().set_pin(pin_address(configured.address), pin_of(descriptor));
+  } catch (const Error& e) {
+    const std::string message = fmt::format("unable to note the identity of the store: {}", e.message());
+    descriptor.encrypted() ? session.reporter().warning(message) : session.reporter().info(message);
+  }
+  print_store(session, *store, descriptor, true);
   return ExitStatus::done;
 }
 

@@ -21,6 +21,7 @@ class ListCommand : public Command {
   void declare(OptionSet& options) override {
     options.operand("REF", m_reference, OptionSet::Required::no, "with --files: the snapshot to look into");
     declare_store(options, m_store);
+    m_keys.declare(options);
     options.flag("--files", m_files, "list what is in the snapshot REF");
     options.value("--series", "NAME", m_series, "snapshots of this series only");
     options.values("--tag", "KEY=VALUE", m_tags, "snapshots with this tag only; several: with all of them");
@@ -30,6 +31,7 @@ class ListCommand : public Command {
  private:
   std::optional<std::string> m_reference;
   std::optional<std::string> m_store;
+  KeyOptions m_keys;
   std::optional<std::string> m_series;
   bool m_files = false;
   std::vector<std::string> m_tags;
@@ -37,20 +39,32 @@ class ListCommand : public Command {
 
 std::string notes_of(const SnapshotInfo& snapshot) {
   std::string out;
-  if (snapshot.pinned) out = "pinned";
-  if (snapshot.record.incomplete) out += out.empty() ? "incomplete" : ", incomplete";
+  const auto add = [&](const char* note) { out += out.empty() ? note : fmt::format(", {}", note); };
+  if (snapshot.pinned) add("pinned");
+  if (snapshot.record.incomplete) add("incomplete");
+  if (snapshot.closed) add("sealed");
+  if (!snapshot.trusted) add("NOT TRUSTED");
   return out;
 }
 
 void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots) {
   using Align = Table::Align;
-  Table table{
-      {{"ID"}, {"SERIES"}, {"CUT POINT"}, {"HOST"}, {"SIZE", Align::right}, {"NEW", Align::right}, {"TAGS"}, {"NOTE"}}};
+  Table table{{{"ID"},
+               {"SERIES"},
+               {"CUT POINT"},
+               {"HOST"},
+               {"SIZE", Align::right},
+               {"NEW", Align::right},
+               {"TAGS"},
+               {"SIGNER"},
+               {"NOTE"}}};
   for (const auto& snapshot : snapshots) {
     const Record& record = snapshot.record;
-    table.add({short_id(snapshot.id), record.series, format_time_short(record.cut_point), snapshot.facts.host,
-               format_size(record.stats.bytes), format_size(record.stats.stored_bytes), tags_text(record.tags),
-               notes_of(snapshot)});
+    const Facts& facts = snapshot.facts;
+    const bool open = !snapshot.closed;
+    table.add({short_id(snapshot.id), record.series, format_time_short(record.cut_point), facts.host,
+               open ? format_size(facts.stats.bytes) : "", open ? format_size(facts.stats.stored_bytes) : "",
+               tags_text(facts.tags), signer_text(snapshot.signer), notes_of(snapshot)});
   }
   table.print(to);
 }
@@ -62,7 +76,7 @@ ExitStatus ListCommand::run(Session& session) {
                 "to list what is in a snapshot: cairn list REF --files");
   }
   if (m_files && !wanted.empty()) throw Error(ErrorKind::usage, "--tag does not go with --files");
-  OpenStore store = session.open(m_store);
+  OpenStore store = session.open(m_store, Access::read, &m_keys);
   if (m_files) {
     print_files(session, store, session.find(store, {m_reference, m_series}).manifest);
     return ExitStatus::done;
@@ -70,7 +84,7 @@ ExitStatus ListCommand::run(Session& session) {
   auto snapshots = store.repository->list_snapshots(m_series.value_or(""));
   if (m_series && snapshots.empty()) throw no_such_series(store, *m_series);
   snapshots.erase(std::remove_if(snapshots.begin(), snapshots.end(),
-                                 [&](const SnapshotInfo& each) { return !has_tags(each.record.tags, wanted); }),
+                                 [&](const SnapshotInfo& each) { return !has_tags(each.facts.tags, wanted); }),
                   snapshots.end());
   if (session.json()) {
     JsonWriter to = begin_document("list");

@@ -31,7 +31,7 @@ class PinCommand : public Command {
 };
 
 ExitStatus PinCommand::run(Session& session) {
-  OpenStore store = session.open(m_store);
+  OpenStore store = session.open(m_store, Access::read);
   const SnapshotInfo snapshot = session.find(store, m_choice).info;
   const bool pinned = m_action == Action::pin;
   const bool changed = snapshot.pinned != pinned;

@@ -147,7 +147,7 @@ ExitStatus PruneCommand::undo(Session& session, Context& context) const {
 
 ExitStatus PruneCommand::run(Session& session) {
   const PruneRequest request = this->request(session.config());
-  OpenStore store = session.open(m_store);
+  OpenStore store = session.open(m_store, Access::read);
   Context context = session.context(store);
   if (m_undo) return undo(session, context);
   if (m_series && store.repository->list_manifests(*m_series).empty()) throw no_such_series(store, *m_series);

@@ -18,6 +18,7 @@ class PushCommand : public Command {
     options.value("--to", "STORE", m_to, "the store to write");
     options.value("--series", "NAME", m_series, "snapshots of this series only");
     options.flag("--all", m_all, "everything that the target lacks");
+    m_keys.declare(options);
   }
   Patience patience() const override { return Patience::job; }
   ExitStatus run(Session& session) override;
@@ -26,6 +27,7 @@ class PushCommand : public Command {
   std::vector<std::string> m_references;
   std::optional<std::string> m_from;
   std::optional<std::string> m_to;
+  KeyOptions m_keys;
   std::optional<std::string> m_series;
   bool m_all = false;
 };
@@ -33,8 +35,8 @@ class PushCommand : public Command {
 ExitStatus PushCommand::run(Session& session) {
   if (!m_to) throw Error(ErrorKind::usage, "no store to push to", "give --to STORE");
   if (m_all && !m_references.empty()) throw Error(ErrorKind::usage, "REF and --all exclude each other");
-  OpenStore from = session.open(m_from);
-  OpenStore to = session.open(m_to);
+  OpenStore from = session.open(m_from, Access::read, &m_keys);
+  OpenStore to = session.open(m_to, Access::write, &m_keys);
   PushRequest request;
   request.spool = session.spool();
   if (m_all) request.selection = PushRequest::Selection::all;
@@ -47,6 +49,7 @@ ExitStatus PushCommand::run(Session& session) {
       request.snapshots.push_back(session.find(from, {reference, m_series}).info.id);
     }
   }
+  from.repository->keys().load_identities();
   Context source = session.context(from);
   Context target = session.context(to);
   const PushResult result = push(source, target, request);

@@ -20,6 +20,7 @@ class RestoreCommand : public Command {
     options.operand("TARGET", m_target, OptionSet::Required::yes,
                     "what becomes of the snapshot: a directory that is empty or not there, or a file");
     declare_store(options, m_store);
+    m_keys.declare(options);
     options.values("--path", "ENTRY", m_paths, "only this path of the snapshot and what is below it, at TARGET/ENTRY");
     options.flag("--plan", m_plan, "print what would be done, and do nothing");
     options.flag("--overwrite", m_overwrite, "replace what is at TARGET");
@@ -30,6 +31,7 @@ class RestoreCommand : public Command {
   SnapshotChoice m_choice;
   std::optional<std::string> m_target;
   std::optional<std::string> m_store;
+  KeyOptions m_keys;
   std::vector<std::string> m_paths;
   bool m_plan = false;
   bool m_overwrite = false;
@@ -39,6 +41,7 @@ void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& ta
   to.member("id", snapshot.id.hex()).member("series", snapshot.record.series);
   to.member("cut_point", format_time(snapshot.record.cut_point));
   text_member(to, "target", target.native());
+  to.member("signer", snapshot.signer);
 }
 
 void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestorePlan& plan) {
@@ -97,10 +100,17 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
                           format_duration(result.duration)));
 }
 
+// Whoever restores on a machine that trusts no key yet is to see whose word it is.
+std::string signer_note(const SnapshotInfo& snapshot, const TrustPolicy& trust) {
+  return fmt::format("snapshot {} is signed by {}{}", short_id(snapshot.id), *snapshot.signer,
+                     trust.demands_signature() ? "" : ", which is not among keys to trust: there are none");
+}
+
 ExitStatus RestoreCommand::run(Session& session) {
   if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
-  OpenStore store = session.open(m_store);
+  OpenStore store = session.open(m_store, Access::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
+  if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
   Context context = session.context(store);
   const RestoreRequest request{.target = *m_target, .paths = m_paths, .overwrite = m_overwrite};
   if (m_plan) {
@@ -110,8 +120,9 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (manifest.record.incomplete) {
     session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken",
                                            short_id(snapshot.id),
-                                           counted(manifest.record.stats.errors, "path", "paths")));
+                                           counted(manifest.facts.stats.errors, "path", "paths")));
   }
+  if (snapshot.signer) session.say(signer_note(snapshot, store.repository->trust()));
   const RestoreResult result = restore(context, manifest, request);
   session.reporter().clear_progress();
   for (const auto& problem : result.problems) {

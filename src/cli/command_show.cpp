@@ -18,12 +18,14 @@ class ShowCommand : public Command {
   void declare(OptionSet& options) override {
     m_choice.declare(options);
     declare_store(options, m_store);
+    m_keys.declare(options);
   }
   ExitStatus run(Session& session) override;
 
  private:
   SnapshotChoice m_choice;
   std::optional<std::string> m_store;
+  KeyOptions m_keys;
 };
 
 std::uint64_t total_size(const Manifest& manifest) {
@@ -49,15 +51,15 @@ std::string content_text(const std::string& members) {
   return out;
 }
 
-void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Manifest& manifest) {
-  const Record& record = manifest.record;
-  const Facts& facts = manifest.facts;
-  const SnapshotStats& stats = record.stats;
-  to << "snapshot " << manifest.id.hex() << '\n';
-  FieldList fields;
-  fields.add("series", fmt::format("{}, number {}", record.series, record.sequence));
-  fields.add("previous", record.previous ? record.previous->hex() : "none");
-  fields.add("cut point", format_time(record.cut_point));
+// Who signed, and whether that counts.
+std::string signer_line(const SnapshotInfo& snapshot) {
+  if (!snapshot.signer) return "none";
+  return fmt::format("{} ({}){}", *snapshot.signer, signer_text(snapshot.signer),
+                     snapshot.trusted ? "" : ", NOT TRUSTED");
+}
+
+void add_private(FieldList& fields, const Facts& facts, bool incomplete) {
+  const SnapshotStats& stats = facts.stats;
   fields.add("started", format_time(facts.started));
   fields.add("host", facts.host);
   fields.add("source", fmt::format("{} {}", facts.kind, facts.source));
@@ -66,12 +68,24 @@ void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Mani
   if (!facts.content.empty()) fields.add("facts", content_text(facts.content));
   fields.add("new", fmt::format("{}, stored as {} in {}", format_size(stats.new_bytes), format_size(stats.stored_bytes),
                                 counted(stats.packs_written, "pack", "packs")));
-  fields.add("complete", record.incomplete
-                             ? fmt::format("no, {} could not be read", counted(stats.errors, "path", "paths"))
-                             : std::string{"yes"});
-  fields.add("tags", record.tags.empty() ? "none" : tags_text(record.tags));
+  if (incomplete) fields.add("errors", fmt::format("{} could not be read", counted(stats.errors, "path", "paths")));
+  fields.add("tags", facts.tags.empty() ? "none" : tags_text(facts.tags));
+}
+
+void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Manifest& manifest) {
+  const Record& record = manifest.record;
+  to << "snapshot " << manifest.id.hex() << '\n';
+  FieldList fields;
+  fields.add("series", fmt::format("{}, number {}", record.series, record.sequence));
+  fields.add("previous", record.previous ? record.previous->hex() : "none");
+  fields.add("cut point", format_time(record.cut_point));
+  if (!manifest.closed) add_private(fields, manifest.facts, record.incomplete);
+  fields.add("complete", record.incomplete ? "no" : "yes");
   fields.add("pinned", snapshot.pinned ? "yes" : "no");
-  fields.add("signer", "none");
+  fields.add("seal", manifest.closed ? fmt::format("{}, which no key at hand opens", manifest.seal) : manifest.seal);
+  fields.add("signer", signer_line(snapshot));
+  const std::string line = signed_line(record, manifest.id);
+  fields.add("signed line", line.substr(0, line.size() - 1));
   fields.add("manifest", snapshot.object.key);
   fields.add("stored at", format_time(snapshot.object.stored_at));
   fields.add("needs",
@@ -88,13 +102,15 @@ void write_packs(JsonWriter& to, const Manifest& manifest) {
   to.key("packs").begin_array();
   for (const auto& pack : manifest.packs) {
     to.begin_object().member("object", layout::pack_key(pack.name)).member("size", pack.size);
-    to.member("logical_id", pack.logical_id.hex()).member("seal", pack.seal).end_object();
+    to.key("logical_id");
+    manifest.closed ? to.null() : to.value(pack.logical_id.hex());
+    to.member("seal", pack.seal).end_object();
   }
   to.end_array();
 }
 
 ExitStatus ShowCommand::run(Session& session) {
-  OpenStore store = session.open(m_store);
+  OpenStore store = session.open(m_store, Access::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (!session.json()) {
     print_for_people(session.out(), snapshot, manifest);
@@ -104,9 +120,19 @@ ExitStatus ShowCommand::run(Session& session) {
   write_snapshot_members(to, snapshot);
   to.member("sequence", manifest.record.sequence).key("previous");
   manifest.record.previous ? to.value(manifest.record.previous->hex()) : to.null();
-  to.member("started", format_time(manifest.facts.started));
-  to.member("packs_written", manifest.record.stats.packs_written).member("errors", manifest.record.stats.errors);
-  to.key("content").raw("{" + manifest.facts.content + "}");
+  if (manifest.closed) {
+    for (const char* name : {"started", "packs_written", "errors", "content"}) to.key(name).null();
+  } else {
+    to.member("started", format_time(manifest.facts.started));
+    to.member("packs_written", manifest.facts.stats.packs_written).member("errors", manifest.facts.stats.errors);
+    to.key("content").raw("{" + manifest.facts.content + "}");
+  }
+  to.member("seal", manifest.seal).member("signed_line", signed_line(manifest.record, manifest.id));
+  to.key("signatures").begin_array();
+  for (const auto& signature : manifest.signatures) {
+    to.begin_object().member("key", signature.key).member("minisig", signature.minisig).end_object();
+  }
+  to.end_array();
   to.member("manifest", snapshot.object.key).member("stored_at", format_time(snapshot.object.stored_at));
   to.member("packs_bytes", total_size(manifest));
   write_packs(to, manifest);

@@ -112,6 +112,7 @@ SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob
   request.reread = m_reread;
   request.dry_run = m_dry_run ? DryRun::yes : DryRun::no;
   request.single_file = single_file;
+  request.signing_key = session.signing_key();
   return request;
 }
 
@@ -250,7 +251,26 @@ std::vector<SnapshotJob> SnapshotCommand::plan(Session& session) const {
 void note_previous_size(Repository& repository, SnapshotJob& job) {
   if (job.kind != SnapshotJob::Kind::command || !job.command.guard.largest_drop) return;
   const auto snapshots = repository.list_snapshots(job.series);
-  if (!snapshots.empty()) job.command.guard.previous = snapshots.back().record.stats.bytes;
+  if (!snapshots.empty() && !snapshots.back().closed) job.command.guard.previous = snapshots.back().facts.stats.bytes;
+}
+
+// Whoever can delete from the store can take away the newest snapshots, and nothing in the store would tell: the next
+// one follows on those that are left. This host remembers.
+void note_sequence(Session& session, const Repository& repository, const SnapshotResult& result) {
+  try {
+    const LocalState state = session.state();
+    const std::string& store_id = repository.descriptor().store_id;
+    const std::uint64_t last = state.last_sequence(store_id, result.series);
+    if (last >= result.sequence) {
+      session.reporter().warning(fmt::format(
+          "snapshot number {} of series {}, which this host took, is not in the store any more, nor any newer one: "
+          "unless somebody removed it on purpose, find out who did",
+          last, quote(result.series)));
+    }
+    state.set_last_sequence(store_id, result.series, result.sequence);
+  } catch (const Error& e) {
+    session.reporter().info(fmt::format("unable to note the number of the snapshot: {}", e.message()));
+  }
 }
 
 Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob job) const {
@@ -271,6 +291,7 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
     outcome.failure = e;
   }
   session.reporter().clear_progress();
+  if (outcome.result && !m_dry_run) note_sequence(session, *store.repository, *outcome.result);
   return outcome;
 }
 
@@ -281,7 +302,7 @@ void SnapshotCommand::push_all(Session& session, OpenStore& from, const Snapshot
     Outcome::Push done;
     done.store = name;
     try {
-      OpenStore to = session.open(name);
+      OpenStore to = session.open(name, Access::write);
       Context source = session.context(from);
       Context target = session.context(to);
       PushRequest request;
@@ -310,7 +331,7 @@ ExitStatus SnapshotCommand::run(Session& session) {
   std::map<std::string, OpenStore> stores;  // each opened once, all before anything is read
   for (const auto& job : jobs) {
     const std::string name = session.store_name(m_store, job.store);
-    if (!stores.contains(name)) stores.emplace(name, session.open(name));
+    if (!stores.contains(name)) stores.emplace(name, session.open(name, Access::write));
   }
   const DryRun dry_run = m_dry_run ? DryRun::yes : DryRun::no;
 

@@ -20,6 +20,7 @@ class VerifyCommand : public Command {
   void declare(OptionSet& options) override {
     options.operands("REF", m_references, OptionSet::Required::no, "the snapshots to check; without: all of them");
     declare_store(options, m_store);
+    m_keys.declare(options);
     options.value("--series", "NAME", m_series, "of this series; with REF latest its newest snapshot");
     options.value(
         "--level", "quick|sample|full", m_level,
@@ -34,6 +35,7 @@ class VerifyCommand : public Command {
 
   std::vector<std::string> m_references;
   std::optional<std::string> m_store;
+  KeyOptions m_keys;
   std::optional<std::string> m_series;
   std::optional<std::string> m_level;
 };
@@ -89,6 +91,12 @@ void print_for_people(Session& session, const VerifyResult& result, VerifyLevel 
   if (level != VerifyLevel::quick) {
     read = fmt::format(", {} of {} read", format_size(result.bytes_read), counted(result.packs_read, "pack", "packs"));
   }
+  if (result.packs_closed != 0 || result.snapshots_closed != 0) {
+    session.reporter().warning(fmt::format(
+        "no key at hand opens {} and {}: their stored bytes were hashed against their names, their content was not "
+        "decoded",
+        counted(result.snapshots_closed, "snapshot", "snapshots"), counted(result.packs_closed, "pack", "packs")));
+  }
   if (level == VerifyLevel::full) read += fmt::format(", {} of files", format_size(result.bytes_verified));
   session.say(
       fmt::format("verified {} ({}): {} seen{}; {}; {}", counted(result.snapshots, "snapshot", "snapshots"),
@@ -101,6 +109,7 @@ void print_json(Session& session, const VerifyResult& result, VerifyLevel level)
   JsonWriter to = begin_document("verify");
   to.member("level", level_name(level)).member("snapshots", result.snapshots).member("packs", result.packs);
   to.member("packs_read", result.packs_read).member("bytes_read", result.bytes_read);
+  to.member("packs_closed", result.packs_closed).member("snapshots_closed", result.snapshots_closed);
   to.member("bytes_verified", result.bytes_verified).member("duration_ms", milliseconds(result.duration));
   to.key("problems").begin_array();
   for (const auto& problem : result.problems) {
@@ -116,9 +125,10 @@ void print_json(Session& session, const VerifyResult& result, VerifyLevel level)
 ExitStatus VerifyCommand::run(Session& session) {
   VerifyRequest request;
   request.level = level();
-  OpenStore store = session.open(m_store);
+  OpenStore store = session.open(m_store, Access::read, &m_keys);
   std::vector<VerifyProblem> problems;
   request.manifests = choose(session, store, problems);
+  if (request.level != VerifyLevel::quick) store.repository->keys().load_identities();
   Context context = session.context(store);
   VerifyResult result = verify(context, request);
   result.problems.insert(result.problems.begin(), problems.begin(), problems.end());

@@ -50,17 +50,7 @@ StoreConfig Config::store(const std::string& name_or_url) const {
     other.address.url = name_or_url;
     return other;
   }
-  const StoreConfig& store = found->second;
-  const char* unsupported = !store.recipients.empty()     ? "recipients"
-                            : !store.trusted_keys.empty() ? "trusted_keys"
-                                                          : nullptr;
-  if (unsupported) {
-    throw Error(ErrorKind::usage,
-                fmt::format("store {} is configured with '{}', which this version cannot honour", quote(store.name),
-                            unsupported),
-                "no snapshot is sealed or signed yet; take the key out of the configuration to go on without");
-  }
-  return store;
+  return found->second;
 }
 
 const RetentionPolicy& Config::retention_of(std::string_view series) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/retention.hpp"
+#include "repo/trust.hpp"
 #include "store/open.hpp"
 #include "util/file.hpp"
 #include "util/spool_directory.hpp"
@@ -16,16 +17,13 @@
 
 namespace cairn {
 
-struct TrustedKey {
-  std::string key;           // minisign public key, "RW..."
-  std::string series = "*";  // whose snapshots it may sign: a series, or a pattern with '*' and '?'
-};
-
 struct StoreConfig {
   std::string name;  // empty for one that is no part of the configuration
   StoreAddress address;
-  std::vector<std::string> recipients;  // age1...
+  std::optional<std::string> store_id;  // of the store that must be there
+  std::vector<std::string> recipients;  // age1..., ascending: it must be encrypted to exactly these
   std::vector<TrustedKey> trusted_keys;
+  std::vector<RevokedKey> revoked_keys;
 };
 
 enum class SourceType { directory, sqlite, command };
@@ -71,6 +69,9 @@ struct Config {
   std::optional<fs::path> file;  // where it was read from
   std::optional<std::string> default_store;
   std::optional<fs::path> cache_dir;
+  std::optional<fs::path> state_dir;
+  std::optional<fs::path> identity;     // an age identity file
+  std::optional<fs::path> signing_key;  // PKCS#8 PEM
   SpoolConfig spool;
   // Of all policies, those of the sources too, and of those that flags give.
   std::string time_zone;
@@ -79,8 +80,7 @@ struct Config {
   std::map<std::string, SourceConfig> sources;
   std::map<std::string, GroupConfig> groups;
 
-  // The store of that name, else the address that the text is. Throws Error(usage) where the store is configured with
-  // recipients or trusted_keys: they must not be passed over in silence, and nothing seals or signs yet.
+  // The store of that name, else the address that the text is.
   StoreConfig store(const std::string& name_or_url) const;
   // The policy that holds for a series: of the source that has it, else the general one.
   const RetentionPolicy& retention_of(std::string_view series) const;

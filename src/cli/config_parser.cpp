@@ -1,8 +1,11 @@
 // The keys of cairn.toml, one function a table. The search for the file and questions to the result: config.cpp.
 #include "cli/config.hpp"
 #include "cli/toml_table.hpp"
+#include "codec/age/keys.hpp"
+#include "codec/minisign.hpp"
 #include "engine/reference.hpp"
 #include "store/store_url.hpp"
+#include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
 
@@ -62,32 +65,52 @@ RetentionPolicy read_retention(const TomlTable& table) {
 std::vector<std::string> read_recipients(const TomlTable& table) {
   auto recipients = table.texts("recipients").value_or(std::vector<std::string>{});
   for (const auto& recipient : recipients) {
-    if (!recipient.starts_with("age1")) {
-      table.fail("recipients", fmt::format("{} is no age recipient", quote(recipient)),
-                 "a recipient is the public key that age-keygen prints: age1...");
+    try {
+      age::Recipient::parse(recipient);
+    } catch (const Error& e) {
+      // Not repeated: it may be a secret key, given by mistake.
+      table.fail("recipients", e.message(), "a recipient is the public key that age-keygen prints: age1...");
     }
   }
   check_unique(table, "recipients", recipients);
+  std::sort(recipients.begin(), recipients.end());
   return recipients;
+}
+
+// As text that equal keys have equal.
+std::string read_key(const TomlTable& entry) {
+  const auto key = entry.text("key");
+  if (!key) entry.fail("key", "a key needs its 'key', a minisign public key: RW...");
+  try {
+    return minisign::PublicKey::parse(*key).text();
+  } catch (const Error& e) {
+    entry.fail("key", e.message(), "a key is the minisign public key: RW...");
+  }
 }
 
 std::vector<TrustedKey> read_trusted_keys(const TomlTable& table) {
   std::vector<TrustedKey> keys;
   for (const auto& entry : table.tables("trusted_keys")) {
     entry.allow_keys("a trusted key", {"key", "series"});
-    const auto key = entry.text("key");
-    if (!key || !key->starts_with("RW")) {
-      entry.fail("key", "a trusted key needs its 'key', a minisign public key: RW...");
-    }
-    keys.push_back({*key, entry.text("series").value_or("*")});
+    keys.push_back({read_key(entry), entry.text("series").value_or("*")});
+  }
+  return keys;
+}
+
+std::vector<RevokedKey> read_revoked_keys(const TomlTable& table) {
+  std::vector<RevokedKey> keys;
+  for (const auto& entry : table.tables("revoked_keys")) {
+    entry.allow_keys("a revoked key", {"key", "since"});
+    keys.push_back({read_key(entry), entry.converted("since", "a time, for example \"2026-11-21T03:24:10Z\"",
+                                                     [](const std::string& text) { return parse_time(text); })});
   }
   return keys;
 }
 
 StoreConfig read_store(const std::string& name, const TomlTable& table) {
   check_name(table, name, "store");
-  table.allow_keys("a store",
-                   {"url", "endpoint", "region", "style", "profile", "ca_file", "recipients", "trusted_keys"});
+  table.allow_keys("a store", {"url", "endpoint", "region", "style", "profile", "ca_file", "store_id", "recipients",
+                               "trusted_keys", "revoked_keys"});
   StoreConfig store;
   store.name = name;
   const auto url = table.text("url");
@@ -115,7 +138,12 @@ StoreConfig read_store(const std::string& name, const TomlTable& table) {
       *store.address.style != "virtual") {
     table.fail("style", "'style' must be \"auto\", \"path\" or \"virtual\"");
   }
+  store.store_id = table.text("store_id");
+  if (store.store_id && (store.store_id->size() != 32 || !is_hex(*store.store_id))) {
+    table.fail("store_id", "'store_id' must be the 32 hexadecimal digits that cairn init printed");
+  }
   store.recipients = read_recipients(table);
+  store.revoked_keys = read_revoked_keys(table);
   store.trusted_keys = read_trusted_keys(table);
   return store;
 }
@@ -282,10 +310,14 @@ void read_sources(const TomlTable& root, Config& config) {
 Config parse_config(std::string_view text, const std::string& file_name) {
   const toml::table document = parse_toml(text, file_name);
   const TomlTable root{document, file_name};
-  root.allow_keys("the configuration", {"default_store", "cache_dir", "spool_dir", "spool_size", "spool_full",
-                                        "time_zone", "stores", "sources", "groups", "retention"});
+  root.allow_keys("the configuration",
+                  {"default_store", "cache_dir", "state_dir", "identity", "signing_key", "spool_dir", "spool_size",
+                   "spool_full", "time_zone", "stores", "sources", "groups", "retention"});
   Config config;
   config.cache_dir = root.absolute_path("cache_dir");
+  config.state_dir = root.absolute_path("state_dir");
+  config.identity = root.absolute_path("identity");
+  config.signing_key = root.absolute_path("signing_key");
   read_spool(root, config.spool);
   config.time_zone = root.text("time_zone").value_or("");
   root.relocate("time_zone", [&] { check_time_zone(config.time_zone); });

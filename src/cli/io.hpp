@@ -21,6 +21,8 @@ struct Io {
   std::function<Time()> clock;
   // Whether whoever reads `out` went away ("| head"); empty: nobody knows.
   std::function<bool()> out_abandoned = {};
+  // Called before a key is read (forbid_core_dumps_of_secrets() in the program); may be empty.
+  std::function<void()> protect_memory = {};
 };
 
 // What was printed did not arrive: the disk is full, or the reader went away.

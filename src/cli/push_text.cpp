@@ -50,9 +50,16 @@ void write_push_members(JsonWriter& to, const PushResult& result) {
 }
 
 ExitStatus push_status(const PushResult& result) {
-  const bool failed = std::any_of(result.snapshots.begin(), result.snapshots.end(),
-                                  [](const PushedSnapshot& snapshot) { return snapshot.failure.has_value(); });
-  return failed || !result.unreadable.empty() ? ExitStatus::damaged : ExitStatus::done;
+  bool no_key = false;
+  bool damaged = !result.unreadable.empty();
+  for (const auto& snapshot : result.snapshots) {
+    if (!snapshot.failure) continue;
+    const bool closed = snapshot.failure->kind() == ErrorKind::no_key;
+    no_key = no_key || closed;
+    damaged = damaged || !closed;
+  }
+  if (damaged) return ExitStatus::damaged;
+  return no_key ? ExitStatus::no_key : ExitStatus::done;
 }
 
 }  // namespace cairn

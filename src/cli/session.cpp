@@ -3,6 +3,7 @@
 #include "cli/output.hpp"
 #include "util/error.hpp"
 #include "util/process_info.hpp"
+#include "util/secret.hpp"
 
 #include <unistd.h>
 
@@ -14,8 +15,34 @@ namespace {
 
 // Requests under way at once: enough to hide a store's latency, few enough for its limits.
 constexpr unsigned k_waiting_threads = 16;
+constexpr std::size_t k_public_key_length = 56;
+constexpr std::uint64_t k_largest_key_file = 1U << 16;
 
 }  // namespace
+
+void KeyOptions::declare(OptionSet& options, Which which) {
+  options.values("--identity", "FILE", identities, "an age identity file that opens what is encrypted");
+  if (which == Which::identities) return;
+  options.values("--trusted-key", "KEY", trusted_keys,
+                 "trust snapshots that this minisign key (RW..., or a file) signed, and no unsigned ones");
+}
+
+// The key itself, or a file that holds it.
+std::string read_public_key(const std::string& key_or_file) {
+  if (key_or_file.starts_with("RW") && key_or_file.size() == k_public_key_length) {
+    return minisign::PublicKey::parse(key_or_file).text();
+  }
+  // Somebody's mistake must not end up in a log.
+  if (key_or_file.find("SECRET") != std::string::npos || key_or_file.find("PRIVATE") != std::string::npos ||
+      key_or_file.find('\n') != std::string::npos) {
+    throw Error(ErrorKind::usage, "a secret key was given where a minisign public key (RW...) is wanted");
+  }
+  const auto text = read_file_if_exists(key_or_file, k_largest_key_file);
+  if (!text) {
+    throw Error(ErrorKind::usage, "what was given is neither a minisign public key (RW...) nor a file that holds one");
+  }
+  return minisign::PublicKey::parse(as_text(*text)).text();
+}
 
 void declare_store(OptionSet& options, std::optional<std::string>& store) {
   options.value("--store", "STORE", store, "a name from the configuration, a directory or s3://bucket/prefix");
@@ -74,13 +101,57 @@ StoreAddress Session::address(const std::string& store) {
   return address;
 }
 
-OpenStore Session::open(const std::string& store) {
-  const auto cache = cache_directory(config().cache_dir, m_io.environment, geteuid() == 0);
-  return open_existing_store(address(store), cache, m_io.environment, m_reporter);
+LocalState Session::state() {
+  return LocalState{state_directory(config().state_dir, m_io.environment, geteuid() == 0)};
+}
+
+OpenStore Session::open(const std::string& store, Access access, const KeyOptions* keys) {
+  const StoreConfig configured = config().store(store);
+  StoreSettings settings;
+  settings.cache = cache_directory(config().cache_dir, m_io.environment, geteuid() == 0);
+  settings.state = state().directory();
+  settings.store_id = configured.store_id;
+  settings.recipients = configured.recipients;
+  settings.trust = {configured.trusted_keys, configured.revoked_keys};
+  IdentitySettings identities;
+  identities.configured = config().identity;
+  if (keys != nullptr) {
+    identities.options = keys->identities;
+    for (const auto& key : keys->trusted_keys) settings.trust.trusted.push_back({read_public_key(key), "*"});
+  }
+  settings.identities = [this, identities] {
+    protect_memory();
+    return load_identities(identities, m_io.environment, m_reporter, [this](const std::string& prompt) {
+      m_reporter.clear_progress();
+      return ask_on_terminal(prompt);
+    });
+  };
+  return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
+}
+
+void Session::protect_memory() const {
+  if (m_io.protect_memory) m_io.protect_memory();
+}
+
+std::shared_ptr<const minisign::SecretKey> Session::signing_key() {
+  std::optional<fs::path> file = config().signing_key;
+  if (const auto named = m_io.environment("CAIRN_SIGNING_KEY"); named && !named->empty()) file = *named;
+  if (!file) return nullptr;
+  protect_memory();
+  auto text = read_file(*file, k_largest_key_file);
+  try {
+    auto key = std::make_shared<const minisign::SecretKey>(minisign::SecretKey::parse_pem(as_text(text)));
+    wipe(text);
+    return key;
+  } catch (const Error& e) {
+    wipe(text);
+    throw Error(e.kind(), fmt::format("unable to use {} as a signing key: {}", quote(file->native()), e.message()),
+                e.hint());
+  }
 }
 
 ChosenSnapshot Session::find(OpenStore& store, const SnapshotChoice& choice) {
-  return find_snapshot(*store.repository, choice, m_io.clock());
+  return find_snapshot(*store.repository, choice, m_io.clock(), m_reporter);
 }
 
 const fs::path& Session::spool() {

@@ -4,9 +4,11 @@
 #include "cli/command_line.hpp"
 #include "cli/config.hpp"
 #include "cli/console_reporter.hpp"
+#include "cli/identity_source.hpp"
 #include "cli/io.hpp"
 #include "cli/snapshot_choice.hpp"
 #include "cli/store_access.hpp"
+#include "codec/minisign.hpp"
 #include "engine/context.hpp"
 #include "util/json.hpp"
 #include "util/thread_pool.hpp"
@@ -16,6 +18,17 @@
 #include <string>
 
 namespace cairn {
+
+// The options --identity and --trusted-key.
+struct KeyOptions {
+  std::vector<std::string> identities;
+  std::vector<std::string> trusted_keys;
+  enum class Which { identities, both };
+  void declare(OptionSet& options, Which which = Which::both);
+};
+
+// Of a minisign public key ("RW...") or a file that holds one, the key's text. Error(usage).
+std::string read_public_key(const std::string& key_or_file);
 
 // The option --store.
 void declare_store(OptionSet& options, std::optional<std::string>& store);
@@ -51,8 +64,17 @@ class Session {
   // CAIRN_STORE, else the configuration's default. Error(usage) where there is none.
   std::string store_name(const std::optional<std::string>& option, const std::optional<std::string>& otherwise = {});
   StoreAddress address(const std::string& store);
-  OpenStore open(const std::string& store);
-  OpenStore open(const std::optional<std::string>& option) { return open(store_name(option)); }
+  // keys: what the command line adds to the configuration; null: nothing.
+  OpenStore open(const std::string& store, Access access, const KeyOptions* keys = nullptr);
+  OpenStore open(const std::optional<std::string>& option, Access access, const KeyOptions* keys = nullptr) {
+    return open(store_name(option), access, keys);
+  }
+  // This host's state: pins, its own key, revoked keys.
+  LocalState state();
+  // To be called before a key is read or made.
+  void protect_memory() const;
+  // The configured signing key, CAIRN_SIGNING_KEY first; nothing where there is none.
+  std::shared_ptr<const minisign::SecretKey> signing_key();
   // See find_snapshot().
   ChosenSnapshot find(OpenStore& store, const SnapshotChoice& choice);
   // Where this run puts what waits: below the configured spool_dir, else in TMPDIR. Made when it is first asked for.

@@ -1,7 +1,12 @@
 #include "cli/snapshot_choice.hpp"
 
 #include "engine/reference.hpp"
+#include "repo/layout.hpp"
 #include "util/error.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -27,27 +32,97 @@ void SnapshotChoice::declare(OptionSet& options) {
 }
 
 ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const std::string& reference,
-                             const std::optional<std::string>& series, Time now) {
+                             const std::optional<std::string>& series, Time now,
+                             const std::set<std::string>& untrusted) {
   Reference parsed = parse_reference(reference);
   if (auto* id = std::get_if<IdReference>(&parsed)) id->prefix.resize(std::min(id->prefix.size(), k_digits_in_name));
   std::vector<ReferenceCandidate> candidates;
   candidates.reserve(manifests.size());
   for (const auto& info : manifests) {
-    candidates.push_back({.id = id_in_name(info), .series = info.name.series, .cut_point = info.name.cut_point});
+    candidates.push_back({.id = id_in_name(info),
+                          .series = info.name.series,
+                          .cut_point = info.name.cut_point,
+                          .trusted = !untrusted.contains(info.key)});
   }
   ManifestInfo chosen = manifests.at(resolve_reference(parsed, candidates, series, now));
   for (const auto& info : manifests) {
     const bool same = info.name.series == chosen.name.series && info.name.id == chosen.name.id;
-    if (same && chosen.stored_at < info.stored_at) chosen = info;
+    if (same && !untrusted.contains(info.key) && chosen.stored_at < info.stored_at) chosen = info;
   }
   return chosen;
 }
 
-ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now) {
+namespace {
+
+bool has_all_packs(const Manifest& manifest, const std::map<Digest, std::uint64_t>& sizes) {
+  return std::all_of(manifest.packs.begin(), manifest.packs.end(), [&](const PackRef& pack) {
+    const auto found = sizes.find(pack.name);
+    return found != sizes.end() && found->second == pack.size;
+  });
+}
+
+// Of several manifests of one id the first that came to the store and whose packs are all there: a later one is there
+// because packs of the first went, or because somebody copied the first and put other packs in.
+void prefer_whole_copy(Repository& repository, const std::vector<ManifestInfo>& manifests, ChosenSnapshot& chosen) {
+  std::vector<ManifestInfo> copies;
+  for (const auto& info : manifests) {
+    if (info.name.series == chosen.info.object.name.series && info.name.id == chosen.info.object.name.id) {
+      copies.push_back(info);
+    }
+  }
+  if (copies.size() < 2) return;
+  std::sort(copies.begin(), copies.end(),
+            [](const ManifestInfo& a, const ManifestInfo& b) { return a.stored_at < b.stored_at; });
+  std::map<Digest, std::uint64_t> sizes;
+  repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
+    if (const auto name = layout::parse_pack_key(info.key)) sizes[*name] = info.size;
+  });
+  for (const auto& copy : copies) {
+    try {
+      Manifest manifest = repository.peek_manifest(copy);
+      if (manifest.id != chosen.manifest.id || !manifest.trusted || !has_all_packs(manifest, sizes)) continue;
+      if (manifest.closed && !chosen.manifest.closed) continue;
+      chosen.info.object = copy;
+      chosen.manifest = std::move(manifest);
+      return;
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error&) {
+      continue;  // the chosen one could be read
+    }
+  }
+}
+
+}  // namespace
+
+ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter) {
   const std::string& reference = choice.reference.value();
   ChosenSnapshot chosen;
-  chosen.info.object = choose_manifest(repository.list_manifests(), reference, choice.series, now);
-  chosen.manifest = repository.load_manifest(chosen.info.object);
+  auto manifests = repository.list_manifests();
+  std::set<std::string> untrusted;
+  for (;;) {
+    chosen.info.object = choose_manifest(manifests, reference, choice.series, now, untrusted);
+    try {
+      chosen.manifest = repository.peek_manifest(chosen.info.object);
+      if (chosen.manifest.trusted) break;
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      // Where signatures are asked for, what cannot be read has none.
+      if (e.kind() != ErrorKind::damaged || !repository.trust().demands_signature()) throw;
+      reporter.warning(e.message());
+    }
+    // It does not exist, or, where it was named by its id, is refused the next time.
+    untrusted.insert(chosen.info.object.key);
+  }
+  if (!untrusted.empty()) {
+    // Each would have been taken before this one.
+    reporter.warning(
+        fmt::format("{} newer than snapshot {} left out: unsigned, or signed by a key that is not trusted",
+                    untrusted.size() == 1 ? "one snapshot was" : fmt::format("{} snapshots were", untrusted.size()),
+                    chosen.manifest.id.short_hex()));
+  }
+  prefer_whole_copy(repository, manifests, chosen);
   const Manifest& manifest = chosen.manifest;
   const auto parsed = parse_reference(reference);
   const auto* id = std::get_if<IdReference>(&parsed);
@@ -58,6 +133,9 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
   chosen.info.id = manifest.id;
   chosen.info.record = manifest.record;
   chosen.info.facts = manifest.facts;
+  chosen.info.closed = manifest.closed;
+  chosen.info.signer = manifest.signer;
+  chosen.info.trusted = manifest.trusted;
   const auto pins = repository.pins();
   const auto pin = pins.find(manifest.id);
   chosen.info.pinned = pin != pins.end() && pin->second;

@@ -4,9 +4,11 @@
 #include "cli/options.hpp"
 #include "repo/manifest.hpp"
 #include "repo/repository.hpp"
+#include "util/log.hpp"
 #include "util/time.hpp"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,16 +22,20 @@ struct SnapshotChoice {
 };
 
 // Resolves a reference among the manifests of a store, by their names alone: one listing, however many there are. An
-// id has two manifests now and then: the one that was stored last is taken. Throws what resolve_reference() throws.
+// id has two manifests now and then: the one that was stored last is taken. untrusted: keys of manifests that do not
+// count. Throws what resolve_reference() throws.
 ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const std::string& reference,
-                             const std::optional<std::string>& series, Time now);
+                             const std::optional<std::string>& series, Time now,
+                             const std::set<std::string>& untrusted = {});
 
 struct ChosenSnapshot {
   SnapshotInfo info;
   Manifest manifest;
 };
 
-// The same, and its manifest. One that is damaged is an error rather than a reason to take another snapshot.
-ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now);
+// The same, and its manifest. One that is damaged is an error rather than a reason to take another snapshot; one that
+// is not trusted (or, where signatures are asked for, cannot be read) is passed over. Of several manifests of its id
+// the first that is whole is taken. It may be closed.
+ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter);
 
 }  // namespace cairn

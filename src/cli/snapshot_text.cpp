@@ -1,12 +1,19 @@
 #include "cli/snapshot_text.hpp"
 
 #include "cli/output.hpp"
+#include "codec/minisign.hpp"
 #include "util/error.hpp"
 #include "util/utf8.hpp"
 
 #include <fmt/format.h>
 
 namespace cairn {
+
+namespace {
+// Null where the snapshot is sealed and no key at hand opens it.
+constexpr const char* k_private_members[] = {"host",  "kind",      "source",       "entries", "files",
+                                             "bytes", "new_bytes", "stored_bytes", "tags"};
+}  // namespace
 
 std::string tags_text(const std::map<std::string, std::string>& tags) {
   std::string out;
@@ -28,6 +35,10 @@ std::map<std::string, std::string> parse_tags(const std::vector<std::string>& ar
   return out;
 }
 
+std::string signer_text(const std::optional<std::string>& signer) {
+  return signer ? minisign::PublicKey::parse(*signer).key_id() : std::string{};
+}
+
 bool has_tags(const std::map<std::string, std::string>& tags, const std::map<std::string, std::string>& wanted) {
   for (const auto& [key, value] : wanted) {
     const auto found = tags.find(key);
@@ -39,15 +50,20 @@ bool has_tags(const std::map<std::string, std::string>& tags, const std::map<std
 void write_snapshot_members(JsonWriter& to, const SnapshotInfo& snapshot) {
   const Record& record = snapshot.record;
   to.member("id", snapshot.id.hex()).member("series", record.series);
-  to.member("cut_point", format_time(record.cut_point)).member("host", snapshot.facts.host);
-  to.member("kind", snapshot.facts.kind);
-  text_member(to, "source", snapshot.facts.source);
-  to.member("entries", record.stats.entries).member("files", record.stats.files).member("bytes", record.stats.bytes);
-  to.member("new_bytes", record.stats.new_bytes).member("stored_bytes", record.stats.stored_bytes);
-  to.key("signer").null();
-  to.key("tags").begin_object();
-  for (const auto& [key, value] : record.tags) to.member(key, value);
-  to.end_object();
+  to.member("cut_point", format_time(record.cut_point));
+  if (snapshot.closed) {
+    for (const char* name : k_private_members) to.key(name).null();
+  } else {
+    const Facts& facts = snapshot.facts;
+    to.member("host", facts.host).member("kind", facts.kind);
+    text_member(to, "source", facts.source);
+    to.member("entries", facts.stats.entries).member("files", facts.stats.files).member("bytes", facts.stats.bytes);
+    to.member("new_bytes", facts.stats.new_bytes).member("stored_bytes", facts.stats.stored_bytes);
+    to.key("tags").begin_object();
+    for (const auto& [key, value] : facts.tags) to.member(key, value);
+    to.end_object();
+  }
+  to.member("signer", snapshot.signer).member("trusted", snapshot.trusted);
   to.member("pinned", snapshot.pinned).member("incomplete", record.incomplete);
 }
 

@@ -5,6 +5,7 @@
 #include "util/json.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ namespace cairn {
 std::string tags_text(const std::map<std::string, std::string>& tags);
 // KEY=VALUE arguments. Error(usage) for one without '=', without a key, or of a key given twice.
 std::map<std::string, std::string> parse_tags(const std::vector<std::string>& arguments);
+// The key id of a public key as minisign shows it; nothing for nobody.
+std::string signer_text(const std::optional<std::string>& signer);
 // Whether all of the wanted tags are there with these values.
 bool has_tags(const std::map<std::string, std::string>& tags, const std::map<std::string, std::string>& wanted);
 

@@ -1,8 +1,9 @@
 #include "cli/store_access.hpp"
 
+#include "store/store_url.hpp"
 #include "util/error.hpp"
 
-#include <unistd.h>
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -28,13 +29,80 @@ fs::path cache_directory(const std::optional<fs::path>& configured, const Enviro
   return {};
 }
 
-OpenStore open_existing_store(const StoreAddress& address, const fs::path& cache, const EnvironmentLookup& environment,
-                              Reporter& reporter) {
+fs::path state_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment,
+                         bool is_root) {
+  if (const auto own = environment("CAIRN_STATE_DIR")) return *own;
+  if (configured) return *configured;
+  if (is_root) return "/var/lib/cairn-state";
+  if (const auto xdg = nonempty(environment, "XDG_STATE_HOME"); xdg && xdg->front() == '/')
+    return fs::path{*xdg} / "cairn";
+  if (const auto home = nonempty(environment, "HOME")) return fs::path{*home} / ".local/state/cairn";
+  return {};
+}
+
+namespace {
+
+// What the configuration says of the store, else what was noted when it was first met.
+void check_or_note(const LocalState& state, const StoreSettings& settings, const StoreAddress& address,
+                   const std::string& store, const Descriptor& descriptor, Reporter& reporter) {
+  const std::string key = pin_address(address);
+  const auto noted = state.pin(key);
+  StorePin pin = noted.value_or(pin_of(descriptor));
+  if (settings.store_id) pin.store_id = *settings.store_id;
+  if (!settings.recipients.empty()) {
+    pin.encryption = k_encryption_age;
+    pin.recipients = settings.recipients;
+  }
+  check_pin(pin, descriptor, store);
+  if (noted && *noted == pin) return;
+  try {
+    state.set_pin(key, pin);
+  } catch (const Error& e) {
+    // A rescue system may have no place for it.
+    reporter.info(fmt::format("unable to note the identity of {}: {}", quote(store), e.message()));
+  }
+}
+
+std::optional<age::Identity> own_key(const LocalState& state, Access access, Reporter& reporter) {
+  if (access == Access::read) return state.writer_key();
+  try {
+    return state.ensure_writer_key();
+  } catch (const Error& e) {
+    reporter.warning(
+        fmt::format("this host has no key of its own ({}): the next run will read and store all again", e.message()));
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string pin_address(const StoreAddress& address) {
+  const StoreUrl url = parse_store_url(address.url);
+  if (const auto* path = std::get_if<fs::path>(&url)) return fs::weakly_canonical(fs::absolute(*path)).native();
+  const auto& bucket = std::get<S3Url>(url);
+  const auto& endpoint = bucket.endpoint ? bucket.endpoint : address.endpoint;
+  return fmt::format("s3://{}/{} {}", bucket.bucket, bucket.prefix, endpoint.value_or(""));
+}
+
+OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, Access access,
+                              const EnvironmentLookup& environment, Reporter& reporter) {
   OpenStore open;
   open.store = open_store(address, environment, reporter);
+  const LocalState state{settings.state};
   RepositoryOptions options;
-  options.cache_root = cache;
-  open.repository = std::make_unique<Repository>(*open.store, reporter, options);
+  options.cache_root = settings.cache;
+  options.trust = settings.trust;
+  options.descriptor = Repository::read_descriptor(*open.store);
+  const Descriptor& descriptor = *options.descriptor;
+  check_or_note(state, settings, address, open.store->describe(), descriptor, reporter);
+  for (auto& key : state.revoked_keys()) options.trust.revoked.push_back(std::move(key));
+  if (descriptor.encrypted()) {
+    std::vector<age::Recipient> recipients;
+    for (const auto& text : descriptor.recipients) recipients.push_back(age::Recipient::parse(text));
+    options.keys =
+        std::make_shared<const Keyring>(std::move(recipients), own_key(state, access, reporter), settings.identities);
+  }
+  open.repository = std::make_unique<Repository>(*open.store, reporter, std::move(options));
   return open;
 }
 

@@ -1,12 +1,14 @@
 // From the address of a store to an open one.
 #pragma once
 
+#include "repo/local_state.hpp"
 #include "repo/repository.hpp"
 #include "store/open.hpp"
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cairn {
 
@@ -21,8 +23,33 @@ struct OpenStore {
 // CAIRN_CACHE_DIR means none.
 fs::path cache_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment, bool is_root);
 
-// cache: where its metadata may be kept; empty for nowhere. Error(not_found) where there is no store.
-OpenStore open_existing_store(const StoreAddress& address, const fs::path& cache, const EnvironmentLookup& environment,
-                              Reporter& reporter);
+// Where what this host must not lose is kept: CAIRN_STATE_DIR, the configuration's state_dir; for root
+// /var/lib/cairn-state, whoever started it (a timer has no HOME); else XDG_STATE_HOME/cairn, HOME/.local/state/cairn,
+// or nowhere.
+fs::path state_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment, bool is_root);
+
+// How a command uses a store.
+enum class Access {
+  read,
+  write,  // it will seal what it stores: this host's own key is made where there is none
+};
+
+struct StoreSettings {
+  fs::path cache;  // empty: none
+  fs::path state;
+  std::optional<std::string> store_id;  // as configured
+  std::vector<std::string> recipients;
+  TrustPolicy trust;
+  Keyring::LoadIdentities identities;
+};
+
+// What stands for the store in this host's state: the real path of a directory, however it was spelt; bucket, prefix
+// and endpoint of a bucket.
+std::string pin_address(const StoreAddress& address);
+
+// Refuses (Error(untrusted)) a store that is not the one that was configured, or was met at this address before; notes
+// one that is met for the first time. Error(not_found) where there is no store.
+OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, Access access,
+                              const EnvironmentLookup& environment, Reporter& reporter);
 
 }  // namespace cairn

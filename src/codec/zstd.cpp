@@ -75,4 +75,10 @@ Bytes zstd_decompress_bounded(ByteView stored, std::size_t limit) {
   return zstd_decompress(stored, static_cast<std::size_t>(declared));
 }
 
+std::size_t zstd_frame_length(ByteView stored) {
+  const std::size_t length = ZSTD_findFrameCompressedSize(stored.data(), stored.size());
+  if (ZSTD_isError(length) != 0) throw Error(ErrorKind::damaged, "damaged zstd frame: not a whole frame");
+  return length;
+}
+
 }  // namespace cairn

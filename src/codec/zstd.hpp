@@ -20,4 +20,7 @@ void zstd_decompress_into(ByteView stored, ByteSpan raw);
 // size can hold so much, before anything is allocated.
 Bytes zstd_decompress_bounded(ByteView stored, std::size_t limit);
 
+// Bytes of the frame that `stored` begins with. Error(damaged) where it does not begin with a whole one.
+std::size_t zstd_frame_length(ByteView stored);
+
 }  // namespace cairn

@@ -55,6 +55,7 @@ void remove_files(const PackBuilder::Built& built) noexcept {
 ChunkStore::ChunkStore(Context& context, Options options, PackSink sink)
     : m_options(std::move(options)),
       m_sink(std::move(sink)),
+      m_keys(context.repository.keys()),
       m_putters(k_puts_at_once),
       m_puts(m_putters, m_options.spool_limit ? SIZE_MAX : k_puts_at_once,
              m_options.spool_limit ? m_options.spool_limit->bytes
@@ -99,7 +100,7 @@ void ChunkStore::place_frame(CompressedFrame frame) {
     m_frames.push_back({0, 0});
     return;
   }
-  if (!m_builder) m_builder = std::make_unique<PackBuilder>(m_options.spool);
+  if (!m_builder) m_builder = std::make_unique<PackBuilder>(m_options.spool, m_keys, m_content);
   const std::uint32_t first = m_builder->add_frame(frame.stored, frame.chunks);
   m_frames.push_back({static_cast<std::uint32_t>(m_packs.size()), first});
   // With its directory: of pages that are nearly empty that is the larger part.
@@ -142,7 +143,7 @@ void ChunkStore::wait_for_room(std::uint64_t size) {
   if (limit.full == SpoolFull::stream || m_puts.empty() || m_puts.weight() + size <= limit.bytes) return;
   throw Error(ErrorKind::failed,
               fmt::format("unable to take the snapshot: the spool {} is full: {} wait for the store",
-                          quote(m_options.spool->native()), format_size(m_puts.weight())),
+                          quote(m_options.spool->directory.native()), format_size(m_puts.weight())),
               "give it more room (spool_dir, spool_size), or let the capture wait: spool_full = \"stream\"");
 }
 
@@ -162,6 +163,11 @@ void ChunkStore::close_pack() {
   end_frame();
   m_compressing.drain();
   end_pack();
+}
+
+void ChunkStore::begin_lists() {
+  close_pack();
+  m_content = PackContent::list;
 }
 
 void ChunkStore::finish() {

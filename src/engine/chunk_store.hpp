@@ -25,7 +25,7 @@ class ChunkStore {
  public:
   struct Options {
     std::uint64_t pack_target = 0;
-    std::optional<fs::path> spool;  // where packs are built; nothing: in memory
+    std::optional<Spool> spool;  // where packs are built; nothing: in memory
     // Packs wait in the spool for the store, up to that much; nothing: a few at a time, the store is as fast as the
     // spool.
     std::optional<SpoolLimit> spool_limit = {};
@@ -40,6 +40,8 @@ class ChunkStore {
   ChunkPlace add(const Digest& digest, ByteView bytes);
   // Ends the current frame and pack and waits until every frame has its place. Packs may still be on their way.
   void close_pack();
+  // Ends the current pack; those that follow hold entry lists.
+  void begin_lists();
   // Waits until everything is stored.
   void finish();
 
@@ -73,6 +75,8 @@ class ChunkStore {
 
   Options m_options;
   PackSink m_sink;
+  const Keyring& m_keys;
+  PackContent m_content = PackContent::files;
 
   Bytes m_raw;  // of the frame being filled
   std::vector<PackBuilder::Chunk> m_chunks;

@@ -1,6 +1,6 @@
 #include "engine/commit_protocol.hpp"
 
-#include "codec/zstd.hpp"
+#include "engine/pack_rebuilder.hpp"
 #include "repo/layout.hpp"
 #include "repo/notes.hpp"
 #include "util/error.hpp"
@@ -20,8 +20,6 @@ namespace {
 
 // Packs up to this size are rebuilt in memory.
 constexpr std::uint64_t k_rebuild_in_memory = 32ULL << 20;
-// Bytes asked for at once while a pack is read to be stored again.
-constexpr std::uint64_t k_read_at_once = 8ULL << 20;
 // Between two pending records, however short the grace: a quarter of the shortest that needs no exclusive use.
 constexpr std::chrono::minutes k_min_interval{15};
 // How often commit() begins anew because marks keep appearing on packs that it just checked.
@@ -81,7 +79,8 @@ void CommitProtocol::read_marks() {
 void CommitProtocol::adopt() {
   std::unordered_set<Digest, DigestHash> taken;
   const auto take = [&](const PackRef& ref) {
-    if (ref.seal == k_seal_none && usable(ref) && taken.insert(ref.logical_id).second) m_adoptable.push_back(ref);
+    if (ref.seal == m_context.repository.keys().seal() && usable(ref) && taken.insert(ref.logical_id).second)
+      m_adoptable.push_back(ref);
   };
   for (const auto& ref : m_journal.abandoned()) take(ref);
   ObjectStore& store = m_context.repository.store();
@@ -93,8 +92,8 @@ void CommitProtocol::adopt() {
     const auto bytes = store.get(key);
     if (!bytes) continue;  // prune removed it
     try {
-      const PendingRecord record = PendingRecord::parse(as_text(*bytes), key);
-      if (record.host != m_context.host) continue;
+      const PendingRecord record = PendingRecord::parse(as_text(*bytes), key, m_context.repository.keys());
+      if (record.closed || record.host != m_context.host) continue;
       for (const auto& ref : record.packs) take(ref);
     } catch (const Error& e) {
       // Without it some packs are stored twice, nothing worse.
@@ -156,7 +155,7 @@ void CommitProtocol::write_record(std::vector<PackRef> packs, std::uint64_t numb
   PendingRecord record{m_run, number, m_context.host, m_context.clock(), std::move(packs)};
   try {
     m_context.repository.store().put(layout::pending_key(record.run, record.number),
-                                     ObjectBody::from_text(record.text()));
+                                     ObjectBody::from_text(record.text(m_context.repository.keys())));
   } catch (...) {
     // abandon() tries once more, under a new number: this one may have been written after all.
     const std::scoped_lock lock{m_mutex};
@@ -274,40 +273,12 @@ bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_ag
 
 PackRef CommitProtocol::store_pack_again(const PackRef& pack) {
   Repository& repository = m_context.repository;
-  const std::string key = layout::pack_key(pack.name);
-  const auto directory = repository.directory(pack);
-  std::optional<fs::path> spool;
-  if (pack.size > k_rebuild_in_memory) {
-    spool = m_spool;
-    if (!spool) spool = repository.store().staging_directory();
-    if (!spool) spool = fs::temp_directory_path();
-  }
-  PackBuilder builder{spool};
-  const auto& frames = directory->frames();
-  for (std::size_t i = 0; i < frames.size();) {
-    std::size_t end = i + 1;
-    const std::uint64_t begin = frames[i].offset;
-    while (end < frames.size() && frames[end].offset + frames[end].stored_size - begin <= k_read_at_once) ++end;
-    const std::uint64_t length = frames[end - 1].offset + frames[end - 1].stored_size - begin;
-    const Bytes stored = repository.read_data(pack, begin, length);
-    for (; i < end; ++i) {
-      const Frame& frame = frames[i];
-      const ByteView bytes = ByteView{stored}.subspan(frame.offset - begin, frame.stored_size);
-      const Bytes raw = zstd_decompress(bytes, frame.raw_size);
-      std::vector<PackBuilder::Chunk> chunks;
-      chunks.reserve(frame.chunk_count);
-      for (std::uint32_t c = frame.first_chunk; c < frame.first_chunk + frame.chunk_count; ++c) {
-        const std::uint32_t chunk_length = directory->length(c);
-        if (sha256(ByteView{raw}.subspan(directory->offset_in_frame(c), chunk_length)) != directory->digest(c)) {
-          throw Error(ErrorKind::damaged,
-                      fmt::format("damaged pack {}: chunk {} does not fit its digest", quote(key), c));
-        }
-        chunks.push_back({directory->digest(c), chunk_length});
-      }
-      builder.add_frame(bytes, chunks);
-    }
-  }
-  const PackBuilder::Built built = builder.finish();
+  std::optional<Spool> spool;
+  if (pack.size > k_rebuild_in_memory) spool = spool_for(repository.store(), m_spool);
+  // What is sealed need not be opened for this, and often cannot be.
+  const PackBuilder::Built built = pack.seal == repository.keys().seal() && is_sealed(pack.seal)
+                                       ? copy_pack(repository, pack, spool)
+                                       : rebuild_pack(repository, pack, repository.keys(), spool);
   try {
     store_pack(built);
   } catch (...) {

@@ -108,6 +108,7 @@ std::vector<PackRef> PlaceResolver::used_packs() const {
 Root write_entry_list(EntrySpool& spool, ChunkStore& store, DedupIndex& index, PlaceResolver& resolver) {
   Root root;
   root.salt = random_name(16);
+  store.begin_lists();
   std::vector<Extent> extents;
   {
     LineChunker lines{store, index};

@@ -37,8 +37,8 @@ class PlaceResolver {
   std::unordered_map<Digest, Use, DigestHash> m_uses;  // by logical id
 };
 
-// Stores the list (and lists of its extents, while those are long). Each level ends its pack: a level names the packs
-// of the one below.
+// Stores the list (and lists of its extents, while those are long), in packs of their own. Each level ends its pack: a
+// level names the packs of the one below. index: of chunks in packs that hold lists.
 Root write_entry_list(EntrySpool& spool, ChunkStore& store, DedupIndex& index, PlaceResolver& resolver);
 
 }  // namespace cairn

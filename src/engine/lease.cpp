@@ -49,7 +49,9 @@ PruneLease::PruneLease(Context& context) : m_context(context) {
 std::string PruneLease::text(Time now) const {
   JsonWriter to;
   to.begin_object().member("format", "cairn-lease").member("version", k_format_version);
-  to.member("host", m_context.host).member("process", static_cast<std::uint64_t>(::getpid()));
+  // Who it is is nobody's business who can only list a sealed store.
+  to.member("host", m_context.repository.keys().seals() ? std::string{} : m_context.host)
+      .member("process", static_cast<std::uint64_t>(::getpid()));
   to.member("time", format_time(now)).end_object().newline();
   return std::move(to).text();
 }

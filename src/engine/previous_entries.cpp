@@ -24,7 +24,8 @@ PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest)
 }
 
 void PreviousEntries::give_up(const Error& e) {
-  if (e.kind() != ErrorKind::damaged) throw Error(e);
+  // no_key: its list was pushed here by another host.
+  if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw Error(e);
   m_context.reporter.warning(
       fmt::format("the previous snapshot cannot be compared with: {}; what it holds is stored again", e.message()));
   m_line.reset();

@@ -50,6 +50,7 @@ struct PruneEvidence {
     Digest id;
     std::vector<std::uint32_t> packs;
     std::vector<std::string> requires_prune;  // features it asks for that this program does not know
+    bool trusted = true;                      // else it counts for nothing but keeps its packs
   };
   // An object below snapshots/ that cannot be read as a manifest.
   struct Unreadable {

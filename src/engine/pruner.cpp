@@ -106,26 +106,29 @@ PruneEvidence gather_prune_evidence(Context& context) {
   };
   std::size_t done = 0;
   std::vector<PruneEvidence::Unreadable> vanished;
-  OrderedWindow<Read> window{context.io, k_reads_at_once, k_read_bytes_at_once, [&](Read read) {
-                               const ManifestInfo& info = manifests[read.which];
-                               context.reporter.progress("reading manifests", ++done, manifests.size());
-                               if (read.error) {
-                                 auto& list =
-                                     read.error->kind() == ErrorKind::not_found ? vanished : evidence.unreadable;
-                                 list.push_back({info.key, info.stored_at, *read.error});
-                                 return;
-                               }
-                               PruneEvidence::StoredManifest stored;
-                               stored.key = info.key;
-                               stored.series = info.name.series;
-                               stored.cut_point = info.name.cut_point;
-                               stored.stored_at = info.stored_at;
-                               stored.size = info.size;
-                               stored.id = read.manifest->id;
-                               stored.packs = index.of(read.manifest->packs);
-                               stored.requires_prune = unknown_features(read.manifest->requirements);
-                               evidence.manifests.push_back(std::move(stored));
-                             }};
+  OrderedWindow<Read> window{
+      context.io, k_reads_at_once, k_read_bytes_at_once, [&](Read read) {
+        const ManifestInfo& info = manifests[read.which];
+        context.reporter.progress("reading manifests", ++done, manifests.size());
+        if (read.error) {
+          auto& list = read.error->kind() == ErrorKind::not_found ? vanished : evidence.unreadable;
+          list.push_back({info.key, info.stored_at, *read.error});
+          return;
+        }
+        PruneEvidence::StoredManifest stored;
+        stored.key = info.key;
+        stored.series = info.name.series;
+        stored.cut_point = info.name.cut_point;
+        stored.stored_at = info.stored_at;
+        stored.size = info.size;
+        stored.id = read.manifest->id;
+        stored.trusted = repository.trust()
+                             .judge(read.manifest->record, read.manifest->id, read.manifest->signatures, info.stored_at)
+                             .trusted;
+        stored.packs = index.of(read.manifest->packs);
+        stored.requires_prune = unknown_features(read.manifest->requirements);
+        evidence.manifests.push_back(std::move(stored));
+      }};
   for (std::size_t i = 0; i < manifests.size(); ++i) {
     check_interrupted();
     window.push(manifests[i].size, [&repository, &manifests, i] {
@@ -186,6 +189,8 @@ std::map<Digest, RetentionDecision> Pruner::decide(const PruneEvidence& evidence
         manifest.id, RetentionCandidate{manifest.id, manifest.cut_point, manifest.stored_at});
     auto& candidate = at->second;
     candidate.pinned = evidence.pinned.contains(manifest.id);
+    // Another copy of a trusted snapshot, without its signature, takes nothing from it.
+    candidate.trusted = manifest.trusted || (!added && candidate.trusted);
     // Of two manifests of one snapshot the first one tells when it came to the store.
     candidate.stored_at = std::min(candidate.stored_at, manifest.stored_at);
   }

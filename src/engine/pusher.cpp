@@ -1,16 +1,14 @@
 #include "engine/pusher.hpp"
 
 #include "engine/commit_protocol.hpp"
+#include "engine/pack_rebuilder.hpp"
 #include "repo/format.hpp"
-#include "repo/layout.hpp"
-#include "repo/pack_directory.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/thread_pool.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <fcntl.h>
 #include <map>
 #include <set>
 #include <unistd.h>
@@ -26,107 +24,45 @@ namespace {
 constexpr std::size_t k_copies_at_once = 8;
 constexpr std::uint64_t k_bytes_at_once = 128ULL << 20;  // in memory
 constexpr std::uint64_t k_spooled_at_once = 2ULL << 30;  // on disk
-constexpr std::uint64_t k_piece = 8ULL << 20;            // of a spooled pack, asked for at once
 constexpr std::size_t k_manifests_at_once = 8;
 // Manifests of each other series that are looked at for packs that are there already.
 constexpr std::size_t k_other_manifests = 4;
 // No series has this name: the journal of pushes.
 constexpr const char* k_journal = ".push";
 
-Error damaged(const PackRef& ref, std::string_view cause) {
-  return {ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(layout::pack_key(ref.name)), cause)};
-}
-
-// A file in the spool, gone with its owner unless the store took it.
-class SpoolFile {
- public:
-  SpoolFile(const fs::path& directory, unsigned mode)
-      : m_path(directory / (".tmp-push-" + random_name())), m_fd(open_file(m_path, O_RDWR | O_CREAT | O_EXCL, mode)) {}
-  SpoolFile(const SpoolFile&) = delete;
-  SpoolFile& operator=(const SpoolFile&) = delete;
-  ~SpoolFile() { ::unlink(m_path.c_str()); }
-  const fs::path& path() const noexcept { return m_path; }
-  int fd() const noexcept { return m_fd.get(); }
-
- private:
-  fs::path m_path;
-  UniqueFd m_fd;
-};
-
 // Copies packs. Thread-safe.
 class PackCopier {
  public:
   PackCopier(Context& from, Context& to, CommitProtocol& protocol, const PushRequest& request)
-      : m_from(from), m_to(to), m_protocol(protocol), m_threshold(request.spool_above) {
-    const auto staging = to.repository.store().staging_directory();
-    m_spool = staging ? *staging : request.spool.value_or(fs::temp_directory_path());
-    // In the target's own place the file becomes the object; elsewhere nobody else has any business with it.
-    m_spool_mode = staging ? 0666 : 0600;
-  }
+      : m_from(from),
+        m_to(to),
+        m_protocol(protocol),
+        m_threshold(request.spool_above),
+        m_spool(spool_for(to.repository.store(), request.spool)) {}
 
   bool spooled(const PackRef& ref) const noexcept { return ref.size > m_threshold; }
-  // Checks the bytes against the pack's name, size and logical id on the way. Returns where they are in the target.
-  PackRef copy(const PackRef& ref) { return spooled(ref) ? copy_by_spool(ref) : copy_in_memory(ref); }
+  // Checks the bytes on the way: against the pack's name where they stay as they are, chunk by chunk where they are
+  // sealed otherwise. Returns where they are in the target.
+  PackRef copy(const PackRef& ref) {
+    check_interrupted();
+    const std::optional<Spool> spool = spooled(ref) ? std::optional{m_spool} : std::nullopt;
+    const auto progress = [this](std::uint64_t bytes) { advance(bytes); };
+    const Keyring& keys = m_to.repository.keys();
+    const auto built = ref.seal == keys.seal() ? copy_pack(m_from.repository, ref, spool, progress)
+                                               : rebuild_pack(m_from.repository, ref, keys, spool, progress);
+    try {
+      m_protocol.store_pack(built);
+    } catch (...) {
+      if (built.file) ::unlink(built.file->c_str());
+      throw;
+    }
+    if (built.file) ::unlink(built.file->c_str());
+    return built.ref;
+  }
   void expect(std::uint64_t bytes) noexcept { m_total = bytes; }
 
  private:
-  PackRef copy_in_memory(const PackRef& ref) {
-    check_interrupted();
-    auto bytes = m_from.repository.store().get(layout::pack_key(ref.name));
-    if (!bytes) throw damaged(ref, "it is missing from the store");
-    if (bytes->size() != ref.size) throw damaged(ref, "its size is not what its manifest says");
-    if (sha256(*bytes) != ref.name) throw damaged(ref, "its bytes do not fit its name");
-    check_directory(ref, ByteView{*bytes}.subspan(ref.directory_offset, ref.directory_size));
-    renew_pack_header(*bytes);
-    PackRef fresh = ref;
-    fresh.name = sha256(*bytes);
-    ObjectBody body = ObjectBody::from_memory(*bytes);
-    body.sha256 = fresh.name;
-    m_protocol.store_bytes(fresh, body);
-    progress(ref.size);
-    return fresh;
-  }
-
-  PackRef copy_by_spool(const PackRef& ref) {
-    const SpoolFile file{m_spool, m_spool_mode};
-    Sha256 before;
-    Sha256 after;
-    for (std::uint64_t at = 0; at < ref.size;) {
-      check_interrupted();
-      const std::uint64_t length = std::min(k_piece, ref.size - at);
-      auto bytes = m_from.repository.store().get(layout::pack_key(ref.name), ByteRange{at, length});
-      if (!bytes) throw damaged(ref, "it is missing from the store");
-      if (bytes->size() != length) throw damaged(ref, "it is shorter than its manifest says");
-      before.update(*bytes);
-      if (at == 0) renew_pack_header(*bytes);
-      after.update(*bytes);
-      write_all(file.fd(), *bytes, file.path());
-      at += length;
-      progress(length);
-    }
-    // A longer object has another digest than its first bytes, so the size need not be asked for.
-    if (before.finish() != ref.name) throw damaged(ref, "its bytes do not fit its name");
-    Bytes directory(ref.directory_size);
-    if (read_at(file.fd(), directory, ref.directory_offset, file.path()) != directory.size()) {
-      throw damaged(ref, "its directory is cut short");
-    }
-    check_directory(ref, directory);
-    PackRef fresh = ref;
-    fresh.name = after.finish();
-    ObjectBody body = ObjectBody::from_file(file.path(), ref.size);
-    body.sha256 = fresh.name;
-    body.consume_file = true;
-    m_protocol.store_bytes(fresh, body);
-    return fresh;
-  }
-
-  static void check_directory(const PackRef& ref, ByteView stored) {
-    if (PackDirectory::decode(stored).logical_id() != ref.logical_id) {
-      throw damaged(ref, "its directory does not fit its manifest");
-    }
-  }
-
-  void progress(std::uint64_t bytes) {
+  void advance(std::uint64_t bytes) {
     const std::uint64_t done = m_done.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     m_to.reporter.progress("pushing", done, m_total);
   }
@@ -135,11 +71,16 @@ class PackCopier {
   Context& m_to;
   CommitProtocol& m_protocol;
   std::uint64_t m_threshold;
-  fs::path m_spool;
-  unsigned m_spool_mode = 0600;
+  Spool m_spool;
   std::atomic<std::uint64_t> m_done{0};
   std::atomic<std::uint64_t> m_total{0};
 };
+
+Error untrusted(const SnapshotInfo& info) {
+  return {ErrorKind::untrusted, fmt::format("unable to push snapshot {} of series {}: it is unsigned, or signed by a "
+                                            "key that is not trusted",
+                                            info.id.short_hex(), quote(info.record.series))};
+}
 
 std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& request, PushResult& result) {
   auto source = from.repository.list_snapshots(request.series, &result.unreadable);
@@ -147,6 +88,7 @@ std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& 
   std::map<std::string, std::pair<Time, Digest>> newest;
   const auto target = to.repository.list_snapshots(request.series);
   for (const auto& info : target) {
+    if (!info.trusted) continue;
     there.insert(info.id);
     auto [at, added] = newest.emplace(info.record.series, std::pair{info.record.cut_point, info.id});
     if (!added) at->second = std::max(at->second, {info.record.cut_point, info.id});
@@ -156,6 +98,7 @@ std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& 
     std::set<Digest> found;
     std::erase_if(source, [&](const auto& info) {
       if (!wanted.contains(info.id)) return true;
+      if (!info.trusted) throw untrusted(info);
       found.insert(info.id);
       return false;
     });
@@ -166,7 +109,7 @@ std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& 
     }
   } else {
     std::erase_if(source, [&](const auto& info) {
-      if (there.contains(info.id)) return true;
+      if (there.contains(info.id) || !info.trusted) return true;
       if (request.selection == PushRequest::Selection::all) return false;
       const auto last = newest.find(info.record.series);
       return last != newest.end() && std::pair{info.record.cut_point, info.id} < last->second;
@@ -211,7 +154,7 @@ class Push {
 
  private:
   void know(const PackRef& ref) {
-    if (ref.seal == k_seal_none && m_protocol.usable(ref)) m_there.emplace(ref.logical_id, ref);
+    if (ref.seal == m_to.repository.keys().seal() && m_protocol.usable(ref)) m_there.emplace(ref.logical_id, ref);
   }
 
   // What the target has, by logical id.
@@ -234,7 +177,9 @@ class Push {
       check_interrupted();
       window.push(info.size, [this, info]() -> std::optional<Manifest> {
         try {
-          return m_to.repository.load_manifest(info);
+          Manifest manifest = m_to.repository.peek_manifest(info);
+          if (manifest.closed || !manifest.trusted || !manifest.requirements.write.empty()) return std::nullopt;
+          return manifest;
         } catch (const StoreError&) {
           throw;
         } catch (const Error& e) {
@@ -259,7 +204,7 @@ class Push {
       throw;
     } catch (const Error& e) {
       // What is damaged here must not keep the others from being safe there.
-      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found) throw;
+      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found && e.kind() != ErrorKind::no_key) throw;
       m_to.reporter.warning(fmt::format("unable to push snapshot {} of series {}: {}", info.id.short_hex(),
                                         quote(info.record.series), e.message()));
       pushed.failure = e;

@@ -39,6 +39,8 @@ constexpr std::size_t k_segments_in_flight = 6;
 constexpr std::size_t k_max_part_chunks = 4096;
 // A file touched this shortly before its last read may have changed again within the clock's resolution.
 constexpr std::chrono::seconds k_racy_window{2};
+// Kept in the cache: ids of snapshots that this host took.
+constexpr const char* k_own_snapshots = "own";
 
 // Collects the places of one file's chunks into parts.
 class PartBuilder {
@@ -89,6 +91,7 @@ class Run {
         m_request(request),
         m_started(context.clock()),
         m_index(k_index_entries),
+        m_list_index(k_index_entries),
         m_protocol(context, request.series, random_name(16), request.grace) {}
 
   SnapshotResult take();
@@ -96,6 +99,7 @@ class Run {
  private:
   SnapshotResult take_whole();
   void find_previous();
+  void check_closed_last();
   void choose_packs();
   void lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided);
   void lean_on(const PackRef& ref);
@@ -118,11 +122,18 @@ class Run {
   Source& m_source;
   const SnapshotRequest& m_request;
   Time m_started;
-  DedupIndex m_index;
+  DedupIndex m_index;       // of content
+  DedupIndex m_list_index;  // of entry lists: this host can open them, content it cannot
   CommitProtocol m_protocol;
   LeanSet m_lean;
   std::vector<ManifestInfo> m_manifests;  // newest first
-  std::optional<Manifest> m_previous;
+  struct Last {
+    Digest id;
+    std::uint64_t sequence = 0;
+    bool closed = false;
+  };
+  std::optional<Last> m_last;          // the series' newest snapshot
+  std::optional<Manifest> m_previous;  // the newest that can be opened: what this one is compared with
   std::unique_ptr<PreviousEntries> m_entries;
   std::uint64_t m_pack_target = 0;
   SnapshotStats m_stats;
@@ -132,7 +143,7 @@ class Run {
   std::uint64_t m_expected = 0;
 };
 
-// The series' newest manifest that can be read. A damaged one costs deduplication against it, nothing else.
+// The series' newest manifests. A damaged one costs deduplication against it, nothing else.
 void Run::find_previous() {
   m_manifests = m_context.repository.list_manifests();
   std::stable_sort(m_manifests.begin(), m_manifests.end(),
@@ -140,7 +151,22 @@ void Run::find_previous() {
   for (const auto& info : m_manifests) {
     if (info.name.series != m_request.series) continue;
     try {
-      m_previous = m_context.repository.load_manifest(info);
+      Manifest manifest = m_context.repository.peek_manifest(info);
+      if (!manifest.trusted) {
+        m_context.reporter.warning(fmt::format("snapshot {} of series {} is not trusted; it is left out of account",
+                                               manifest.id.short_hex(), quote(m_request.series)));
+        continue;
+      }
+      if (!m_last) m_last = Last{manifest.id, manifest.record.sequence, manifest.closed};
+      if (manifest.closed) continue;
+      if (!manifest.requirements.write.empty()) {
+        // Taken by a later program, which knows why this one must not build on it.
+        m_context.reporter.warning(
+            fmt::format("snapshot {} of series {} needs a newer program to base another one on it",
+                        manifest.id.short_hex(), quote(m_request.series)));
+        continue;
+      }
+      m_previous = std::move(manifest);
       break;
     } catch (const StoreError&) {
       throw;
@@ -149,7 +175,9 @@ void Run::find_previous() {
       m_context.reporter.warning(fmt::format("{}; it is left out of account", e.message()));
     }
   }
-  if (!m_previous || !m_request.series_defaulted) return;
+  if (!m_last) return;
+  if (m_last->closed) check_closed_last();
+  if (!m_request.series_defaulted || !m_previous) return;
   const Facts& facts = m_previous->facts;
   if (facts.host == m_context.host && facts.kind == m_source.kind() && facts.source == m_source.location()) return;
   throw Error(ErrorKind::usage,
@@ -158,25 +186,43 @@ void Run::find_previous() {
               "name the series with --series NAME");
 }
 
+// The newest snapshot was taken by a host with another key, or this one has lost its own. The new one is its successor
+// all the same, but what it is compared with is the newest that can be opened.
+void Run::check_closed_last() {
+  const bool own = m_context.repository.cache().get(k_own_snapshots, m_last->id.hex()).has_value();
+  if (m_request.series_defaulted && !own) {
+    throw Error(ErrorKind::usage,
+                fmt::format("unable to use {} as the series: its newest snapshot is sealed to the key of another host",
+                            quote(m_request.series)),
+                "name the series with --series NAME");
+  }
+  if (m_previous) return;
+  m_context.reporter.warning(
+      fmt::format("no snapshot of series {} was sealed to this host's own key: everything is read and stored again",
+                  quote(m_request.series)));
+}
+
 // Which packs of the previous snapshot, of interrupted runs and of other series this one leans on.
 void Run::choose_packs() {
   m_expected = m_source.estimate();
-  if (m_expected == 0 && m_previous) m_expected = m_previous->record.stats.bytes;
+  if (m_expected == 0 && m_previous) m_expected = m_previous->facts.stats.bytes;
   m_pack_target = pack_target_for(m_expected);
   if (m_previous) {
     LeanPolicy policy;
     policy.pack_target = m_pack_target;
-    policy.budget = std::max(m_previous->record.stats.new_bytes, m_pack_target);
+    policy.budget = std::max(m_previous->facts.stats.new_bytes, m_pack_target);
     const auto lean = choose_packs_to_lean_on(m_previous->packs, policy);
-    // Packs of the entry list first: when the index fills up, page files still have comparison by position.
-    std::vector<std::uint64_t> list_packs;
-    for (const auto& e : m_previous->root.extents) list_packs.push_back(e.pack);
-    for (const bool want_list : {true, false}) {
-      for (std::size_t i = 0; i < lean.size(); ++i) {
-        const PackRef& ref = m_previous->packs[i];
-        const bool is_list = std::find(list_packs.begin(), list_packs.end(), ref.prefix()) != list_packs.end();
-        if (lean[i] && is_list == want_list) lean_on(ref);
-      }
+    std::size_t otherwise_sealed = 0;
+    for (std::size_t i = 0; i < lean.size(); ++i) {
+      const PackRef& ref = m_previous->packs[i];
+      if (ref.seal != m_context.repository.keys().seal()) ++otherwise_sealed;
+      if (lean[i]) lean_on(ref);
+    }
+    if (otherwise_sealed != 0) {
+      m_context.reporter.warning(
+          fmt::format("{} of {} packs of the previous snapshot are sealed to other recipients than now: what they hold "
+                      "is stored again",
+                      otherwise_sealed, lean.size()));
     }
   }
   // What the policy decided about the previous snapshot's packs stands.
@@ -198,7 +244,7 @@ void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& dec
   for (const auto& info : m_manifests) {
     if (!seen_series.insert(info.name.series).second) continue;
     const auto manifest = m_context.repository.cached_manifest(info);
-    if (!manifest) continue;
+    if (!manifest || manifest->closed || !manifest->trusted || !manifest->requirements.write.empty()) continue;
     for (const auto& ref : manifest->packs) {
       if (decided.contains(ref.logical_id)) continue;
       const auto directory = m_context.repository.cached_directory(ref);
@@ -211,6 +257,8 @@ void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& dec
 }
 
 void Run::lean_on(const PackRef& ref) {
+  // Whoever can read the new snapshot must be able to read all of it.
+  if (ref.seal != m_context.repository.keys().seal()) return;
   if (m_protocol.condemned().contains(ref.name) || !m_protocol.seen(ref)) return;
   m_lean.add(ref);
 }
@@ -224,13 +272,14 @@ void Run::index_packs() {
       const auto directory = m_context.repository.directory(ref);
       const auto index = readable.add(ref);
       if (!index) continue;
-      for (std::uint32_t chunk = 0; chunk < directory->chunk_count() && m_index.size() < k_index_entries; ++chunk) {
-        m_index.insert(directory->digest(chunk), {*index, chunk});
+      DedupIndex& chunks = ref.content == PackContent::list ? m_list_index : m_index;
+      for (std::uint32_t chunk = 0; chunk < directory->chunk_count() && chunks.size() < k_index_entries; ++chunk) {
+        chunks.insert(directory->digest(chunk), {*index, chunk});
       }
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
-      if (e.kind() != ErrorKind::damaged) throw;
+      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
       m_context.reporter.warning(fmt::format("{}; what it held is stored again", e.message()));
     }
   }
@@ -499,10 +548,11 @@ SnapshotResult Run::take_whole() {
   ChunkStore::Options options;
   options.pack_target = m_pack_target;
   options.discard = m_request.dry_run == DryRun::yes;
-  options.spool = m_context.repository.store().staging_directory();
-  if (!options.spool && m_request.spool) {
+  if (const auto staging = m_context.repository.store().staging_directory()) {
+    options.spool = Spool{*staging, k_object_mode};
+  } else if (m_request.spool) {
     // The source must not be held up by the store: a database is pinned as long as it is read.
-    options.spool = m_request.spool;
+    options.spool = Spool{*m_request.spool};
     options.spool_limit = m_request.spool_limit;
   }
   const fs::path scratch = m_request.spool.value_or(fs::temp_directory_path());
@@ -534,7 +584,7 @@ SnapshotResult Run::take_whole() {
 
   store.close_pack();
   PlaceResolver resolver{m_context.repository, m_lean, store};
-  Root root = write_entry_list(spool, store, m_index, resolver);
+  Root root = write_entry_list(spool, store, m_list_index, resolver);
   store.finish();
   m_entries.reset();
 
@@ -544,12 +594,10 @@ SnapshotResult Run::take_whole() {
   Record record;
   record.series = m_request.series;
   record.cut_point = result.cut_point;
-  record.tags = m_request.tags;
   record.incomplete = result.incomplete;
-  record.stats = m_stats;
-  if (m_previous) {
-    record.sequence = m_previous->record.sequence + 1;
-    record.previous = m_previous->id;
+  if (m_last) {
+    record.sequence = m_last->sequence + 1;
+    record.previous = m_last->id;
   }
   Facts facts;
   facts.salt = random_name(16);
@@ -558,10 +606,19 @@ SnapshotResult Run::take_whole() {
   facts.source = m_source.location();
   facts.started = m_started;
   facts.single_file = m_request.single_file;
+  facts.tags = m_request.tags;
+  facts.stats = m_stats;
   facts.content = m_content_facts;
   Manifest manifest = Manifest::make(std::move(record), std::move(facts), std::move(root), resolver.used_packs());
+  if (m_request.signing_key) {
+    const std::string line = signed_line(manifest.record, manifest.id);
+    manifest.signatures.push_back({m_request.signing_key->public_key().text(),
+                                   m_request.signing_key->sign(line, line.substr(0, line.size() - 1))});
+  }
   m_protocol.commit(manifest);
+  m_context.repository.cache().put(k_own_snapshots, manifest.id.hex(), {});
   result.id = manifest.id;
+  result.sequence = manifest.record.sequence;
   result.stats = m_stats;
   result.duration = m_context.clock() - began;
   return result;

@@ -3,12 +3,14 @@
 
 #include "capture/source.hpp"
 #include "codec/digest.hpp"
+#include "codec/minisign.hpp"
 #include "engine/context.hpp"
 #include "repo/manifest.hpp"
 #include "util/spool_directory.hpp"
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,13 +31,15 @@ struct SnapshotRequest {
   std::optional<fs::path>
       spool;                    // where packs wait for a store that has no place of its own; nothing: in memory, a few
   SpoolLimit spool_limit = {};  // how much of them
-  std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's, for the rhythm of pending records
+  std::shared_ptr<const minisign::SecretKey> signing_key;  // nothing: the snapshot is not signed
+  std::chrono::nanoseconds grace = std::chrono::days{7};   // prune's, for the rhythm of pending records
 };
 
 struct SnapshotResult {
   Digest id;  // of nothing where dry_run
   std::string series;
   Time cut_point;
+  std::uint64_t sequence = 0;  // in its series
   SnapshotStats stats;
   bool incomplete = false;
   std::vector<SourceProblem> problems;

@@ -31,10 +31,12 @@ struct VerifyProblem {
 
 struct VerifyResult {
   std::uint64_t snapshots = 0;
-  std::uint64_t packs = 0;           // seen with their right size
-  std::uint64_t packs_read = 0;      // decoded whole
-  std::uint64_t bytes_read = 0;      // of packs
-  std::uint64_t bytes_verified = 0;  // of files, at level full
+  std::uint64_t packs = 0;             // seen with their right size
+  std::uint64_t packs_read = 0;        // decoded whole
+  std::uint64_t bytes_read = 0;        // of packs
+  std::uint64_t packs_closed = 0;      // of packs_read: sealed, so that their bytes were hashed but not decoded
+  std::uint64_t snapshots_closed = 0;  // sealed, so that their entry lists were not followed
+  std::uint64_t bytes_verified = 0;    // of files, at level full
   std::vector<VerifyProblem> problems;
   std::chrono::nanoseconds duration{};
 };

@@ -19,6 +19,7 @@ Cache::Cache(const fs::path& root, const std::string& store_id) {
     m_directory = root / store_id;
     make_directories(m_directory / "directories", 0700);
     make_directories(m_directory / "manifests", 0700);
+    make_directories(m_directory / "own", 0700);
   } catch (const Error&) {
     m_directory.clear();
   }
@@ -49,6 +50,9 @@ void Cache::put(std::string_view kind, std::string_view name, ByteView bytes) co
 
 namespace {
 
+constexpr std::string_view k_files = "files";
+constexpr std::string_view k_list = "list";
+
 std::optional<PackRef> parse_journal_line(std::string_view line) {
   std::vector<std::string_view> fields;
   for (std::size_t at = 0; at <= line.size();) {
@@ -56,7 +60,7 @@ std::optional<PackRef> parse_journal_line(std::string_view line) {
     fields.push_back(line.substr(at, end - at));
     at = end + 1;
   }
-  if (fields.size() != 5) return std::nullopt;
+  if (fields.size() != 7) return std::nullopt;
   const auto number = [](std::string_view text, std::uint64_t& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
     return error == std::errc{} && end == text.data() + text.size();
@@ -64,6 +68,9 @@ std::optional<PackRef> parse_journal_line(std::string_view line) {
   PackRef ref;
   const auto name = Digest::parse(fields[0]);
   const auto logical_id = Digest::parse(fields[4]);
+  if (!is_valid_seal(fields[5]) || (fields[6] != k_files && fields[6] != k_list)) return std::nullopt;
+  ref.seal = fields[5];
+  ref.content = fields[6] == k_list ? PackContent::list : PackContent::files;
   if (!name || !logical_id || !number(fields[1], ref.size) || !number(fields[2], ref.directory_offset) ||
       !number(fields[3], ref.directory_size)) {
     return std::nullopt;
@@ -112,8 +119,9 @@ void RunJournal::read_abandoned(const fs::path& path) {
 void RunJournal::append(const PackRef& ref) {
   if (!m_fd) return;
   const std::scoped_lock lock{m_mutex};
-  const std::string line = fmt::format("{} {} {} {} {}\n", ref.name.hex(), ref.size, ref.directory_offset,
-                                       ref.directory_size, ref.logical_id.hex());
+  const std::string line =
+      fmt::format("{} {} {} {} {} {} {}\n", ref.name.hex(), ref.size, ref.directory_offset, ref.directory_size,
+                  ref.logical_id.hex(), ref.seal, ref.content == PackContent::list ? k_list : k_files);
   try {
     write_all(m_fd.get(), as_bytes(line), m_path);
   } catch (const Error&) {

@@ -1,12 +1,40 @@
 #include "repo/descriptor.hpp"
 
+#include "codec/age/age.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include <fmt/format.h>
 
 namespace cairn {
+
+namespace {
+
+// An unknown encryption may have recipients of a kind that is not known either.
+void check_recipients(const Descriptor& descriptor) {
+  const auto& list = descriptor.recipients;
+  if (descriptor.encryption == k_encryption_none) {
+    if (!list.empty()) throw Error(ErrorKind::damaged, "recipients of what is not encrypted");
+  } else if (descriptor.encryption == k_encryption_age) {
+    if (list.empty()) throw Error(ErrorKind::damaged, "encrypted, but to nobody");
+    for (const auto& recipient : list) {
+      try {
+        age::Recipient::parse(recipient);
+      } catch (const Error&) {
+        throw Error(ErrorKind::damaged, "a recipient is not an age recipient");
+      }
+    }
+    if (std::adjacent_find(list.begin(), list.end(), std::greater_equal<>{}) != list.end()) {
+      throw Error(ErrorKind::damaged, "recipients out of order");
+    }
+  }
+}
+
+}  // namespace
 
 std::string Descriptor::text() const {
   JsonWriter to;
@@ -34,6 +62,7 @@ Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
     d.created = *created;
     d.encryption = json.at("encryption").string();
     for (const auto& recipient : json.at("recipients").array()) d.recipients.push_back(recipient.string());
+    check_recipients(d);
     d.create_only = json.at("create_only").boolean();
     return d;
   } catch (const Error& e) {

@@ -10,15 +10,19 @@
 
 namespace cairn {
 
+inline constexpr const char* k_encryption_none = "none";
+inline constexpr const char* k_encryption_age = "age";
+
 struct Descriptor {
   std::uint64_t generation = 1;
   std::string store_id;  // 32 hex digits, random
   Time created;
-  std::string encryption = "none";
-  std::vector<std::string> recipients;  // of encryption; none here
+  std::string encryption = k_encryption_none;
+  std::vector<std::string> recipients;  // age1..., ascending; none where nothing is encrypted
   Requirements requirements;
   bool create_only = false;  // init found that the store honours create-only puts
 
+  bool encrypted() const noexcept { return encryption != k_encryption_none; }
   std::string text() const;
   static Descriptor parse(std::string_view text, std::string_view what);
 };

@@ -61,6 +61,7 @@ EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest
     : m_fetcher(fetcher),
       m_left(manifest.root.size),
       m_order(manifest.facts.single_file ? EntryOrder::Shape::single_file : EntryOrder::Shape::tree) {
+  manifest.require_open();
   std::vector<Extent> extents = manifest.root.extents;
   for (std::uint64_t level = 0; level < manifest.root.levels; ++level) {
     ChunkReader chunks{m_fetcher, std::move(extents)};

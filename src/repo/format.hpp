@@ -19,6 +19,7 @@ inline constexpr std::uint32_t k_max_frame_stored = 17U << 20;  // stored bytes 
 inline constexpr std::uint32_t k_max_pack_chunks = 1U << 24;    // chunks in a pack
 inline constexpr std::uint64_t k_max_json_object = 1ULL << 30;  // bytes of a manifest, mark, pending record
 inline constexpr std::size_t k_max_entry_line = 1U << 26;       // bytes of a line of an entry list
+inline constexpr std::size_t k_max_preamble = (1U << 20) + 16;  // bytes before the first segment of a sealed part
 
 // What a writer aims at.
 inline constexpr std::uint32_t k_frame_target = 1U << 20;        // raw bytes in a frame

@@ -58,7 +58,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   const std::uint64_t begin = dir->frames()[frames.front()].offset;
   const auto& last = dir->frames()[frames.back()];
   const std::uint64_t length = last.offset + last.stored_size - begin;
-  m_statistics.bytes += length;
+  m_statistics.bytes += stored_range(ref, *dir, begin, length).length;
   m_statistics.requests += 1;
   // One job reads, one job a frame decodes, so that a run of frames uses all workers. The read job posts the decode
   // jobs itself; nobody in the pool waits for anybody.
@@ -77,7 +77,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   }
   m_io.submit([this, run, dir, frames, ref, begin, length] {
     try {
-      run->bytes = m_repository.read_data(ref, begin, length);
+      run->bytes = m_repository.read_data(ref, *dir, begin, length);
     } catch (...) {
       for (auto& promise : run->promises) promise.set_exception(std::current_exception());
       return;

@@ -61,14 +61,7 @@ std::string Record::text() const {
   } else {
     to.null();
   }
-  to.key("tags").begin_object();
-  for (const auto& [name, value] : tags) to.member(name, value);
-  to.end_object();
   to.member("incomplete", incomplete);
-  to.key("stats").begin_object();
-  to.member("entries", stats.entries).member("files", stats.files).member("bytes", stats.bytes);
-  to.member("new_bytes", stats.new_bytes).member("stored_bytes", stats.stored_bytes);
-  to.member("packs_written", stats.packs_written).member("errors", stats.errors).end_object();
   to.member("facts", facts.hex()).member("root", root.hex()).end_object();
   return std::move(to).text();
 }
@@ -84,16 +77,7 @@ Record Record::parse(std::string_view text) {
     throw Error(ErrorKind::damaged, "invalid series or sequence number");
   }
   if (!json.at("previous").is_null()) r.previous = digest_of(json.at("previous"));
-  for (const auto& [name, value] : json.at("tags").object()) r.tags[name] = value.string();
   r.incomplete = json.at("incomplete").boolean();
-  const Json& stats = json.at("stats");
-  r.stats.entries = stats.at("entries").u64();
-  r.stats.files = stats.at("files").u64();
-  r.stats.bytes = stats.at("bytes").u64();
-  r.stats.new_bytes = stats.at("new_bytes").u64();
-  r.stats.stored_bytes = stats.at("stored_bytes").u64();
-  r.stats.packs_written = stats.at("packs_written").u64();
-  r.stats.errors = stats.at("errors").u64();
   r.facts = digest_of(json.at("facts"));
   r.root = digest_of(json.at("root"));
   return r;
@@ -108,6 +92,13 @@ std::string Facts::text() const {
     to.member("source_b64", to_base64(as_bytes(source)));
   }
   to.member("started", format_time(started)).member("single_file", single_file);
+  to.key("tags").begin_object();
+  for (const auto& [name, value] : tags) to.member(name, value);
+  to.end_object();
+  to.key("stats").begin_object();
+  to.member("entries", stats.entries).member("files", stats.files).member("bytes", stats.bytes);
+  to.member("new_bytes", stats.new_bytes).member("stored_bytes", stats.stored_bytes);
+  to.member("packs_written", stats.packs_written).member("errors", stats.errors).end_object();
   to.key("content").raw("{" + content + "}").end_object();
   return std::move(to).text();
 }
@@ -127,6 +118,15 @@ Facts Facts::parse(std::string_view text) {
   }
   f.started = time_of(json.at("started"));
   f.single_file = json.at("single_file").boolean();
+  for (const auto& [name, value] : json.at("tags").object()) f.tags[name] = value.string();
+  const Json& stats = json.at("stats");
+  f.stats.entries = stats.at("entries").u64();
+  f.stats.files = stats.at("files").u64();
+  f.stats.bytes = stats.at("bytes").u64();
+  f.stats.new_bytes = stats.at("new_bytes").u64();
+  f.stats.stored_bytes = stats.at("stored_bytes").u64();
+  f.stats.packs_written = stats.at("packs_written").u64();
+  f.stats.errors = stats.at("errors").u64();
   // Kept as it is written: the last member, so its text is what stands between its braces.
   static_cast<void>(json.at("content").object());
   const auto at = text.find("\"content\":{");
@@ -181,22 +181,81 @@ Manifest Manifest::make(Record record, Facts facts, Root root, std::vector<PackR
   return m;
 }
 
-std::string Manifest::text() const {
-  JsonWriter to;
-  to.begin_object().member("format", k_format).member("version", k_format_version);
-  write_requirements(to, requirements);
-  to.member("record", record_text);
-  to.key("signatures").begin_array().end_array();
-  to.member("seal", k_seal_none).member("facts", facts_text).newline();
-  to.member("root", root_text).newline();
+void Manifest::require_open() const {
+  if (!closed) return;
+  throw Error(ErrorKind::no_key,
+              fmt::format("unable to open snapshot {} of series {}: it is sealed, and no key at hand opens it",
+                          id.short_hex(), quote(record.series)),
+              k_no_key_hint);
+}
+
+std::string signed_line(const Record& record, const Digest& id) {
+  return fmt::format("cairn-snapshot 1 {} {} {}\n", record.series, format_time(record.cut_point), id.hex());
+}
+
+namespace {
+
+// Members of an object that is open in `to`.
+void write_lists(JsonWriter& to, const std::vector<PackRef>& packs, bool break_lines) {
   to.key("logical_ids").begin_array();
   for (const auto& pack : packs) to.value(pack.logical_id.hex());
-  to.end_array().newline();
+  to.end_array();
+  if (break_lines) to.newline();
   to.key("raw_bytes").begin_array();
   for (const auto& pack : packs) to.value(pack.raw_bytes);
   to.end_array().key("live_bytes").begin_array();
   for (const auto& pack : packs) to.value(pack.live_bytes);
-  to.end_array().newline();
+  to.end_array().key("holds_list").begin_array();
+  for (const auto& pack : packs) to.value(pack.content == PackContent::list);
+  to.end_array();
+}
+
+// Fills in what is private of the packs.
+void parse_lists(const Json& from, std::vector<PackRef>& packs) {
+  const auto& ids = from.at("logical_ids").array();
+  const auto& raw_bytes = from.at("raw_bytes").array();
+  const auto& live_bytes = from.at("live_bytes").array();
+  const auto& holds_list = from.at("holds_list").array();
+  for (const auto* list : {&ids, &raw_bytes, &live_bytes, &holds_list}) {
+    if (list->size() != packs.size()) throw Error(ErrorKind::damaged, "lists of packs differ in length");
+  }
+  std::set<std::uint64_t> prefixes;
+  for (std::size_t i = 0; i < packs.size(); ++i) {
+    packs[i].logical_id = digest_of(ids[i]);
+    packs[i].raw_bytes = raw_bytes[i].u64();
+    packs[i].live_bytes = live_bytes[i].u64();
+    packs[i].content = holds_list[i].boolean() ? PackContent::list : PackContent::files;
+    if (!prefixes.insert(packs[i].prefix()).second) throw Error(ErrorKind::damaged, "two packs of one name");
+  }
+}
+
+}  // namespace
+
+std::string Manifest::text(const Keyring& keys) const {
+  require_open();
+  JsonWriter to;
+  to.begin_object().member("format", k_format).member("version", k_format_version);
+  write_requirements(to, requirements);
+  to.member("record", record_text);
+  to.key("signatures").begin_array();
+  for (const auto& signature : signatures) {
+    to.begin_object().member("key", signature.key).member("minisig", signature.minisig).end_object();
+  }
+  to.end_array().member("seal", keys.seal());
+  if (keys.seals()) {
+    JsonWriter lists;
+    lists.begin_object();
+    write_lists(lists, packs, false);
+    lists.end_object();
+    to.member("facts", keys.seal_text(facts_text)).newline();
+    to.member("root", keys.seal_text(root_text)).newline();
+    to.member("lists", keys.seal_text(lists.text())).newline();
+  } else {
+    to.member("facts", facts_text).newline();
+    to.member("root", root_text).newline();
+    write_lists(to, packs, true);
+    to.newline();
+  }
   to.key("packs").begin_array();
   for (const auto& pack : packs) {
     to.begin_object().member("name", pack.name.hex()).member("size", pack.size);
@@ -210,22 +269,43 @@ std::string Manifest::text() const {
 namespace {
 
 // Line 1: everything that list and status print.
-Manifest parse_first_line(const Json& json, std::string_view what) {
+Manifest parse_first_line(const Json& json, std::string_view what, const Keyring& keys) {
   check_format(json, k_format, what);
   Manifest m;
   m.requirements = parse_requirements(json);
-  if (json.at("seal").string() != k_seal_none) {
+  m.seal = json.at("seal").string();
+  if (!is_valid_seal(m.seal)) {
     throw Error(ErrorKind::failed,
                 fmt::format("unable to read {}: it is sealed in a way this program does not know", quote(what)),
                 "use a newer version of cairn");
   }
   m.record_text = json.at("record").string();
-  m.facts_text = json.at("facts").string();
   m.id = sha256(m.record_text);
   m.record = Record::parse(m.record_text);
+  for (const auto& signature : json.at("signatures").array()) {
+    // Kinds of signatures that are not known say nothing.
+    const Json* key = signature.is_object() ? signature.find("key") : nullptr;
+    const Json* minisig = signature.is_object() ? signature.find("minisig") : nullptr;
+    if (key == nullptr || minisig == nullptr || !key->is_string() || !minisig->is_string()) continue;
+    m.signatures.push_back({key->string(), minisig->string()});
+  }
+  m.facts_text = json.at("facts").string();
+  if (is_sealed(m.seal)) {
+    auto text = keys.open_text(m.facts_text);
+    m.closed = !text;
+    m.facts_text = std::move(text).value_or("");
+  }
+  if (m.closed) return m;
   m.facts = Facts::parse(m.facts_text);
   if (sha256(m.facts_text) != m.record.facts) throw Error(ErrorKind::damaged, "facts do not fit the record");
   return m;
+}
+
+// Of a manifest whose facts could be opened.
+std::string open_part(const Keyring& keys, std::string_view sealed) {
+  auto text = keys.open_text(sealed);
+  if (!text) throw Error(ErrorKind::damaged, "its parts are sealed to different keys");
+  return std::move(*text);
 }
 
 // What does not fit this program's idea of a manifest may be what a feature changed that the manifest asks its readers
@@ -253,44 +333,39 @@ auto naming(std::string_view text, std::string_view what, F parse) {
 
 }  // namespace
 
-std::optional<Manifest> Manifest::parse_head(std::string_view beginning, std::string_view what) {
+std::optional<Manifest> Manifest::parse_head(std::string_view beginning, std::string_view what, const Keyring& keys) {
   const auto end = beginning.find('\n');
   if (end == std::string_view::npos) return std::nullopt;
   const std::string line = std::string{beginning.substr(0, end)} + "}";
-  return naming(line, what, [&] { return std::optional{parse_first_line(Json::parse(line), what)}; });
+  return naming(line, what, [&] { return std::optional{parse_first_line(Json::parse(line), what, keys)}; });
 }
 
-Manifest Manifest::parse(std::string_view text, std::string_view what) {
+Manifest Manifest::parse(std::string_view text, std::string_view what, const Keyring& keys) {
   return naming(text, what, [&] {
     const Json json = Json::parse(text);
-    Manifest m = parse_first_line(json, what);
-    m.root_text = json.at("root").string();
-    if (sha256(m.root_text) != m.record.root) throw Error(ErrorKind::damaged, "root does not fit the record");
-    m.root = Root::parse(m.root_text);
-    const auto& ids = json.at("logical_ids").array();
-    const auto& objects = json.at("packs").array();
-    const auto& raw_bytes = json.at("raw_bytes").array();
-    const auto& live_bytes = json.at("live_bytes").array();
-    if (ids.size() != objects.size() || raw_bytes.size() != objects.size() || live_bytes.size() != objects.size()) {
-      throw Error(ErrorKind::damaged, "lists of packs differ in length");
-    }
-    std::set<std::uint64_t> prefixes;
-    for (std::size_t i = 0; i < objects.size(); ++i) {
+    Manifest m = parse_first_line(json, what, keys);
+    for (const auto& object : json.at("packs").array()) {
       PackRef ref;
-      ref.name = digest_of(objects[i].at("name"));
-      ref.size = objects[i].at("size").u64();
-      const auto& range = objects[i].at("directory").array();
+      ref.name = digest_of(object.at("name"));
+      ref.size = object.at("size").u64();
+      const auto& range = object.at("directory").array();
       if (range.size() != 2) throw Error(ErrorKind::damaged, "invalid directory range");
       ref.directory_offset = range[0].u64();
       ref.directory_size = range[1].u64();
-      ref.seal = objects[i].at("seal").string();
-      ref.logical_id = digest_of(ids[i]);
-      ref.raw_bytes = raw_bytes[i].u64();
-      ref.live_bytes = live_bytes[i].u64();
+      ref.seal = object.at("seal").string();
       check_pack_ref(ref);
-      if (!prefixes.insert(ref.prefix()).second) throw Error(ErrorKind::damaged, "two packs of one name");
       m.packs.push_back(std::move(ref));
     }
+    if (m.closed) return m;
+    m.root_text = json.at("root").string();
+    if (is_sealed(m.seal)) {
+      m.root_text = open_part(keys, m.root_text);
+      parse_lists(Json::parse(open_part(keys, json.at("lists").string())), m.packs);
+    } else {
+      parse_lists(json, m.packs);
+    }
+    if (sha256(m.root_text) != m.record.root) throw Error(ErrorKind::damaged, "root does not fit the record");
+    m.root = Root::parse(m.root_text);
     if (packs_digest(m.packs) != m.root.packs) throw Error(ErrorKind::damaged, "pack list does not fit the record");
     return m;
   });

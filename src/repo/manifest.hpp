@@ -5,6 +5,7 @@
 #include "codec/digest.hpp"
 #include "repo/extent.hpp"
 #include "repo/format.hpp"
+#include "repo/keyring.hpp"
 #include "repo/pack.hpp"
 #include "util/time.hpp"
 
@@ -33,9 +34,7 @@ struct Record {
   Time cut_point;
   std::uint64_t sequence = 1;      // 1 for the first of a series
   std::optional<Digest> previous;  // id of the series' snapshot before
-  std::map<std::string, std::string> tags;
   bool incomplete = false;
-  SnapshotStats stats;
   Digest facts;  // SHA-256 of the facts' text
   Digest root;   // SHA-256 of the root's text
 
@@ -51,6 +50,8 @@ struct Facts {
   std::string source;  // path or command name, possibly not UTF-8
   Time started;        // when the capture began, by the host's clock
   bool single_file = false;
+  std::map<std::string, std::string> tags;
+  SnapshotStats stats;
   std::string content;  // JSON members about the content (SQLite), "" where none
 
   std::string text() const;
@@ -72,9 +73,26 @@ struct Root {
 // SHA-256 over the logical ids, sorted.
 Digest packs_digest(const std::vector<PackRef>& packs);
 
-// A parsed and checked manifest: digests of record, facts, root and packs fit together.
+// An author's word for a snapshot: a minisign signature (jedisct1.github.io/minisign) over signed_line() of its record.
+// Nothing here is checked but the shape; repo/trust.hpp judges it.
+struct Signature {
+  std::string key;      // minisign public key, "RW..."
+  std::string minisig;  // the whole signature file
+};
+
+// The line that a snapshot's author signs, with its newline: "cairn-snapshot 1 SERIES CUTPOINT ID\n".
+std::string signed_line(const Record& record, const Digest& id);
+
+// A parsed and checked manifest: digests of record, facts, root and packs fit together. Where it is sealed and no key
+// at hand opens it, it is closed: facts, root and the packs' logical ids are not there, all else is.
 struct Manifest {
   Requirements requirements;
+  std::vector<Signature> signatures;
+  std::string seal = k_seal_none;  // of the object it was read from
+  bool closed = false;
+  // As the repository's policy judges it (repo/trust.hpp).
+  bool trusted = true;
+  std::optional<std::string> signer;
   std::string record_text;
   std::string facts_text;
   std::string root_text;
@@ -86,15 +104,19 @@ struct Manifest {
 
   // Builds from parts: fills in the digests, texts and id.
   static Manifest make(Record record, Facts facts, Root root, std::vector<PackRef> packs);
-  // The object: line 1 with "}" appended is JSON too and holds all but root and packs.
-  std::string text() const;
+  // The object: line 1 with "}" appended is JSON too and holds all but root and packs. The private parts are sealed
+  // where the keys seal. Not of a closed one.
+  std::string text(const Keyring& keys = no_keys()) const;
+  // Error(no_key) where it is closed; to be called before facts, root or logical ids are used.
+  void require_open() const;
   // Error(damaged); or failed, for a newer version, an unknown seal, or where it does not parse and asks for a feature
   // to read it. Features are otherwise for the caller to check, by what he wants to do. `what` names the object in
   // messages.
-  static Manifest parse(std::string_view text, std::string_view what);
-  // Only line 1 of the object, from its first bytes: record, facts, requirements and id. Nothing where the line does
-  // not end within them.
-  static std::optional<Manifest> parse_head(std::string_view beginning, std::string_view what);
+  static Manifest parse(std::string_view text, std::string_view what, const Keyring& keys = no_keys());
+  // Only line 1 of the object, from its first bytes: record, facts, signatures, requirements and id. Nothing where the
+  // line does not end within them.
+  static std::optional<Manifest> parse_head(std::string_view beginning, std::string_view what,
+                                            const Keyring& keys = no_keys());
 };
 
 }  // namespace cairn

@@ -38,28 +38,35 @@ auto naming(std::string_view kind, std::string_view what, F parse) {
 
 }  // namespace
 
-std::string PendingRecord::text() const {
+std::string PendingRecord::text(const Keyring& keys) const {
   JsonWriter to;
   to.begin_object().member("format", k_pending_format).member("version", k_format_version);
-  to.member("run", run).member("number", number).member("host", host).member("created", format_time(created));
+  to.member("run", run).member("number", number).member("created", format_time(created));
   to.key("packs").begin_array();
   for (const auto& pack : packs) {
     to.begin_object().member("name", pack.name.hex()).member("size", pack.size);
     to.key("directory").begin_array().value(pack.directory_offset).value(pack.directory_size).end_array();
-    to.member("seal", pack.seal).member("logical_id", pack.logical_id.hex()).end_object();
+    to.member("seal", pack.seal).end_object();
   }
-  to.end_array().end_object().newline();
+  to.end_array();
+  JsonWriter own;
+  own.begin_object().member("host", host).key("logical_ids").begin_array();
+  for (const auto& pack : packs) own.value(pack.logical_id.hex());
+  own.end_array().key("holds_list").begin_array();
+  for (const auto& pack : packs) own.value(pack.content == PackContent::list);
+  own.end_array().end_object();
+  to.member("seal", keys.seal()).member("private", keys.seals() ? keys.seal_text(own.text()) : own.text());
+  to.end_object().newline();
   return std::move(to).text();
 }
 
-PendingRecord PendingRecord::parse(std::string_view text, std::string_view what) {
+PendingRecord PendingRecord::parse(std::string_view text, std::string_view what, const Keyring& keys) {
   return naming("pending record", what, [&] {
     const Json json = Json::parse(text);
     check_format(json, k_pending_format, what);
     PendingRecord r;
     r.run = json.at("run").string();
     r.number = json.at("number").u64();
-    r.host = json.at("host").string();
     if (r.run.size() != 32 || !is_hex(r.run) || r.number == 0) {
       throw Error(ErrorKind::damaged, "invalid run or number");
     }
@@ -73,9 +80,29 @@ PendingRecord PendingRecord::parse(std::string_view text, std::string_view what)
       ref.directory_offset = range[0].u64();
       ref.directory_size = range[1].u64();
       ref.seal = item.at("seal").string();
-      ref.logical_id = digest_of(item.at("logical_id"));
       check_pack_ref(ref);
       r.packs.push_back(std::move(ref));
+    }
+    const std::string& seal = json.at("seal").string();
+    if (!is_valid_seal(seal)) {
+      throw Error(ErrorKind::failed,
+                  fmt::format("unable to read {}: it is sealed in a way this program does not know", quote(what)),
+                  "use a newer version of cairn");
+    }
+    auto own_text = std::optional{json.at("private").string()};
+    if (is_sealed(seal)) own_text = keys.open_text(*own_text);
+    r.closed = !own_text;
+    if (r.closed) return r;
+    const Json own = Json::parse(*own_text);
+    r.host = own.at("host").string();
+    const auto& ids = own.at("logical_ids").array();
+    const auto& holds_list = own.at("holds_list").array();
+    if (ids.size() != r.packs.size() || holds_list.size() != r.packs.size()) {
+      throw Error(ErrorKind::damaged, "lists of packs differ in length");
+    }
+    for (std::size_t i = 0; i < r.packs.size(); ++i) {
+      r.packs[i].logical_id = digest_of(ids[i]);
+      r.packs[i].content = holds_list[i].boolean() ? PackContent::list : PackContent::files;
     }
     return r;
   });

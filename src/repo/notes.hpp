@@ -19,9 +19,11 @@ struct PendingRecord {
   std::string host;
   Time created;
   std::vector<PackRef> packs;
+  bool closed = false;  // sealed, and no key at hand opens it: host and logical ids are not there
 
-  std::string text() const;
-  static PendingRecord parse(std::string_view text, std::string_view what);
+  // Host and logical ids are sealed where the keys seal.
+  std::string text(const Keyring& keys = no_keys()) const;
+  static PendingRecord parse(std::string_view text, std::string_view what, const Keyring& keys = no_keys());
 };
 
 // One prune run's word: these packs are condemned, these manifests I saw, these I removed (with their bytes).

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codec/digest.hpp"
+#include "repo/keyring.hpp"
 #include "repo/pack_directory.hpp"
 #include "util/bytes.hpp"
 #include "util/file.hpp"
@@ -15,8 +16,8 @@ namespace cairn {
 inline constexpr std::size_t k_pack_header_size = 32;
 inline constexpr std::size_t k_pack_trailer_size = 32;
 
-// How the private parts of an object are stored. Format 1 as written now knows one way.
-inline constexpr const char* k_seal_none = "none";
+// What a pack holds: content of files, or (parts of) entry lists. The writing host can open sealed lists, not content.
+enum class PackContent { files, list };
 
 // A pack as a manifest lists it: where its bytes are in one store, and what they are whatever the store.
 struct PackRef {
@@ -25,11 +26,12 @@ struct PackRef {
   std::uint64_t directory_offset = 0;  // from the start of the pack
   std::uint64_t directory_size = 0;
   std::string seal = k_seal_none;
-  Digest logical_id;
+  Digest logical_id;  // zero where it is sealed and no key opens it
   // Advice for the next snapshot's choice of packs to lean on, nothing a reader relies on: raw bytes of all chunks, and
   // of those that the snapshot refers to.
   std::uint64_t raw_bytes = 0;
   std::uint64_t live_bytes = 0;
+  PackContent content = PackContent::files;
 
   auto operator<=>(const PackRef&) const = default;
   // What extents call it.
@@ -37,11 +39,21 @@ struct PackRef {
   static std::uint64_t prefix_of(const Digest& logical_id) noexcept;
 };
 
-// Builds one pack, in memory or in a file of the given directory. Used by one thread.
+// Where the file of a large pack is made, and with which permissions: those of the store where the file becomes the
+// object, else nobody else has any business with it.
+struct Spool {
+  Spool(fs::path path, unsigned file_mode = 0600) : directory(std::move(path)), mode(file_mode) {}
+  fs::path directory;
+  unsigned mode;
+};
+inline constexpr unsigned k_object_mode = 0666;
+
+// Builds one pack, in memory or in a file. Used by one thread.
 class PackBuilder {
  public:
-  // spool: where to put the file; nothing: in memory.
-  explicit PackBuilder(std::optional<fs::path> spool);
+  // spool: where to put the file; nothing: in memory. keys: to seal with, if they seal; outlive the builder.
+  explicit PackBuilder(const std::optional<Spool>& spool, const Keyring& keys = no_keys(),
+                       PackContent content = PackContent::files);
   ~PackBuilder();
   PackBuilder(const PackBuilder&) = delete;
   PackBuilder& operator=(const PackBuilder&) = delete;
@@ -54,8 +66,8 @@ class PackBuilder {
   // Returns the index of its first chunk. Error(failed) for what no reader would take (limits in repo/format.hpp).
   std::uint32_t add_frame(ByteView stored, const std::vector<Chunk>& chunks);
 
-  // Bytes so far: header and frames.
-  std::uint64_t size() const noexcept { return m_size; }
+  // Bytes so far: header and frames, before they are sealed.
+  std::uint64_t size() const noexcept { return k_pack_header_size + m_directory.data_size(); }
   // What finish() would make of it at most, the directory included: of small, well compressible chunks the directory
   // is the larger part. Decides when a pack is full; a pack that is full by k_max_pack_target keeps all limits.
   std::uint64_t expected_size() const noexcept;
@@ -72,13 +84,19 @@ class PackBuilder {
 
  private:
   void emit(ByteView bytes);
+  void emit_data(ByteView bytes);
+  Bytes stored_directory();
 
   std::optional<fs::path> m_path;
   UniqueFd m_fd;
   Bytes m_memory;
   Sha256 m_hash;
   PackDirectory m_directory;
-  std::uint64_t m_size = 0;
+  std::uint64_t m_size = 0;  // emitted
+  const Keyring& m_keys;
+  PackContent m_content;
+  std::optional<age::Encryptor> m_encryptor;
+  std::string m_sealed;  // scratch
 };
 
 // Refuses a pack of a list that cannot be one: sizes and ranges (Error(damaged)), an unknown seal (Error(failed)).
@@ -90,8 +108,29 @@ struct PackTrailer {
   std::uint64_t directory_size = 0;
 };
 PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size);
-// Checks magic, version and seal of the first k_pack_header_size bytes. Error(damaged), newer version Error(failed).
-void check_pack_header(ByteView header);
+// Checks magic and version of the first k_pack_header_size bytes, and that they say what the reference says of the
+// seal. Error(damaged), newer version Error(failed).
+void check_pack_header(ByteView header, const PackRef& ref);
+
+// The stored directory of a pack, decrypted where it is sealed, decoded, and checked against the reference: logical id,
+// and that the frames are what the data part has room for. Error(damaged); Error(no_key) where no key opens it.
+PackDirectory open_pack_directory(ByteView stored, const PackRef& ref, const Keyring& keys);
+// The checks alone, for a directory that was kept.
+void check_pack_directory(const PackDirectory& directory, const PackRef& ref);
+
+// Where bytes of the data part are stored, counted from the start of the pack: in a sealed pack the segments that hold
+// them.
+struct StoredRange {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+StoredRange stored_range(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
+                         std::uint64_t length);
+// The key to the data part of a sealed pack. Error(no_key), Error(damaged).
+age::Decryptor open_pack_data(const PackRef& ref, const PackDirectory& directory, const Keyring& keys);
+// What was asked for, from the bytes of its stored_range(). Error(damaged).
+Bytes unseal_range(const age::Decryptor& key, const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
+                   std::uint64_t length, ByteView stored);
 
 // Gives the first k_pack_header_size bytes of a pack a fresh nonce: the pack becomes another object with the same
 // content, under a name of its own.

@@ -77,20 +77,21 @@ Bytes PackDirectory::encode() const {
   for (const auto& frame : m_frames) put_u32(out, frame.chunk_count);
   for (const auto length : m_lengths) put_u32(out, length);
   for (const auto& digest : m_digests) append(out, digest.bytes);
+  append(out, as_bytes(m_data_preamble));
   return zstd_compress(out);
 }
 
 PackDirectory PackDirectory::decode(ByteView stored) {
-  static constexpr std::size_t k_limit = k_header + std::size_t{k_max_pack_chunks} * (k_frame_bytes + k_chunk_bytes);
+  static constexpr std::size_t k_limit =
+      k_header + std::size_t{k_max_pack_chunks} * (k_frame_bytes + k_chunk_bytes) + k_max_preamble;
   const Bytes raw = zstd_decompress_bounded(stored, k_limit);
   if (raw.size() < k_header || as_text(ByteView{raw}.first(8)) != k_magic) damaged("no magic");
   if (get_u32(raw.data() + 8) != k_format_version) damaged("unknown version");
   const std::uint32_t frames = get_u32(raw.data() + 12);
   const std::uint32_t chunks = get_u32(raw.data() + 16);
   if (chunks == 0 || chunks > k_max_pack_chunks || frames == 0 || frames > chunks) damaged("impossible counts");
-  if (raw.size() != k_header + std::size_t{frames} * k_frame_bytes + std::size_t{chunks} * k_chunk_bytes) {
-    damaged("its size does not fit its counts");
-  }
+  const std::size_t known = k_header + std::size_t{frames} * k_frame_bytes + std::size_t{chunks} * k_chunk_bytes;
+  if (raw.size() < known || raw.size() - known > k_max_preamble) damaged("its size does not fit its counts");
   const std::uint8_t* stored_sizes = raw.data() + k_header;
   const std::uint8_t* counts = stored_sizes + std::size_t{frames} * 4;
   const std::uint8_t* lengths = counts + std::size_t{frames} * 4;
@@ -121,6 +122,7 @@ PackDirectory PackDirectory::decode(ByteView stored) {
     next += count;
   }
   if (next != chunks) damaged("chunks outside its frames");
+  directory.m_data_preamble = as_text(ByteView{raw}.subspan(known));
   return directory;
 }
 

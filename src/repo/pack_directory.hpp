@@ -5,7 +5,7 @@
 #include "util/bytes.hpp"
 
 #include <cstdint>
-#include <string_view>
+#include <string>
 #include <vector>
 
 namespace cairn {
@@ -36,6 +36,11 @@ class PackDirectory {
   std::uint64_t data_size() const noexcept { return m_data_size; }
   std::uint64_t memory() const noexcept { return m_digests.size() * 40 + m_frames.size() * sizeof(Frame); }
 
+  // Of a sealed pack: the beginning of its data part, which is an age file, up to the first segment. Whoever has read
+  // the directory can read any range then. Empty in a pack that is not sealed; no part of the logical id.
+  void set_data_preamble(std::string preamble) { m_data_preamble = std::move(preamble); }
+  const std::string& data_preamble() const noexcept { return m_data_preamble; }
+
   // SHA-256 over each chunk's digest and its length (32-bit little-endian), in order: the pack's content, however it
   // is stored.
   Digest logical_id() const;
@@ -57,6 +62,7 @@ class PackDirectory {
   std::vector<Digest> m_digests;
   std::uint64_t m_raw_size = 0;
   std::uint64_t m_data_size = 0;
+  std::string m_data_preamble;
 };
 
 }  // namespace cairn

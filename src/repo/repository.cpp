@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::uint64_t k_head_bytes = 4096;
 constexpr unsigned k_init_attempts = 8;
+// Keys of sealed packs that are kept.
+constexpr std::size_t k_data_keys = 4096;
 
 Error missing(std::string_view kind, std::string_view key) {
   return {ErrorKind::not_found, fmt::format("unable to read {} {}: it is not in the store", kind, quote(key))};
@@ -60,9 +62,7 @@ Descriptor Repository::init(ObjectStore& store, const Descriptor& descriptor) {
   throw Error(ErrorKind::busy, fmt::format("unable to initialise {}: somebody else is at it", quote(store.describe())));
 }
 
-namespace {
-
-Descriptor read_descriptor(ObjectStore& store) {
+Descriptor Repository::read_descriptor(ObjectStore& store) {
   std::optional<layout::DescriptorKey> newest;
   std::string newest_key;
   bool several = false;
@@ -85,7 +85,7 @@ Descriptor read_descriptor(ObjectStore& store) {
   }
   if (!newest) {
     throw Error(ErrorKind::not_found, fmt::format("unable to open store {}: no store there", quote(store.describe())),
-                "create one with: cairn init --store STORE --no-encryption");
+                "create one with: cairn init --store STORE, and --recipient AGE or --no-encryption");
   }
   if (several) {
     throw Error(ErrorKind::untrusted, fmt::format("unable to open store {}: two descriptors of generation {}",
@@ -102,7 +102,7 @@ Descriptor read_descriptor(ObjectStore& store) {
     throw Error(ErrorKind::damaged,
                 fmt::format("damaged store descriptor {}: its content does not fit its name", quote(newest_key)));
   }
-  if (descriptor.encryption != "none") {
+  if (descriptor.encryption != k_encryption_none && descriptor.encryption != k_encryption_age) {
     throw Error(ErrorKind::failed,
                 fmt::format("unable to open store {}: it is encrypted with {}, which this program does not know",
                             quote(store.describe()), quote(descriptor.encryption)),
@@ -111,14 +111,32 @@ Descriptor read_descriptor(ObjectStore& store) {
   return descriptor;
 }
 
-}  // namespace
+void Repository::put_descriptor(ObjectStore& store, const Descriptor& descriptor) {
+  const std::string text = descriptor.text();
+  const Digest sha256_of_text = sha256(text);
+  const std::string own = layout::descriptor_key(descriptor.generation, sha256_of_text);
+  store.put(own, ObjectBody::from_text(text));
+  bool other = false;
+  store.list(layout::k_config, [&](const ObjectInfo& info) {
+    const auto key = layout::parse_descriptor_key(info.key);
+    if (key && key->generation == descriptor.generation && key->sha256 != sha256_of_text) other = true;
+  });
+  if (!other) return;
+  // Nobody can have used it yet: both who wrote one see the other's.
+  store.remove(std::span{&own, 1});
+  throw Error(ErrorKind::busy, fmt::format("unable to change the keys of {}: somebody else does so at this moment",
+                                           quote(store.describe())));
+}
 
 Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions options)
     : m_store(store),
       m_reporter(reporter),
-      m_descriptor(read_descriptor(store)),
+      m_descriptor(options.descriptor ? *options.descriptor : read_descriptor(store)),
       m_cache(options.cache_root, m_descriptor.store_id),
-      m_directory_limit(options.directory_memory) {
+      m_directory_limit(options.directory_memory),
+      m_keys(std::move(options.keys)),
+      m_trust(std::move(options.trust)) {
+  if (!m_keys) m_keys = std::make_shared<const Keyring>();
   check_requirements(m_descriptor.requirements, Operation::read, m_store.describe());
   m_store.set_create_only(m_descriptor.create_only);
 }
@@ -171,18 +189,32 @@ void check_name(const Manifest& manifest, const ManifestInfo& info) {
 }  // namespace
 
 Manifest Repository::load_manifest(const ManifestInfo& info, Cached cached) {
-  Manifest manifest = Manifest::parse(load_manifest_text(info, cached), info.key);
+  Manifest manifest = peek_manifest(info, cached);
+  manifest.require_open();
+  return manifest;
+}
+
+Manifest Repository::peek_manifest(const ManifestInfo& info, Cached cached) {
+  Manifest manifest = Manifest::parse(load_manifest_text(info, cached), info.key, *m_keys);
   check_requirements(manifest.requirements, Operation::read, info.key);
   check_name(manifest, info);
+  judge(manifest, info);
   return manifest;
+}
+
+void Repository::judge(Manifest& manifest, const ManifestInfo& info) const {
+  auto judgement = m_trust.judge(manifest.record, manifest.id, manifest.signatures, info.stored_at);
+  manifest.trusted = judgement.trusted;
+  manifest.signer = std::move(judgement.signer);
 }
 
 std::optional<Manifest> Repository::cached_manifest(const ManifestInfo& info) {
   const auto kept = m_cache.get("manifests", fs::path{info.key}.filename().native());
   if (!kept || sha256(*kept).short_hex() != info.name.sha256) return std::nullopt;
-  Manifest manifest = Manifest::parse(as_text(*kept), info.key);
+  Manifest manifest = Manifest::parse(as_text(*kept), info.key, *m_keys);
   check_requirements(manifest.requirements, Operation::read, info.key);
   check_name(manifest, info);
+  judge(manifest, info);
   return manifest;
 }
 
@@ -192,11 +224,12 @@ std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
   if (bytes && sha256(*bytes).short_hex() != info.name.sha256) bytes.reset();
   if (!bytes) bytes = m_store.get(info.key, ByteRange{0, k_head_bytes});
   if (!bytes) return std::nullopt;  // removed since the listing
-  if (auto head = Manifest::parse_head(as_text(*bytes), info.key)) {
+  if (auto head = Manifest::parse_head(as_text(*bytes), info.key, *m_keys)) {
     check_name(*head, info);
+    judge(*head, info);
     return head;
   }
-  return load_manifest(info);
+  return peek_manifest(info);
 }
 
 std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, std::vector<std::string>* unreadable) {
@@ -218,11 +251,16 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
       snapshot.id = head->id;
       snapshot.record = std::move(head->record);
       snapshot.facts = std::move(head->facts);
+      snapshot.closed = head->closed;
+      snapshot.signer = std::move(head->signer);
+      snapshot.trusted = head->trusted;
       const auto pin = pinned.find(head->id);
       snapshot.pinned = pin != pinned.end() && pin->second;
       // Two manifests of one id are one snapshot; in a listing they stand side by side.
       if (!out.empty() && out.back().id == snapshot.id) {
-        if (out.back().object.stored_at < snapshot.object.stored_at) out.back() = std::move(snapshot);
+        const bool better = std::pair{snapshot.trusted, snapshot.object.stored_at} >
+                            std::pair{out.back().trusted, out.back().object.stored_at};
+        if (better) out.back() = std::move(snapshot);
         continue;
       }
       out.push_back(std::move(snapshot));
@@ -236,7 +274,7 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
 }
 
 std::string Repository::store_manifest(const Manifest& manifest) {
-  const std::string text = manifest.text();
+  const std::string text = manifest.text(*m_keys);
   const std::string key =
       layout::manifest_key(manifest.record.series, manifest.record.cut_point, manifest.id, sha256(text));
   m_store.put(key, ObjectBody::from_text(text));
@@ -261,20 +299,21 @@ void Repository::set_pin(const Digest& id, bool pinned) {
   m_store.put(key, ObjectBody::from_text(text.text()));
 }
 
-std::shared_ptr<const PackDirectory> Repository::recall(const Digest& logical_id) {
+std::shared_ptr<const PackDirectory> Repository::recall(const PackRef& ref) {
   const std::scoped_lock lock{m_mutex};
-  const auto found = m_directories.find(logical_id);
-  if (found == m_directories.end()) return nullptr;
+  const auto found = m_directories.find(ref.name);
+  // Another manifest may have called the same object by another logical id: that is for the checks to refuse.
+  if (found == m_directories.end() || found->second.logical_id != ref.logical_id) return nullptr;
   m_ages.splice(m_ages.begin(), m_ages, found->second.age);
   return found->second.directory;
 }
 
-void Repository::keep(const Digest& logical_id, std::shared_ptr<const PackDirectory> directory) {
+void Repository::keep(const PackRef& ref, std::shared_ptr<const PackDirectory> directory) {
   const std::scoped_lock lock{m_mutex};
-  if (m_directories.contains(logical_id)) return;
-  m_ages.push_front(logical_id);
+  if (m_directories.contains(ref.name)) return;
+  m_ages.push_front(ref.name);
   m_directory_bytes += directory->memory();
-  m_directories.emplace(logical_id, Kept{std::move(directory), m_ages.begin()});
+  m_directories.emplace(ref.name, Kept{ref.logical_id, std::move(directory), m_ages.begin()});
   while (m_directory_bytes > m_directory_limit && m_ages.size() > 1) {
     const auto oldest = m_directories.find(m_ages.back());
     m_directory_bytes -= oldest->second.directory->memory();
@@ -284,61 +323,87 @@ void Repository::keep(const Digest& logical_id, std::shared_ptr<const PackDirect
 }
 
 std::shared_ptr<const PackDirectory> Repository::cached_directory(const PackRef& ref) {
-  if (auto known = recall(ref.logical_id)) return known;
+  if (auto known = recall(ref)) return known;
   // A cached directory is believed only after the same check as a fetched one.
-  const auto cached = m_cache.get("directories", ref.logical_id.hex());
+  const auto cached = m_cache.get("directories", ref.name.hex());
   if (!cached) return nullptr;
   try {
     auto directory = std::make_shared<const PackDirectory>(PackDirectory::decode(*cached));
-    if (directory->logical_id() == ref.logical_id) {
-      keep(ref.logical_id, directory);
-      return directory;
-    }
+    check_pack_directory(*directory, ref);
+    keep(ref, directory);
+    return directory;
   } catch (const Error&) {
     m_reporter.info(fmt::format("the cached directory of pack {} is damaged; it is fetched again", ref.name.hex()));
   }
   return nullptr;
 }
 
+namespace {
+
+Error damaged_pack(const PackRef& ref, std::string_view cause) {
+  return {ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(layout::pack_key(ref.name)), cause)};
+}
+
+// Runs what may find a pack damaged; its name is put before the cause.
+template <class F>
+auto naming_pack(const PackRef& ref, F check) {
+  try {
+    return check();
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::damaged) throw;
+    throw damaged_pack(ref, e.message());
+  }
+}
+
+Bytes get_range(ObjectStore& store, const PackRef& ref, ByteRange range) {
+  auto bytes = store.get(layout::pack_key(ref.name), range);
+  if (!bytes) throw damaged_pack(ref, "it is missing from the store");
+  if (bytes->size() != range.length) throw damaged_pack(ref, "it is shorter than its manifest says");
+  return std::move(*bytes);
+}
+
+}  // namespace
+
 std::shared_ptr<const PackDirectory> Repository::directory(const PackRef& ref) {
   if (auto known = cached_directory(ref)) return known;
-  const std::string key = layout::pack_key(ref.name);
-  const auto damaged = [&](std::string_view cause) {
-    return Error(ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(key), cause));
-  };
-  const auto bytes = m_store.get(key, ByteRange{ref.directory_offset, ref.directory_size});
-  if (!bytes) throw damaged("it is missing from the store");
-  if (bytes->size() != ref.directory_size) throw damaged("it is shorter than its manifest says");
-  try {
-    auto directory = std::make_shared<const PackDirectory>(PackDirectory::decode(*bytes));
-    if (directory->logical_id() != ref.logical_id) throw damaged("its directory does not fit its manifest");
-    if (directory->data_size() != ref.directory_offset - k_pack_header_size) {
-      throw damaged("its directory does not fit its size");
-    }
-    m_cache.put("directories", ref.logical_id.hex(), *bytes);
-    keep(ref.logical_id, directory);
-    return directory;
-  } catch (const Error& e) {
-    if (e.message().starts_with("damaged pack '")) throw;
-    throw damaged(e.message());
+  const Bytes bytes = get_range(m_store, ref, {ref.directory_offset, ref.directory_size});
+  auto directory =
+      naming_pack(ref, [&] { return std::make_shared<const PackDirectory>(open_pack_directory(bytes, ref, *m_keys)); });
+  if (is_sealed(ref.seal)) {
+    m_cache.put("directories", ref.name.hex(), directory->encode());
+  } else {
+    m_cache.put("directories", ref.name.hex(), bytes);
   }
+  keep(ref, directory);
+  return directory;
 }
 
 void Repository::remember_directory(const PackRef& ref, const PackDirectory& directory) {
-  keep(ref.logical_id, std::make_shared<const PackDirectory>(directory));
-  m_cache.put("directories", ref.logical_id.hex(), directory.encode());
+  keep(ref, std::make_shared<const PackDirectory>(directory));
+  m_cache.put("directories", ref.name.hex(), directory.encode());
 }
 
-Bytes Repository::read_data(const PackRef& ref, std::uint64_t offset, std::uint64_t length) {
-  const std::string key = layout::pack_key(ref.name);
-  auto bytes = m_store.get(key, ByteRange{k_pack_header_size + offset, length});
-  if (!bytes) {
-    throw Error(ErrorKind::damaged, fmt::format("damaged pack {}: it is missing from the store", quote(key)));
+std::shared_ptr<const age::Decryptor> Repository::data_key(const PackRef& ref, const PackDirectory& directory) {
+  {
+    const std::scoped_lock lock{m_mutex};
+    const auto found = m_data_keys.find(ref.name);
+    if (found != m_data_keys.end()) return found->second;
   }
-  if (bytes->size() != length) {
-    throw Error(ErrorKind::damaged, fmt::format("damaged pack {}: it is shorter than its manifest says", quote(key)));
-  }
-  return std::move(*bytes);
+  auto key = std::make_shared<const age::Decryptor>(open_pack_data(ref, directory, *m_keys));
+  const std::scoped_lock lock{m_mutex};
+  if (m_data_keys.size() >= k_data_keys) m_data_keys.clear();
+  m_data_keys.emplace(ref.name, key);
+  return key;
+}
+
+Bytes Repository::read_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
+                            std::uint64_t length) {
+  const StoredRange range = stored_range(ref, directory, offset, length);
+  if (!is_sealed(ref.seal)) return get_range(m_store, ref, {range.offset, range.length});
+  // Without the key there is nothing to fetch.
+  const auto key = naming_pack(ref, [&] { return data_key(ref, directory); });
+  const Bytes stored = get_range(m_store, ref, {range.offset, range.length});
+  return naming_pack(ref, [&] { return unseal_range(*key, ref, directory, offset, length, stored); });
 }
 
 std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<std::string>& known) {
@@ -366,7 +431,7 @@ std::vector<Repository::StoredPending> Repository::pending() {
     // A prune may remove old ones since the listing; what nobody keeps any more keeps nothing.
     const auto bytes = m_store.get(info.key);
     if (!bytes) continue;
-    PendingRecord record = PendingRecord::parse(as_text(*bytes), info.key);
+    PendingRecord record = PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
     out.push_back({std::move(info), std::move(record)});
   }
   return out;

@@ -8,6 +8,7 @@
 #include "repo/manifest.hpp"
 #include "repo/notes.hpp"
 #include "repo/pack_directory.hpp"
+#include "repo/trust.hpp"
 #include "store/object_store.hpp"
 #include "util/log.hpp"
 
@@ -37,13 +38,19 @@ struct SnapshotInfo {
   ManifestInfo object;
   Digest id;
   Record record;
-  Facts facts;
+  Facts facts;          // empty where closed
+  bool closed = false;  // sealed, and no key at hand opens it
+  std::optional<std::string> signer;
+  bool trusted = true;
   bool pinned = false;
 };
 
 struct RepositoryOptions {
   fs::path cache_root;                           // empty: no cache
   std::uint64_t directory_memory = 64ULL << 20;  // bytes of decoded directories kept in memory
+  std::shared_ptr<const Keyring> keys;           // nothing: no_keys()
+  TrustPolicy trust;
+  std::optional<Descriptor> descriptor;  // if it was read already
 };
 
 class Repository {
@@ -52,12 +59,21 @@ class Repository {
   // several at the same time one succeeds at most, and the store has one descriptor (or, rarely, none: Error(busy)).
   static Descriptor init(ObjectStore& store, const Descriptor& descriptor);
 
-  // Reads the descriptor (highest generation). No descriptor: Error(not_found) with a hint to run init.
+  // The descriptor of the highest generation. None: Error(not_found) with a hint to run init.
+  static Descriptor read_descriptor(ObjectStore& store);
+  // Adds a generation. Error(busy) where somebody else did at the same time.
+  static void put_descriptor(ObjectStore& store, const Descriptor& descriptor);
+
+  // Throws what read_descriptor() throws.
   Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions options);
 
   ObjectStore& store() noexcept { return m_store; }
   const Descriptor& descriptor() const noexcept { return m_descriptor; }
   const Cache& cache() const noexcept { return m_cache; }
+  // What objects of this store are sealed to and opened with.
+  const Keyring& keys() const noexcept { return *m_keys; }
+
+  const TrustPolicy& trust() const noexcept { return m_trust; }
 
   // Manifests by listing, ascending by key (series, then cut point). Keys that no manifest has are reported, not lost:
   // `unknown` collects them where given.
@@ -69,8 +85,11 @@ class Repository {
   // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found).
   enum class Cached { no, yes };  // no: what is in the store is what is asked about (verify)
   Manifest load_manifest(const ManifestInfo& info, Cached cached = Cached::yes);
+  // The same, but one that no key at hand opens comes back closed instead of as Error(no_key).
+  Manifest peek_manifest(const ManifestInfo& info, Cached cached = Cached::yes);
   std::string load_manifest_text(const ManifestInfo& info, Cached cached = Cached::yes);
-  // What this host has in its cache, checked like anything else; nothing where that would take a request.
+  // What this host has in its cache, checked like anything else; nothing where that would take a request. A manifest
+  // may be closed.
   std::optional<Manifest> cached_manifest(const ManifestInfo& info);
   std::shared_ptr<const PackDirectory> cached_directory(const PackRef& ref);
   // Commits. Returns the key.
@@ -81,12 +100,13 @@ class Repository {
   void set_pin(const Digest& id, bool pinned);
 
   // The directory of a pack, from memory, cache or store; its logical id was recomputed. Error(damaged) naming the
-  // pack; Error(damaged) too where the pack is missing.
+  // pack; Error(damaged) too where the pack is missing; Error(no_key).
   std::shared_ptr<const PackDirectory> directory(const PackRef& ref);
   // A directory this process just built: saves reading it back.
   void remember_directory(const PackRef& ref, const PackDirectory& directory);
-  // Part of a pack's data part (offset counts from its start). Exactly length bytes, else Error(damaged).
-  Bytes read_data(const PackRef& ref, std::uint64_t offset, std::uint64_t length);
+  // Part of a pack's data part (offset counts from its start), decrypted where it is sealed. Exactly length bytes, else
+  // Error(damaged); Error(no_key).
+  Bytes read_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length);
 
   // All marks, and all pending records; an unreadable one is Error(damaged), one that prune removed meanwhile is left
   // out.
@@ -103,9 +123,11 @@ class Repository {
   std::vector<StoredPending> pending();
 
  private:
+  void judge(Manifest& manifest, const ManifestInfo& info) const;
   std::optional<Manifest> load_head(const ManifestInfo& info);
-  std::shared_ptr<const PackDirectory> recall(const Digest& logical_id);
-  void keep(const Digest& logical_id, std::shared_ptr<const PackDirectory> directory);
+  std::shared_ptr<const PackDirectory> recall(const PackRef& ref);
+  void keep(const PackRef& ref, std::shared_ptr<const PackDirectory> directory);
+  std::shared_ptr<const age::Decryptor> data_key(const PackRef& ref, const PackDirectory& directory);
   Bytes get_checked(const std::string& key, std::string_view kind);
 
   ObjectStore& m_store;
@@ -113,15 +135,19 @@ class Repository {
   Descriptor m_descriptor;
   Cache m_cache;
   std::uint64_t m_directory_limit;
+  std::shared_ptr<const Keyring> m_keys;
+  TrustPolicy m_trust;
 
   struct Kept {
+    Digest logical_id;
     std::shared_ptr<const PackDirectory> directory;
     std::list<Digest>::iterator age;
   };
   std::mutex m_mutex;
-  std::list<Digest> m_ages;  // newest first
-  std::unordered_map<Digest, Kept, DigestHash> m_directories;
+  std::list<Digest> m_ages;                                    // newest first
+  std::unordered_map<Digest, Kept, DigestHash> m_directories;  // by pack name
   std::uint64_t m_directory_bytes = 0;
+  std::unordered_map<Digest, std::shared_ptr<const age::Decryptor>, DigestHash> m_data_keys;  // by pack name
 };
 
 }  // namespace cairn

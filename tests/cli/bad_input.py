@@ -72,7 +72,8 @@ def run_row(row: dict, template: pathlib.Path, tools: pathlib.Path) -> list:
         (directory / "home").mkdir()
         env = {name: value for name, value in os.environ.items() if name.startswith(("CAIRN_TEST_", "ASAN_", "TSAN_"))}
         env |= {"PATH": f"{tools}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(directory / "home"), "TESTS": str(HERE), "HOLD": HOLD,
-                "CAIRN_CACHE_DIR": "", "LC_ALL": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
+                "CAIRN_CACHE_DIR": "", "CAIRN_STATE_DIR": str(directory / "state"), "LC_ALL": "C.UTF-8",
+                "AWS_EC2_METADATA_DISABLED": "true"}
         if row["prepare"]:
             prepared = shell(row["prepare"], work, env)
             if prepared.returncode != 0:
@@ -108,7 +109,8 @@ def main() -> int:
         (tools / "cairn").symlink_to(program)
         template = pathlib.Path(base) / "template"
         template.mkdir()
-        made = shell(TEMPLATE, template, {"PATH": f"{tools}:/usr/bin:/bin", "HOME": base, "CAIRN_CACHE_DIR": ""})
+        made = shell(TEMPLATE, template, {"PATH": f"{tools}:/usr/bin:/bin", "HOME": base, "CAIRN_CACHE_DIR": "",
+                                            "CAIRN_STATE_DIR": f"{base}/state"})
         if made.returncode != 0:
             print(made.stderr.decode())
             return 1

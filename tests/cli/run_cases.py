@@ -61,6 +61,7 @@ def environment(directory: pathlib.Path, program: pathlib.Path) -> dict:
         "HOME": str(directory / "home"),
         "XDG_CONFIG_HOME": str(directory / "home/config"),
         "TMPDIR": str(directory / "tmp"),
+        "CAIRN_STATE_DIR": str(directory / "home/state"),
         "TESTS": str(HERE),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",

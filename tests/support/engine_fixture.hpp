@@ -32,13 +32,12 @@ class CollectingReporter : public Reporter {
 // Makes the store's descriptor where there is none.
 class EngineFixture {
  public:
-  explicit EngineFixture(ObjectStore& store, const fs::path& cache = {}, std::string host = "host")
-      : pool(2), io(2), repository((ensure(store), store), reporter, RepositoryOptions{cache}), context{repository,
-                                                                                                        pool,
-                                                                                                        io,
-                                                                                                        reporter,
-                                                                                                        std::move(host),
-                                                                                                        [&store] { return store.now(); }} {}
+  explicit EngineFixture(ObjectStore& store, const fs::path& cache = {}, std::string host = "host",
+                         std::shared_ptr<const Keyring> keys = {}, TrustPolicy trust = {})
+      : pool(2),
+        io(2),
+        repository((ensure(store), store), reporter, options(cache, std::move(keys), std::move(trust))),
+        context{repository, pool, io, reporter, std::move(host), [&store] { return store.now(); }} {}
 
   ThreadPool pool;
   ThreadPool io;
@@ -82,6 +81,13 @@ class EngineFixture {
   }
 
  private:
+  static RepositoryOptions options(const fs::path& cache, std::shared_ptr<const Keyring> keys, TrustPolicy trust) {
+    RepositoryOptions out;
+    out.cache_root = cache;
+    out.keys = std::move(keys);
+    out.trust = std::move(trust);
+    return out;
+  }
   static void ensure(ObjectStore& store) {
     bool there = false;
     store.list("config/", [&](const ObjectInfo&) { there = true; });

@@ -46,9 +46,16 @@ struct StoreFixture {
     Repository::init(*store, descriptor);
     reopen();
   }
-  void reopen() {
-    repository = std::make_unique<Repository>(*store, reporter, RepositoryOptions{directory.path() / "cache"});
+  std::shared_ptr<const Keyring> keys;
+  TrustPolicy trust;
+  RepositoryOptions options() const {
+    RepositoryOptions out;
+    out.cache_root = directory.path() / "cache";
+    out.keys = keys;
+    out.trust = trust;
+    return out;
   }
+  void reopen() { repository = std::make_unique<Repository>(*store, reporter, options()); }
   Context context() {
     return {*repository, pool,
             io,          reporter,

@@ -91,21 +91,29 @@ TEST_CASE("config: the sample") {
   CHECK(config.groups.at("node").sources == std::vector<std::string>{"state"});
 }
 
-TEST_CASE("config: a store that asks for sealing or trust is refused, not opened without") {
-  const Config config = parse_config(k_sample, "sample");
-  try {
-    config.store("offsite");
-    FAIL("given out");
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::usage);
-    CHECK(error.message() == "store 'offsite' is configured with 'recipients', which this version cannot honour");
-  }
-  const Config signers = parse_config(R"([stores.s]
+TEST_CASE("config: keys of a store") {
+  const Config config = parse_config(R"(identity = "/root/id.key"
+signing_key = "/root/sign.pem"
+state_dir = "/var/lib/state"
+[stores.s]
 url = "/s"
-trusted_keys = [{ key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3" }]
+store_id = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+recipients = ["age1yhm4gctwfmrpz87tdslm550wrx6m79y9f2hdzt0lndjnehwj0ukqrjpyx5", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]
+trusted_keys = [{ key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3", series = "db-*" }]
+revoked_keys = [{ key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3", since = "2026-11-21T00:00:00Z" }]
 )",
-                                      "c");
-  CHECK_THROWS_AS(signers.store("s"), Error);
+                                     "c");
+  CHECK(config.identity == "/root/id.key");
+  CHECK(config.signing_key == "/root/sign.pem");
+  CHECK(config.state_dir == "/var/lib/state");
+  const auto store = config.store("s");
+  CHECK(store.store_id == "0f1e2d3c4b5a69788796a5b4c3d2e1f0");
+  REQUIRE(store.recipients.size() == 2);
+  CHECK(store.recipients[0] < store.recipients[1]);
+  REQUIRE(store.trusted_keys.size() == 1);
+  CHECK(store.trusted_keys[0].series == "db-*");
+  REQUIRE(store.revoked_keys.size() == 1);
+  CHECK(store.revoked_keys[0].since == parse_time("2026-11-21T00:00:00Z"));
 }
 
 TEST_CASE("config: every key") {
@@ -273,7 +281,9 @@ TEST_CASE("config: what is wrong, and where") {
       {"[stores.a]\nurl = \"s3://b\"\nrecipients = \"age1x\"\n",
        ":3:1: 'recipients' must be an array of strings, not a string", ""},
       {"[stores.a]\nurl = \"s3://b\"\nrecipients = [\"ssh-ed25519 AAAA\"]\n",
-       ":3:1: 'ssh-ed25519 AAAA' is no age recipient", ""},
+       ":3:1: ", "a recipient is the public key"},
+      {"[stores.a]\nurl = \"s3://b\"\nstore_id = \"x\"\n", ":3:1: 'store_id' must be the 32 hexadecimal digits", ""},
+      {"[stores.a]\nurl = \"s3://b\"\ntrusted_keys = [{ key = \"RWx\" }]\n", ":3:19: ", "a key is the minisign"},
       {"[stores.a]\nurl = \"s3://b\"\ntrusted_keys = [\"RWx\"]\n", ":3:1: 'trusted_keys' must be an array of tables",
        ""},
       {"[stores.a]\nurl = \"s3://b\"\ntrusted_keys = [{ serie = \"*\" }]\n",

@@ -12,6 +12,9 @@ using test::replaced;
 
 namespace {
 
+constexpr const char* k_recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+constexpr const char* k_other = "age1yhm4gctwfmrpz87tdslm550wrx6m79y9f2hdzt0lndjnehwj0ukqrjpyx5";
+
 Descriptor sample() {
   Descriptor d;
   d.generation = 3;
@@ -33,7 +36,7 @@ TEST_CASE("descriptor: exact text, and back") {
   d.requirements = {{"r"}, {"w1", "w2"}, {"p"}};
   d.create_only = true;
   d.encryption = "age";
-  d.recipients = {"age1x"};
+  d.recipients = {k_recipient};
   const Descriptor back = Descriptor::parse(d.text(), "x");
   CHECK(back.text() == d.text());
   CHECK(back.requirements.write == std::vector<std::string>{"w1", "w2"});
@@ -66,6 +69,22 @@ TEST_CASE("descriptor: every member missing, of another type or out of range") {
                                                                   {"cairn-store", "cairn-stone"}}) {
     CHECK(failure_of([&] { Descriptor::parse(replaced(text, from, to), "x"); }) == ErrorKind::damaged);
   }
+}
+
+TEST_CASE("descriptor: recipients fit the encryption") {
+  const auto failure = [](const std::string& encryption, const std::vector<std::string>& recipients) {
+    Descriptor d = sample();
+    d.encryption = encryption;
+    d.recipients = recipients;
+    return failure_of([&] { Descriptor::parse(d.text(), "x"); });
+  };
+  CHECK_FALSE(failure("age", {k_recipient, k_other}));
+  CHECK(failure("age", {k_other, k_recipient}) == ErrorKind::damaged);
+  CHECK(failure("age", {k_other, k_other}) == ErrorKind::damaged);
+  CHECK(failure("age", {}) == ErrorKind::damaged);
+  CHECK(failure("age", {"age1x"}) == ErrorKind::damaged);
+  CHECK(failure("none", {k_recipient}) == ErrorKind::damaged);
+  CHECK_FALSE(failure("later", {"whatever"}));
 }
 
 TEST_CASE("descriptor: a newer version is refused as such, not as damage") {

@@ -61,8 +61,9 @@ TEST_CASE("pending record: members out of range") {
                                                                   {"[900,68]", "[900,67]"},
                                                                   {"[900,68]", "[1000,0]"},
                                                                   {"\"size\":1000", "\"size\":10"},
-                                                                  {"\"logical_id\":\"", "\"logical_id\":\"0"},
-                                                                  {"\"host\"", "\"number\""},
+                                                                  {"logical_ids\\\":[\\\"", "logical_ids\\\":[\\\"0"},
+                                                                  {"holds_list\\\":[false", "holds_list\\\":["},
+                                                                  {"host\\\"", "hast\\\""},
                                                                   {"cairn-pending", "cairn-mark"}}) {
     CAPTURE(to);
     CHECK(failure_of([&, f = std::string{from}, t = std::string{to}] {

@@ -20,8 +20,8 @@ namespace {
 using Texts = std::vector<std::vector<std::string>>;
 const Texts k_texts{{"hello, world\n", "hello again\n"}, {std::string(40, 'a')}};
 
-PackBuilder::Built build(const Texts& frames, std::optional<fs::path> spool = {}) {
-  PackBuilder builder{std::move(spool)};
+PackBuilder::Built build(const Texts& frames, const std::optional<Spool>& spool = {}) {
+  PackBuilder builder{spool};
   for (const auto& frame : frames) {
     std::string raw;
     std::vector<PackBuilder::Chunk> chunks;
@@ -65,7 +65,7 @@ TEST_CASE("pack: header, frames, directory and trailer are where cairn-format(5)
   CHECK(sha256(pack) == built.ref.name);
   CHECK(pack.size() == built.ref.size);
   CHECK(built.ref.raw_bytes == 65);
-  CHECK_NOTHROW(check_pack_header(pack.first(k_pack_header_size)));
+  CHECK_NOTHROW(check_pack_header(pack.first(k_pack_header_size), built.ref));
   CHECK_NOTHROW(check_pack_ref(built.ref));
   const auto trailer = parse_pack_trailer(pack.last(k_pack_trailer_size), pack.size());
   CHECK(trailer.directory_offset == built.ref.directory_offset);
@@ -154,13 +154,13 @@ TEST_CASE("pack header: each field") {
   const auto built = build(k_texts);
   const Bytes header(built.memory.begin(), built.memory.begin() + 32);
   for (std::size_t n = 0; n < header.size(); ++n) {
-    CHECK(failure_of([&] { check_pack_header(ByteView{header}.first(n)); }) == ErrorKind::damaged);
+    CHECK(failure_of([&] { check_pack_header(ByteView{header}.first(n), built.ref); }) == ErrorKind::damaged);
   }
-  CHECK(failure_of([&] { check_pack_header(ByteView{built.memory}.first(33)); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { check_pack_header(ByteView{built.memory}.first(33), built.ref); }) == ErrorKind::damaged);
   for (std::size_t i = 0; i < header.size(); ++i) {
     Bytes bad = header;
     bad[i] ^= 0x40;
-    const auto failure = failure_of([&] { check_pack_header(bad); });
+    const auto failure = failure_of([&] { check_pack_header(bad, built.ref); });
     if (i < 8)
       CHECK(failure == ErrorKind::damaged);
     else if (i < 16)

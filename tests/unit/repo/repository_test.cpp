@@ -47,7 +47,11 @@ struct Fixture {
 
   Fixture() { Repository::init(store, descriptor()); }
 
-  Repository open(const fs::path& cache = {}) { return Repository{store, warnings, {.cache_root = cache}}; }
+  Repository open(const fs::path& cache = {}) {
+    RepositoryOptions options;
+    options.cache_root = cache;
+    return Repository{store, warnings, options};
+  }
 
   void put(const std::string& key, std::string_view text) { store.put(key, ObjectBody::from_text(text)); }
 
@@ -241,7 +245,7 @@ TEST_CASE("repository: a descriptor under another name, changed, or unknown") {
   f.put("config/strange", "x");
   CHECK(failure_of([&] { f.open(); }) == ErrorKind::damaged);
   for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"\"none\"", "\"age\""},
+           {"\"none\"", "\"pgp\""},
            {"\"version\":1", "\"version\":2"},
            {"\"requires_read\":[]", "\"requires_read\":[\"x\"]"}}) {
     Fixture g;
@@ -319,13 +323,13 @@ TEST_CASE("repository: two manifests of one id are one snapshot; one that is dam
 TEST_CASE("repository: a first line longer than the head is read whole") {
   Fixture f;
   Manifest m = f.manifest({dir_line(".")});
-  Record record = m.record;
-  record.tags["long"] = std::string(10'000, 'x');
-  const Manifest longer = Manifest::make(record, m.facts, m.root, m.packs);
+  Facts facts = m.facts;
+  facts.tags["long"] = std::string(10'000, 'x');
+  const Manifest longer = Manifest::make(m.record, facts, m.root, m.packs);
   f.open().store_manifest(longer);
   const auto list = f.open().list_snapshots();
   REQUIRE(list.size() == 1);
-  CHECK(list[0].record.tags.at("long").size() == 10'000);
+  CHECK(list[0].facts.tags.at("long").size() == 10'000);
 }
 
 TEST_CASE("repository: the newest pin object of an id decides") {
@@ -366,8 +370,8 @@ TEST_CASE("repository: a directory is believed only where it fits the manifest")
   CHECK(failure_of([&] { f.open().directory(wrong); }) == ErrorKind::damaged);
 
   const fs::path cache = f.directory.path() / "cache";
-  f.open(cache).directory(ref);
-  const fs::path cached = cache / descriptor().store_id / "directories" / ref.logical_id.hex();
+  const PackDirectory directory = *f.open(cache).directory(ref);
+  const fs::path cached = cache / descriptor().store_id / "directories" / ref.name.hex();
   REQUIRE(fs::exists(cached));
   write_file_atomic(cached, as_bytes("torn"));
   CHECK(f.open(cache).directory(ref)->chunk_count() == 3);
@@ -387,10 +391,10 @@ TEST_CASE("repository: a directory is believed only where it fits the manifest")
   fs::resize_file(f.path_of(key), ref.directory_offset + 5);
   CHECK(message_of([&] { f.open().directory(ref); }) ==
         "damaged pack '" + key + "': it is shorter than its manifest says");
-  CHECK(failure_of([&] { f.open().read_data(ref, 0, ref.size); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().read_data(ref, directory, 0, ref.size); }) == ErrorKind::damaged);
   f.store.remove(std::vector{key});
   CHECK(message_of([&] { f.open().directory(ref); }) == "damaged pack '" + key + "': it is missing from the store");
-  CHECK(failure_of([&] { f.open().read_data(ref, 0, 1); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().read_data(ref, directory, 0, 1); }) == ErrorKind::damaged);
 }
 
 TEST_CASE("repository: marks must all be readable; pending records that are gone are gone") {

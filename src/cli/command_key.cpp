@@ -1,0 +1,326 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "codec/age/age.hpp"
+#include "codec/minisign.hpp"
+#include "util/error.hpp"
+#include "util/secret.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+class KeyCommand : public Command {
+ public:
+  std::string name() const override { return "key"; }
+  std::string summary() const override { return "make keys, and say whose keys a store is for"; }
+  void declare(OptionSet& options) override {
+    options.operand("ACTION", m_action, OptionSet::Required::yes,
+                    "generate FILE: make a key; list: of the store; add RECIPIENT..., remove RECIPIENT...: for new "
+                    "objects; accept: what changed in the store; revoke KEY: trust its signatures no more");
+    options.operands("KEY", m_keys, OptionSet::Required::no, "what the action is about");
+    declare_store(options, m_store);
+    options.flag("--signing", m_signing, "generate: a key that signs snapshots, and FILE.pub, its public key");
+    options.flag("-p,--passphrase", m_passphrase, "generate: protect the key with a passphrase");
+    options.value("--since", "TIME", m_since, "revoke: only what came to a store at that time or later");
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  ExitStatus generate(Session& session) const;
+  void generate_identity(Session& session, const fs::path& file) const;
+  void generate_signing_key(Session& session, const fs::path& file) const;
+  ExitStatus list(Session& session) const;
+  ExitStatus change(Session& session) const;
+  ExitStatus accept(Session& session) const;
+  ExitStatus revoke(Session& session) const;
+  // Operands after the action.
+  void expect_keys(std::size_t least, std::size_t most, const char* what) const;
+  void expect_options(bool generating, bool revoking) const;
+
+  std::optional<std::string> m_action;
+  std::vector<std::string> m_keys;
+  std::optional<std::string> m_store;
+  std::optional<std::string> m_since;
+  bool m_signing = false;
+  bool m_passphrase = false;
+};
+
+void KeyCommand::expect_keys(std::size_t least, std::size_t most, const char* what) const {
+  if (m_keys.size() < least) throw Error(ErrorKind::usage, fmt::format("key {} needs {}", *m_action, what));
+  if (m_keys.size() > most) {
+    throw Error(ErrorKind::usage, fmt::format("unexpected operand {} of key {}", quote(m_keys[most]), *m_action));
+  }
+}
+
+void KeyCommand::expect_options(bool generating, bool revoking) const {
+  if (!generating && (m_signing || m_passphrase)) {
+    throw Error(ErrorKind::usage, "--signing and --passphrase are of key generate");
+  }
+  if (!revoking && m_since) throw Error(ErrorKind::usage, "--since is of key revoke");
+}
+
+// Never over a file that is there: it may be the only copy of a key.
+void write_new_file(const fs::path& file, ByteView bytes, unsigned mode) {
+  const UniqueFd fd = open_file(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  try {
+    write_all(fd.get(), bytes, file);
+    sync_file(fd.get(), file);
+  } catch (const Error&) {
+    ::unlink(file.c_str());
+    throw;
+  }
+}
+
+SecretBytes ask_new_passphrase() {
+  const auto first = ask_on_terminal("new passphrase: ");
+  if (!first) throw Error(ErrorKind::usage, "a passphrase is asked for on a terminal, and there is none");
+  const auto second = ask_on_terminal("the same again: ");
+  if (!second || first->size() != second->size() || !same_secret(first->bytes(), second->bytes())) {
+    throw Error(ErrorKind::usage, "the two passphrases differ");
+  }
+  if (first->empty()) throw Error(ErrorKind::usage, "the passphrase is empty");
+  return *first;
+}
+
+void KeyCommand::generate_identity(Session& session, const fs::path& file) const {
+  const auto identity = age::Identity::generate();
+  const std::string head = fmt::format("# public key: {}\n", identity.recipient().text());
+  SecretBytes text{head.size() + identity.text().size() + 1};
+  std::copy(head.begin(), head.end(), text.data());
+  const auto secret = identity.text();
+  std::copy_n(secret.data(), secret.size(), text.data() + head.size());
+  text.data()[text.size() - 1] = '\n';
+  if (m_passphrase) {
+    const auto passphrase = ask_new_passphrase();
+    write_new_file(file, as_bytes(age::encrypt_with_passphrase(text.text(), passphrase.text(), true)), 0600);
+  } else {
+    write_new_file(file, text.bytes(), 0600);
+  }
+  if (session.json()) {
+    JsonWriter to = begin_document("key");
+    text_member(to, "file", file.native());
+    to.member("recipient", identity.recipient().text());
+    session.print(std::move(to));
+  } else {
+    session.out() << identity.recipient().text() << '\n';
+    if (session.quiet()) return;
+    session.io().err << terminal_safe(
+                            fmt::format("the identity is in {}; without it nothing that is encrypted to it can be "
+                                        "read: keep a copy where it outlives this machine",
+                                        quote(file.native())))
+                     << '\n';
+  }
+}
+
+void KeyCommand::generate_signing_key(Session& session, const fs::path& file) const {
+  if (m_passphrase) throw Error(ErrorKind::usage, "a signing key is used unattended and has no passphrase");
+  const auto key = minisign::SecretKey::generate();
+  const fs::path public_file = file.native() + ".pub";
+  write_new_file(public_file, as_bytes(key.public_key().file_text()), 0644);
+  try {
+    write_new_file(file, key.pem().bytes(), 0600);
+  } catch (const Error&) {
+    ::unlink(public_file.c_str());
+    throw;
+  }
+  if (session.json()) {
+    JsonWriter to = begin_document("key");
+    text_member(to, "file", file.native());
+    to.member("public_key", key.public_key().text()).member("key_id", key.public_key().key_id());
+    session.print(std::move(to));
+  } else {
+    session.out() << key.public_key().text() << '\n';
+  }
+}
+
+ExitStatus KeyCommand::generate(Session& session) const {
+  expect_options(true, false);
+  expect_keys(1, 1, "the FILE to write");
+  session.protect_memory();
+  const fs::path file = m_keys.front();
+  if (m_signing) {
+    generate_signing_key(session, file);
+  } else {
+    generate_identity(session, file);
+  }
+  return ExitStatus::done;
+}
+
+void write_strings(JsonWriter& to, std::string_view name, const std::vector<std::string>& texts) {
+  to.key(name).begin_array();
+  for (const auto& text : texts) to.value(text);
+  to.end_array();
+}
+
+ExitStatus KeyCommand::list(Session& session) const {
+  expect_options(false, false);
+  expect_keys(0, 0, "");
+  const OpenStore store = session.open(m_store, Access::read);
+  const Descriptor& descriptor = store.repository->descriptor();
+  const TrustPolicy& trust = store.repository->trust();
+  const auto writer = session.state().writer_key();
+  if (session.json()) {
+    JsonWriter to = begin_document("key");
+    to.member("store_id", descriptor.store_id).member("generation", descriptor.generation);
+    to.member("encryption", descriptor.encryption);
+    write_strings(to, "recipients", descriptor.recipients);
+    to.key("writer");
+    writer ? to.value(writer->recipient().text()) : to.null();
+    to.key("trusted_keys").begin_array();
+    for (const auto& key : trust.trusted)
+      to.begin_object().member("key", key.key).member("series", key.series).end_object();
+    to.end_array().key("revoked_keys").begin_array();
+    for (const auto& key : trust.revoked) {
+      to.begin_object().member("key", key.key).key("since");
+      key.since ? to.value(format_time(*key.since)) : to.null();
+      to.end_object();
+    }
+    to.end_array();
+    session.print(std::move(to));
+    return ExitStatus::done;
+  }
+  FieldList fields;
+  fields.add("store", fmt::format("{}, generation {}", descriptor.store_id, descriptor.generation));
+  if (!descriptor.encrypted()) fields.add("encryption", "none: everything is in the clear");
+  for (const auto& recipient : descriptor.recipients) fields.add("recipient", recipient);
+  if (descriptor.encrypted())
+    fields.add("this host", writer ? writer->recipient().text() : "has no key of its own yet");
+  for (const auto& key : trust.trusted) fields.add("trusted", fmt::format("{} for series {}", key.key, key.series));
+  for (const auto& key : trust.revoked) {
+    fields.add("revoked", key.since ? fmt::format("{} since {}", key.key, format_time(*key.since)) : key.key);
+  }
+  if (trust.trusted.empty()) fields.add("trusted", "no key: unsigned snapshots are taken");
+  fields.print(session.out());
+  return ExitStatus::done;
+}
+
+ExitStatus KeyCommand::change(Session& session) const {
+  expect_options(false, false);
+  expect_keys(1, SIZE_MAX, "RECIPIENT: age1...");
+  const bool adding = *m_action == "add";
+  OpenStore store = session.open(m_store, Access::read);
+  Descriptor descriptor = store.repository->descriptor();
+  if (!descriptor.encrypted()) {
+    throw Error(ErrorKind::usage, fmt::format("store {} is not encrypted", quote(store.store->describe())),
+                "make an encrypted store and push the snapshots to it");
+  }
+  auto& recipients = descriptor.recipients;
+  for (const auto& text : m_keys) {
+    const std::string recipient = age::Recipient::parse(text).text();
+    const auto at = std::lower_bound(recipients.begin(), recipients.end(), recipient);
+    const bool there = at != recipients.end() && *at == recipient;
+    if (there == adding) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("{} is {} recipient of the store", recipient, adding ? "already a" : "no"));
+    }
+    adding ? static_cast<void>(recipients.insert(at, recipient)) : static_cast<void>(recipients.erase(at));
+  }
+  if (recipients.empty())
+    throw Error(ErrorKind::usage, "the last recipient cannot be removed: nobody could read anything");
+  descriptor.generation += 1;
+  Repository::put_descriptor(*store.store, descriptor);
+  StorePin pin = pin_of(descriptor);
+  const StoreConfig configured = session.config().store(session.store_name(m_store));
+  session.state().set_pin(pin_address(configured.address), pin);
+  if (session.json()) {
+    JsonWriter to = begin_document("key");
+    to.member("store_id", descriptor.store_id).member("generation", descriptor.generation);
+    write_strings(to, "recipients", recipients);
+    session.print(std::move(to));
+  } else {
+    session.say(fmt::format("what is stored from now on is encrypted to {}",
+                            counted(recipients.size(), "recipient", "recipients")));
+    session.say(adding
+                    ? "what is stored already is not: the new key does not open it"
+                    : "what is stored already can still be opened with the key that was removed, by whoever can read "
+                      "the store");
+    session.say("the next snapshot of each series is stored in full, for the new recipients");
+    session.say("other hosts refuse the store until: cairn key accept");
+  }
+  if (!configured.recipients.empty()) {
+    session.reporter().warning(fmt::format("the configuration still has the old recipients of store {}: change it, too",
+                                           quote(configured.name)));
+  }
+  return ExitStatus::done;
+}
+
+ExitStatus KeyCommand::accept(Session& session) const {
+  expect_options(false, false);
+  expect_keys(0, 0, "");
+  const StoreConfig configured = session.config().store(session.store_name(m_store));
+  const auto store =
+      open_store(session.address(session.store_name(m_store)), session.io().environment, session.reporter());
+  const Descriptor descriptor = Repository::read_descriptor(*store);
+  StorePin demanded = pin_of(descriptor);
+  if (configured.store_id) demanded.store_id = *configured.store_id;
+  if (!configured.recipients.empty()) {
+    demanded.encryption = k_encryption_age;
+    demanded.recipients = configured.recipients;
+  }
+  try {
+    check_pin(demanded, descriptor, store->describe());
+  } catch (const Error& e) {
+    throw Error(e.kind(), e.message(), "the configuration says so; change it there");
+  }
+  session.state().set_pin(pin_address(configured.address), pin_of(descriptor));
+  if (session.json()) {
+    JsonWriter to = begin_document("key");
+    to.member("store_id", descriptor.store_id).member("generation", descriptor.generation);
+    to.member("encryption", descriptor.encryption);
+    write_strings(to, "recipients", descriptor.recipients);
+    session.print(std::move(to));
+    return ExitStatus::done;
+  }
+  session.say(fmt::format("accepted store {}, id {}, {}", store->describe(), descriptor.store_id,
+                          descriptor.encrypted() ? "encrypted to:" : "not encrypted"));
+  for (const auto& recipient : descriptor.recipients) session.say("  " + recipient);
+  return ExitStatus::done;
+}
+
+ExitStatus KeyCommand::revoke(Session& session) const {
+  expect_options(false, true);
+  expect_keys(1, 1, "KEY: a minisign public key, RW...");
+  RevokedKey key{read_public_key(m_keys.front()), std::nullopt};
+  if (m_since) {
+    key.since = parse_time(*m_since);
+    if (!key.since) throw Error(ErrorKind::usage, fmt::format("invalid time {}", quote(*m_since)));
+  }
+  session.state().revoke_key(key);
+  if (session.json()) {
+    JsonWriter to = begin_document("key");
+    to.member("key", key.key).key("since");
+    key.since ? to.value(format_time(*key.since)) : to.null();
+    session.print(std::move(to));
+  } else {
+    session.say(fmt::format("{} is not trusted on this host any more{}", key.key,
+                            key.since ? " for what came to a store since " + format_time(*key.since) : ""));
+    session.say("tell the other hosts: revoked_keys in cairn.toml(5), or the same command");
+  }
+  return ExitStatus::done;
+}
+
+ExitStatus KeyCommand::run(Session& session) {
+  if (*m_action == "generate") return generate(session);
+  if (*m_action == "list") return list(session);
+  if (*m_action == "add" || *m_action == "remove") return change(session);
+  if (*m_action == "accept") return accept(session);
+  if (*m_action == "revoke") return revoke(session);
+  throw Error(ErrorKind::usage, fmt::format("unknown action {} of key", quote(*m_action)),
+              "one of generate, list, add, remove, accept and revoke");
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_key_command() {
+  return std::make_unique<KeyCommand>();
+}
+
+}  // namespace cairn

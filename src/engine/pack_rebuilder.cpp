@@ -1,0 +1,144 @@
+#include "engine/pack_rebuilder.hpp"
+
+#include "codec/zstd.hpp"
+#include "repo/layout.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <unistd.h>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+// Bytes asked for at once.
+constexpr std::uint64_t k_read_at_once = 8ULL << 20;
+
+// Bytes of a pack in memory or in a file that is gone with its owner unless it was released.
+class PackFile {
+ public:
+  explicit PackFile(const std::optional<Spool>& spool) {
+    if (!spool) return;
+    m_path = spool->directory / (".tmp-pack-" + random_name());
+    m_fd = open_file(*m_path, O_WRONLY | O_CREAT | O_EXCL, spool->mode);
+  }
+  PackFile(const PackFile&) = delete;
+  PackFile& operator=(const PackFile&) = delete;
+  ~PackFile() {
+    if (m_path) ::unlink(m_path->c_str());
+  }
+  void append(ByteView bytes) {
+    if (m_path) {
+      write_all(m_fd.get(), bytes, *m_path);
+    } else {
+      cairn::append(m_memory, bytes);
+    }
+  }
+  void release(PackBuilder::Built& to) {
+    to.memory = std::move(m_memory);
+    if (!m_path) return;
+    if (::close(m_fd.release()) != 0) throw_errno("close", m_path->native(), errno);
+    to.file = std::move(*m_path);
+    m_path.reset();
+  }
+
+ private:
+  std::optional<fs::path> m_path;
+  UniqueFd m_fd;
+  Bytes m_memory;
+};
+
+std::vector<PackBuilder::Chunk> verified_chunks(const PackRef& pack, const PackDirectory& directory, const Frame& frame,
+                                                ByteView stored) {
+  const auto damaged = [&](const std::string& cause) {
+    return Error(ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)), cause));
+  };
+  Bytes raw;
+  try {
+    raw = zstd_decompress(stored, frame.raw_size);
+  } catch (const Error& e) {
+    throw damaged(e.message());
+  }
+  std::vector<PackBuilder::Chunk> chunks;
+  chunks.reserve(frame.chunk_count);
+  for (std::uint32_t c = frame.first_chunk; c < frame.first_chunk + frame.chunk_count; ++c) {
+    const std::uint32_t length = directory.length(c);
+    if (sha256(ByteView{raw}.subspan(directory.offset_in_frame(c), length)) != directory.digest(c)) {
+      throw damaged(fmt::format("chunk {} does not fit its digest", c));
+    }
+    chunks.push_back({directory.digest(c), length});
+  }
+  return chunks;
+}
+
+}  // namespace
+
+PackBuilder::Built rebuild_pack(Repository& from, const PackRef& pack, const Keyring& keys,
+                                const std::optional<Spool>& spool, const std::function<void(std::uint64_t)>& progress) {
+  const auto directory = from.directory(pack);
+  // For the recipients alone: nothing proves that a pack which is said to hold entry lists holds no content, and who
+  // pushes has the list where it comes from.
+  PackBuilder builder{spool, keys, PackContent::files};
+  const auto& frames = directory->frames();
+  for (std::size_t i = 0; i < frames.size();) {
+    check_interrupted();
+    std::size_t end = i + 1;
+    const std::uint64_t begin = frames[i].offset;
+    while (end < frames.size() && frames[end].offset + frames[end].stored_size - begin <= k_read_at_once) ++end;
+    const std::uint64_t length = frames[end - 1].offset + frames[end - 1].stored_size - begin;
+    const Bytes stored = from.read_data(pack, *directory, begin, length);
+    for (; i < end; ++i) {
+      const ByteView bytes = ByteView{stored}.subspan(frames[i].offset - begin, frames[i].stored_size);
+      builder.add_frame(bytes, verified_chunks(pack, *directory, frames[i], bytes));
+    }
+    if (progress) progress(length);
+  }
+  auto built = builder.finish();
+  built.ref.live_bytes = pack.live_bytes;
+  built.ref.content = pack.content;
+  return built;
+}
+
+PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::optional<Spool>& spool,
+                             const std::function<void(std::uint64_t)>& progress) {
+  const std::string key = layout::pack_key(pack.name);
+  const auto damaged = [&](std::string_view cause) {
+    return Error(ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(key), cause));
+  };
+  PackBuilder::Built built;
+  built.directory = *from.directory(pack);
+  built.ref = pack;
+  PackFile file{spool};
+  Sha256 before;
+  Sha256 after;
+  for (std::uint64_t at = 0; at < pack.size;) {
+    check_interrupted();
+    const std::uint64_t length = std::min(spool ? k_read_at_once : pack.size, pack.size - at);
+    auto bytes = from.store().get(key, ByteRange{at, length});
+    if (!bytes) throw damaged("it is missing from the store");
+    if (bytes->size() != length) throw damaged("it is shorter than its manifest says");
+    before.update(*bytes);
+    if (at == 0) renew_pack_header(*bytes);
+    after.update(*bytes);
+    file.append(*bytes);
+    at += length;
+    if (progress) progress(length);
+  }
+  // A longer object has another digest than its first bytes, so the size need not be asked for.
+  if (before.finish() != pack.name) throw damaged("its bytes do not fit its name");
+  built.ref.name = after.finish();
+  file.release(built);
+  return built;
+}
+
+Spool spool_for(ObjectStore& store, const std::optional<fs::path>& asked) {
+  if (const auto staging = store.staging_directory()) return {*staging, k_object_mode};
+  return {asked ? *asked : fs::temp_directory_path()};
+}
+
+}  // namespace cairn

@@ -1,0 +1,60 @@
+// What this host knows about stores and must not lose lightly: which store is the right one at an address, the host's
+// own key, keys that are no longer trusted. Unlike the cache it cannot be made again from a store.
+#pragma once
+
+#include "codec/age/keys.hpp"
+#include "repo/descriptor.hpp"
+#include "repo/trust.hpp"
+#include "util/file.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cairn {
+
+// What a store must be: else somebody has put another in its place.
+struct StorePin {
+  std::string store_id;  // empty: any
+  std::string encryption;
+  std::vector<std::string> recipients;  // ascending
+
+  bool operator==(const StorePin&) const = default;
+};
+
+StorePin pin_of(const Descriptor& descriptor);
+// Error(untrusted) naming the first difference. Pure.
+void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string_view store);
+
+// The files of one directory: stores/DIGEST.json, sequences/STORE-ID.SERIES, writer.key, revoked.json. Each is replaced
+// as a whole. Thread-safe but for two that write the same file. An empty directory: nothing is known, and setters fail.
+class LocalState {
+ public:
+  explicit LocalState(fs::path directory) : m_directory(std::move(directory)) {}
+  const fs::path& directory() const noexcept { return m_directory; }
+
+  // store: its address, as it describes itself. Error(failed) where a file is there and cannot be read: no pin must
+  // ever be taken for none.
+  std::optional<StorePin> pin(const std::string& store) const;
+  void set_pin(const std::string& store, const StorePin& pin) const;
+
+  // This host's own age key, to which it seals what it has to read again.
+  std::optional<age::Identity> writer_key() const;
+  // Makes it where there is none.
+  age::Identity ensure_writer_key() const;
+
+  // The number of the newest snapshot that this host took of a series in a store; 0 for none.
+  std::uint64_t last_sequence(const std::string& store_id, const std::string& series) const;
+  void set_last_sequence(const std::string& store_id, const std::string& series, std::uint64_t sequence) const;
+
+  std::vector<RevokedKey> revoked_keys() const;
+  void revoke_key(const RevokedKey& key) const;
+
+ private:
+  fs::path pin_file(const std::string& store) const;
+  void write(const fs::path& file, std::string_view text) const;
+  fs::path m_directory;
+};
+
+}  // namespace cairn
