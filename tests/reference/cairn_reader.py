@@ -2,8 +2,9 @@
 """Read a Cairn store of format version 1: list, verify and restore its snapshots.
 
 This program was written from the page cairn-format(5) alone and shares nothing with cairn(1). It needs Python
-3.8 or later with nothing but its standard library, and the program zstd in PATH. STORE is a directory; of a
-bucket, make a copy with any S3 client first, each object in a file under its key. The store is never changed.
+3.8 or later with nothing but its standard library, and the program zstd in PATH; for a sealed store the program
+age, to check signatures minisign. STORE is a directory; of a bucket, make a copy with any S3 client first, each
+object in a file under its key. The store is never changed.
 
     cairn_reader.py list STORE                      one line for each snapshot
     cairn_reader.py files STORE SNAPSHOT            what a snapshot holds
@@ -15,11 +16,19 @@ SNAPSHOT is an id or the beginning of one (8 digits or more), the name of a seri
 `latest` where the store has only one series. TARGET becomes what the source was: a directory, which must not
 exist yet or be empty, or a file, which must not exist yet. Restore as root to get owners and devices back.
 
+    --identity FILE      opens a sealed store: a file of identities as `age -d -i` takes it; may be repeated
+    --trusted-key KEY    refuse what this minisign key (or the one in this file) has not signed; may be repeated
+
+Without an identity a sealed store can only be listed, and the digests of its objects be checked. Packs are opened
+whole into unnamed temporary files (at most 2 GiB at a time, or one pack, in TMPDIR).
+
 Each byte is checked against the id of the snapshot before it is used. But whoever could write to the store
-could put another snapshot there that is consistent in itself: compare ids with those noted elsewhere.
+could put another snapshot there that is consistent in itself: use --trusted-key, or compare ids with those noted
+elsewhere.
 
 Exit status: 0 done; 1 failed, or written by a later version of the program; 2 wrong usage; 3 restored, but
-not everything could be set (see the warnings); 4 the store is damaged; 10 no such store, snapshot or file.
+not everything could be set (see the warnings); 4 the store is damaged; 10 no such store, snapshot or file;
+12 no identity opens it; 13 no trusted key has signed it.
 """
 
 from __future__ import annotations
@@ -29,6 +38,7 @@ import array
 import base64
 import bisect
 import collections
+import contextlib
 import dataclasses
 import datetime
 import grp
@@ -46,7 +56,7 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, NoReturn
+from typing import Any, BinaryIO, Callable, Iterable, Iterator, NamedTuple, NoReturn
 
 # The limits of the format (cairn-format(5), "Limits").
 MAX_INTEGER = 2**53 - 1
@@ -60,16 +70,23 @@ MAX_LINE = 67108864
 MAX_LEVELS = 8
 MAX_DEPTH = 64
 MAX_PATH = 65535
+MAX_PREAMBLE = 1048592
 
+PIECE = 1 << 20
 HEADER_SIZE = 32
 TRAILER_SIZE = 32
 FRAME_CACHE = 128 << 20  # bytes of decoded frames that are kept for the next use
+OPENED_CACHE = 2 << 30  # bytes of opened data parts that are kept on disk for the next use
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 SERIES = re.compile(r"(?!latest\Z)(?![0-9A-Fa-f]{8,}\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.([0-9]{9})Z")
 NAME_TIME = r"[0-9]{8}T[0-9]{6}\.[0-9]{9}Z"
-NUMBER = r"0|[1-9][0-9]{0,15}"
+NUMBER = r"[1-9][0-9]{0,15}"
+SEAL = re.compile(r"age:[0-9a-f]{16}")
+RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+AGE_INTRO = b"age-encryption.org/v1\n"
+MINISIGN_KEY = re.compile(r"RW[A-Za-z0-9+/]{54}")
 CONFIG_NAME = re.compile(rf"config/({NUMBER})-([0-9a-f]{{64}})\.json")
 MANIFEST_NAME = re.compile(rf"snapshots/([^/]+)/({NAME_TIME})-([0-9a-f]{{16}})-([0-9a-f]{{16}})\.json")
 PACK_NAME = re.compile(r"packs/([0-9a-f]{2})/(\1[0-9a-f]{62})")
@@ -99,6 +116,16 @@ class Damage(Refused):
 
 class Absent(Refused):
     status = 10
+
+
+class Locked(Refused):
+    """Sealed, and no identity that was given opens it. Whether it is damaged too cannot be said."""
+
+    status = 12
+
+
+class Untrusted(Refused):
+    status = 13
 
 
 def show(name: bytes | str) -> str:
@@ -153,8 +180,8 @@ def take(value: dict[str, Any], key: str, check: Callable[..., Any], *arguments:
         raise Damage(f"member '{key}' is missing")
     try:
         return check(value[key], *arguments)
-    except Damage as error:
-        raise Damage(f"member '{key}': {error}") from None
+    except (Damage, Locked) as error:
+        raise type(error)(f"member '{key}': {error}") from None
 
 
 def integer(value: Any, low: int = 0, high: int = MAX_INTEGER) -> int:
@@ -254,16 +281,43 @@ def check_features(value: dict[str, Any]) -> None:
         raise Unknown(f"needs features to be read that are not known: {', '.join(map(show, features))}")
 
 
-def check_plain(value: dict[str, Any], key: str) -> None:
-    if take(value, key, string) != "none":
-        raise Unknown(f"{key} {ascii(value[key])[:40]} is not known")
+def is_sealed(value: dict[str, Any]) -> bool:
+    """Whether the member seal names a set of recipients."""
+    seal = take(value, "seal", string)
+    if seal != "none" and not SEAL.fullmatch(seal):
+        raise Unknown(f"seal {ascii(seal)[:40]} is not known")
+    return seal != "none"
 
 
 # Zstandard --------------------------------------------------------------------------------------------------
 
 
-def content_size(frame: bytes) -> int:
-    """The content size of the Zstandard frame that fills frame exactly (RFC 8878, section 3.1.1)."""
+def content_size(frame: bytes, limit: int) -> int:
+    """The content size of the Zstandard frame that fills frame exactly."""
+    size, end = measure(frame, limit)
+    if end != len(frame):
+        raise Damage("a Zstandard frame has not the size that it should have")
+    return size
+
+
+def check_padding(descriptor: int, offset: int, size: int) -> None:
+    """What may follow the frames in a sealed part: nothing, or one skippable frame of zeroes."""
+    if size == 0:
+        return
+    wrong = Damage("a sealed part ends with something else than its padding")
+    if not 8 <= size < 2**32 + 8 or os.pread(descriptor, 8, offset) != struct.pack("<II", 0x184D2A50, size - 8):
+        raise wrong
+    for begin in range(offset + 8, offset + size, PIECE):
+        piece = os.pread(descriptor, min(PIECE, offset + size - begin), begin)
+        if piece.count(0) != len(piece):
+            raise wrong
+
+
+def measure(frame: bytes, limit: int) -> tuple[int, int]:
+    """Content size and end of the Zstandard frame that frame begins with (RFC 8878, section 3.1.1).
+
+    Its window must not exceed the limit.
+    """
 
     def number(offset: int, size: int) -> int:
         if offset + size > len(frame):
@@ -280,20 +334,26 @@ def content_size(frame: bytes) -> int:
     offset = 5 if single_segment else 6
     result = number(offset, size_bytes) + (256 if size_bytes == 2 else 0)
     offset += size_bytes
+    window = result
+    if not single_segment:
+        power = 1 << 10 + (number(5, 1) >> 3)
+        window = power + power // 8 * (frame[5] & 7)
+    if window > limit:
+        raise Damage(f"a Zstandard frame needs a window of {window} bytes, beyond the limits")
     last = 0
     while not last:
         block = number(offset, 3)
         last, kind, size = block & 1, block >> 1 & 3, block >> 3
         offset += 3 + (1 if kind == 1 else size)
     offset += 4 if descriptor & 4 else 0
-    if offset != len(frame):
-        raise Damage("a Zstandard frame has not the size that it should have")
-    return result
+    if offset > len(frame):
+        raise Damage("a Zstandard frame is cut short")
+    return result, offset
 
 
-def decode(frame: bytes, size: int) -> bytes:
+def decode(frame: bytes, size: int, limit: int) -> bytes:
     """What one Zstandard frame holds: exactly size bytes, and never more in memory."""
-    if content_size(frame) != size:
+    if content_size(frame, limit) != size:
         raise Damage(f"a Zstandard frame does not hold {size} bytes")
     command = ["zstd", "-d", "-c", "-q", "--memory=1024MB"]
     with subprocess.Popen(
@@ -321,14 +381,111 @@ def decode(frame: bytes, size: int) -> bytes:
     return data
 
 
+# Keys -------------------------------------------------------------------------------------------------------
+
+
+class Keys:
+    """Opens what is sealed, with age, and checks signatures, with minisign."""
+
+    def __init__(self, identities: Iterable[str] = (), trusted: Iterable[str] = ()) -> None:
+        self.identities = list(identities)
+        self.trusted = {self.trusted_key(key) for key in trusted}
+        for path in self.identities:
+            with open(path, "rb"):  # says now which file cannot be read
+                pass
+        for program, needed in (("age", self.identities), ("minisign", self.trusted)):
+            if needed and not shutil.which(program):
+                raise Refused(f"the program {program} is not in PATH")
+
+    @staticmethod
+    def trusted_key(key: str) -> str:
+        """A key that was given as it is, or as the name of the file that minisign keeps it in."""
+        if MINISIGN_KEY.fullmatch(key):
+            return key
+        try:
+            with open(key, encoding="utf-8") as file:
+                keys = [line for line in file.read().split("\n") if MINISIGN_KEY.fullmatch(line)]
+        except (OSError, ValueError):
+            keys = []
+        if len(keys) != 1:
+            raise Misuse(f"{show(key)} is neither a minisign public key nor a file with one")
+        return keys[0]
+
+    def open(self, pieces: Iterable[bytes], to: BinaryIO | None = None) -> bytes:
+        """The plaintext of a binary age file, whole and authentic; where to is given, it goes there."""
+        if not self.identities:
+            raise Locked("is sealed, give --identity")
+        command = ["age", "-d"]
+        for path in self.identities:
+            command += ["-i", path]
+        with tempfile.TemporaryFile() as messages:
+            with subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=to or subprocess.PIPE, stderr=messages
+            ) as age:
+
+                def feed() -> None:
+                    first = b""
+                    try:
+                        for piece in pieces:
+                            first = first or piece[: len(AGE_INTRO)]
+                            if first != AGE_INTRO:
+                                break  # age itself would also take other forms
+                            age.stdin.write(piece)
+                    except OSError:  # it has ended: its exit status says why
+                        pass
+                    except Refused as error:
+                        failures.append(error)
+                    finally:
+                        with contextlib.suppress(OSError):
+                            age.stdin.close()
+
+                failures: list[Refused] = []
+                feeder = threading.Thread(target=feed)
+                feeder.start()
+                data = b"" if to else age.stdout.read()
+                feeder.join()
+            messages.seek(0)
+            message = messages.readline().decode("utf-8", "replace").strip()
+        if failures:
+            raise failures[0]
+        if age.returncode != 0:
+            if "no identity matched" in message:
+                raise Locked("none of the identities opens it")
+            if any(f'"{path}"' in message for path in self.identities):
+                raise Refused(show(message))
+            raise Damage(f"does not open: {show(message)}")
+        return data
+
+    def open_text(self, value: Any) -> bytes:
+        """The text that a sealed text holds."""
+        return self.open([base64_bytes(value)]).rstrip(b" ")
+
+    def signed(self, record: dict[str, Any], identity: str, signatures: list[Any]) -> bool:
+        """Whether a trusted key has signed the snapshot."""
+        line = f"cairn-snapshot 1 {record['series']} {record['cut_point']} {identity}\n"
+        for item in signatures:
+            key, text = (item.get("key"), item.get("minisig")) if isinstance(item, dict) else (None, None)
+            if isinstance(key, str) and key in self.trusted and isinstance(text, str):
+                with tempfile.TemporaryDirectory() as folder:
+                    names = [os.path.join(folder, name) for name in ("line", "minisig")]
+                    for name, content in zip(names, (line, text)):
+                        with open(name, "wb") as file:
+                            file.write(content.encode("utf-8"))
+                    command = ["minisign", "-V", "-q", "-P", key, "-m", names[0], "-x", names[1]]
+                    if subprocess.run(command, capture_output=True).returncode == 0:
+                        return True
+        return False
+
+
 # The store --------------------------------------------------------------------------------------------------
 
 
 class Store:
-    """A directory whose files are the objects."""
+    """A directory whose files are the objects, and the keys for them."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, keys: Keys | None = None) -> None:
         self.root = root
+        self.keys = keys or Keys()
         if not any(os.path.isdir(self.path(name)) for name in ("config", "snapshots", "packs")):
             raise Absent(f"no store at {show(root)}")
 
@@ -374,9 +531,20 @@ class Store:
             raise Damage(f"{name}: cut short")
         return data
 
+    def pieces(self, name: str, offset: int, size: int) -> Iterator[bytes]:
+        """A range in pieces."""
+        for begin in range(offset, offset + size, PIECE):
+            yield self.read_range(name, begin, min(PIECE, offset + size - begin))
 
-def check_descriptor(store: Store, name: str) -> int:
-    """Check one descriptor; its generation."""
+    def digest(self, name: str) -> str:
+        result = hashlib.sha256()
+        for piece in self.pieces(name, 0, self.size(name)):
+            result.update(piece)
+        return result.hexdigest()
+
+
+def check_descriptor(store: Store, name: str) -> dict[str, Any]:
+    """Check one descriptor."""
     try:
         match = CONFIG_NAME.fullmatch(name)
         data = store.read(name)
@@ -385,7 +553,9 @@ def check_descriptor(store: Store, name: str) -> int:
         value = parse_json(data)
         check_format(value, "cairn-store")
         check_features(value)
-        check_plain(value, "encryption")
+        encryption = take(value, "encryption", string)
+        if encryption not in ("none", "age"):
+            raise Unknown(f"encryption {ascii(encryption)[:40]} is not known")
         if not data.endswith(b"}\n"):
             raise Damage("does not end with one newline")
         if take(value, "generation", integer) != int(match[1]):
@@ -393,11 +563,14 @@ def check_descriptor(store: Store, name: str) -> int:
         take(value, "store_id", string, "[0-9a-f]{32}")
         take(value, "created", instant)
         take(value, "create_only", boolean)
-        if take(value, "recipients", array_of, string):
-            raise Damage("has recipients, but no encryption")
+        recipients = take(value, "recipients", array_of, string, RECIPIENT)
+        if bool(recipients) != (encryption == "age"):
+            raise Damage("has recipients, but no encryption, or the other way round")
+        if any(a >= b for a, b in zip(recipients, recipients[1:])):
+            raise Damage("the recipients are not in order")
     except Refused as error:
         raise type(error)(f"{name}: {error}") from None
-    return int(match[1])
+    return value
 
 
 def check_store(store: Store) -> None:
@@ -421,6 +594,7 @@ class Copy(NamedTuple):
     size: int
     offset: int  # of its directory
     length: int  # of its directory
+    sealed: bool
 
     @property
     def key(self) -> str:
@@ -429,11 +603,11 @@ class Copy(NamedTuple):
 
 def parse_copy(value: Any) -> Copy:
     value = object_of(value)
-    check_plain(value, "seal")
+    sealed = is_sealed(value)
     place = take(value, "directory", array_of, integer)
     if len(place) != 2:
         raise Damage("member 'directory' is not offset and size")
-    copy = Copy(take(value, "name", digest), take(value, "size", integer), *place)
+    copy = Copy(take(value, "name", digest), take(value, "size", integer), *place, sealed)
     if copy.offset < HEADER_SIZE or copy.offset + copy.length + TRAILER_SIZE != copy.size:
         raise Damage(f"the directory of pack {copy.name} is not where it must be")
     return copy
@@ -446,37 +620,61 @@ class Manifest:
     name: str
     id: str
     record: dict[str, Any]
+    signed: bool  # by a trusted key
+    copies: list[Copy]
+    # What is private; where it could not be opened, locked says why, and the rest is empty.
+    locked: Locked | None
     facts: dict[str, Any]
     root: dict[str, Any]
-    logical_ids: list[str]
-    copies: list[Copy]  # in the order of logical_ids
+    logical_ids: list[str]  # in the order of copies, as what follows
     raw_bytes: list[int]
     live_bytes: list[int]
+    holds_list: list[bool]
 
 
-LINES = ('{"format":', ',"root":', ',"logical_ids":', ',"raw_bytes":', ',"packs":')
+ARRAYS = ["logical_ids", "raw_bytes", "live_bytes", "holds_list"]
 FIRST_LINE = ["format", "version", "requires_read", "requires_write", "requires_prune"]
 FIRST_LINE += ["record", "signatures", "seal", "facts"]
+LINES = {
+    False: [FIRST_LINE, ["root"], ARRAYS[:1], ARRAYS[1:], ["packs"]],
+    True: [FIRST_LINE, ["root"], ["lists"], ["packs"]],
+}
 STATS = ("entries", "files", "bytes", "new_bytes", "stored_bytes", "packs_written", "errors")
 
 
-def check_lines(data: bytes) -> None:
-    """Check the form of a manifest: five lines, of which the first is nearly an object of its own."""
-    lines = data.decode("utf-8").split("\n")
-    if len(lines) != 6 or lines[5] or not all(line.startswith(start) for line, start in zip(lines, LINES)):
-        raise Damage("has not the five lines of a manifest")
-    members = parse_json((lines[0] + "}").encode("utf-8"))
-    if [key for key in members if key in FIRST_LINE] != FIRST_LINE:
-        raise Damage("has not the members of a manifest in its first line")
+def check_lines(data: bytes, sealed: bool) -> None:
+    """Check the form of a manifest: lines with certain members, each of them nearly an object of its own."""
+    *lines, end = data.decode("utf-8").split("\n")
+    wanted = LINES[sealed]
+    if end or len(lines) != len(wanted) or not lines[-1].endswith("}"):
+        raise Damage(f"has not the {len(wanted)} lines of a manifest")
+    known = set(itertools.chain.from_iterable(wanted))
+    for number, (line, names) in enumerate(zip(lines, wanted)):
+        if number > 0:
+            line = "{" + line[1:] if line.startswith(",") else ""
+        members = parse_json((line + ("" if number + 1 == len(lines) else "}")).encode("utf-8"))
+        if [key for key in members if key in known] != names:
+            raise Damage(f"line {number + 1} has not the members {', '.join(names)}")
 
 
-def exact(value: dict[str, Any], key: str) -> tuple[str, dict[str, Any]]:
-    """Digest and content of the JSON text that a member of a manifest holds."""
-    text = take(value, key, string).encode("utf-8")
-    try:
-        return hashlib.sha256(text).hexdigest(), parse_json(text)
-    except Damage as error:
-        raise Damage(f"{key}: {error}") from None
+def exact(text: bytes) -> tuple[str, dict[str, Any]]:
+    """Digest and content of the JSON text that a member of an object holds."""
+    return hashlib.sha256(text).hexdigest(), parse_json(text)
+
+
+def exact_text(value: Any) -> bytes:
+    return string(value).encode("utf-8")
+
+
+def parse_arrays(value: dict[str, Any], names: Iterable[str], length: int) -> list[list[Any]]:
+    """The arrays that say something of each pack."""
+    checks = {"logical_ids": digest, "holds_list": boolean}
+    result = [take(value, name, array_of, checks.get(name, integer)) for name in names]
+    if any(len(found) != length for found in result):
+        raise Damage("the arrays of packs are not equally long")
+    if len({logical_id[:16] for logical_id in result[0]}) != length:
+        raise Damage("two logical ids have the same first 16 digits")
+    return result
 
 
 def check_record(value: dict[str, Any]) -> None:
@@ -485,11 +683,7 @@ def check_record(value: dict[str, Any]) -> None:
     take(value, "cut_point", instant)
     take(value, "sequence", integer, 1)
     take(value, "previous", lambda previous: previous if previous is None else digest(previous))
-    take(value, "tags", object_of, string)
     take(value, "incomplete", boolean)
-    stats = take(value, "stats", object_of)
-    for key in STATS:
-        take(stats, key, integer)
     for key in ("facts", "root"):
         take(value, key, digest)
 
@@ -501,6 +695,10 @@ def check_facts(value: dict[str, Any]) -> None:
         raise Damage("member 'source' is missing")
     take(value, "started", instant)
     take(value, "single_file", boolean)
+    take(value, "tags", object_of, string)
+    stats = take(value, "stats", object_of)
+    for key in STATS:
+        take(stats, key, integer)
     take(value, "content", object_of)
 
 
@@ -512,8 +710,8 @@ def check_root(value: dict[str, Any]) -> None:
     take(value, "packs", digest)
 
 
-def parse_manifest(name: str, data: bytes) -> Manifest:
-    """Steps 2 to 6 of "Reading a snapshot"."""
+def parse_manifest(keys: Keys, name: str, data: bytes, locked_too: bool = False) -> Manifest:
+    """Steps 2 to 6 of "Reading a snapshot"; with locked_too also without a key for what is private."""
     match = MANIFEST_NAME.fullmatch(name)
     if not match or not SERIES.fullmatch(match[1]):
         raise Damage(f"{show(name)}: is not the name of a manifest")
@@ -523,42 +721,45 @@ def parse_manifest(name: str, data: bytes) -> Manifest:
         value = parse_json(data)
         check_format(value, "cairn-manifest")
         check_features(value)
-        check_plain(value, "seal")
-        check_lines(data)
-        take(value, "signatures", array_of)
+        sealed = is_sealed(value)
+        check_lines(data, sealed)
+        signatures = take(value, "signatures", array_of)
 
-        identity, record = exact(value, "record")
+        identity, record = take(value, "record", lambda text: exact(exact_text(text)))
         if identity[:16] != match[3]:
             raise Damage("the record has not the id of the name")
         check_record(record)
         if record["series"] != match[1] or record["cut_point"] != name_time(match[2]):
             raise Damage("the record has not series and cut point of the name")
-        texts = {}
-        for key in ("facts", "root"):
-            found, texts[key] = exact(value, key)
-            if found != record[key]:
-                raise Damage(f"the {key} have not the digest that the record gives")
+        signed = keys.signed(record, identity, signatures)
+        copies = take(value, "packs", array_of, parse_copy)
+
+        private = keys.open_text if sealed else exact_text
+        texts, lists = {}, value
+        try:
+            for key in ("facts", "root"):
+                found, texts[key] = take(value, key, lambda text: exact(private(text)))
+                if found != record[key]:
+                    raise Damage(f"the {key} have not the digest that the record gives")
+            if sealed:
+                lists = take(value, "lists", lambda text: parse_json(private(text)))
+        except Locked as error:
+            if not locked_too:
+                raise
+            reason = Locked(f"{name}: {error}")
+            return Manifest(name, identity, record, signed, copies, reason, {}, {}, [], [], [], [])
         check_facts(texts["facts"])
         check_root(texts["root"])
-
-        copies = take(value, "packs", array_of, parse_copy)
-        logical_ids = take(value, "logical_ids", array_of, digest)
-        raw_bytes = take(value, "raw_bytes", array_of, integer)
-        live_bytes = take(value, "live_bytes", array_of, integer)
-        if not len(copies) == len(logical_ids) == len(raw_bytes) == len(live_bytes):
-            raise Damage("the four arrays of packs are not equally long")
-        if len({logical_id[:16] for logical_id in logical_ids}) != len(logical_ids):
-            raise Damage("two logical ids have the same first 16 digits")
-        if hashlib.sha256(bytes.fromhex("".join(sorted(logical_ids)))).hexdigest() != texts["root"]["packs"]:
+        arrays = parse_arrays(lists, ARRAYS, len(copies))
+        if hashlib.sha256(bytes.fromhex("".join(sorted(arrays[0])))).hexdigest() != texts["root"]["packs"]:
             raise Damage("the logical ids have not the digest that the root gives")
     except Refused as error:
         raise type(error)(f"{name}: {error}") from None
-    facts, root = texts["facts"], texts["root"]
-    return Manifest(name, identity, record, facts, root, logical_ids, copies, raw_bytes, live_bytes)
+    return Manifest(name, identity, record, signed, copies, None, texts["facts"], texts["root"], *arrays)
 
 
-def load_manifest(store: Store, name: str) -> Manifest:
-    return parse_manifest(name, store.read(name))
+def load_manifest(store: Store, name: str, locked_too: bool = False) -> Manifest:
+    return parse_manifest(store.keys, name, store.read(name), locked_too)
 
 
 def manifest_names(store: Store) -> list[re.Match[str]]:
@@ -582,7 +783,8 @@ def choose(store: Store, reference: str) -> list[Manifest]:
     if reference == "latest" or reference in series:
         if reference != "latest":
             matches = [match for match in matches if match[1] == reference]
-        matches = [match for match in matches if match[2] == max(m[2] for m in matches)]
+        newest = max(((match[2], match[3]) for match in matches), default=None)
+        matches = [match for match in matches if (match[2], match[3]) == newest]
     elif re.fullmatch("[0-9a-f]{8,64}", reference):
         matches = [match for match in matches if match[3].startswith(reference[:16])]
     else:
@@ -607,7 +809,14 @@ def choose(store: Store, reference: str) -> list[Manifest]:
         raise failures[0]
     for error in failures:
         warn(f"warning: {error}; using another manifest of the same snapshot")
+    check_trust(store.keys, manifests)
     return manifests
+
+
+def check_trust(keys: Keys, manifests: list[Manifest]) -> None:
+    """Refuse a snapshot of which no manifest has the signature of a trusted key, where keys are given."""
+    if keys.trusted and not any(manifest.signed for manifest in manifests):
+        raise Untrusted(f"{manifests[0].name}: no trusted key has signed the snapshot")
 
 
 # Packs ------------------------------------------------------------------------------------------------------
@@ -654,23 +863,42 @@ def words(data: bytes) -> array.array[int]:
 class Directory:
     """What the directory of a pack says. Lengths and digests of chunks are kept in the scratch file."""
 
-    def __init__(self, stored: bytes, data_size: int, scratch: Scratch) -> None:
-        size = content_size(stored)
-        if not 20 + 8 + 36 <= size <= MAX_DIRECTORY:
+    def __init__(self, store: Store, copy: Copy, scratch: Scratch) -> None:
+        stored = store.read_range(copy.key, copy.offset, copy.length)
+        limit = MAX_DIRECTORY + (MAX_PREAMBLE if copy.sealed else 0)
+        if copy.sealed:
+            with tempfile.TemporaryFile(buffering=0) as file:
+                store.keys.open([stored], file)
+                file.seek(0)
+                stored = file.read()
+                _, end = measure(stored, limit)
+                check_padding(file.fileno(), end, len(stored) - end)
+                stored = stored[:end]
+        size = content_size(stored, limit)
+        if not 20 + 8 + 36 <= size <= limit:
             raise Damage(f"a directory of {size} bytes is beyond the limits")
-        data = decode(stored, size)
+        data = decode(stored, size, limit)
         magic, version, frames, chunks = struct.unpack_from("<8sIII", data)
         if magic != b"CAIRNDIR":
             raise Damage("the directory does not begin with CAIRNDIR")
         if version != 1:
             raise Unknown(f"version {version} of a directory is not known, only version 1")
-        if not 1 <= frames <= chunks <= MAX_CHUNKS or size != 20 + 8 * frames + 36 * chunks:
+        table_size = 20 + 8 * frames + 36 * chunks
+        if not 1 <= frames <= chunks <= MAX_CHUNKS or (size < table_size if copy.sealed else size != table_size):
             raise Damage("the directory has not the size that its counts give")
+        room = data_size = copy.offset - HEADER_SIZE
+        if copy.sealed:
+            preamble = data[table_size:]
+            self.check_preamble(store, copy, preamble)
+            room -= len(preamble)
+            room -= 16 * -(-room // 65552)  # the tag of each segment
         first_length, first_digest = 20 + 8 * frames, 20 + 8 * frames + 4 * chunks
         stored_sizes = words(data[20 : 20 + 4 * frames])
         counts = words(data[20 + 4 * frames : first_length])
         lengths = words(data[first_length:first_digest])
-        if min(stored_sizes) < 1 or max(stored_sizes) > MAX_STORED_FRAME or sum(stored_sizes) != data_size:
+        if min(stored_sizes) < 1 or max(stored_sizes) > MAX_STORED_FRAME:
+            raise Damage("the directory has wrong stored sizes of frames")
+        if sum(stored_sizes) > room or not copy.sealed and sum(stored_sizes) != data_size:
             raise Damage("the directory has wrong stored sizes of frames")
         if min(counts) < 1 or sum(counts) != chunks:
             raise Damage("the directory has wrong numbers of chunks")
@@ -678,7 +906,10 @@ class Directory:
             raise Damage("the directory has a wrong length of a chunk")
         self.chunks = chunks
         self.raw_size = sum(lengths)
-        self.offsets = array.array("Q", itertools.accumulate(stored_sizes, initial=HEADER_SIZE))
+        self.copy = copy
+        # Of each frame: in the pack, or in the plaintext of its data part.
+        start = 0 if copy.sealed else HEADER_SIZE
+        self.offsets = array.array("Q", itertools.accumulate(stored_sizes, initial=start))
         self.firsts = array.array("Q", itertools.accumulate(counts, initial=0))
         for first, end in zip(self.firsts, self.firsts[1:]):
             if sum(lengths[first:end]) > MAX_FRAME:
@@ -689,7 +920,18 @@ class Directory:
             logical.update(data[first_length + 4 * i : first_length + 4 * i + 4])
         self.logical_id = logical.hexdigest()
         self.scratch = scratch
-        self.place = scratch.put(data[first_length:])
+        self.place = scratch.put(data[first_length:table_size])
+
+    @staticmethod
+    def check_preamble(store: Store, copy: Copy, preamble: bytes) -> None:
+        """Check that it is the header of the age file that the data part is, and the nonce after it."""
+        found = preamble.find(b"\n--- ")
+        if len(preamble) > MAX_PREAMBLE or found < 0 or len(preamble) != found + 5 + 43 + 1 + 16:
+            raise Damage("the directory does not end with a preamble")
+        if len(preamble) > copy.offset - HEADER_SIZE:
+            raise Damage("the data part is cut short")
+        if store.read_range(copy.key, HEADER_SIZE, len(preamble)) != preamble:
+            raise Damage("the preamble in the directory is not that of the data part")
 
     def lengths(self, first: int, count: int) -> array.array[int]:
         return words(self.scratch.get(self.place + 4 * first, 4 * count))
@@ -700,7 +942,7 @@ class Directory:
     def decode_frame(self, frame: int, stored: bytes) -> bytes:
         """A frame as its chunks one after another; they are not checked yet."""
         first, end = self.firsts[frame], self.firsts[frame + 1]
-        return decode(stored, sum(self.lengths(first, end - first)))
+        return decode(stored, sum(self.lengths(first, end - first)), MAX_FRAME)
 
     def check_chunks(self, frame: int, data: bytes, first: int, end: int) -> memoryview:
         """The bytes of chunks first to end, all of one frame, after each was compared with its digest."""
@@ -718,12 +960,46 @@ class Directory:
         return view[start:offset]
 
 
+class OpenedCache:
+    """The data parts of sealed packs used last, opened whole, in unnamed temporary files."""
+
+    def __init__(self) -> None:
+        self.files: collections.OrderedDict[str, tuple[BinaryIO, int]] = collections.OrderedDict()
+        self.bytes = 0
+
+    def __del__(self) -> None:
+        for file, _ in self.files.values():
+            file.close()
+
+    def open(self, store: Store, directory: Directory) -> BinaryIO:
+        copy = directory.copy
+        if copy.name in self.files:
+            self.files.move_to_end(copy.name)
+            return self.files[copy.name][0]
+        file = tempfile.TemporaryFile(buffering=0)
+        try:
+            store.keys.open(store.pieces(copy.key, HEADER_SIZE, copy.offset - HEADER_SIZE), file)
+            size, end = os.fstat(file.fileno()).st_size, directory.offsets[-1]
+            check_padding(file.fileno(), end, size - end)
+        except BaseException:
+            file.close()
+            raise
+        self.files[copy.name] = file, size
+        self.bytes += size
+        while self.bytes > OPENED_CACHE and len(self.files) > 1:
+            _, (oldest, length) = self.files.popitem(last=False)
+            oldest.close()
+            self.bytes -= length
+        return file
+
+
 class FrameCache:
     """The decoded frames used last, of all packs."""
 
     def __init__(self) -> None:
         self.frames: collections.OrderedDict[tuple[str, int], bytes] = collections.OrderedDict()
         self.bytes = 0
+        self.opened = OpenedCache()
 
     def get(self, key: tuple[str, int], load: Callable[[], bytes]) -> bytes:
         if key in self.frames:
@@ -756,14 +1032,19 @@ class Pack:
             if self.store.size(copy.key) != copy.size:
                 raise Damage(f"{copy.key}: has not the size that the manifest gives")
             try:
-                stored = self.store.read_range(copy.key, copy.offset, copy.length)
-                directory = Directory(stored, copy.offset - HEADER_SIZE, self.scratch)
+                directory = Directory(self.store, copy, self.scratch)
                 if directory.logical_id != self.logical_id:
                     raise Damage("has not the logical id that the manifest gives")
             except Refused as error:
-                raise type(error)(f"{copy.key}: {error}") from None
+                raise self.failure(copy, error) from None
             self.opened[copy] = directory
         return self.opened[copy]
+
+    def failure(self, copy: Copy, error: Refused) -> Refused:
+        """What to report of a copy: where a sealed part does not open, its header may be damaged."""
+        if isinstance(error, Locked) and self.store.keys.identities and self.store.digest(copy.key) != copy.name:
+            error = Damage("has not the digest of its name, and does not open")
+        return type(error)(f"{copy.key}: {error}")
 
     def attempt(self, action: Callable[[Copy], Any]) -> Any:
         """Do something with the first copy with which it works."""
@@ -797,14 +1078,19 @@ class Pack:
             offset = directory.offsets[frame]
 
             def load() -> bytes:
-                stored = self.store.read_range(copy.key, offset, directory.offsets[frame + 1] - offset)
+                size = directory.offsets[frame + 1] - offset
+                if copy.sealed:
+                    file = self.cache.opened.open(self.store, directory)
+                    stored = os.pread(file.fileno(), size, offset)
+                else:
+                    stored = self.store.read_range(copy.key, offset, size)
                 return directory.decode_frame(frame, stored)
 
             try:
                 data = self.cache.get((copy.name, frame), load)
                 return stop, directory.check_chunks(frame, data, first, stop)
             except Refused as error:
-                raise type(error)(f"{copy.key}: {error}") from None
+                raise self.failure(copy, error) from None
 
         while first < end:
             first, data = self.attempt(piece)
@@ -915,7 +1201,8 @@ def parse_entry(value: dict[str, Any]) -> Entry:
         if "ctime" in value:
             take(value, "ctime", instant)
         if "inode" in value:
-            take(value, "inode", string, "[0-9]+")
+            if int(take(value, "inode", string, "[0-9]{1,40}")) >= 2**64:
+                raise Damage("member 'inode': is not below 2^64")
         entry.size = take(value, "size", integer)
         if ("extents" in value) == ("parts" in value):
             raise Damage("has not either extents or parts")
@@ -938,7 +1225,7 @@ def split_lines(pieces: Iterable[memoryview]) -> Iterator[dict[str, Any]]:
         first, *others = bytes(piece).split(b"\n")
         held.append(first)
         size += len(first)
-        if size > MAX_LINE:
+        if size >= MAX_LINE:  # the newline counts too
             raise Damage("an entry list has a line beyond the limits")
         if others:
             yield parse_json(b"".join(held))
@@ -954,6 +1241,7 @@ class Snapshot:
 
     def __init__(self, store: Store, manifests: list[Manifest], scratch: Scratch | None = None) -> None:
         self.manifest = manifests[0]
+        self.content_packs: set[str] = set()  # those of the extents that were seen
         self.single_file: bool = self.manifest.facts["single_file"]
         scratch, cache = scratch or Scratch(), FrameCache()
         self.packs: dict[str, Pack] = {}
@@ -972,6 +1260,8 @@ class Snapshot:
                 first, count = integer(extent[1]), integer(extent[2], 1)
                 if name not in self.packs:
                     raise Damage(f"pack {name} is not in the manifest")
+                if holes:
+                    self.content_packs.add(name)
                 yield Run(self.packs[name], first, count, self.packs[name].size_of(first, count))
             else:
                 raise Damage(f"{ascii(extent)[:80]} is not an extent that is allowed here")
@@ -1240,11 +1530,12 @@ class Restorer:
         try:
             uid = self.number_of("user", entry.user, entry.uid)
             os.chown(place, uid, self.number_of("group", entry.group, entry.gid), **at)
-        except PermissionError:
-            self.owners_skipped += 1
-            mode &= ~(stat.S_ISUID | stat.S_ISGID)  # they were meant for another owner
         except (OSError, OverflowError) as error:
-            self.failed(entry, "cannot set the owner", error)
+            mode &= ~(stat.S_ISUID | stat.S_ISGID)  # they were meant for another owner
+            if isinstance(error, PermissionError):
+                self.owners_skipped += 1
+            else:
+                self.failed(entry, "cannot set the owner", error)
         self.set_xattrs(entry, place)
         try:
             if entry.type != "symlink":  # has no mode of its own
@@ -1289,6 +1580,8 @@ def verify_pack(store: Store, name: str) -> PackFacts:
         size = store.size(key)
         if size < HEADER_SIZE + TRAILER_SIZE:
             raise Damage("cut short")
+        if store.digest(key) != name:
+            raise Damage("has not the digest of its name")
         header = store.read_range(key, 0, HEADER_SIZE)
         trailer = store.read_range(key, size - TRAILER_SIZE, TRAILER_SIZE)
         magic, version, seal = struct.unpack_from("<8sII", header)
@@ -1297,25 +1590,21 @@ def verify_pack(store: Store, name: str) -> PackFacts:
             raise Damage("header or trailer is not that of a pack")
         if version != 1 or version_again != 1:
             raise Unknown(f"version {max(version, version_again)} of a pack is not known, only version 1")
-        if seal != 0:
+        if seal not in (0, 1):
             raise Unknown(f"seal {seal} of a pack is not known")
         if zero != 0 or offset < HEADER_SIZE or offset + length + TRAILER_SIZE != size:
             raise Damage("the trailer is wrong")
-        stored = store.read_range(key, offset, length)
-        directory = Directory(stored, offset - HEADER_SIZE, Scratch())
-        whole = hashlib.sha256(header)
-        for frame, (begin, end) in enumerate(zip(directory.offsets, directory.offsets[1:])):
-            data = store.read_range(key, begin, end - begin)
-            whole.update(data)
-            decoded = directory.decode_frame(frame, data)
-            directory.check_chunks(frame, decoded, directory.firsts[frame], directory.firsts[frame + 1])
-        whole.update(stored)
-        whole.update(trailer)
-        if whole.hexdigest() != name:
-            raise Damage("has not the digest of its name")
+        copy = Copy(name, size, offset, length, seal == 1)
+        directory = Directory(store, copy, Scratch())
+        pack = Pack(store, directory.scratch, FrameCache(), directory.logical_id)
+        pack.opened[copy] = directory
+        pack.copies.append(copy)
+        for first, end in zip(directory.firsts, directory.firsts[1:]):
+            for _ in pack.read(first, end - first):
+                pass
     except Refused as error:
-        raise type(error)(f"{key}: {error}") from None
-    return PackFacts(Copy(name, size, offset, length), directory.logical_id, directory.raw_size)
+        raise error if str(error).startswith(key) else type(error)(f"{key}: {error}") from None
+    return PackFacts(copy, directory.logical_id, directory.raw_size)
 
 
 def verify_other(store: Store, name: str) -> None:
@@ -1336,9 +1625,12 @@ def verify_other(store: Store, name: str) -> None:
             check_format(value, "cairn-pending")
             take(value, "run", string, pending[1])
             take(value, "number", integer, int(pending[2]) or 1, int(pending[2]))
-            take(value, "host", string)
             take(value, "created", instant)
-            take(value, "packs", array_of, lambda item: (parse_copy(item), take(item, "logical_id", digest)))
+            packs = take(value, "packs", array_of, parse_copy)
+            text = store.keys.open_text if is_sealed(value) else exact_text
+            private = take(value, "private", lambda item: parse_json(text(item)))
+            take(private, "host", string)
+            parse_arrays(private, ("logical_ids", "holds_list"), len(packs))
         elif mark:
             check_format(value, "cairn-mark")
             take(value, "time", instant)
@@ -1348,7 +1640,7 @@ def verify_other(store: Store, name: str) -> None:
             for item in take(value, "removed", array_of, object_of):
                 key, content = take(item, "key", string), take(item, "bytes_b64", base64_bytes)
                 if content:
-                    parse_manifest(key, content)
+                    parse_manifest(store.keys, key, content, locked_too=True)
             take(value, "restored", array_of, string, MANIFEST_NAME)
         else:
             check_format(value, "cairn-pin")
@@ -1393,7 +1685,11 @@ class Verifier:
                 raise Refused(f"needs pack {copy.name}, which is not good")
             if facts != (copy, logical_id, raw) or live > raw:
                 raise Damage(f"pack {copy.name} is not what the manifest says of it")
-        Snapshot(self.store, [manifest]).check_entries()
+        snapshot = Snapshot(self.store, [manifest])
+        snapshot.check_entries()
+        for logical_id, holds_list in zip(manifest.logical_ids, manifest.holds_list):
+            if holds_list and logical_id[:16] in snapshot.content_packs:
+                raise Damage(f"pack {logical_id[:16]} holds content, but the manifest says that it does not")
 
     def manifest(self, manifest: Manifest) -> None:
         try:
@@ -1405,15 +1701,29 @@ class Verifier:
 
     def everything(self) -> None:
         self.guarded(check_store, self.store)
+        first: dict[str, Any] = {}
         for name in self.store.names("config"):
             if CONFIG_NAME.fullmatch(name):
-                self.guarded(check_descriptor, self.store, name)
+                value = self.guarded(check_descriptor, self.store, name) or first
+                first = first or value
+                for key in ("store_id", "created", "encryption", "create_only"):
+                    if value.get(key) != first.get(key):
+                        self.report(Damage(f"{name}: '{key}' is not what another generation says"))
             else:
                 self.report(Unknown(f"{show(name)}: is not the name of a descriptor"))
+        unsigned: dict[str, Manifest] = {}
+        signed: set[str] = set()
         for name in self.store.names("snapshots"):
             manifest = self.guarded(load_manifest, self.store, name)
             if manifest:
+                if manifest.signed:
+                    signed.add(manifest.id)
+                else:
+                    unsigned.setdefault(manifest.id, manifest)
                 self.manifest(manifest)
+        for identity, manifest in unsigned.items():
+            if identity not in signed:
+                self.guarded(check_trust, self.store.keys, [manifest])
         for name in self.store.names("packs"):
             match = PACK_NAME.fullmatch(name)
             if match:
@@ -1434,23 +1744,36 @@ class Verifier:
 
 def command_list(store: Store) -> int:
     status = 0
-    seen = set()
+    snapshots: dict[str, Manifest] = {}
+    signed: set[str] = set()
     for match in manifest_names(store):
         try:
-            manifest = load_manifest(store, match[0])
+            manifest = load_manifest(store, match[0], locked_too=True)
         except Refused as error:
             warn(str(error))
             status = max(status, error.status)
             continue
+        known = snapshots.setdefault(manifest.id, manifest)
+        if known.locked and not manifest.locked:  # one of the manifests of a snapshot is enough
+            snapshots[manifest.id] = manifest
+        if manifest.signed:
+            signed.add(manifest.id)
+    for manifest in snapshots.values():
         record, facts = manifest.record, manifest.facts
-        if manifest.id in seen:  # another manifest of the same snapshot
-            continue
-        seen.add(manifest.id)
-        tags = [f"{show(key)}={show(value)}" for key, value in record["tags"].items()]
-        notes = tags + (["incomplete"] if record["incomplete"] else [])
-        source = f"{show(facts['host'])}:{show(byte_string(facts, 'source'))}"
-        sizes = f"{record['stats']['files']} files {record['stats']['bytes']} bytes"
-        print(manifest.id, record["cut_point"], record["series"], facts["kind"], source, sizes, *notes)
+        if manifest.locked:
+            what = ["sealed"]
+            if store.keys.identities:
+                warn(str(manifest.locked))
+                status = max(status, manifest.locked.status)
+        else:
+            stats = facts["stats"]
+            what = [facts["kind"], f"{show(facts['host'])}:{show(byte_string(facts, 'source'))}"]
+            what += [f"{stats['files']} files {stats['bytes']} bytes"]
+            what += [f"{show(key)}={show(value)}" for key, value in facts["tags"].items()]
+        what += ["incomplete"] if record["incomplete"] else []
+        if store.keys.trusted:
+            what += ["signed" if manifest.id in signed else "not-signed"]
+        print(manifest.id, record["cut_point"], record["series"], *what)
     return status
 
 
@@ -1526,6 +1849,8 @@ def main(arguments: list[str]) -> int:
         command = commands.add_parser(name)
         for operand in ("store", *operands):
             command.add_argument(operand.rstrip("?"), nargs="?" if operand.endswith("?") else None)
+        command.add_argument("--identity", action="append", default=[], metavar="FILE")
+        command.add_argument("--trusted-key", action="append", default=[], metavar="KEY")
     options = vars(parser.parse_args(arguments))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
@@ -1533,7 +1858,7 @@ def main(arguments: list[str]) -> int:
     try:
         if command is not command_list and not shutil.which("zstd"):
             raise Refused("the program zstd is not in PATH")
-        store = Store(options.pop("store"))
+        store = Store(options.pop("store"), Keys(options.pop("identity"), options.pop("trusted_key")))
         if command is not command_verify or options["snapshot"] is not None:
             check_store(store)
         status = command(store, *options.values())

@@ -1,22 +1,30 @@
 #!/bin/bash
-# Compare the independent reader with the program: run_against_program.sh PATH-OF-CAIRN
+# Compare the independent reader with the program: run_against_program.sh PATH-OF-CAIRN [plain | sealed]
 #
 # Takes snapshots of a tree with every kind of entry, of databases and of a command's output with the program,
-# restores each with both, and compares both with the source. Prints every difference; exits non-zero at any.
+# restores each with both, and compares both with the source. Does so with a store that is not encrypted and with one
+# that is, and signed; or with one of them. Prints every difference; exits non-zero at any. Needs zstd, age, minisign.
 # Run as root to compare owners and devices too. TMPDIR must be on a file system with extended attributes and
 # access control lists; about 400 MB are needed.
 set -euo pipefail
 
 cairn=$(realpath "${1:?usage: run_against_program.sh PATH-OF-CAIRN}")
+if [ $# = 1 ]; then
+  echo "a store that is not encrypted"
+  "$0" "$cairn" plain
+  echo "a store that is encrypted and signed"
+  exec "$0" "$cairn" sealed
+fi
 here=$(dirname "$(realpath "$0")")
 work=$(mktemp -d)
 trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
 cd "$work"
-export TZ=Asia/Kathmandu XDG_CONFIG_HOME=$work/none XDG_CACHE_HOME=$work/cache CAIRN_CONFIG=
-unset CAIRN_CONFIG CAIRN_STORE
+export TZ=Asia/Kathmandu XDG_CONFIG_HOME=$work/none CAIRN_CACHE_DIR=$work/cache CAIRN_STATE_DIR=$work/state
+unset CAIRN_CONFIG CAIRN_STORE CAIRN_SIGNING_KEY
 failures=0
+keys=()  # what both take to open a store and to trust it
 
-reader() { python3 "$here/cairn_reader.py" "$@"; }
+reader() { python3 "$here/cairn_reader.py" "$@" "${keys[@]}"; }
 
 fail() {
   echo "FAILED: $*" >&2
@@ -173,7 +181,7 @@ dump() { python3 -c 'import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).it
 # both STORE REF NAME: restore a snapshot with both programs, to NAME.program and NAME.reader.
 both() {
   expect 0 reader verify "$1" "$2"
-  expect 0 "$cairn" restore --store "$1" "$2" "$3.program"
+  expect 0 "$cairn" restore --store "$1" "$2" "$3.program" "${keys[@]}"
   expect 0 reader restore "$1" "$2" "$3.reader"
 }
 
@@ -181,7 +189,19 @@ id_of() { "$cairn" list --store "$1" --series "$2" --json | python3 -c '
 import json, sys
 print(max(json.load(sys.stdin)["snapshots"], key=lambda s: s["cut_point"])["id"])'; }
 
-expect 0 "$cairn" init --store store --no-encryption
+if [ "$2" = plain ]; then
+  expect 0 "$cairn" init --store store --no-encryption
+else
+  for name in ours theirs; do
+    expect 0 "$cairn" key generate "$name.txt"
+    grep -om1 'age1[0-9a-z]*' output > "$name.recipient"
+    expect 0 "$cairn" key generate --signing "$name.key"
+    grep -om1 'RW[0-9A-Za-z+/]*' output > "$name.trusted"
+  done
+  expect 0 "$cairn" init --store store --recipient "$(cat ours.recipient)" --recipient "$(cat theirs.recipient)"
+  keys=(--identity ours.txt --trusted-key "$(cat ours.trusted)")
+  export CAIRN_SIGNING_KEY=$work/ours.key
+fi
 
 echo "a tree with every kind of entry"
 make_tree tree
@@ -236,6 +256,7 @@ dump service.reader/app.db | cmp - wanted || fail "the database in the directory
 echo "the output of a command"
 expect 0 "$cairn" snapshot --store store --series output -- seq 1 300000
 both store output numbers
+output=$(id_of store output)
 seq 1 300000 | cmp - numbers.program || fail "the output of the command, by the program"
 seq 1 300000 | cmp - numbers.reader || fail "the output of the command, by the reader"
 
@@ -268,11 +289,9 @@ expect 0 "$cairn" snapshot --store store --series levels "$work/levels"
 both store levels high
 same levels high.program
 same levels high.reader
-python3 - store/snapshots/levels/* <<'PYTHON' || fail "no entry list has a level above it"
-import json, sys
-
-sys.exit(not any(json.loads(json.load(open(name, "rb"))["root"])["levels"] for name in sys.argv[1:]))
-PYTHON
+for name in store/snapshots/levels/*; do
+  if [ "$2" = plain ]; then jq -j .root "$name"; else jq -j .root "$name" | base64 -d | age -d -i ours.txt; fi
+done | jq -s -e 'any(.levels > 0)' > output || fail "no entry list has a level above it"
 
 echo "the whole store"
 expect 0 reader verify store
@@ -301,11 +320,67 @@ offset = int(sys.argv[2])
 byte = os.pread(file, 1, offset)[0]
 os.pwrite(file, bytes([byte ^ 4]), offset)' "$name" "$offset"
   expect 4 reader verify store
-  expect 4 "$cairn" verify --store store --level full
+  expect 4 "$cairn" verify --store store --level full "${keys[@]:0:2}"
   cp -p kept "$name"
 done < places
 expect 0 reader verify store
-expect 0 "$cairn" verify --store store --level full
+expect 0 "$cairn" verify --store store --level full "${keys[@]:0:2}"
+
+if [ "$2" = sealed ]; then
+  echo "keys"
+  good=("${keys[@]}")
+  keys=(--identity theirs.txt)
+  both store output theirs
+  cmp theirs.program theirs.reader || fail "the output, with the other identity"
+  keys=()
+  expect 12 reader restore store output none
+  expect 12 "$cairn" restore --store store output none
+  expect 0 reader list store
+  [ "$(grep -c ' sealed$' output)" = "$(wc -l < output)" ] || fail "a list without identity"
+  expect 0 "$cairn" key generate strange.txt
+  keys=(--identity strange.txt)
+  expect 12 reader restore store output none
+  expect 12 "$cairn" restore --store store output none "${keys[@]}"
+  keys=(--identity ours.txt --trusted-key "$(cat theirs.trusted)")
+  expect 13 reader restore store output none
+  expect 13 "$cairn" restore --store store "$output" none "${keys[@]}"
+  [ ! -e none ] || fail "something was restored that should not be"
+
+  echo "what is sealed to whom"
+  keys=("${good[@]}")
+  python3 - <<'PYTHON' || fail "something is not sealed as the page says"
+import base64, glob, hashlib, json, struct, subprocess
+
+
+def stanzas(data):
+    return data[: data.index(b"\n---")].count(b"\n-> X25519 ")
+
+
+def opened(data):
+    command = ["age", "-d", "-i", "ours.txt"]
+    return subprocess.run(command, input=base64.b64decode(data), stdout=-1, check=True).stdout
+
+
+recipients = json.load(open(glob.glob("store/config/1-*")[0], "rb"))["recipients"]
+assert recipients == sorted(recipients) and len(recipients) == 2
+seal = "age:" + hashlib.sha256("".join(f"{r}\n" for r in recipients).encode()).hexdigest()[:16]
+kinds = set()
+for name in glob.glob("store/snapshots/*/*"):
+    manifest = json.load(open(name, "rb"))
+    assert manifest["seal"] == seal
+    lists = json.loads(opened(manifest["lists"]))
+    for pack, holds_list in zip(manifest["packs"], lists["holds_list"]):
+        assert pack["seal"] == seal
+        with open(f"store/packs/{pack['name'][:2]}/{pack['name']}", "rb") as file:
+            data = file.read()
+        offset, size = pack["directory"]
+        assert struct.unpack_from("<I", data, 12) == (1,)
+        assert stanzas(data[32:offset]) == (3 if holds_list else 2), pack["name"]
+        assert stanzas(data[offset : offset + size]) == 3
+        kinds.add(holds_list)
+assert kinds == {False, True}
+PYTHON
+fi
 
 if [ "$failures" != 0 ]; then
   echo "$failures differences" >&2

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Test cairn_reader.py with small stores that are written here, by hand, from the page cairn-format(5).
 
-Run it with `python3 tests/reference/test_reader.py`; it needs the program zstd. As root it tests devices and
-owners too.
+Run it with `python3 tests/reference/test_reader.py`; it needs the programs zstd, age and minisign. As root it tests
+devices and owners too.
 """
 
 from __future__ import annotations
@@ -41,6 +41,27 @@ def zstd(data: bytes, *options: str) -> bytes:
     return subprocess.run(["zstd", "-3", "-q", "-c", *options], input=data, stdout=-1, check=True).stdout
 
 
+def age(data: bytes, recipients: list[str]) -> bytes:
+    command = ["age", "-e"]
+    for recipient in recipients:
+        command += ["-r", recipient]
+    return subprocess.run(command, input=data, stdout=-1, check=True).stdout
+
+
+def new_identity(path: str) -> str:
+    """Make an identity; its recipient."""
+    subprocess.run(["age-keygen", "-o", path], check=True, stderr=subprocess.DEVNULL)
+    return subprocess.run(["age-keygen", "-y", path], check=True, stdout=-1).stdout.decode().strip()
+
+
+def seal_of(recipients: list[str]) -> str:
+    return "age:" + sha256("".join(recipient + "\n" for recipient in sorted(recipients)).encode())[:16]
+
+
+def skippable(size: int) -> bytes:
+    return struct.pack("<II", 0x184D2A50, size) + bytes(size)
+
+
 def compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
@@ -73,9 +94,10 @@ def lines(*values: Any) -> bytes:
 
 
 class Pack:
-    """A pack as a manifest speaks of it, and its bytes."""
+    """A pack as a manifest speaks of it, and its bytes. With recipients it is sealed."""
 
     def __init__(self, frames: list[list[bytes]], **change: Any) -> None:
+        recipients, host = change.get("recipients", []), change.get("host", [])
         chunks = [chunk for frame in frames for chunk in frame]
         stored = change.get("stored", [zstd(b"".join(frame)) for frame in frames])
         lengths = change.get("lengths", [len(chunk) for chunk in chunks])
@@ -86,9 +108,19 @@ class Pack:
         table = struct.pack("<8sIII", b"CAIRNDIR", version, len(sizes), len(digests))
         table += struct.pack(f"<{len(sizes) + len(counts) + len(lengths)}I", *sizes, *counts, *lengths)
         table += b"".join(digests) + change.get("more", b"")
-        directory = zstd(table)
-        header = struct.pack("<8sII16s", b"CAIRNPAK", 1, 0, change.get("random", os.urandom(16)))
+        seal = change.get("header_seal", 1 if recipients else 0)
+        header = struct.pack("<8sII16s", b"CAIRNPAK", 1, seal, change.get("random", os.urandom(16)))
         data = b"".join(stored)
+        if recipients:
+            data = age(data + change.get("padding", skippable(100)), recipients)
+            end = data.index(b"\n--- ") + 5 + 43 + 1 + 16
+            table += change.get("preamble", lambda preamble: preamble)(data[:end])
+            directory = age(zstd(table) + change.get("directory_padding", skippable(9)), recipients + host)
+        else:
+            directory = zstd(table)
+        data = change.get("edit_data", lambda data: data)(data)
+        directory = change.get("edit_directory", lambda directory: directory)(directory)
+        self.seal = seal_of(recipients) if recipients else "none"
         self.directory = [32 + len(data), len(directory)]
         trailer = struct.pack("<QQII8s", *self.directory, 1, 0, b"CAIRNEND")
         self.bytes = change.get("header", header) + data + directory + change.get("trailer", trailer)
@@ -97,19 +129,22 @@ class Pack:
         self.raw = sum(lengths)
         logical = b"".join(d + struct.pack("<I", n) for d, n in zip(digests, lengths))
         self.logical_id = sha256(logical)
+        self.holds_list = False
 
     def extent(self, first: int = 0, count: int = 1) -> list[Any]:
         return [self.logical_id[:16], first, count]
 
     def item(self) -> dict[str, Any]:
-        return {"name": self.name, "size": len(self.bytes), "directory": self.directory, "seal": "none"}
+        return {"name": self.name, "size": len(self.bytes), "directory": self.directory, "seal": self.seal}
 
 
 class StoreWriter:
-    """Writes objects into a directory, and complete snapshots."""
+    """Writes objects into a directory, and complete snapshots; seals all where there are recipients."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, recipients: list[str] = [], host: list[str] = []) -> None:
         self.root = pathlib.Path(root)
+        self.recipients = sorted(recipients)
+        self.host = host  # the key of the host that writes
         self.root.mkdir()
         self.descriptor()
 
@@ -122,15 +157,22 @@ class StoreWriter:
     def descriptor(self, number: int = 1, **change: Any) -> str:
         value = {"format": "cairn-store", "version": 1, "requires_read": [], "requires_write": []}
         value.update(requires_prune=[], generation=number, store_id="0" * 32, created=STAMP)
-        value.update(encryption="none", recipients=[], create_only=True)
+        value.update(encryption="age" if self.recipients else "none", recipients=self.recipients, create_only=True)
         value.update(change)
         data = lines(value)
         return self.put(f"config/{number}-{sha256(data)}.json", data)
 
     def pack(self, frames: list[list[bytes]], **change: Any) -> Pack:
-        result = Pack(frames, **change)
+        result = Pack(frames, **{"recipients": self.recipients, "host": self.host, **change})
         self.put(result.key, result.bytes)
         return result
+
+    def text(self, text: str, spaces: int = 40) -> str:
+        """A private text as a manifest holds it."""
+        if not self.recipients:
+            return text
+        sealed = age(text.encode() + b" " * spaces, self.recipients + self.host)
+        return base64.b64encode(sealed).decode()
 
     def snapshot(
         self,
@@ -144,6 +186,7 @@ class StoreWriter:
         root: dict[str, Any] = {},
         facts: dict[str, Any] = {},
         record: dict[str, Any] = {},
+        lists: dict[str, Any] = {},
         edit: Callable[[dict[str, Any]], None] = lambda value: None,
         form: Callable[[bytes], bytes] = lambda data: data,
         name: Callable[[str], str] = lambda name: name,
@@ -154,7 +197,11 @@ class StoreWriter:
         for step in range(levels + 1):
             chunks = [level[i : i + piece] for i in range(0, len(level), piece)]
             if chunks:
-                table = self.pack([chunks[i : i + 3] for i in range(0, len(chunks), 3)])
+                both = self.recipients + self.host
+                frames = [chunks[i : i + 3] for i in range(0, len(chunks), 3)]
+                table = self.pack(frames, recipients=both, host=[])
+                table.seal = seal_of(self.recipients) if both else "none"
+                table.holds_list = True
                 packs.append(table)
             if step < levels:
                 groups = [(i, chunks[i : i + 5]) for i in range(0, len(chunks), 5)]
@@ -166,22 +213,25 @@ class StoreWriter:
         roots.update(packs=sha256(bytes.fromhex("".join(ids))))
         roots.update(root)
         fact = {"salt": "f", "host": "h", "kind": "directory", "source": "/srv", "started": STAMP}
-        fact.update(single_file=single_file, content={})
+        fact.update(single_file=single_file, tags={"why": "test"}, stats=dict.fromkeys(reader.STATS, 0), content={})
         fact.update(facts)
         records = {"format": "cairn-record", "version": 1, "series": series, "cut_point": STAMP}
-        records.update(sequence=1, previous=None, tags={"why": "test"}, incomplete=False)
-        records["stats"] = dict.fromkeys(reader.STATS, 0)
+        records.update(sequence=1, previous=None, incomplete=False)
         records.update(facts=sha256(compact(fact).encode()), root=sha256(compact(roots).encode()))
         records.update(record)
         value = {"format": "cairn-manifest", "version": 1, "requires_read": [], "requires_write": []}
-        value.update(requires_prune=[], record=compact(records), signatures=[], seal="none")
-        value.update(facts=compact(fact), root=compact(roots))
-        value.update(logical_ids=[pack.logical_id for pack in packs])
-        value.update(raw_bytes=[pack.raw for pack in packs], live_bytes=[pack.raw for pack in packs])
+        seal = seal_of(self.recipients) if self.recipients else "none"
+        value.update(requires_prune=[], record=compact(records), signatures=[], seal=seal)
+        value.update(facts=self.text(compact(fact)), root=self.text(compact(roots)))
+        arrays = {"logical_ids": [pack.logical_id for pack in packs]}
+        arrays.update(raw_bytes=[pack.raw for pack in packs], live_bytes=[pack.raw for pack in packs])
+        arrays.update(holds_list=[pack.holds_list for pack in packs])
+        arrays.update(lists)
+        value.update({"lists": self.text(compact(arrays))} if self.recipients else arrays)
         value.update(packs=[pack.item() for pack in packs])
         edit(value)
         text = compact(value)
-        for key in ("root", "logical_ids", "raw_bytes", "packs"):
+        for key in ("root", "lists", "logical_ids", "raw_bytes", "packs"):
             text = text.replace(f',"{key}":', f'\n,"{key}":')
         data = form((text + "\n").encode())
         identity = sha256(value["record"].encode())
@@ -190,10 +240,21 @@ class StoreWriter:
 
 
 class Case(unittest.TestCase):
+    sealed = False
+
     def setUp(self) -> None:
         self.folder = tempfile.mkdtemp()
         self.addCleanup(self.clean)
         self.number = 0
+        self.recipients: list[str] = []
+        self.host: list[str] = []
+        self.options: list[str] = []  # of every run of the reader
+        if self.sealed:
+            self.identity, self.host_identity = (os.path.join(self.folder, name) for name in ("identity", "host"))
+            other = new_identity(os.path.join(self.folder, "other"))
+            self.recipients = [new_identity(self.identity), other]
+            self.host = [new_identity(self.host_identity)]
+            self.options = ["--identity", self.identity]
 
     def clean(self) -> None:
         for path, _, _ in os.walk(self.folder):
@@ -202,13 +263,13 @@ class Case(unittest.TestCase):
 
     def new_store(self) -> StoreWriter:
         self.number += 1
-        return StoreWriter(os.path.join(self.folder, f"store{self.number}"))
+        return StoreWriter(os.path.join(self.folder, f"store{self.number}"), self.recipients, self.host)
 
     def run_reader(self, *arguments: Any) -> tuple[int, str]:
         """Exit status and all output of the reader."""
         output = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            status = reader.main([os.fspath(argument) for argument in arguments])
+            status = reader.main([os.fspath(argument) for argument in (*arguments, *self.options)])
         return status, output.buffer.getvalue().decode()
 
     def expect(self, status: int, text: str, *arguments: Any) -> str:
@@ -372,7 +433,7 @@ class Good(Case):
         store = self.new_store()
         store.put(f"packs/08/{name}", bytes.fromhex(example))
         facts = reader.verify_pack(reader.Store(str(store.root)), name)
-        self.assertEqual(facts.copy, (name, 268, 0x53, 0x99))
+        self.assertEqual(facts.copy, (name, 268, 0x53, 0x99, False))
         self.assertEqual(facts.logical_id, "5664d6652f2bf6665b131d979a73789e28612aa810479e312564b5a56341fa03")
         self.expect(0, "", "verify", store.root)
 
@@ -398,11 +459,11 @@ class Choice(Case):
             self.expect(1, "zstd is not in PATH", "restore", store.root, "demo", self.target())
             self.expect(0, "demo", "list", store.root)
 
-    def test_two_snapshots_of_one_instant_are_ambiguous(self) -> None:
+    def test_of_two_snapshots_of_one_instant_the_greater_id_is_the_newest(self) -> None:
         store = self.new_store()
-        store.snapshot(lines(ROOT))
-        store.snapshot(lines(ROOT, entry("a")))
-        self.expect(2, "ambiguous", "restore", store.root, "demo", self.target())
+        names = [store.snapshot(lines(ROOT)), store.snapshot(lines(ROOT, entry("a")))]
+        self.expect(0, f"good: {max(names)}", "verify", store.root, "demo")
+        self.expect(0, f"good: {max(names)}", "verify", store.root, "latest")
 
     def test_another_manifest_serves_where_a_pack_of_the_first_is_gone_or_bad(self) -> None:
         store = self.new_store()
@@ -551,8 +612,11 @@ class Refusals(Case):
 
         def collide(value: dict[str, Any]) -> None:
             value["logical_ids"].append(value["logical_ids"][0][:16] + "0" * 48)
-            for key in ("raw_bytes", "live_bytes", "packs"):
+            for key in ("raw_bytes", "live_bytes", "holds_list", "packs"):
                 value[key].append(value[key][0])
+
+        def other_lines(data: bytes) -> bytes:
+            return data.replace(b'\n,"raw_bytes"', b',"raw_bytes"').replace(b',"live_bytes"', b'\n,"live_bytes"')
 
         def shift(value: dict[str, Any]) -> None:
             value["packs"][0]["directory"][0] -= 1
@@ -575,8 +639,8 @@ class Refusals(Case):
             ("record cut point", 4, "cut point", {"record": {"cut_point": STAMP.replace("9Z", "8Z")}}),
             ("record sequence", 4, "sequence", {"record": {"sequence": 0}}),
             ("record previous", 4, "previous", {"record": {"previous": "1"}}),
-            ("record tags", 4, "tags", {"record": {"tags": {"a": 1}}}),
-            ("record stats", 4, "entries", {"record": {"stats": {}}}),
+            ("facts tags", 4, "tags", {"facts": {"tags": {"a": 1}}}),
+            ("facts stats", 4, "entries", {"facts": {"stats": {}}}),
             ("facts started", 4, "started", {"facts": {"started": "today"}}),
             ("facts source", 4, "source", {"facts": {"source_b64": "/w=="}}),
             ("digest of packs", 4, "digest that the root", {"root": {"packs": "0" * 64}}),
@@ -587,8 +651,12 @@ class Refusals(Case):
             ("directory in the header", 4, "is not where", {"edit": item("directory", [31, 1])}),
             ("pack seal", 1, "seal", {"edit": item("seal", "age")}),
             ("pack name", 4, "name", {"edit": item("name", "../../../etc/passwd")}),
-            ("four lines", 4, "five lines", {"form": lambda data: data.replace(b'\n,"root"', b',"root"')}),
-            ("no final newline", 4, "five lines", {"form": lambda data: data[:-1]}),
+            ("seal of no set", 1, "seal", {"edit": put("seal", "age:0123")}),
+            ("holds_list", 4, "holds_list", {"lists": {"holds_list": [1, 1]}}),
+            ("holds_list shorter", 4, "equally long", {"lists": {"holds_list": [False]}}),
+            ("four lines", 4, "5 lines", {"form": lambda data: data.replace(b'\n,"root"', b',"root"')}),
+            ("other lines", 4, "line 3", {"form": other_lines}),
+            ("no final newline", 4, "5 lines", {"form": lambda data: data[:-1]}),
             ("deep", 4, "deep", {"edit": put("signatures", json.loads("[" * 64 + "]" * 64))}),
         ):
             with self.subTest(name):
@@ -604,6 +672,17 @@ class Refusals(Case):
         store.snapshot(lines(ROOT), root=more, facts=more, record=more, edit=lambda value: value.update(more))
         self.expect(0, "good", "verify", store.root)
         self.expect(0, "restored", "restore", store.root, "demo", self.target())
+        store = self.new_store()
+        first, later = (b"{", b'{"y":2,', 1), (b'\n,"root"', b'\n,"x":1,"root"')
+        store.snapshot(lines(ROOT), form=lambda data: data.replace(*first).replace(*later))
+        self.expect(0, "good", "verify", store.root)
+
+    def test_a_pack_of_content_that_is_called_one_of_lists(self) -> None:
+        store = self.new_store()
+        pack = store.pack([[HELLO]])
+        pack.holds_list = True
+        store.snapshot(lines(ROOT, entry("f", size=len(HELLO), extents=[pack.extent()])), [pack])
+        self.expect(4, "holds content", "verify", store.root)
 
     def test_names(self) -> None:
         def swapped(name: str) -> str:
@@ -637,7 +716,10 @@ class Refusals(Case):
     def test_descriptors(self) -> None:
         for name, status, text, change in (
             ("version", 1, "version 2", {"version": 2}),
-            ("encryption", 1, "encryption", {"encryption": "age"}),
+            ("encryption", 1, "encryption", {"encryption": "rot13"}),
+            ("no recipients", 4, "recipients", {"encryption": "age"}),
+            ("recipients alone", 4, "recipients", {"recipients": ["age1" + "q" * 58]}),
+            ("recipients twice", 4, "order", {"encryption": "age", "recipients": ["age1" + "q" * 58] * 2}),
             ("feature", 1, "later", {"requires_read": ["later"]}),
             ("generation", 4, "generation", {"generation": 7}),
             ("store id", 4, "store_id", {"store_id": "x"}),
@@ -657,6 +739,9 @@ class Refusals(Case):
         self.refused(store, "two descriptors")
         shutil.rmtree(store.root / "config")
         self.expect(0, "no descriptor", "restore", store.root, "demo", self.target())
+        store.descriptor(2)
+        store.descriptor(1, store_id="1" * 32)
+        self.expect(4, "another generation", "verify", store.root)
         name = store.descriptor(3)
         (store.root / name).write_bytes((store.root / name).read_bytes() + b"\n")
         self.refused(store, "digest of its name")
@@ -666,6 +751,9 @@ class Refusals(Case):
         frame = zstd(HELLO + BYTES)
         skippable = struct.pack("<II", 0x184D2A50, 4) + b"skip"
         header = struct.pack("<8sII16s", b"CAIRNPAK", 1, 0, bytes(16))
+        size = len(HELLO + BYTES)  # one raw block in a window of 18 MiB
+        wide = b"\x28\xb5\x2f\xfd\x80" + bytes([14 << 3 | 1]) + struct.pack("<I", size)
+        wide += (size << 3 | 1).to_bytes(3, "little") + HELLO + BYTES
         cases: dict[str, tuple[str, dict[str, Any]]] = {
             "chunk": ("digest", {"digests": [hashlib.sha256(b"x").digest()] * 2}),
             "lengths": ("not hold", {"lengths": [len(HELLO) + 1, len(BYTES)]}),
@@ -680,7 +768,8 @@ class Refusals(Case):
             "skippable": ("begin", {"stored": [skippable + frame]}),
             "skippable after": ("size that it should", {"stored": [frame + skippable]}),
             "no content size": ("content size", {"stored": [zstd(HELLO + BYTES, "--no-content-size")]}),
-            "cut": ("size that it should", {"stored": [frame[:-1]]}),
+            "cut": ("cut short", {"stored": [frame[:-1]]}),
+            "window": ("window", {"stored": [wide]}),
             "other content": ("digest", {"stored": [zstd(HELLO + BYTES[::-1])]}),
             "garbage": ("decode", {"stored": [frame[:12] + bytes(len(frame) - 12)]}),
             "directory version": ("version 2", {"directory_version": 2}),
@@ -751,10 +840,12 @@ class OtherObjects(Case):
     def test_pending_records_marks_and_pins(self) -> None:
         store = self.new_store()
         name = store.snapshot(lines(ROOT))
-        pack = Pack([[HELLO]])
+        pack = Pack([[HELLO]], recipients=self.recipients)
         run, identity, when = "ab" * 16, "cd" * 32, compact_time(STAMP)
-        pending = {"format": "cairn-pending", "version": 1, "run": run, "number": 1, "host": "h"}
-        pending.update(created=STAMP, packs=[dict(pack.item(), logical_id=pack.logical_id)])
+        private = {"host": "h", "logical_ids": [pack.logical_id], "holds_list": [False]}
+        pending = {"format": "cairn-pending", "version": 1, "run": run, "number": 1}
+        pending.update(created=STAMP, packs=[pack.item()], seal="none" if not self.sealed else pack.seal)
+        pending.update(private=store.text(compact(private)))
         store.put(f"pending/{run}-1.json", lines(pending))
         mark = {"format": "cairn-mark", "version": 1, "time": STAMP, "newest_object": STAMP}
         mark["packs"] = [pack.name]
@@ -769,8 +860,329 @@ class OtherObjects(Case):
         store.put(pin_name, lines(dict(pin, pinned=True)))
         self.expect(4, "does not say", "verify", store.root)
         store.put(pin_name, lines(pin))
+        short = store.text(compact(dict(private, holds_list=[])))
+        store.put(f"pending/{run}-1.json", lines(dict(pending, private=short)))
+        self.expect(4, "equally long", "verify", store.root)
+        store.put(f"pending/{run}-1.json", lines(pending))
         store.put(f"pending/{run}-2.json", lines(pending))
         self.expect(4, "number", "verify", store.root)
+
+
+class SealedObjects(OtherObjects):
+    sealed = True
+
+
+class Sealed(Good):
+    """All that is good, in a sealed store, and what only such a store can have."""
+
+    sealed = True
+
+    def one(self, store: StoreWriter, **change: Any) -> tuple[str, Pack]:
+        """A snapshot with one file; its manifest and the pack of the file."""
+        pack = store.pack([[HELLO], [BYTES]], **change)
+        value = entry("f", size=len(HELLO + BYTES), extents=[pack.extent(0, 2)])
+        return store.snapshot(lines(ROOT, value), [pack]), pack
+
+    def restored(self, store: StoreWriter) -> None:
+        target = self.target()
+        self.expect(0, "restored", "restore", store.root, "demo", target)
+        self.assertEqual(pathlib.Path(target, "f").read_bytes(), HELLO + BYTES)
+
+    def test_identities(self) -> None:
+        store = self.new_store()
+        name, pack = self.one(store)
+        self.restored(store)
+        wrong = os.path.join(self.folder, "wrong")
+        new_identity(wrong)
+        self.options = ["--identity", wrong, "--identity", os.path.join(self.folder, "other")]
+        self.restored(store)
+        for options, text in (([], "give --identity"), (["--identity", wrong], "none of the identities opens it")):
+            with self.subTest(text):
+                self.options = options
+                self.refused(store, text, 12)
+                self.expect(12, text, "files", store.root, "demo")
+                status, output = self.run_reader("list", store.root)
+                self.assertEqual(status, 12 if options else 0)
+                self.assertIn(" demo sealed", output)
+        self.options = ["--identity", os.path.join(self.folder, "nothing")]
+        self.expect(1, "No such file", "verify", store.root)
+        for content in ("", "not an identity"):
+            pathlib.Path(wrong).write_text(content)
+            self.options = ["--identity", wrong]
+            status, output = self.run_reader("verify", store.root)
+            self.assertEqual(status, 1, output)
+            self.assertIn("wrong", output)
+        self.options = []
+        data = bytearray(pack.bytes)
+        data[-40] ^= 1
+        store.put(pack.key, data)
+        self.expect(12, f"{pack.key}: has not the digest", "verify", store.root)  # needs no identity
+
+    def test_the_key_of_the_host_opens_all_but_content(self) -> None:
+        store = self.new_store()
+        name, pack = self.one(store)
+        self.options = ["--identity", self.host_identity]
+        self.expect(0, " f\n", "files", store.root, "demo")
+        self.expect(12, f"{pack.key}: none of", "restore", store.root, "demo", self.target())
+        self.expect(12, f"{pack.key}: none of", "verify", store.root)
+
+    def test_only_some_packs_are_sealed(self) -> None:
+        store = self.new_store()
+        self.one(store, recipients=[])
+        self.expect(0, "good", "verify", store.root)
+        self.restored(store)
+        store = StoreWriter(os.path.join(self.folder, "plain"))
+        self.one(store, recipients=self.recipients)
+        self.expect(0, "good", "verify", store.root)
+        self.restored(store)
+        self.options = []
+        self.expect(0, "h:/srv", "list", store.root)
+        self.expect(12, "give --identity", "restore", store.root, "demo", self.target())
+
+    def test_many_segments(self) -> None:
+        store = self.new_store()
+        noise = [os.urandom(65536) for _ in range(5)]
+        for size, padding in ((5, b""), (5, skippable(0)), (4, skippable(70000)), (1, b"")):
+            pack = store.pack([[chunk] for chunk in noise[:size]], padding=padding, directory_padding=b"")
+            value = entry("f", size=65536 * size, extents=[pack.extent(0, size)])
+            store.snapshot(lines(ROOT, value), [pack], series=f"s{len(padding)}{size}")
+            target = self.target()
+            self.expect(0, "restored", "restore", store.root, f"s{len(padding)}{size}", target)
+            self.assertEqual(pathlib.Path(target, "f").read_bytes(), b"".join(noise[:size]))
+        self.expect(0, "good", "verify", store.root)
+
+    def test_packs_that_are_wrong(self) -> None:
+        def flip(position: int) -> Callable[[bytes], bytes]:
+            def result(data: bytes) -> bytes:
+                changed = bytearray(data)
+                changed[position] ^= 1
+                return bytes(changed)
+
+            return result
+
+        def armored(data: bytes) -> bytes:
+            text = base64.encodebytes(data).decode().replace("\n", "")
+            rows = "\n".join(text[i : i + 64] for i in range(0, len(text), 64))
+            return f"-----BEGIN AGE ENCRYPTED FILE-----\n{rows}\n-----END AGE ENCRYPTED FILE-----\n".encode()
+
+        ending = "something else than its padding"
+        other = age(HELLO, self.recipients)
+        cases: dict[str, tuple[str, dict[str, Any]]] = {
+            "data part": ("payload", {"edit_data": flip(-20)}),
+            "data part is cut": ("payload", {"edit_data": lambda data: data[:-1]}),
+            "data part without tag": ("", {"edit_data": lambda data: data[:-16]}),
+            "directory": ("payload", {"edit_directory": flip(-20)}),
+            "directory is cut": ("open", {"edit_directory": lambda data: data[:60]}),
+            "directory is armored": ("open", {"edit_directory": armored}),
+            "no preamble": ("preamble", {"preamble": lambda preamble: b""}),
+            "preamble": ("preamble in the directory", {"preamble": flip(40)}),
+            "nonce": ("preamble in the directory", {"preamble": flip(-1)}),
+            "preamble of another file": ("preamble in", {"preamble": lambda p: other[: len(p)]}),
+            "preamble is cut": ("with a preamble", {"preamble": lambda preamble: preamble[:-1]}),
+            "preamble and more": ("with a preamble", {"preamble": lambda preamble: preamble + b"x"}),
+            "long preamble": ("", {"preamble": lambda preamble: preamble[:-86] + bytes(1048592) + preamble[-86:]}),
+            "header of the data part": ("preamble in the directory", {"edit_data": flip(60)}),
+            "padding is no frame": (ending, {"padding": bytes(50)}),
+            "padding of another kind": (ending, {"padding": b"\x51" + skippable(20)[1:]}),
+            "padding with content": (ending, {"padding": skippable(20)[:-1] + b"x"}),
+            "padding is cut": (ending, {"padding": skippable(20)[:-1]}),
+            "padding is short": (ending, {"padding": skippable(20)[:7]}),
+            "two paddings": (ending, {"padding": skippable(20) * 2}),
+            "padding is a frame": (ending, {"padding": zstd(b"hidden")}),
+            "padding of the directory": (ending, {"directory_padding": bytes(50)}),
+            "two of the directory": (ending, {"directory_padding": skippable(5) * 2}),
+            "stored sizes": ("stored sizes", {"sizes": [len(zstd(HELLO)), 100000]}),
+            "chunk": ("digest", {"digests": [hashlib.sha256(b"x").digest()] * 2}),
+        }
+        for name, (text, change) in cases.items():
+            with self.subTest(name):
+                store = self.new_store()
+                _, pack = self.one(store, **change)
+                target = self.target()
+                self.expect(4, text, "restore", store.root, "demo", target)
+                self.assertFalse(os.path.exists(os.path.join(target, "f")))
+                self.expect(4, pack.key, "verify", store.root)
+        for seal, status in ((0, 4), (2, 1)):
+            with self.subTest(seal=seal):  # only a verification of the whole pack sees it
+                store = self.new_store()
+                self.one(store, header_seal=seal)
+                self.assertEqual(self.run_reader("verify", store.root)[0], status)
+                self.restored(store)
+
+    def test_manifests_that_are_wrong(self) -> None:
+        def text(key: str, content: bytes, change: Callable[[bytes], bytes] = lambda data: data) -> dict[str, Any]:
+            sealed = base64.b64encode(change(age(content, self.recipients))).decode()
+            return {"edit": lambda value: value.update({key: sealed})}
+
+        def flipped(data: bytes) -> bytes:
+            return data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
+
+        for name, message, options in (
+            ("facts", "digest that the record", text("facts", b"{}")),
+            ("root", "digest that the record", text("root", b"{}")),
+            ("other white space", "digest that the record", {"edit": lambda value: self.respace(value, b"\n")}),
+            ("lists", "logical_ids", text("lists", b"{}")),
+            ("no JSON", "JSON", text("lists", b"")),
+            ("flipped byte", "payload", text("lists", b"{}", flipped)),
+            ("cut", "open", text("lists", b"{}", lambda data: data[:-1])),
+            ("no age file", "open", text("root", b"{}", lambda data: b"{}")),
+            ("not sealed", "base64", {"edit": lambda value: value.update(facts="{}")}),
+            ("line breaks", "base64", {"edit": lambda value: value.update(facts=value["facts"][:76] + "\n")}),
+            ("no string", "string", {"edit": lambda value: value.update(lists={})}),
+            ("lists that are not sealed", "4 lines", {"edit": lambda value: value.update(logical_ids=[])}),
+            ("digest of packs", "digest that the root", {"root": {"packs": "0" * 64}}),
+            ("array shorter", "equally long", {"lists": {"live_bytes": []}}),
+            ("logical id", "malformed", {"lists": {"logical_ids": ["x"]}}),
+            ("a line more", "4 lines", {"form": lambda data: data.replace(b',"seal"', b'\n,"seal"', 1)}),
+        ):
+            with self.subTest(name):
+                store = self.new_store()
+                store.snapshot(lines(ROOT), **options)
+                self.refused(store, message)
+                self.expect(4, message, "list", store.root)
+
+    def respace(self, value: dict[str, Any], more: bytes) -> None:
+        """Put something else than spaces behind a text."""
+        keys = reader.Keys([self.identity])
+        text = keys.open_text(value["facts"])
+        value["facts"] = base64.b64encode(age(text + more, self.recipients)).decode()
+
+    def test_a_flipped_byte_of_any_part_is_damage(self) -> None:
+        store = self.new_store()
+        _, pack = self.one(store)
+        data = pack.bytes
+        for position in range(32, len(data) - 32, 23):
+            with self.subTest(position=position):
+                changed = bytearray(data)
+                changed[position] ^= 1 << position % 8
+                store.put(pack.key, changed)
+                target = self.target()
+                self.expect(4, "", "restore", store.root, "demo", target)
+                self.assertFalse(os.path.exists(os.path.join(target, "f")))
+        store.put(pack.key, data)
+        self.restored(store)
+
+    def test_another_copy_serves_where_one_does_not_open(self) -> None:
+        store = self.new_store()
+        stranger = new_identity(os.path.join(self.folder, "stranger"))
+        for change in ({"recipients": [stranger]}, {"edit_data": lambda data: data[:-1]}, {}):
+            self.one(store, **change)
+        target = self.target()
+        self.expect(0, "restored", "restore", store.root, "demo", target)
+        self.assertEqual(pathlib.Path(target, "f").read_bytes(), HELLO + BYTES)
+
+    def test_opened_packs_are_closed_again(self) -> None:
+        store = self.new_store()
+        packs = [store.pack([[bytes([i]) * 100]]) for i in range(5)]
+        extents = [pack.extent() for pack in packs] * 2
+        store.snapshot(lines(ROOT, entry("f", size=1000, extents=extents)), packs)
+        target = self.target()
+        with unittest.mock.patch.multiple(reader, OPENED_CACHE=150, FRAME_CACHE=150):
+            self.expect(0, "restored", "restore", store.root, "demo", target)
+        wanted = b"".join(bytes([i]) * 100 for i in range(5)) * 2
+        self.assertEqual(pathlib.Path(target, "f").read_bytes(), wanted)
+
+    def test_without_age_nothing_is_called_damage(self) -> None:
+        store = self.new_store()
+        self.one(store)
+        programs = os.path.join(self.folder, "programs")
+        os.mkdir(programs)
+        os.symlink(shutil.which("zstd"), os.path.join(programs, "zstd"))
+        with unittest.mock.patch.dict(os.environ, PATH=programs):
+            self.expect(1, "age is not in PATH", "verify", store.root)
+            self.options = []
+            self.expect(0, "sealed", "list", store.root)
+
+
+class Signatures(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.keys = []
+        for name in ("ours", "theirs"):
+            path = os.path.join(self.folder, name)
+            command = ["minisign", "-G", "-W", "-p", path + ".pub", "-s", path]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            self.keys.append(pathlib.Path(path + ".pub").read_text().split("\n")[1])
+
+    def sign(self, line: str, name: str = "ours") -> str:
+        path = os.path.join(self.folder, "line")
+        pathlib.Path(path).write_text(line)
+        command = ["minisign", "-S", "-s", os.path.join(self.folder, name), "-m", path, "-x", path + ".minisig"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return pathlib.Path(path + ".minisig").read_text()
+
+    def put(self, store: StoreWriter, signatures: Callable[[str], list[Any]]) -> str:
+        """A snapshot with some signatures over its line."""
+
+        def edit(value: dict[str, Any]) -> None:
+            identity = sha256(value["record"].encode())
+            value["signatures"] = signatures(f"cairn-snapshot 1 demo {STAMP} {identity}\n")
+
+        return store.snapshot(lines(ROOT), edit=edit)
+
+    def test_who_signed(self) -> None:
+        ours, theirs = self.keys
+
+        def item(line: str, name: str = "ours", key: str = ours) -> dict[str, str]:
+            return {"key": key, "minisig": self.sign(line, name)}
+
+        wrong = "0123456789abcdef"
+        junk: list[Any] = [None, 5, {}, {"key": ours}, {"key": 1, "minisig": 2}, {"key": ours, "minisig": "x"}]
+        for name, good, signatures in (
+            ("ours", True, lambda line: [item(line)]),
+            ("among others", True, lambda line: junk + [item(line, "theirs", theirs), dict(item(line), more=1)]),
+            ("nobody", False, lambda line: []),
+            ("junk", False, lambda line: junk),
+            ("theirs", False, lambda line: [item(line, "theirs", theirs)]),
+            ("theirs as ours", False, lambda line: [item(line, "theirs")]),
+            ("without newline", False, lambda line: [item(line[:-1])]),
+            ("another id", False, lambda line: [item(line[:-17] + wrong + "\n")]),
+            ("another series", False, lambda line: [item(line.replace("demo", "omed"))]),
+            ("another time", False, lambda line: [item(line.replace("03:24", "03:25"))]),
+        ):
+            with self.subTest(name):
+                store = self.new_store()
+                self.put(store, signatures)
+                self.options = []
+                self.expect(0, "good", "verify", store.root)
+                self.expect(0, "restored", "restore", store.root, "demo", self.target())
+                for key in (ours, os.path.join(self.folder, "ours.pub")):
+                    self.options = ["--trusted-key", key]
+                    self.expect(0, "test signed" if good else "not-signed", "list", store.root)
+                    if good:
+                        self.expect(0, "good", "verify", store.root)
+                        self.expect(0, "restored", "restore", store.root, "demo", self.target())
+                    else:
+                        self.refused(store, "no trusted key has signed", 13)
+        self.options += ["--trusted-key", theirs]
+        store = self.new_store()
+        self.put(store, lambda line: [item(line, "theirs", theirs)])
+        self.expect(0, "restored", "restore", store.root, "demo", self.target())
+
+    def test_one_of_the_manifests_of_a_snapshot_is_enough(self) -> None:
+        store = self.new_store()
+        self.put(store, lambda line: [])
+        self.put(store, lambda line: [{"key": self.keys[0], "minisig": self.sign(line)}])
+        self.options = ["--trusted-key", self.keys[0]]
+        self.expect(0, "restored", "restore", store.root, "demo", self.target())
+
+    def test_trusted_keys(self) -> None:
+        store = self.new_store()
+        self.put(store, lambda line: [])
+        for key in ("RW", os.path.join(self.folder, "ours"), os.path.join(self.folder, "nothing")):
+            self.options = ["--trusted-key", key]
+            self.expect(2, "neither a minisign public key", "list", store.root)
+
+
+class SealedSignatures(Signatures):
+    sealed = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.sealed_options = self.options
+
+    def run_reader(self, *arguments: Any) -> tuple[int, str]:
+        return super().run_reader(*arguments, *self.sealed_options)
 
 
 if __name__ == "__main__":
