@@ -132,7 +132,7 @@ class Crowd:
         home = self.work / "stranger"
         home.mkdir()
         stranger = Cairn(self.hosts[0].binary, home)
-        stranger.environment = dict(self.hosts[0].environment, CAIRN_CACHE_DIR="", HOME=str(home))
+        stranger.environment = dict(self.hosts[0].environment, CAIRN_CACHE_DIR="", CAIRN_STATE_DIR="", HOME=str(home))
         for store in (self.store, self.away, self.other):
             stranger.run("verify", "--store", store, "--level", "full")
         for name, source in self.sources.items():

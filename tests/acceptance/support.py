@@ -10,7 +10,7 @@ import tempfile
 
 
 class Cairn:
-    """The program under test with a private cache and no configuration."""
+    """The program under test with a private cache and state and no configuration."""
 
     def __init__(self, binary: str, home: pathlib.Path):
         self.binary = os.path.abspath(binary)
@@ -19,6 +19,7 @@ class Cairn:
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "CAIRN_CACHE_DIR": str(home / "cache"),
+            "CAIRN_STATE_DIR": str(home / "state"),
             "TMPDIR": str(home),
         }
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -75,6 +76,19 @@ def store_bytes(store: pathlib.Path, below: str = "packs") -> int:
     """Of objects; what killed writers left under temporary names is none."""
     files = (p for p in (store / below).rglob("*") if p.is_file() and not p.name.startswith(".tmp-"))
     return sum(p.stat().st_size for p in files)
+
+
+def run_steps(steps) -> None:
+    """Each of them, whatever became of the one before; fails at the end with all that failed."""
+    failures = []
+    for step in steps:
+        try:
+            step()
+            print(f"passed: {step.__qualname__}", flush=True)
+        except AssertionError as failure:
+            failures.append(f"{step.__qualname__}: {failure}")
+            print(f"FAILED: {failures[-1]}", file=sys.stderr, flush=True)
+    check(failures == [], f"{len(failures)} of {len(steps)} steps: {', '.join(f.split(':')[0] for f in failures)}")
 
 
 def main(run) -> None:
