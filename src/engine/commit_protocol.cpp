@@ -27,8 +27,8 @@ constexpr int k_commit_attempts = 5;
 
 }  // namespace
 
-CommitProtocol::CommitProtocol(Context& context, std::string series, std::string run, std::chrono::nanoseconds grace,
-                               std::optional<fs::path> spool)
+CommitProtocol::CommitProtocol(Context& context, const std::string& series, std::string run,
+                               std::chrono::nanoseconds grace, std::optional<fs::path> spool)
     : m_context(context),
       m_run(std::move(run)),
       m_grace(grace),

@@ -35,7 +35,7 @@ class CommitProtocol {
  public:
   // run: 32 hex digits, new for each run. grace: prune's. spool: where large packs are rebuilt if the store has no
   // place of its own.
-  CommitProtocol(Context& context, std::string series, std::string run, std::chrono::nanoseconds grace,
+  CommitProtocol(Context& context, const std::string& series, std::string run, std::chrono::nanoseconds grace,
                  std::optional<fs::path> spool = std::nullopt);
   CommitProtocol(const CommitProtocol&) = delete;
   CommitProtocol& operator=(const CommitProtocol&) = delete;

@@ -73,7 +73,7 @@ Manifest parse_for_prune(const std::string& text, const ManifestInfo& info) {
 }
 
 std::string put_mark(Context& context, const Mark& mark) {
-  const std::string key = layout::mark_key(mark.time, random_name(16));
+  std::string key = layout::mark_key(mark.time, random_name(16));
   context.repository.store().put(key, ObjectBody::from_text(mark.text()));
   return key;
 }

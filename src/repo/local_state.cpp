@@ -114,7 +114,7 @@ std::optional<age::Identity> LocalState::writer_key() const {
 age::Identity LocalState::ensure_writer_key() const {
   if (m_directory.empty()) write(m_directory, {});  // says what is wrong
   if (auto key = writer_key()) return std::move(*key);
-  const auto key = age::Identity::generate();
+  auto key = age::Identity::generate();
   const fs::path file = m_directory / "writer.key";
   make_directories(m_directory, k_directory_mode);
   SecretBytes line{key.text().size() + 1};

@@ -275,8 +275,7 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
 
 std::string Repository::store_manifest(const Manifest& manifest) {
   const std::string text = manifest.text(*m_keys);
-  const std::string key =
-      layout::manifest_key(manifest.record.series, manifest.record.cut_point, manifest.id, sha256(text));
+  std::string key = layout::manifest_key(manifest.record.series, manifest.record.cut_point, manifest.id, sha256(text));
   m_store.put(key, ObjectBody::from_text(text));
   m_cache.put("manifests", fs::path{key}.filename().native(), as_bytes(text));
   return key;
