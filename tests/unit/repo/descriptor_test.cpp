@@ -58,7 +58,7 @@ TEST_CASE("descriptor: every member missing, of another type or out of range") {
     CHECK(failure_of([&] { Descriptor::parse(replaced(text, quoted, quoted + "{},\"x\":"), "x"); }) ==
           ErrorKind::damaged);
   }
-  for (const auto& [from, to] :
+  for (const auto& change :
        std::initializer_list<std::pair<const char*, const char*>>{{"0f1e", "0f1E"},
                                                                   {"0f1e", "0f1"},
                                                                   {":3,", ":-3,"},
@@ -67,6 +67,8 @@ TEST_CASE("descriptor: every member missing, of another type or out of range") {
                                                                   {"03:00:00.000000000Z", "03:00:00Z"},
                                                                   {"[],\"create", "[1],\"create"},
                                                                   {"cairn-store", "cairn-stone"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CHECK(failure_of([&] { Descriptor::parse(replaced(text, from, to), "x"); }) == ErrorKind::damaged);
   }
 }

@@ -170,7 +170,7 @@ TEST_CASE("entry lines: a member that its type needs missing, or twice, or one i
 
 TEST_CASE("entry lines: values out of range") {
   const std::string line = line_of(file());
-  for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& change : std::initializer_list<std::pair<const char*, const char*>>{
            {"\"mode\":2541", "\"mode\":4096"},
            {"\"mode\":2541", "\"mode\":-1"},
            {"\"mode\":2541", "\"mode\":1.0"},
@@ -204,9 +204,10 @@ TEST_CASE("entry lines: values out of range") {
            {"\"name\":\"system.posix_acl_access\",", ""},
            {"\"name\":\"system.posix_acl_access\"", "\"name\":\"z\""},
            {"\"xattrs\":[", "\"xattrs\":[1,"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
-    CHECK(failure_of([&, f = std::string{from}, t = std::string{to}] { parse(replaced(line, f, t)); }) ==
-          ErrorKind::damaged);
+    CHECK(failure_of([&] { parse(replaced(line, from, to)); }) == ErrorKind::damaged);
   }
   // The same attribute twice.
   CHECK(failure_of([&] {

@@ -196,10 +196,12 @@ TEST_CASE("manifest: every member missing or twice is damaged") {
 
 TEST_CASE("manifest: newer versions, seals and features are refused as such") {
   const std::string text = sample().text();
-  for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& change : std::initializer_list<std::pair<const char*, const char*>>{
            {"\"version\":1", "\"version\":2"},
            {"\"seal\":\"none\",\"facts\"", "\"seal\":\"age\",\"facts\""},
            {"\"seal\":\"none\"}", "\"seal\":\"age\"}"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
     CHECK(failure_of([&] { parse(replaced(text, from, to)); }) == ErrorKind::failed);
   }
@@ -219,10 +221,12 @@ TEST_CASE("manifest: newer versions, seals and features are refused as such") {
 
 TEST_CASE("manifest: tags and numbers of the facts out of range") {
   const std::string facts = sample().facts_text;
-  for (const auto& [from, to] :
+  for (const auto& change :
        std::initializer_list<std::pair<const char*, const char*>>{{"\"why\":\"", "\"why\":1,\"y\":\""},
                                                                   {"\"entries\":1", "\"entries\":1.5"},
                                                                   {"\"tags\":{", "\"tags\":{\"why\":\"\","}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
     const std::string changed = replaced(facts, from, to);
     CHECK(failure_of([&] { parse(with_facts(changed)); }) == ErrorKind::damaged);
@@ -230,7 +234,7 @@ TEST_CASE("manifest: tags and numbers of the facts out of range") {
 }
 
 TEST_CASE("manifest: a record out of range") {
-  for (const auto& [from, to] :
+  for (const auto& change :
        std::initializer_list<std::pair<const char*, const char*>>{{"\"db\"", "\"latest\""},
                                                                   {"\"db\"", "\"a/b\""},
                                                                   {"\"db\"", "\"\""},
@@ -239,22 +243,25 @@ TEST_CASE("manifest: a record out of range") {
                                                                   {"10.123456789Z", "10Z"},
                                                                   {"\"incomplete\":true", "\"incomplete\":1"},
                                                                   {"cairn-record", "cairn-manifest"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
-    CHECK(failure_of([&, f = std::string{from}, t = std::string{to}] { parse(with_record(f, t)); }) ==
-          ErrorKind::damaged);
+    CHECK(failure_of([&] { parse(with_record(from, to)); }) == ErrorKind::damaged);
   }
 }
 
 TEST_CASE("manifest: facts out of range, whoever made their digest fit") {
   const std::string facts = sample().facts_text;
   CHECK_NOTHROW(parse(with_facts(facts)));
-  for (const auto& [from, to] :
+  for (const auto& change :
        std::initializer_list<std::pair<const char*, const char*>>{{"\"salt\":\"", "\"salt\":1,\"x\":\""},
                                                                   {"source_b64\":\"", "source_b64\":\"*"},
                                                                   {"\"single_file\":true", "\"single_file\":0"},
                                                                   {"\"content\":{", "\"content\":1,\"x\":{"},
                                                                   {"\"host\"", "\"h\""},
                                                                   {"\"started\":\"2", "\"started\":\"x"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
     const std::string bad = with_facts(replaced(facts, from, to));
     CHECK(failure_of([&] { parse(bad); }) == ErrorKind::damaged);
@@ -276,11 +283,13 @@ TEST_CASE("manifest: a root out of range, whoever made its digest fit") {
     const std::string bad = with_root(replaced(root, extent, to));
     CHECK(failure_of([&] { parse(bad); }) == ErrorKind::damaged);
   }
-  for (const auto& [from, to] :
+  for (const auto& change :
        std::initializer_list<std::pair<const char*, const char*>>{{"\"levels\":2", "\"levels\":9"},
                                                                   {"\"levels\":2", "\"levels\":-1"},
                                                                   {"\"size\":123", "\"size\":9007199254740992"},
                                                                   {"\"packs\":\"", "\"packs\":\"0"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
     const std::string bad = with_root(replaced(root, from, to));
     CHECK(failure_of([&] { parse(bad); }) == ErrorKind::damaged);
@@ -317,7 +326,7 @@ TEST_CASE("manifest: a pack more, less, twice or exchanged does not pass") {
 
 TEST_CASE("manifest: pack ranges and lists that do not fit") {
   const std::string text = sample().text();
-  for (const auto& [from, to] :
+  for (const auto& change :
        std::initializer_list<std::pair<const char*, const char*>>{{"[900,68]", "[900,69]"},
                                                                   {"[900,68]", "[31,937]"},
                                                                   {"[900,68]", "[900]"},
@@ -329,8 +338,9 @@ TEST_CASE("manifest: pack ranges and lists that do not fit") {
                                                                   {"\"live_bytes\":[", "\"live_bytes\":[1,"},
                                                                   {"\"logical_ids\":[", "\"logical_ids\":[\"00\","},
                                                                   {"\"packs\":[", "\"packs\":[null,"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
-    CHECK(failure_of([&, f = std::string{from}, t = std::string{to}] { parse(replaced(text, f, t)); }) ==
-          ErrorKind::damaged);
+    CHECK(failure_of([&] { parse(replaced(text, from, to)); }) == ErrorKind::damaged);
   }
 }

@@ -52,7 +52,7 @@ TEST_CASE("pending record: parse gives back what was written; cut anywhere it is
 
 TEST_CASE("pending record: members out of range") {
   const std::string text = sample_pending().text();
-  for (const auto& [from, to] :
+  for (const auto& change :
        std::initializer_list<std::pair<const char*, const char*>>{{"\"aaaa", "\"Aaaa"},
                                                                   {"\"aaaa", "\"aaa"},
                                                                   {"\"number\":2", "\"number\":0"},
@@ -65,10 +65,10 @@ TEST_CASE("pending record: members out of range") {
                                                                   {"holds_list\\\":[false", "holds_list\\\":["},
                                                                   {"host\\\"", "hast\\\""},
                                                                   {"cairn-pending", "cairn-mark"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
-    CHECK(failure_of([&, f = std::string{from}, t = std::string{to}] {
-            PendingRecord::parse(replaced(text, f, t), "p");
-          }) == ErrorKind::damaged);
+    CHECK(failure_of([&] { PendingRecord::parse(replaced(text, from, to), "p"); }) == ErrorKind::damaged);
   }
   CHECK(failure_of([&] { PendingRecord::parse(replaced(text, "\"version\":1", "\"version\":2"), "p"); }) ==
         ErrorKind::failed);
@@ -89,7 +89,7 @@ TEST_CASE("mark: parse gives back what was written, bytes of manifests included;
 
 TEST_CASE("mark: members out of range; what undo would put back is always below snapshots/") {
   const std::string text = sample_mark().text();
-  for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& change : std::initializer_list<std::pair<const char*, const char*>>{
            {"\"packs\":[\"", "\"packs\":[\"0"},
            {"\"seen\":[", "\"seen\":[1,"},
            {"\"bytes_b64\":\"", "\"bytes_b64\":\"*"},
@@ -97,9 +97,10 @@ TEST_CASE("mark: members out of range; what undo would put back is always below 
            {"\"key\":\"snapshots/", "\"key\":\"config/"},
            {"\"key\":\"snapshots/", "\"key\":\"../"},
            {"\"time\":\"2026-11-21T", "\"time\":\"2026-11-21t"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     CAPTURE(to);
-    CHECK(failure_of([&, f = std::string{from}, t = std::string{to}] { Mark::parse(replaced(text, f, t), "m"); }) ==
-          ErrorKind::damaged);
+    CHECK(failure_of([&] { Mark::parse(replaced(text, from, to), "m"); }) == ErrorKind::damaged);
   }
   CHECK(failure_of([&] { Mark::parse(replaced(text, "\"version\":1", "\"version\":3"), "m"); }) == ErrorKind::failed);
 }

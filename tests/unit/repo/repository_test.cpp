@@ -244,10 +244,12 @@ TEST_CASE("repository: a descriptor under another name, changed, or unknown") {
   f.store.remove(std::vector{key});
   f.put("config/strange", "x");
   CHECK(failure_of([&] { f.open(); }) == ErrorKind::damaged);
-  for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& change : std::initializer_list<std::pair<const char*, const char*>>{
            {"\"none\"", "\"pgp\""},
            {"\"version\":1", "\"version\":2"},
            {"\"requires_read\":[]", "\"requires_read\":[\"x\"]"}}) {
+    const std::string from{change.first};
+    const std::string to{change.second};
     Fixture g;
     const std::string newer = replaced(replaced(text, from, to), "\"generation\":1", "\"generation\":2");
     g.put(layout::descriptor_key(2, sha256(newer)), newer);
