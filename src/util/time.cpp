@@ -17,8 +17,10 @@ struct Parts {
 };
 
 Parts split(Time time) {
-  const auto day = floor<days>(time);
-  return {year_month_day{day}, hh_mm_ss<nanoseconds>{time - day}};
+  // By way of seconds: the first day of the range does not begin within it, in nanoseconds.
+  const auto second = floor<seconds>(time);
+  const auto day = floor<days>(second);
+  return {year_month_day{day}, hh_mm_ss<nanoseconds>{(second - day) + (time - second)}};
 }
 
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
