@@ -1,11 +1,10 @@
 #include "capture/metadata.hpp"
 
+#include "util/accounts.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <climits>
@@ -16,26 +15,6 @@
 namespace cairn {
 
 namespace {
-
-constexpr std::size_t k_lookup_buffer_limit = std::size_t{1} << 20;
-
-// getpwuid_r and getgrgid_r alike: the buffer grows until the record fits.
-template <class Record, class Lookup>
-std::string look_up(Lookup lookup, char* Record::*name) {
-  std::vector<char> buffer(1024);
-  for (;;) {
-    Record record{};
-    Record* found = nullptr;
-    const int error = lookup(&record, buffer.data(), buffer.size(), &found);
-    if (error == EINTR) continue;
-    if (error == ERANGE && buffer.size() < k_lookup_buffer_limit) {
-      buffer.resize(buffer.size() * 2);
-      continue;
-    }
-    // A directory service that does not answer costs the name, not the snapshot: the number is what counts.
-    return error == 0 && found != nullptr ? std::string{found->*name} : std::string{};
-  }
-}
 
 Time to_time(const struct timespec& at) noexcept {
   constexpr std::int64_t k_second = 1'000'000'000;
@@ -110,18 +89,14 @@ std::vector<Xattr> read_all(List list, Get get, std::string_view shown) {
 std::string OwnerNames::user(std::uint32_t uid) {
   const std::lock_guard lock{m_mutex};
   const auto [at, is_new] = m_users.try_emplace(uid);
-  if (is_new) {
-    at->second = look_up<passwd>([&](auto... rest) { return ::getpwuid_r(uid, rest...); }, &passwd::pw_name);
-  }
+  if (is_new) at->second = user_name(uid).value_or("");
   return at->second;
 }
 
 std::string OwnerNames::group(std::uint32_t gid) {
   const std::lock_guard lock{m_mutex};
   const auto [at, is_new] = m_groups.try_emplace(gid);
-  if (is_new) {
-    at->second = look_up<struct group>([&](auto... rest) { return ::getgrgid_r(gid, rest...); }, &group::gr_name);
-  }
+  if (is_new) at->second = group_name(gid).value_or("");
   return at->second;
 }
 

@@ -1,6 +1,6 @@
 #include "engine/restorer.hpp"
 
-#include "engine/owner_names.hpp"
+#include "engine/owner_numbers.hpp"
 #include "engine/path_selection.hpp"
 #include "engine/restore_target.hpp"
 #include "engine/tree_reader.hpp"
@@ -285,7 +285,7 @@ class RestoreRun : public TreeVisitor {
   FrameFetcher& m_fetcher;
   const PathSelection& m_selection;
   TreeWriter& m_writer;
-  OwnerNames m_owners;
+  OwnerNumbers m_owners;
   const RestorePlan& m_plan;
   RestoreResult& m_result;
   std::mutex m_mutex;  // guards m_result while tasks run

@@ -1,11 +1,11 @@
-#include "engine/owner_names.hpp"
+#include "engine/owner_numbers.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace cairn;
 
-TEST_CASE("owner names: by name where there is one, else by number") {
-  OwnerNames names;
+TEST_CASE("owner numbers: by name where there is one, else by number") {
+  OwnerNumbers names;
   Entry entry;
   entry.uid = 4711;
   entry.gid = 4712;
