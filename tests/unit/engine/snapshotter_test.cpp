@@ -1,11 +1,13 @@
 #include "engine/snapshotter.hpp"
 
 #include "capture/directory_source.hpp"
+#include "engine/restorer.hpp"
 #include "engine/tree_reader.hpp"
 #include "engine/verifier.hpp"
 #include "support/store_fixture.hpp"
 #include "util/interrupt.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 
@@ -318,4 +320,37 @@ TEST_CASE("a damaged newest manifest is passed over for an older one") {
   CHECK(third.stats.new_bytes == 0);
   CHECK(t.manifest(third.id).record.previous == first.id);
   CHECK(!t.reporter.warnings.empty());
+}
+
+TEST_CASE("a snapshot that asks its writers for an unknown feature is listed and restored, but no base for another") {
+  Snapshots t;
+  write(t.source / "file", noise(3'000'000, 5));
+  const auto first = t.take();
+  Manifest later = t.manifest(first.id);
+  later.requirements.write = {"of-the-future"};
+  for (const auto& info : t.repository->list_manifests()) fs::remove(t.store_root / info.key);
+  t.repository->store_manifest(later);
+  t.reopen();
+
+  const auto second = t.take();
+  // Its successor, but nothing of it is leant on: what the feature means for its packs is not known here.
+  const Manifest next = t.manifest(second.id);
+  CHECK(next.record.previous == first.id);
+  CHECK(next.record.sequence == 2);
+  CHECK(second.stats.new_bytes >= 3'000'000);
+  for (const auto& pack : next.packs) {
+    CHECK(std::find(later.packs.begin(), later.packs.end(), pack) == later.packs.end());
+  }
+  REQUIRE(!t.reporter.warnings.empty());
+  CHECK(t.reporter.warnings[0].find("needs a newer program to base another one on it") != std::string::npos);
+
+  std::vector<Digest> listed;
+  for (const auto& info : t.repository->list_snapshots()) listed.push_back(info.id);
+  CHECK(listed == std::vector{first.id, second.id});
+  auto c = t.context();
+  const fs::path target = t.directory.path() / "target";
+  restore(c, t.manifest(first.id), {.target = target, .paths = {}, .overwrite = false});
+  CHECK(as_text(read_file(target / "file")) == noise(3'000'000, 5));
+  // What comes after has a base again.
+  CHECK(t.take().stats.new_bytes == 0);
 }
