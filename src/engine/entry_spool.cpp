@@ -1,16 +1,8 @@
 #include "engine/entry_spool.hpp"
 
-#include "util/error.hpp"
-
-#include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
+#include "util/bytes.hpp"
 
 namespace cairn {
-
-namespace {
-constexpr std::size_t k_buffer = 1 << 20;
-}
 
 LocalExtent local_hole(std::uint64_t bytes) noexcept {
   return {k_hole_source, static_cast<std::uint32_t>(bytes >> 32), static_cast<std::uint32_t>(bytes)};
@@ -26,54 +18,6 @@ void append_place(std::vector<LocalExtent>& to, ChunkPlace place) {
     return;
   }
   to.push_back({place.source, place.chunk, 1});
-}
-
-SpoolFile::SpoolFile(const fs::path& directory) : m_name(directory / (".tmp-spool-" + random_name())) {
-  m_fd = open_file(m_name, O_RDWR | O_CREAT | O_EXCL, 0600);
-  ::unlink(m_name.c_str());
-  m_buffer.reserve(k_buffer);
-}
-
-void SpoolFile::write(ByteView bytes) {
-  append(m_buffer, bytes);
-  if (m_buffer.size() >= k_buffer) flush();
-}
-
-void SpoolFile::flush() {
-  write_at(m_fd.get(), m_buffer, m_offset, m_name);
-  m_offset += m_buffer.size();
-  m_buffer.clear();
-}
-
-void SpoolFile::truncate(std::uint64_t position) {
-  if (position >= m_offset) {
-    m_buffer.resize(static_cast<std::size_t>(position - m_offset));
-  } else {
-    m_buffer.clear();
-    m_offset = position;
-  }
-}
-
-void SpoolFile::rewind() {
-  flush();
-  m_offset = 0;
-  m_position = 0;
-}
-
-void SpoolFile::read(ByteSpan out) {
-  while (!out.empty()) {
-    if (m_position == m_buffer.size()) {
-      m_buffer.resize(k_buffer);
-      m_buffer.resize(read_at(m_fd.get(), m_buffer, m_offset, m_name));
-      m_offset += m_buffer.size();
-      m_position = 0;
-      if (m_buffer.empty()) throw Error(ErrorKind::failed, "unable to read back a spool file: it ends too early");
-    }
-    const std::size_t n = std::min(out.size(), m_buffer.size() - m_position);
-    std::memcpy(out.data(), m_buffer.data() + m_position, n);
-    m_position += n;
-    out = out.subspan(n);
-  }
 }
 
 EntrySpool::EntrySpool(const fs::path& directory) : m_entries(directory), m_parts(directory) {}
@@ -99,7 +43,7 @@ void EntrySpool::add_entry(const std::string& head, bool is_file) {
   append(bytes, as_bytes(head));
   m_entries.write(bytes);
   m_pending_parts = 0;
-  m_parts_begin = m_parts.position();
+  m_parts_begin = m_parts.size();
   ++m_left;
 }
 
@@ -109,8 +53,8 @@ void EntrySpool::drop_parts() {
 }
 
 void EntrySpool::rewind() {
-  m_entries.rewind();
-  m_parts.rewind();
+  m_entries.read(0, {});
+  m_parts.read(0, {});
 }
 
 bool EntrySpool::next_entry(Stored& out) {

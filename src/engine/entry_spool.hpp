@@ -3,7 +3,7 @@
 #pragma once
 
 #include "engine/dedup_index.hpp"
-#include "util/file.hpp"
+#include "util/spool_file.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -28,27 +28,6 @@ struct LocalPart {
 
 // Appends a chunk, merging it into the last run where it follows it.
 void append_place(std::vector<LocalExtent>& to, ChunkPlace place);
-
-// An unlinked file written from the beginning, then read once from the beginning. One thread.
-class SpoolFile {
- public:
-  explicit SpoolFile(const fs::path& directory);
-  void write(ByteView bytes);
-  void rewind();
-  // Bytes written so far, and going back to such a point.
-  std::uint64_t position() const noexcept { return m_offset + m_buffer.size(); }
-  void truncate(std::uint64_t position);
-  // Exactly that many bytes.
-  void read(ByteSpan out);
-
- private:
-  void flush();
-  fs::path m_name;
-  UniqueFd m_fd;
-  Bytes m_buffer;
-  std::size_t m_position = 0;  // reading
-  std::uint64_t m_offset = 0;  // of the file: what was written, or how far the buffer was filled
-};
 
 // First all parts of an entry, then the entry; read back as the entry with its parts. One thread.
 class EntrySpool {
