@@ -13,7 +13,7 @@ struct LeanPolicy {
   double min_alive = 0.4;         // a pack less alive than this is a candidate for being stored anew
   std::uint64_t budget = 0;       // raw bytes that may be stored anew for that reason
   std::uint64_t pack_target = 0;  // stored bytes of a full pack; those under half of it merge in tiers
-  unsigned tier_packs = 8;        // a tier of this many small packs merges into one
+  unsigned tier_packs = 12;       // a tier of this many small packs merges into one
 };
 
 // One flag a pack, in order: true where the snapshot leans on it. Candidates go worst first while the budget lasts; at
