@@ -1,47 +1,112 @@
 #include "engine/dedup_index.hpp"
 
-#include <cstring>
+#include "util/bytes.hpp"
+
+#include <algorithm>
 #include <utility>
 
 namespace cairn {
 
 namespace {
-constexpr std::size_t k_initial_slots = 1024;
+
+constexpr std::size_t k_record = 32 + 4 + 4;
+constexpr std::size_t k_first_slots = 16;
+// Records beyond are not remembered: numbers have 32 bits. 2^32 chunks of 16 KiB are 64 TiB.
+constexpr std::uint32_t k_max_records = 0xffffffff;
+
+std::uint32_t tag_of(const Digest& digest) noexcept {
+  return get_u32(digest.bytes.data());
 }
 
-DedupIndex::DedupIndex(std::size_t max_entries) : m_max(max_entries), m_slots(k_initial_slots) {}
+// The high bits: the low ones are zero in a table that was thinned out.
+std::size_t slot_of(std::uint32_t tag, std::size_t slots) noexcept {
+  return static_cast<std::size_t>(std::uint64_t{tag} * slots >> 32);
+}
 
-std::size_t DedupIndex::slot_of(const Digest& digest) const noexcept {
-  std::uint64_t hash = 0;
-  std::memcpy(&hash, digest.bytes.data(), sizeof hash);
-  const std::size_t mask = m_slots.size() - 1;
-  std::size_t at = static_cast<std::size_t>(hash) & mask;
-  while (m_slots[at].used && m_slots[at].digest != digest) at = (at + 1) & mask;
-  return at;
+}  // namespace
+
+DedupIndex::DedupIndex(fs::path scratch, std::size_t max_table)
+    : m_records(std::move(scratch)), m_max(max_table), m_shards(k_shards) {}
+
+DedupIndex::Shard& DedupIndex::shard_of(const Digest& digest) noexcept {
+  return m_shards[digest.bytes[sizeof(std::uint32_t)] % k_shards];
+}
+
+bool DedupIndex::sampled(std::uint32_t tag) const noexcept {
+  return (tag & ((1U << m_sampling) - 1)) == 0;
 }
 
 void DedupIndex::insert(const Digest& digest, ChunkPlace place) {
-  std::size_t at = slot_of(digest);
-  if (m_slots[at].used || m_size >= m_max) return;
-  if ((m_size + 1) * 10 > m_slots.size() * 7) {
-    grow();
-    at = slot_of(digest);
+  if (m_count == k_max_records) return;
+  Bytes record;
+  record.reserve(k_record);
+  append(record, digest.bytes);
+  put_u32(record, place.source);
+  put_u32(record, place.chunk);
+  m_records.write(record);
+  ++m_count;
+  const std::uint32_t tag = tag_of(digest);
+  if (!sampled(tag) || look_up(digest)) return;
+  if (m_used >= m_max) thin_out();
+  if (sampled(tag)) add(shard_of(digest), {tag, m_count});
+}
+
+void DedupIndex::add(Shard& shard, Slot slot) {
+  if ((shard.used + 1) * 8 > shard.slots.size() * 7) {
+    resize(shard, std::max(k_first_slots, shard.slots.size() + shard.slots.size() / 4));
   }
-  m_slots[at] = {digest, place, true};
-  ++m_size;
+  std::size_t at = slot_of(slot.tag, shard.slots.size());
+  while (shard.slots[at].number != 0) {
+    if (++at == shard.slots.size()) at = 0;
+  }
+  shard.slots[at] = slot;
+  ++shard.used;
+  ++m_used;
 }
 
-std::optional<ChunkPlace> DedupIndex::find(const Digest& digest) const {
-  const Slot& slot = m_slots[slot_of(digest)];
-  if (!slot.used) return std::nullopt;
-  return slot.place;
-}
-
-void DedupIndex::grow() {
-  std::vector<Slot> old = std::exchange(m_slots, std::vector<Slot>(m_slots.size() * 2));
+void DedupIndex::resize(Shard& shard, std::size_t slots) {
+  std::vector<Slot> old = std::exchange(shard.slots, std::vector<Slot>(slots));
+  m_used -= std::exchange(shard.used, 0);
   for (const auto& slot : old) {
-    if (slot.used) m_slots[slot_of(slot.digest)] = slot;
+    if (slot.number != 0 && sampled(slot.tag)) add(shard, slot);
   }
+}
+
+void DedupIndex::thin_out() {
+  while (m_used >= m_max && m_sampling < 31) {
+    ++m_sampling;
+    for (auto& shard : m_shards) resize(shard, shard.slots.size());
+  }
+}
+
+std::optional<DedupIndex::Found> DedupIndex::compare(std::uint32_t record, const Digest& digest) {
+  std::uint8_t bytes[k_record];
+  m_records.read(std::uint64_t{record} * k_record, bytes);
+  if (!std::equal(digest.bytes.begin(), digest.bytes.end(), bytes)) return std::nullopt;
+  return Found{record, {get_u32(bytes + 32), get_u32(bytes + 36)}};
+}
+
+std::optional<DedupIndex::Found> DedupIndex::look_up(const Digest& digest) {
+  const auto& slots = shard_of(digest).slots;
+  if (slots.empty()) return std::nullopt;
+  const std::uint32_t tag = tag_of(digest);
+  std::size_t at = slot_of(tag, slots.size());
+  while (slots[at].number != 0) {
+    if (slots[at].tag == tag) {
+      if (const auto found = compare(slots[at].number - 1, digest)) return found;
+    }
+    if (++at == slots.size()) at = 0;
+  }
+  return std::nullopt;
+}
+
+std::optional<ChunkPlace> DedupIndex::find(const Digest& digest) {
+  std::optional<Found> found;
+  if (m_next < m_count) found = compare(m_next, digest);
+  if (!found) found = look_up(digest);
+  if (!found) return std::nullopt;
+  m_next = found->record + 1;
+  return found->place;
 }
 
 }  // namespace cairn

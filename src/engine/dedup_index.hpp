@@ -1,8 +1,8 @@
-// Which chunks are there already, and where. An open-addressing table of whole digests, bounded in size: past its
-// limit new chunks are not remembered, which costs deduplication, never correctness.
+// Which chunks are there already, and where.
 #pragma once
 
 #include "codec/digest.hpp"
+#include "util/spool_file.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -18,27 +18,55 @@ struct ChunkPlace {
 inline constexpr std::uint32_t k_own_frame = 0x80000000;
 inline constexpr std::uint32_t k_hole_source = 0xffffffff;
 
-// One thread.
+// All digests with their places in a file, in the order of insertion, and a table in memory that finds them: eight
+// bytes a chunk, 32 bits of the digest and its number in the file, where the whole digest is compared. The table is
+// bounded: when it is full it keeps every second digest, then every fourth (those with low bits of zero). What follows
+// one that was found is looked for where it follows in the file, too, so that long stretches of known content are found
+// whole whatever the table holds; what is missed costs deduplication, never correctness. After "Sparse Indexing:
+// Large Scale, Inline Deduplication Using Sampling and Locality" (Lillibridge et al., FAST 2009). One thread.
 class DedupIndex {
  public:
-  explicit DedupIndex(std::size_t max_entries);
-  // The first place of a digest stays.
+  // scratch: where the file goes; max_table: entries of the table, about 10 bytes each.
+  explicit DedupIndex(fs::path scratch, std::size_t max_table = k_max_table);
+  static constexpr std::size_t k_max_table = 7'000'000;
+
+  // Of a digest that is there the first place stays, but what follows this one is found after it, too.
   void insert(const Digest& digest, ChunkPlace place);
-  std::optional<ChunkPlace> find(const Digest& digest) const;
-  std::size_t size() const noexcept { return m_size; }
+  std::optional<ChunkPlace> find(const Digest& digest);
+  // How much of the table is in use, 0 to 1.
+  double fill() const noexcept { return static_cast<double>(m_used) / static_cast<double>(m_max); }
+  std::size_t table_size() const noexcept { return m_used; }
 
  private:
+  static constexpr std::size_t k_shards = 64;
   struct Slot {
-    Digest digest;
-    ChunkPlace place;
-    bool used = false;
+    std::uint32_t tag;
+    std::uint32_t number;  // in the file, plus one; 0: free
   };
-  std::size_t slot_of(const Digest& digest) const noexcept;
-  void grow();
+  // Shards grow one after the other: no moment at which the table is there twice.
+  struct Shard {
+    std::vector<Slot> slots;
+    std::size_t used = 0;
+  };
+  Shard& shard_of(const Digest& digest) noexcept;
+  bool sampled(std::uint32_t tag) const noexcept;
+  void add(Shard& shard, Slot slot);
+  void resize(Shard& shard, std::size_t slots);
+  void thin_out();
+  struct Found {
+    std::uint32_t record;
+    ChunkPlace place;
+  };
+  std::optional<Found> compare(std::uint32_t record, const Digest& digest);
+  std::optional<Found> look_up(const Digest& digest);
 
+  SpoolFile m_records;  // digest, source, chunk
+  std::uint32_t m_count = 0;
+  std::uint32_t m_next = 0;  // the record after the one found last
   std::size_t m_max;
-  std::size_t m_size = 0;
-  std::vector<Slot> m_slots;
+  std::size_t m_used = 0;
+  unsigned m_sampling = 0;  // low bits that are zero in what is kept
+  std::vector<Shard> m_shards;
 };
 
 }  // namespace cairn

@@ -26,8 +26,8 @@ namespace cairn {
 
 namespace {
 
-// Chunks that the index remembers: about 90 MB of table at the most.
-constexpr std::size_t k_index_entries = 1'400'000;
+// The pages of one large database, which are compared by their position, must not crowd out everything else.
+constexpr double k_fill_by_pages = 0.25;
 // Files up to this size are read whole by one job, several a job; larger ones in segments, many jobs a file.
 constexpr std::uint64_t k_small_file = 4ULL << 20;
 constexpr std::uint64_t k_batch_bytes = 2ULL << 20;
@@ -90,8 +90,9 @@ class Run {
         m_source(source),
         m_request(request),
         m_started(context.clock()),
-        m_index(k_index_entries),
-        m_list_index(k_index_entries),
+        m_scratch(request.spool.value_or(fs::temp_directory_path())),
+        m_index(m_scratch),
+        m_list_index(m_scratch),
         m_protocol(context, request.series, random_name(16), request.grace) {}
 
   SnapshotResult take();
@@ -122,6 +123,7 @@ class Run {
   Source& m_source;
   const SnapshotRequest& m_request;
   Time m_started;
+  fs::path m_scratch;
   DedupIndex m_index;       // of content
   DedupIndex m_list_index;  // of entry lists: this host can open them, content it cannot
   CommitProtocol m_protocol;
@@ -250,7 +252,7 @@ void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& dec
       const auto directory = m_context.repository.cached_directory(ref);
       if (!directory) continue;
       chunks += directory->chunk_count();
-      if (chunks > k_index_entries / 2) return;
+      if (chunks > DedupIndex::k_max_table / 4) return;
       lean_on(ref);
     }
   }
@@ -273,7 +275,8 @@ void Run::index_packs() {
       const auto index = readable.add(ref);
       if (!index) continue;
       DedupIndex& chunks = ref.content == PackContent::list ? m_list_index : m_index;
-      for (std::uint32_t chunk = 0; chunk < directory->chunk_count() && chunks.size() < k_index_entries; ++chunk) {
+      if (directory->even_chunks() && chunks.fill() > k_fill_by_pages) continue;
+      for (std::uint32_t chunk = 0; chunk < directory->chunk_count(); ++chunk) {
         chunks.insert(directory->digest(chunk), {*index, chunk});
       }
     } catch (const StoreError&) {
@@ -523,8 +526,7 @@ ChunkPlace Run::place_chunk(const Digest& digest, ByteView bytes, const ChunkRul
   }
   if (const auto place = m_index.find(digest)) return *place;
   const ChunkPlace place = store.add(digest, bytes);
-  // The pages of one large database must not crowd out everything else.
-  if (rule.kind != ChunkRule::Kind::fixed || m_index.size() < k_index_entries / 2) m_index.insert(digest, place);
+  if (rule.kind != ChunkRule::Kind::fixed || m_index.fill() <= k_fill_by_pages) m_index.insert(digest, place);
   return place;
 }
 
@@ -555,8 +557,7 @@ SnapshotResult Run::take_whole() {
     options.spool = Spool{*m_request.spool};
     options.spool_limit = m_request.spool_limit;
   }
-  const fs::path scratch = m_request.spool.value_or(fs::temp_directory_path());
-  EntrySpool spool{scratch};
+  EntrySpool spool{m_scratch};
   ChunkStore store{m_context, options, [this](const PackBuilder::Built& built) { m_protocol.store_pack(built); }};
 
   SnapshotResult result;

@@ -5,6 +5,7 @@
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <string_view>
 
 namespace cairn {
@@ -48,6 +49,10 @@ std::uint32_t PackDirectory::frame_of(std::uint32_t chunk) const {
   const auto after = std::upper_bound(m_frames.begin(), m_frames.end(), chunk,
                                       [](std::uint32_t c, const Frame& f) { return c < f.first_chunk; });
   return static_cast<std::uint32_t>(after - m_frames.begin()) - 1;
+}
+
+bool PackDirectory::even_chunks() const noexcept {
+  return std::adjacent_find(m_lengths.begin(), m_lengths.end(), std::not_equal_to<>{}) == m_lengths.end();
 }
 
 Digest PackDirectory::logical_id() const {

@@ -27,6 +27,8 @@ class PackDirectory {
   std::uint32_t chunk_count() const noexcept { return static_cast<std::uint32_t>(m_digests.size()); }
   const Digest& digest(std::uint32_t chunk) const { return m_digests[chunk]; }
   std::uint32_t length(std::uint32_t chunk) const { return m_lengths[chunk]; }
+  // All of one length, as pages are.
+  bool even_chunks() const noexcept;
   // Of the chunk, in its decoded frame.
   std::uint32_t offset_in_frame(std::uint32_t chunk) const { return m_offsets[chunk]; }
   const std::vector<Frame>& frames() const noexcept { return m_frames; }
