@@ -1,6 +1,6 @@
 #include "engine/pack_checker.hpp"
 
-#include "codec/zstd.hpp"
+#include "repo/frame_fetcher.hpp"
 #include "repo/layout.hpp"
 #include "repo/pack_directory.hpp"
 #include "repo/padding.hpp"
@@ -13,41 +13,47 @@ namespace cairn {
 
 namespace {
 
+// Stored bytes that are fetched, and those that are opened and decoded, at one time; one frame always is.
 constexpr std::uint64_t k_read_size = 8ULL << 20;
+constexpr std::uint64_t k_max_run = 4ULL << 20;
 
-// The pack's bytes from the beginning, hashed as they pass.
-class PackStream {
+// The pack's bytes from the beginning, each fetched once and hashed as it passes.
+class PackWindow {
  public:
-  PackStream(ObjectStore& store, const PackRef& ref)
+  PackWindow(ObjectStore& store, const PackRef& ref)
       : m_store(store), m_key(layout::pack_key(ref.name)), m_size(ref.size) {}
 
-  // The next n bytes; fewer where the object ends.
-  Bytes take(std::uint64_t n) {
-    while (m_buffer.size() - m_position < n && m_read < m_size) {
-      m_buffer.erase(m_buffer.begin(), m_buffer.begin() + static_cast<std::ptrdiff_t>(m_position));
-      m_position = 0;
-      const auto bytes = m_store.get(m_key, ByteRange{m_read, std::min(k_read_size, m_size - m_read)});
-      if (!bytes || bytes->empty()) break;
-      m_hash.update(*bytes);
-      m_read += bytes->size();
-      append(m_buffer, *bytes);
+  // The range, cut short where the object ends. Begins nowhere before the one asked for last. Valid until the next.
+  ByteView range(std::uint64_t offset, std::uint64_t length) {
+    while (m_begin + m_bytes.size() < offset + length && m_begin + m_bytes.size() < m_size) {
+      check_interrupted();
+      drop_before(offset);
+      const std::uint64_t at = m_begin + m_bytes.size();
+      const auto more = m_store.get(m_key, ByteRange{at, std::min(k_read_size, m_size - at)});
+      if (!more || more->empty()) break;
+      m_hash.update(*more);
+      append(m_bytes, *more);
     }
-    const auto have = std::min<std::uint64_t>(n, m_buffer.size() - m_position);
-    const auto begin = m_buffer.begin() + static_cast<std::ptrdiff_t>(m_position);
-    Bytes out(begin, begin + static_cast<std::ptrdiff_t>(have));
-    m_position += have;
-    return out;
+    const auto end = m_begin + m_bytes.size();
+    if (offset >= end) return {};
+    return ByteView{m_bytes}.subspan(offset - m_begin, std::min(length, end - offset));
   }
-  std::uint64_t read() const noexcept { return m_read; }
+  std::uint64_t read() const noexcept { return m_begin + m_bytes.size(); }
+  // Of all that was read.
   Digest digest() { return m_hash.finish(); }
 
  private:
+  void drop_before(std::uint64_t offset) {
+    const auto n = std::min<std::uint64_t>(offset - m_begin, m_bytes.size());
+    m_bytes.erase(m_bytes.begin(), m_bytes.begin() + static_cast<std::ptrdiff_t>(n));
+    m_begin += n;
+  }
+
   ObjectStore& m_store;
   std::string m_key;
   std::uint64_t m_size;
-  std::uint64_t m_read = 0;
-  Bytes m_buffer;
-  std::size_t m_position = 0;
+  std::uint64_t m_begin = 0;  // of m_bytes, in the pack
+  Bytes m_bytes;
   Sha256 m_hash;
 };
 
@@ -65,98 +71,72 @@ bool passes(PackCheck& out, F check) {
   }
 }
 
-void check_frame(ByteView stored, const PackDirectory& directory, std::uint32_t number, PackCheck& out) {
-  const Frame& frame = directory.frames()[number];
-  Bytes raw;
-  const bool decoded = passes(out, [&] {
-    try {
-      raw = zstd_decompress(stored, frame.raw_size);
-    } catch (const Error& e) {
-      throw Error(e.kind(), fmt::format("frame {}: {}", number, e.message()));
+ByteView whole_range(PackWindow& pack, const StoredRange& range) {
+  const ByteView bytes = pack.range(range.offset, range.length);
+  if (bytes.size() != range.length) throw Error(ErrorKind::damaged, "it is shorter than its manifest says");
+  return bytes;
+}
+
+struct Data {
+  PackWindow& pack;
+  const PackRef& ref;
+  std::shared_ptr<const PackDirectory> directory;
+  const age::Decryptor* key;  // of a sealed pack
+
+  Bytes plain(std::uint64_t offset, std::uint64_t length) const {
+    const ByteView stored = whole_range(pack, stored_range(ref, *directory, offset, length));
+    return key ? unseal_range(*key, ref, *directory, offset, length, stored) : Bytes(stored.begin(), stored.end());
+  }
+};
+
+void check_frame(const Data& data, std::uint32_t number, ByteView stored, PackCheck& out) {
+  const Frame& frame = data.directory->frames()[number];
+  passes(out, [&] {
+    const auto decoded = decode_frame(data.directory, number, stored);
+    for (std::uint32_t i = 0; i < frame.chunk_count; ++i) {
+      passes(out, [&] { decoded->chunk(frame.first_chunk + i); });
     }
   });
-  for (std::uint32_t chunk = frame.first_chunk; chunk < frame.first_chunk + frame.chunk_count; ++chunk) {
-    if (!decoded) {
-      out.bad_chunks.push_back(chunk);
-      continue;
-    }
-    const ByteView bytes = ByteView{raw}.subspan(directory.offset_in_frame(chunk), directory.length(chunk));
-    if (sha256(bytes) != directory.digest(chunk)) {
-      out.failures.push_back(fmt::format("frame {}: chunk {} does not fit its digest", number, chunk));
-      out.bad_chunks.push_back(chunk);
-    }
+}
+
+void check_frames(const Data& data, PackCheck& out) {
+  const auto& frames = data.directory->frames();
+  for (std::uint32_t first = 0; first < frames.size();) {
+    check_interrupted();
+    const std::uint64_t begin = frames[first].offset;
+    std::uint32_t end = first;
+    std::uint64_t length = 0;
+    do {
+      length += frames[end++].stored_size;
+    } while (end < frames.size() && length + frames[end].stored_size <= k_max_run);
+    passes(out, [&] {
+      const Bytes run = data.plain(begin, length);
+      for (std::uint32_t i = first; i < end; ++i) {
+        check_frame(data, i, ByteView{run}.subspan(frames[i].offset - begin, frames[i].stored_size), out);
+      }
+    });
+    first = end;
   }
 }
 
-// The plaintext of a data part, from the bytes of its pack in their order.
-class DataStream {
- public:
-  DataStream(PackStream& stream, const PackRef& ref, const PackDirectory& directory,
-             const std::optional<age::Decryptor>& key)
-      : m_stream(stream), m_key(key) {
-    const std::uint64_t preamble = directory.data_preamble().size();
-    if (key && as_text(stream.take(preamble)) != directory.data_preamble()) {
-      throw Error(ErrorKind::damaged, "its directory tells of another data part");
+void check_data(const Data& data, PackCheck& out) {
+  const std::string& preamble = data.directory->data_preamble();
+  if (data.key) {
+    passes(out, [&] {
+      if (as_text(data.pack.range(k_pack_header_size, preamble.size())) != preamble) {
+        throw Error(ErrorKind::damaged, "its directory tells of another data part");
+      }
+    });
+  }
+  check_frames(data, out);
+  if (!data.key) return;
+  passes(out, [&] {
+    const std::uint64_t end = data.directory->data_size();
+    const std::uint64_t size = age::plain_bytes(data.ref.directory_offset - k_pack_header_size - preamble.size());
+    if (size > end && !is_padding(data.plain(end, size - end))) {
+      throw Error(ErrorKind::damaged, "its frames are followed by something else than padding");
     }
-    m_left = ref.directory_offset - k_pack_header_size - preamble;
-  }
-  // The next n bytes. Throws Error(damaged).
-  Bytes take(std::uint64_t n) {
-    if (!m_key) return m_stream.take(n);
-    while (m_buffer.size() - m_position < n && m_left != 0) next_segment();
-    const auto have = std::min<std::uint64_t>(n, m_buffer.size() - m_position);
-    const auto begin = m_buffer.begin() + static_cast<std::ptrdiff_t>(m_position);
-    Bytes out(begin, begin + static_cast<std::ptrdiff_t>(have));
-    m_position += have;
-    return out;
-  }
-  // What is left must be padding.
-  void end() {
-    if (!m_key) return;
-    Bytes rest = take(m_buffer.size() - m_position);
-    while (m_left != 0) {
-      next_segment();
-      append(rest, take(m_buffer.size() - m_position));
-    }
-    if (!is_padding(rest)) throw Error(ErrorKind::damaged, "its frames are followed by something else than padding");
-  }
-
- private:
-  void next_segment() {
-    m_buffer.erase(m_buffer.begin(), m_buffer.begin() + static_cast<std::ptrdiff_t>(m_position));
-    m_position = 0;
-    const Bytes sealed = m_stream.take(std::min<std::uint64_t>(age::k_sealed_segment_bytes, m_left));
-    if (sealed.size() < age::k_tag_bytes) throw Error(ErrorKind::damaged, "its data part is cut short");
-    m_left -= sealed.size();
-    const std::size_t old = m_buffer.size();
-    m_buffer.resize(old + sealed.size() - age::k_tag_bytes);
-    m_key->segment(m_index++, m_left == 0, as_text(sealed), ByteSpan{m_buffer}.subspan(old));
-  }
-
-  PackStream& m_stream;
-  const std::optional<age::Decryptor>& m_key;
-  std::uint64_t m_left = 0;  // sealed bytes
-  std::uint64_t m_index = 0;
-  Bytes m_buffer;
-  std::size_t m_position = 0;
-};
-
-// All frames. A sealed segment that is wrong ends it: the frames from there on are bad.
-void check_data(PackStream& stream, const PackRef& ref, const PackDirectory& directory,
-                const std::optional<age::Decryptor>& key, PackCheck& out) {
-  std::uint32_t next = 0;
-  const bool whole = passes(out, [&] {
-    DataStream data{stream, ref, directory, key};
-    for (; next < directory.frames().size(); ++next) {
-      check_interrupted();
-      check_frame(data.take(directory.frames()[next].stored_size), directory, next, out);
-    }
-    data.end();
   });
-  if (whole) return;
-  const auto& frames = directory.frames();
-  const std::uint32_t first = next < frames.size() ? frames[next].first_chunk : directory.chunk_count();
-  for (std::uint32_t chunk = first; chunk < directory.chunk_count(); ++chunk) out.bad_chunks.push_back(chunk);
 }
 
 }  // namespace
@@ -164,54 +144,39 @@ void check_data(PackStream& stream, const PackRef& ref, const PackDirectory& dir
 PackCheck check_pack(Repository& repository, const PackRef& ref) {
   PackCheck out;
   ObjectStore& store = repository.store();
-  const std::string key = layout::pack_key(ref.name);
   // The directory first: it says where the frames are. Whatever a cache holds, it is the store that is looked at.
-  PackDirectory directory;
-  std::optional<age::Decryptor> data_key;
+  std::shared_ptr<const PackDirectory> directory;
+  std::optional<age::Decryptor> key;
   const bool readable = passes(out, [&] {
-    const auto bytes = store.get(key, ByteRange{ref.directory_offset, ref.directory_size});
+    const auto bytes = store.get(layout::pack_key(ref.name), ByteRange{ref.directory_offset, ref.directory_size});
     if (!bytes) throw Error(ErrorKind::damaged, "it is missing");
     if (bytes->size() != ref.directory_size) throw Error(ErrorKind::damaged, "it is shorter than its manifest says");
     // Of a closed manifest nothing is known that the directory could be held against.
     out.decoded = ref.logical_id != Digest{};
     if (!out.decoded) return;
     try {
-      directory = open_pack_directory(*bytes, ref, repository.keys());
-      if (is_sealed(ref.seal)) data_key = open_pack_data(ref, directory, repository.keys());
+      directory = std::make_shared<const PackDirectory>(open_pack_directory(*bytes, ref, repository.keys()));
+      if (is_sealed(ref.seal)) key = open_pack_data(ref, *directory, repository.keys());
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::no_key) throw;
       out.decoded = false;
     }
   });
-  if (!readable) {
-    out.all_bad = true;
-    return out;
-  }
-  PackStream stream{store, ref};
-  passes(out, [&] { check_pack_header(stream.take(k_pack_header_size), ref); });
-  if (out.decoded) {
-    check_data(stream, ref, directory, data_key, out);
-  } else {
-    for (std::uint64_t rest = ref.directory_offset - k_pack_header_size; rest != 0;) {
-      check_interrupted();
-      const auto piece = stream.take(std::min(rest, k_read_size)).size();
-      if (piece == 0) break;
-      rest -= piece;
-    }
-  }
-  stream.take(ref.directory_size);
+  if (!readable) return out;
+
+  PackWindow pack{store, ref};
+  passes(out, [&] { check_pack_header(pack.range(0, k_pack_header_size), ref); });
+  if (out.decoded) check_data({pack, ref, directory, key ? &*key : nullptr}, out);
   passes(out, [&] {
-    const auto trailer = parse_pack_trailer(stream.take(k_pack_trailer_size), ref.size);
+    const std::uint64_t offset = ref.size - k_pack_trailer_size;
+    const auto trailer = parse_pack_trailer(whole_range(pack, {offset, k_pack_trailer_size}), ref.size);
     if (trailer.directory_offset != ref.directory_offset) {
       throw Error(ErrorKind::damaged, "damaged pack trailer: it does not fit its manifest");
     }
   });
-  out.bytes = stream.read();
-  if (stream.digest() != ref.name && out.failures.empty()) {
-    out.failures.emplace_back("its bytes do not fit its name");
-    // Which of them is wrong cannot be told without the key.
-    out.all_bad = !out.decoded;
-  }
+  const bool fits = pack.digest() == ref.name;
+  out.bytes = pack.read();
+  if (!fits && out.failures.empty()) out.failures.emplace_back("its bytes do not fit its name");
   return out;
 }
 

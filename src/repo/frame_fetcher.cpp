@@ -35,6 +35,16 @@ ByteView DecodedFrame::chunks(std::uint32_t first, std::uint32_t count) const {
   return ByteView{m_raw}.subspan(m_directory->offset_in_frame(first), length);
 }
 
+std::shared_ptr<const DecodedFrame> decode_frame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame,
+                                                 ByteView stored) {
+  try {
+    Bytes raw = zstd_decompress(stored, directory->frames()[frame].raw_size);
+    return std::make_shared<const DecodedFrame>(std::move(directory), frame, std::move(raw));
+  } catch (const Error& e) {
+    throw Error(e.kind(), fmt::format("frame {}: {}", frame, e.message()));
+  }
+}
+
 FrameFetcher::FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
                            std::uint64_t keep_bytes)
     : m_repository(repository), m_io(io), m_pool(pool), m_packs(packs), m_keep_bytes(keep_bytes) {}
@@ -85,13 +95,11 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
     const auto decode = [run, dir, frames, ref, begin](std::size_t i) {
       try {
         const Frame& frame = dir->frames()[frames[i]];
-        Bytes raw =
-            zstd_decompress(ByteView{run->bytes}.subspan(frame.offset - begin, frame.stored_size), frame.raw_size);
-        run->promises[i].set_value(std::make_shared<const DecodedFrame>(dir, frames[i], std::move(raw)));
+        const auto stored = ByteView{run->bytes}.subspan(frame.offset - begin, frame.stored_size);
+        run->promises[i].set_value(decode_frame(dir, frames[i], stored));
       } catch (const Error& e) {
-        run->promises[i].set_exception(std::make_exception_ptr(Error(
-            e.kind(),
-            fmt::format("damaged pack {}: frame {}: {}", quote(layout::pack_key(ref.name)), frames[i], e.message()))));
+        run->promises[i].set_exception(std::make_exception_ptr(
+            Error(e.kind(), fmt::format("damaged pack {}: {}", quote(layout::pack_key(ref.name)), e.message()))));
       } catch (...) {
         run->promises[i].set_exception(std::current_exception());
       }

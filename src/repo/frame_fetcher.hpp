@@ -32,6 +32,10 @@ class DecodedFrame {
   Bytes m_raw;
 };
 
+// A frame from its stored form, decrypted. Error(damaged) naming the frame.
+std::shared_ptr<const DecodedFrame> decode_frame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame,
+                                                 ByteView stored);
+
 struct FrameId {
   std::uint64_t pack = 0;  // as extents name it
   std::uint32_t frame = 0;
