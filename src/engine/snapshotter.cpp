@@ -212,7 +212,9 @@ void Run::choose_packs() {
   if (m_previous) {
     LeanPolicy policy;
     policy.pack_target = m_pack_target;
-    policy.budget = std::max(m_previous->facts.stats.new_bytes, m_pack_target);
+    // This run's own new bytes are not known yet: about as many as last time, unless all of it was new then.
+    const bool first = m_previous->record.sequence <= 1;
+    policy.budget = std::max(first ? 0 : m_previous->facts.stats.new_bytes, m_pack_target);
     const auto lean = choose_packs_to_lean_on(m_previous->packs, policy);
     std::size_t otherwise_sealed = 0;
     for (std::size_t i = 0; i < lean.size(); ++i) {

@@ -62,6 +62,27 @@ TEST_CASE("a tier of twelve small packs merges, packs of another size stay") {
   CHECK_FALSE(lean[13]);
 }
 
+TEST_CASE("of a tier one group merges at a time, what is least in use first") {
+  std::vector<PackRef> packs(30, pack(40'000, 1.0));
+  for (std::size_t i = 18; i < packs.size(); ++i) packs[i] = pack(40'000, 0.5);
+  const auto lean = choose_packs_to_lean_on(packs, policy(0));
+  CHECK(std::count(lean.begin(), lean.end(), false) == 12);
+  CHECK(std::count(lean.begin() + 18, lean.end(), false) == 12);
+}
+
+TEST_CASE("packs that were full when they were written stay when full packs have grown") {
+  // A stream of 100 GB, of which the first run knew no size.
+  LeanPolicy larger = policy(0);
+  larger.pack_target = 64 * k_mib;
+  std::vector<PackRef> packs(256, pack(16 * k_mib, 1.0));
+  auto lean = choose_packs_to_lean_on(packs, larger);
+  CHECK(std::count(lean.begin(), lean.end(), false) == 0);
+  // Of ten thousand of them some merge in each run.
+  packs.resize(10'000, pack(16 * k_mib, 1.0));
+  lean = choose_packs_to_lean_on(packs, larger);
+  CHECK(std::count(lean.begin(), lean.end(), false) == 12);
+}
+
 TEST_CASE("packs grow with the source by powers of two, within bounds") {
   CHECK(pack_target_for(0) == k_min_pack_target);
   CHECK(pack_target_for(32ULL << 30) == k_min_pack_target);
