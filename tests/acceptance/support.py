@@ -72,6 +72,11 @@ def tree_differences(left: pathlib.Path, right: pathlib.Path) -> str:
     return done.stdout.decode(errors="replace")
 
 
+def read_tree(path: pathlib.Path) -> dict:
+    """The content of each file, and the same of each directory, by name."""
+    return {p.name: read_tree(p) if p.is_dir() else p.read_bytes() for p in path.iterdir()}
+
+
 def store_bytes(store: pathlib.Path, below: str = "packs") -> int:
     """Of objects; what killed writers left under temporary names is none."""
     files = (p for p in (store / below).rglob("*") if p.is_file() and not p.name.startswith(".tmp-"))
