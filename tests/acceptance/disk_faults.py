@@ -11,6 +11,7 @@ import pathlib
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 
 from support import Cairn, Workspace, check, main, run_steps, tree_differences
@@ -337,6 +338,44 @@ class DiskFaults:
 
         self.every("snapshot, source", "two", command, self.source, "read", errno.EIO, ONCE, look)
 
+    def unreadable_database(self) -> None:
+        """A snapshot of a database is whole or is not made."""
+        place = self.work / "database"
+        place.mkdir()
+        path = place / "state.db"
+        database = sqlite3.connect(path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB)")
+        database.executemany("INSERT INTO t (b) VALUES (?)", ((self.random.randbytes(900),) for _ in range(300)))
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # In the WAL only; the connection stays open, so it stays there.
+        database.executemany("INSERT INTO t (b) VALUES (?)", ((self.random.randbytes(900),) for _ in range(50)))
+        database.commit()
+        wanted = database.execute("SELECT id, b FROM t ORDER BY id").fetchall()
+        command = ("snapshot", "--store", self.store, path, "--series", "db")
+
+        def restores() -> bool:
+            remove(self.target.parent)
+            self.target.parent.mkdir()
+            self.cairn.run("restore", "--store", self.store, "db", self.target)
+            restored = sqlite3.connect(self.target)
+            found = restored.execute("SELECT id, b FROM t ORDER BY id").fetchall()
+            restored.close()
+            return found == wanted
+
+        def look(status: int, text: str) -> None:
+            check(status in (0, 1), "neither 0 nor 1")
+            taken = [e for e in self.cairn.json("list", "--store", self.store)["snapshots"] if e["series"] == "db"]
+            check(len(taken) == (status == 0), f"{len(taken)} snapshots")
+            check(status != 0 or restores(), "restores something else")
+            self.cairn.run(*command)
+            check(restores(), "the next one restores something else")
+
+        for how in (ONCE, ON):
+            self.every("snapshot, database", "one", command, place, "read", errno.EIO, how, look)
+        database.close()
+
     def unreadable_store(self) -> None:
         commands = {
             "snapshot": ("snapshot", "--store", self.store, self.source, "--series", "s"),
@@ -487,6 +526,7 @@ def run(binary: str, args: list[str]) -> None:
             faults.without_state,
             faults.without_spool,
             faults.unreadable_source,
+            faults.unreadable_database,
             faults.unreadable_store,
             faults.store_gone,
             faults.store_moved,
