@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fcntl.h>
 #include <random>
 #include <thread>
 
@@ -13,6 +14,10 @@
 namespace cairn {
 
 using std::chrono::nanoseconds;
+
+namespace {
+constexpr std::uint64_t k_compared_at_once = 8ULL << 20;
+}
 
 std::optional<nanoseconds> retry_delay(const RetryPolicy& policy, const StoreError& error, Contact contact,
                                        unsigned attempts, nanoseconds elapsed, double random) {
@@ -103,11 +108,23 @@ bool RetryingStore::probe_create_only() {
 bool RetryingStore::holds(const std::string& key, const ObjectBody& body) {
   const auto info = m_store->head(key);
   if (!info || info->size != body.size) return false;
-  const auto there = m_store->get(key);
-  if (!there) return false;
-  if (body.sha256) return sha256(*there) == *body.sha256;
-  if (body.file) return *there == read_file(*body.file);
-  return std::equal(there->begin(), there->end(), body.memory.begin(), body.memory.end());
+  Sha256 there;
+  Sha256 wanted;
+  const auto file = body.file && !body.sha256 ? std::optional{open_file(*body.file, O_RDONLY)} : std::nullopt;
+  for (std::uint64_t at = 0; at < body.size; at += k_compared_at_once) {
+    const std::uint64_t count = std::min(k_compared_at_once, body.size - at);
+    const auto part = m_store->get(key, ByteRange{at, count});
+    if (!part || part->size() != count) return false;
+    there.update(*part);
+    if (file) {
+      Bytes own(count);
+      own.resize(read_at(file->get(), own, at, *body.file));
+      wanted.update(own);
+    } else if (!body.sha256) {
+      wanted.update(body.memory.subspan(at, count));
+    }
+  }
+  return there.finish() == (body.sha256 ? *body.sha256 : wanted.finish());
 }
 
 PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, PutMode mode) {
@@ -115,9 +132,22 @@ PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, Pu
   return retry([&] {
     const bool again = repeated;
     repeated = true;
-    const PutOutcome outcome = m_store->put(key, body, mode);
-    if (outcome == PutOutcome::exists && again && holds(key, body)) return PutOutcome::stored;
-    return outcome;
+    try {
+      const PutOutcome outcome = m_store->put(key, body, mode);
+      if (outcome == PutOutcome::exists && again && holds(key, body)) return PutOutcome::stored;
+      return outcome;
+    } catch (const StoreError& refused) {
+      if (refused.transient() || mode != PutMode::replace) throw;
+      bool there = false;
+      try {
+        there = holds(key, body);
+      } catch (const StoreError&) {
+        // Whoever may not put may often not read: the refusal is what is to be told.
+        there = false;
+      }
+      if (there) return PutOutcome::stored;
+      throw;
+    }
   });
 }
 

@@ -47,8 +47,9 @@ class RetryingStore : public ObjectStore {
   Capabilities capabilities() override { return m_store->capabilities(); }
   bool probe_create_only() override;
   void set_create_only(bool probed) override { m_store->set_create_only(probed); }
-  // A create-only PUT whose first attempt failed and that then finds the name taken may have met itself: where the
-  // object is what was to be put, that is PutOutcome::stored.
+  // A PUT whose answer was lost may meet itself when it is repeated: the name is taken (create-only), or the store
+  // refuses to overwrite it (retention); and another run may have put the same bytes. Where the object is what was to
+  // be put, that is PutOutcome::stored.
   PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) override;
   std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
   std::optional<ObjectInfo> head(const std::string& key) override;

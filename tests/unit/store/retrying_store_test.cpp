@@ -1,8 +1,12 @@
 #include "store/retrying_store.hpp"
 
 #include "store/s3/answer.hpp"
+#include "support/memory_store.hpp"
+#include "unit/support.hpp"
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -98,4 +102,36 @@ TEST_CASE("s3 answers: the pause that a server asks for") {
     INFO(bad);
     CHECK_FALSE(s3::retry_after(response));
   }
+}
+
+TEST_CASE("retry: a put that was answered by nobody and is then refused, because it is there, has worked") {
+  auto owned = std::make_unique<test::MemoryStore>();
+  test::MemoryStore& memory = *owned;
+  SilentReporter reporter;
+  RetryingStore store{
+      std::move(owned), RetryPolicy{}, reporter,
+      RetryTools{[] { return std::chrono::steady_clock::time_point{}; }, [](nanoseconds) {}, [] { return 0.5; }}};
+  bool lose = true;
+  memory.on_call = [&](const std::string& operation, const std::string& key) {
+    // Retention: nothing is overwritten.
+    if (operation == "put" && memory.has(key)) throw error(Transient::no);
+    if (operation == "after put" && std::exchange(lose, false)) throw error(Transient::yes);
+  };
+  CHECK(store.put("a", ObjectBody::from_text("text")) == PutOutcome::stored);
+  // Somebody else's PUT of the same bytes is as good, one of others is not.
+  CHECK(store.put("a", ObjectBody::from_text("text")) == PutOutcome::stored);
+  CHECK(test::failure_of([&] { store.put("a", ObjectBody::from_text("TEXT")); }) == ErrorKind::failed);
+  CHECK(test::failure_of([&] { store.put("a", ObjectBody::from_text("longer text")); }) == ErrorKind::failed);
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  for (const auto* text : {"text", "TEXT"}) {
+    const fs::path file = directory.path() / text;
+    write_file_atomic(file, as_bytes(text));
+    const bool same = std::string_view{text} == "text";
+    CHECK(test::failure_of([&] { store.put("a", ObjectBody::from_file(file, 4)); }).has_value() != same);
+  }
+  // Whoever may not even look is told why he may not put.
+  memory.on_call = [](const std::string& operation, const std::string&) {
+    throw StoreError(ErrorKind::failed, Transient::no, operation);
+  };
+  CHECK(test::message_of([&] { store.put("a", ObjectBody::from_text("text")); }) == "put");
 }
