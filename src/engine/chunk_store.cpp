@@ -7,6 +7,7 @@
 #include "util/interrupt.hpp"
 #include "util/units.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ namespace cairn {
 
 namespace {
 
-constexpr std::size_t k_puts_at_once = 4;
+constexpr unsigned k_puts_at_once = 4;
 constexpr std::uint64_t k_frames_in_flight = 16ULL << 20;
 
 // Compresses, decodes again and compares: an encoder that is wrong, or memory that is, is found before the pack is
@@ -56,7 +57,7 @@ ChunkStore::ChunkStore(Context& context, Options options, PackSink sink)
     : m_options(std::move(options)),
       m_sink(std::move(sink)),
       m_keys(context.repository.keys()),
-      m_putters(k_puts_at_once),
+      m_putters(std::min(context.io.size(), k_puts_at_once)),
       m_puts(m_putters, m_options.spool_limit ? SIZE_MAX : k_puts_at_once,
              m_options.spool_limit ? m_options.spool_limit->bytes
                                    : 2 * std::max(m_options.pack_target, k_min_pack_target) + (32ULL << 20),

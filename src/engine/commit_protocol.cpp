@@ -34,7 +34,7 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
       m_grace(grace),
       m_spool(std::move(spool)),
       m_journal(context.repository.cache(), series, m_run),
-      m_last_record(std::chrono::steady_clock::now()) {
+      m_last_record(context.steady()) {
   // Marks after the listing: a pack that was marked and deleted before the listing is not in it, one that is deleted
   // after it has its mark read.
   list_packs();
@@ -134,7 +134,7 @@ void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
 bool CommitProtocol::record_due() const {
   if (m_stored == 0) return false;
   return m_unrecorded_bytes >= k_pending_bytes ||
-         std::chrono::steady_clock::now() - m_last_record >= std::max<Nanoseconds>(m_grace / 4, k_min_interval);
+         m_context.steady() - m_last_record >= std::max<Nanoseconds>(m_grace / 4, k_min_interval);
 }
 
 void CommitProtocol::keep_alive() {
@@ -145,7 +145,7 @@ void CommitProtocol::keep_alive() {
     if (!record_due()) return;
     packs = std::exchange(m_unrecorded, {});
     m_unrecorded_bytes = 0;
-    m_last_record = std::chrono::steady_clock::now();
+    m_last_record = m_context.steady();
     number = ++m_records;
   }
   write_record(std::move(packs), number);
@@ -175,7 +175,7 @@ void CommitProtocol::flush_pending() {
     if (m_unrecorded.empty()) return;
     packs = std::exchange(m_unrecorded, {});
     m_unrecorded_bytes = 0;
-    m_last_record = std::chrono::steady_clock::now();
+    m_last_record = m_context.steady();
     number = ++m_records;
   }
   write_record(std::move(packs), number);

@@ -6,6 +6,7 @@
 #include "util/thread_pool.hpp"
 #include "util/time.hpp"
 
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -18,6 +19,8 @@ struct Context {
   Reporter& reporter;
   std::string host;
   std::function<Time()> clock;  // this machine's
+  // How long something takes: never set back, and may stand still while the machine sleeps.
+  std::function<std::chrono::steady_clock::time_point()> steady = std::chrono::steady_clock::now;
 };
 
 }  // namespace cairn

@@ -7,7 +7,7 @@ namespace cairn {
 
 ThreadPool::ThreadPool(unsigned threads) {
   m_threads.reserve(threads);
-  for (unsigned i = 0; i < std::max(1U, threads); ++i) {
+  for (unsigned i = 0; i < threads; ++i) {
     m_threads.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
 }
@@ -25,6 +25,10 @@ unsigned ThreadPool::processors() {
 }
 
 void ThreadPool::post(std::function<void()> job) {
+  if (m_threads.empty()) {
+    job();
+    return;
+  }
   {
     const std::scoped_lock lock{m_mutex};
     m_jobs.push_back(std::move(job));

@@ -19,6 +19,7 @@ namespace cairn {
 // was submitted to its end, so a job may refer to whatever outlives the pool.
 class ThreadPool {
  public:
+  // 0: no threads, submit() runs the job itself, so that a run is one sequence of steps and can be told again.
   explicit ThreadPool(unsigned threads);
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

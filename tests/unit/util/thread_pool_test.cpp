@@ -22,14 +22,29 @@ TEST_CASE("ThreadPool: results and exceptions travel in the future") {
   CHECK(ThreadPool::processors() >= 1);
 }
 
-TEST_CASE("ThreadPool: no threads asked for is one; a job that fails does not end its worker") {
-  ThreadPool pool{0};
-  CHECK(pool.size() == 1);
+TEST_CASE("ThreadPool: a job that fails does not end its worker") {
+  ThreadPool pool{1};
   for (int i = 0; i < 10; ++i) {
     auto bad = pool.submit([]() -> int { throw 1; });
     CHECK_THROWS_AS(bad.get(), int);
   }
   CHECK(pool.submit([] { return 1; }).get() == 1);
+}
+
+TEST_CASE("ThreadPool: without threads each job runs at once, in the caller; its failure waits in its future") {
+  ThreadPool pool{0};
+  CHECK(pool.size() == 0);
+  std::vector<int> order;
+  auto first = pool.submit([&] {
+    CHECK_NOTHROW(pool.submit([&] { order.push_back(1); }).get());
+    order.push_back(2);
+    return std::this_thread::get_id();
+  });
+  order.push_back(3);
+  auto bad = pool.submit([]() -> int { throw 1; });
+  CHECK(first.get() == std::this_thread::get_id());
+  CHECK(order == std::vector{1, 2, 3});
+  CHECK_THROWS_AS(bad.get(), int);
 }
 
 TEST_CASE("ThreadPool: the destructor runs all that was submitted, also what jobs submit meanwhile") {
