@@ -1,0 +1,231 @@
+#include "commands.hpp"
+
+#include "engine/pruner.hpp"
+#include "engine/restorer.hpp"
+#include "engine/verifier.hpp"
+
+#include <fmt/format.h>
+#include <system_error>
+
+namespace cairn::sim {
+
+namespace {
+
+// What a restore puts on disk, against what was captured; nothing where they are the same.
+std::optional<std::string> difference(const fs::path& at, const TreeState& tree) {
+  std::size_t found = 0;
+  for (const auto& item : fs::directory_iterator(at)) {
+    const auto expected = tree.find(item.path().filename().native());
+    if (expected == tree.end()) return fmt::format("{} was never captured", quote(item.path().filename().native()));
+    if (read_file(item.path()) != expected->second.bytes()) return fmt::format("{} differs", quote(expected->first));
+    ++found;
+  }
+  if (found != tree.size()) return fmt::format("{} of {} files are there", found, tree.size());
+  return std::nullopt;
+}
+
+}  // namespace
+
+template <class F>
+Ended Commands::run(const char* what, Machine& machine, Process::Kind kind, F&& body) {
+  ++m_tally.runs;
+  m_world.note(fmt::format("{} begins: {}", machine.name, what));
+  try {
+    Process process{m_world, machine, kind};
+    body(process);
+    m_world.note(fmt::format("{} ends: {}", machine.name, what));
+    return Ended::well;
+  } catch (const Killed&) {
+    if (m_world.scheduler.stopped()) throw;
+    ++m_tally.killed;
+    return Ended::killed;
+  } catch (const Error& e) {
+    ++m_tally.refused;
+    m_last_error = fmt::format("{}: {}", what, e.message());
+    m_world.note(fmt::format("{} fails: {}: {}", machine.name, what, e.message()));
+    return Ended::refused;
+  }
+}
+
+std::optional<SnapshotResult> Commands::snapshot(Machine& machine, Store& store, const std::string& series,
+                                                 const TreeState& tree) {
+  std::optional<SnapshotResult> result;
+  run("snapshot", machine, Process::Kind::other, [&](Process& process) {
+    MemorySource source{tree, m_captures.remember(tree), m_world.clock_of(machine)};
+    Program program{process, store.bucket, store.ledger};
+    SnapshotRequest request;
+    request.series = series;
+    request.grace = m_grace;
+    result = take_snapshot(program.context(), source, request);
+    store.ledger.committed(result->id);
+    ++m_tally.snapshots;
+  });
+  return result;
+}
+
+std::optional<PushResult> Commands::push(Machine& machine, Store& from, Store& to, PushRequest request) {
+  std::optional<PushResult> result;
+  run("push", machine, Process::Kind::other, [&](Process& process) {
+    Program source{process, from.bucket, from.ledger};
+    Program target{process, to.bucket, to.ledger};
+    request.grace = m_grace;
+    result = cairn::push(source.context(), target.context(), request);
+    for (const auto& pushed : result->snapshots) {
+      if (pushed.failure) {
+        const bool excused = pushed.failure->kind() == ErrorKind::not_found || process.deceived() ||
+                             process.age() > m_grace / 2 || !from.ledger.counts(pushed.id);
+        if (!excused) m_world.violated(fmt::format("a push finds damage: {}", pushed.failure->message()));
+      } else if (!pushed.already_there) {
+        to.ledger.committed(pushed.id);
+        ++m_tally.pushed;
+      }
+    }
+  });
+  return result;
+}
+
+Ended Commands::prune(Machine& machine, Store& store, unsigned keep_last, SetAside set_aside) {
+  return run("prune", machine, Process::Kind::other, [&](Process& process) {
+    Program program{process, store.bucket, store.ledger};
+    PruneRequest request;
+    request.settings.grace = m_grace;
+    // What an operator says who has looked at the clock.
+    request.settings.clock_ok = store.bucket.clock(m_world.scheduler.now()) ==
+                                std::chrono::floor<std::chrono::seconds>(m_world.scheduler.now());
+    if (set_aside == SetAside::lost) {
+      for (const auto& stored : program.repository().marks()) {
+        for (const auto& key : stored.mark.seen) {
+          if (store.bucket.find(key) == nullptr) request.settings.set_aside.insert(key);
+        }
+      }
+    }
+    request.policy = [keep_last](const std::string&) {
+      RetentionPolicy policy;
+      policy.keep_last = keep_last;
+      return policy;
+    };
+    Pruner pruner{program.context(), request, Apply::yes};
+    pruner.execute();
+    ++m_tally.prunes;
+  });
+}
+
+Ended Commands::forget(Machine& machine, Store& store) {
+  return run("forget", machine, Process::Kind::other, [&](Process& process) {
+    Program program{process, store.bucket, store.ledger};
+    const auto snapshots = program.repository().list_snapshots();
+    if (snapshots.empty()) return;
+    PruneRequest request;
+    request.settings.grace = m_grace;
+    request.forget = {m_world.random.pick(snapshots).id};
+    Pruner pruner{program.context(), request, Apply::yes};
+    pruner.execute();
+  });
+}
+
+Ended Commands::undo(Machine& machine, Store& store) {
+  return run("undo", machine, Process::Kind::undo, [&](Process& process) {
+    Program program{process, store.bucket, store.ledger};
+    const auto result = undo_prune(program.context(), Apply::yes);
+    for (const auto& info : program.repository().list_manifests()) {
+      if (std::find(result.restored.begin(), result.restored.end(), info.key) == result.restored.end()) continue;
+      store.ledger.committed(program.repository().load_manifest(info).id);
+    }
+  });
+}
+
+void Commands::compare(Repository& repository, Context& context, const ManifestInfo& info, Process& process,
+                       bool must) {
+  const fs::path target = m_scratch / "restored";
+  std::error_code ignored;
+  fs::remove_all(target, ignored);
+  std::optional<std::string> wrong;
+  try {
+    const Manifest manifest = repository.load_manifest(info);
+    RestoreRequest request;
+    request.target = target;
+    request.grace = m_grace;
+    const auto result = cairn::restore(context, manifest, request);
+    ++m_tally.restores;
+    if (!result.problems.empty()) {
+      wrong = result.problems.front().message;
+    } else if (const auto* tree = m_captures.find(manifest.facts.source)) {
+      // Whatever happened: what is said to be restored is what was captured.
+      if (const auto found = difference(target, *tree)) {
+        m_world.violated(fmt::format("{} restores to something else: {}", info.key, *found));
+      }
+    } else {
+      m_world.violated(fmt::format("{} is of a capture that never was", info.key));
+    }
+  } catch (const StoreError& e) {
+    if (must) wrong = e.message();
+  } catch (const Error& e) {
+    // Pruned since it was listed.
+    if (must || e.kind() != ErrorKind::not_found) wrong = e.message();
+  }
+  fs::remove_all(target, ignored);
+  // Grace alone protects a restore that runs while its snapshot is pruned.
+  const bool excused = process.deceived() || process.age() > m_grace / 2;
+  if (wrong && (must || !excused)) m_world.violated(fmt::format("{} does not restore: {}", info.key, *wrong));
+}
+
+Ended Commands::restore(Machine& machine, Store& store) {
+  return run("restore", machine, Process::Kind::other, [&](Process& process) {
+    Program program{process, store.bucket, store.ledger};
+    const auto snapshots = program.repository().list_snapshots();
+    if (snapshots.empty()) return;
+    const auto& chosen = m_world.random.pick(snapshots);
+    if (!store.ledger.counts(chosen.id)) return;
+    compare(program.repository(), program.context(), chosen.object, process, false);
+  });
+}
+
+Ended Commands::verify(Machine& machine, Store& store) {
+  return run("verify", machine, Process::Kind::other, [&](Process& process) {
+    Program program{process, store.bucket, store.ledger};
+    VerifyRequest request;
+    request.level = m_world.random.chance(500) ? VerifyLevel::quick : VerifyLevel::full;
+    bool doubtful = false;
+    for (auto& info : program.repository().list_snapshots()) {
+      doubtful = doubtful || !store.ledger.counts(info.id);
+      request.manifests.push_back(std::move(info.object));
+    }
+    const auto result = cairn::verify(program.context(), request);
+    ++m_tally.verifications;
+    if (doubtful || process.deceived() || process.age() > m_grace / 2) return;
+    for (const auto& problem : result.problems) {
+      // Pruned since it was listed.
+      if (store.bucket.find(problem.object) == nullptr && problem.object.starts_with(layout::k_snapshots)) continue;
+      m_world.violated(fmt::format("verify finds {}: {}", problem.object, problem.message));
+    }
+  });
+}
+
+void Commands::check_all(Store& store) {
+  Machine rescue{.name = "rescue", .cache = {}, .clock_from = {}};
+  run("rescue", rescue, Process::Kind::other, [&](Process& process) {
+    Program program{process, store.bucket, store.ledger};
+    for (const auto& info : program.repository().list_snapshots()) {
+      if (!store.ledger.counts(info.id)) continue;
+      compare(program.repository(), program.context(), info.object, process, true);
+    }
+  });
+}
+
+void Commands::check_clean(Store& store) {
+  Machine rescue{.name = "rescue", .cache = {}, .clock_from = {}};
+  run("count", rescue, Process::Kind::other, [&](Process& process) {
+    Program program{process, store.bucket, store.ledger};
+    std::set<std::string> needed;
+    for (const auto& info : program.repository().list_manifests()) {
+      for (const auto& ref : program.repository().load_manifest(info).packs) needed.insert(layout::pack_key(ref.name));
+    }
+    for (const auto& [key, object] : store.bucket.objects()) {
+      if (key.starts_with(layout::k_packs) && !needed.contains(key)) {
+        m_world.violated(fmt::format("{} stays, and nothing needs it ({})", key, m_last_error));
+      }
+    }
+  });
+}
+
+}  // namespace cairn::sim

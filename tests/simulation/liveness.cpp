@@ -1,0 +1,111 @@
+// Schedules that have to get on: see play_adoption() and play_long_push().
+#include "repo/layout.hpp"
+#include "stage.hpp"
+
+#include <fmt/format.h>
+
+namespace cairn::sim {
+
+using namespace std::chrono_literals;
+using std::chrono::days;
+
+namespace {
+
+// A snapshot that needs many packs: each one before it stored a few.
+void build_up(Stage& stage, Machine& machine, int snapshots) {
+  LiveTree tree{stage.world, machine, static_cast<std::size_t>(snapshots)};
+  for (int i = 0; i < snapshots; ++i) {
+    stage.world.scheduler.pass(1h);
+    tree.rewrite(fmt::format("file-{}", i), stage.world.random.next());
+    if (!stage.commands.snapshot(machine, stage.near, "series", tree.state())) {
+      stage.world.violated("a snapshot was refused, and nothing was wrong: " + stage.commands.last_error());
+    }
+  }
+}
+
+PushRequest newest_of(Stage& stage, Machine& machine) {
+  Process process{stage.world, machine};
+  Program program{process, stage.near.bucket, stage.near.ledger};
+  PushRequest request;
+  request.selection = PushRequest::Selection::named;
+  request.snapshots = {program.repository().list_snapshots("series").back().id};
+  return request;
+}
+
+std::size_t packs_needed(Stage& stage, Machine& machine) {
+  Process process{stage.world, machine};
+  Program program{process, stage.near.bucket, stage.near.ledger};
+  return program.repository().load_manifest(program.repository().list_snapshots("series").back().object).packs.size();
+}
+
+}  // namespace
+
+void play_adoption(Stage& stage) {
+  World& world = stage.world;
+  Random& random = world.random;
+  stage.open_stores();
+  Machine& machine = stage.add_machine("writer", Stage::Disk::cache);
+  build_up(stage, machine, 3 + static_cast<int>(random.below(4)));
+  const auto request = newest_of(stage, machine);
+  const std::size_t needed = packs_needed(stage, machine);
+  world.scheduler.add([&] {
+    // Killed at any of its calls, again and again, with days in between and the journal on disk; or cut off from the
+    // store, and the disk lost: then the record that it left in the store on its way out is what the next one finds.
+    const bool killed = random.chance(600);
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      (killed ? world.faults.death : world.faults.broken) = 20;
+      stage.commands.push(machine, stage.near, stage.far, request);
+      world.faults = {};
+      world.scheduler.pass(random.duration(1min, days{2}));
+      if (random.chance(500)) stage.commands.prune(machine, stage.far, 1);
+    }
+    if (!stage.commands.push(machine, stage.near, stage.far, request)) {
+      world.violated("a push was refused, and nothing was wrong: " + stage.commands.last_error());
+    }
+  });
+  world.scheduler.run();
+  if (!world.violation().empty()) return;
+  if (stage.far.ledger.packs_put() != needed) {
+    world.violated(fmt::format("{} packs were put for a snapshot of {}", stage.far.ledger.packs_put(), needed));
+  }
+  stage.commands.check_all(stage.far);
+}
+
+void play_long_push(Stage& stage) {
+  World& world = stage.world;
+  Random& random = world.random;
+  stage.open_stores();
+  Machine& machine = stage.add_machine("writer", random.chance(500) ? Stage::Disk::cache : Stage::Disk::none);
+  Machine& keeper = stage.add_machine("keeper", Stage::Disk::none);
+  build_up(stage, machine, 5 + static_cast<int>(random.below(3)));
+  // A prune of a store without any manifest refuses to work.
+  LiveTree other{world, keeper, 1};
+  stage.commands.snapshot(keeper, stage.far, "other", other.state());
+  const auto before = stage.far.ledger.packs_put();
+  const auto request = newest_of(stage, machine);
+  const std::size_t needed = packs_needed(stage, machine);
+  bool done = false;
+  world.scheduler.add([&] {
+    // Four days in the mean, more than the grace at the most.
+    world.slow_puts = random.duration(days{2}, days{12}) / static_cast<int>(needed);
+    const bool pushed = stage.commands.push(machine, stage.near, stage.far, request).has_value();
+    done = true;
+    if (!pushed) world.violated("a long push was refused, and nothing was wrong: " + stage.commands.last_error());
+  });
+  world.scheduler.add([&] {
+    while (!done) {
+      stage.sleep_until_night(0);
+      if (stage.commands.prune(keeper, stage.far, 1) != Ended::well) {
+        world.violated("a prune was refused, and nothing was wrong: " + stage.commands.last_error());
+      }
+    }
+  });
+  world.scheduler.run();
+  world.slow_puts = {};
+  if (!world.violation().empty()) return;
+  const auto put = stage.far.ledger.packs_put() - before;
+  if (put != needed) world.violated(fmt::format("{} packs were put for a snapshot of {}", put, needed));
+  stage.commands.check_all(stage.far);
+}
+
+}  // namespace cairn::sim

@@ -1,0 +1,53 @@
+// What all kinds of schedules stand on: two stores, machines, their commands.
+#pragma once
+
+#include "commands.hpp"
+#include "schedule.hpp"
+
+#include <array>
+#include <vector>
+
+namespace cairn::sim {
+
+inline constexpr std::chrono::days k_grace{7};
+
+class Stage {
+ public:
+  Stage(Crew& crew, std::uint64_t seed, Tell tell, fs::path scratch);
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  ~Stage();
+
+  World world;
+  Captures captures;
+  Store near;
+  Store far;
+  Commands commands;
+  std::vector<std::unique_ptr<Machine>> machines;
+
+  enum class Disk { none, cache };
+  Machine& add_machine(std::string name, Disk disk);
+  static void lose_disk(const Machine& machine);
+  // Makes the stores' descriptors. After their natures are set.
+  void open_stores();
+  // Nothing goes wrong from now on.
+  void calm_down();
+  Verdict verdict() const;
+
+  // Until the next midnight but `days`, and a moment that differs.
+  void sleep_until_night(unsigned days);
+
+ private:
+  fs::path m_scratch;
+};
+
+// The kinds of schedules. Each plays to its end; what is wrong is in the world's violation.
+//
+// Anything at any time: only safety, and that nothing is refused where nothing is wrong.
+void play_anything(Stage& stage);
+// Work that was cut off is taken up again: what had been stored is stored once.
+void play_adoption(Stage& stage);
+// A first push that takes days, longer than the grace perhaps, beside daily prunes: it commits, and stores all once.
+void play_long_push(Stage& stage);
+
+}  // namespace cairn::sim
