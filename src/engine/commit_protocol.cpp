@@ -35,15 +35,16 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
       m_spool(std::move(spool)),
       m_journal(context.repository.cache(), series, m_run),
       m_last_record(context.steady()) {
-  // Marks after the listing: a pack that was marked and deleted before the listing is not in it, one that is deleted
-  // after it has its mark read.
-  list_packs();
+  // Marks before the listing: a mark outlives its packs, so one that is listed, and marked already, has its mark read,
+  // however long this run stands still between the two. The other way round the pack may go, and then its mark. What is
+  // marked later is deleted a grace later, see put_checked().
+  m_known_at = context.repository.store().now();
   read_marks();
+  list_packs();
   adopt();
 }
 
 void CommitProtocol::list_packs() {
-  m_listed = m_context.repository.store().now();
   std::unordered_map<Digest, std::uint64_t, DigestHash> packs;
   m_context.repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
     if (const auto name = layout::parse_pack_key(info.key)) packs.emplace(*name, info.size);
@@ -232,8 +233,9 @@ std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& st
     read_marks();
     // A mark lives for twice the grace at least, so a listing that is younger than that and the marks together know of
     // every pack that went; an older one is not relied on.
-    if (m_mark_vanished || checked - m_listed > m_grace) {
+    if (m_mark_vanished || checked - m_known_at > m_grace) {
       list_packs();
+      m_known_at = checked;
       m_mark_vanished = false;
     }
     bool replaced = false;

@@ -28,9 +28,9 @@
 
 namespace cairn {
 
-// The constructor lists the packs and reads the marks and pending records of the store. store_pack() and keep_alive()
-// are thread-safe, all else is for one thread while no store_pack() is under way. Failures are StoreError, or
-// Error(damaged) for a mark that cannot be read: what it condemns cannot be known.
+// The constructor reads the marks, lists the packs and reads the pending records of the store. store_pack() and
+// keep_alive() are thread-safe, all else is for one thread while no store_pack() is under way. Failures are StoreError,
+// or Error(damaged) for a mark that cannot be read: what it condemns cannot be known.
 class CommitProtocol {
  public:
   // run: 32 hex digits, new for each run. grace: prune's. spool: where large packs are rebuilt if the store has no
@@ -102,7 +102,7 @@ class CommitProtocol {
   std::chrono::nanoseconds m_grace;
   std::optional<fs::path> m_spool;
   RunJournal m_journal;
-  Time m_listed;                                                  // store's clock, before the listing
+  Time m_known_at;                                                // store's clock, before marks and packs were listed
   std::unordered_map<Digest, std::uint64_t, DigestHash> m_packs;  // sizes; m_mutex
   std::unordered_set<Digest, DigestHash> m_condemned;
   std::unordered_map<Digest, Time, DigestHash> m_marked;  // time of the oldest mark on it

@@ -1,4 +1,4 @@
-// Schedules that have to get on: see play_adoption() and play_long_push().
+// Schedules that have to get on: see play_adoption(), play_return() and play_long_push().
 #include "repo/layout.hpp"
 #include "stage.hpp"
 
@@ -69,6 +69,39 @@ void play_adoption(Stage& stage) {
     world.violated(fmt::format("{} packs were put for a snapshot of {}", stage.far.ledger.packs_put(), needed));
   }
   stage.commands.check_all(stage.far);
+}
+
+void play_return(Stage& stage) {
+  World& world = stage.world;
+  Random& random = world.random;
+  stage.open_stores();
+  Machine& machine = stage.add_machine("writer", Stage::Disk::cache);
+  Machine& keeper = stage.add_machine("keeper", Stage::Disk::none);
+  build_up(stage, machine, 3);
+  const auto request = newest_of(stage, machine);
+  world.scheduler.add([&] {
+    world.faults.death = 40;
+    const bool pushed = stage.commands.push(machine, stage.near, stage.far, request).has_value();
+    world.faults = {};
+    if (pushed) return;
+    stage.sleep_until_night(14 + static_cast<unsigned>(random.below(30)));
+    world.faults.standstill = 60;
+    stage.commands.push(machine, stage.near, stage.far, request);
+    world.faults = {};
+    stage.commands.push(machine, stage.near, stage.far, request);
+  });
+  world.scheduler.add([&] {
+    LiveTree tree{world, keeper, 1};
+    for (int i = 0; i < 6; ++i) {
+      // So rarely that a mark has outlived all it names when its packs go.
+      stage.sleep_until_night(static_cast<unsigned>(random.below(18)));
+      stage.commands.snapshot(keeper, stage.far, "other", tree.state());
+      for (int runs = 0; runs < 2; ++runs) stage.commands.prune(keeper, stage.far, 1);
+    }
+  });
+  world.scheduler.run();
+  stage.calm_down();
+  if (world.violation().empty()) stage.commands.check_all(stage.far);
 }
 
 void play_long_push(Stage& stage) {

@@ -100,6 +100,9 @@ Verdict play(Crew& crew, std::uint64_t seed, Tell tell, const fs::path& scratch)
     case 2:
       play_long_push(stage);
       break;
+    case 3:
+      play_return(stage);
+      break;
     default:
       play_anything(stage);
   }

@@ -47,6 +47,8 @@ class Stage {
 void play_anything(Stage& stage);
 // Work that was cut off is taken up again: what had been stored is stored once.
 void play_adoption(Stage& stage);
+// A host that was away for weeks finds the journal of a push that was killed, and stands still while prunes go on.
+void play_return(Stage& stage);
 // A first push that takes days, longer than the grace perhaps, beside daily prunes: it commits, and stores all once.
 void play_long_push(Stage& stage);
 

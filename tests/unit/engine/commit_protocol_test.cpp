@@ -170,6 +170,26 @@ TEST_CASE("commit protocol: a pack marked since the run began is stored again be
   CHECK(fixture.repository.directory(stored.packs[0])->chunk_count() == 2);
 }
 
+TEST_CASE("commit protocol: a pack that is deleted, and then its mark, while a new run stands still") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  MemoryStore store;
+  EngineFixture fixture{store, cache.path()};
+  const auto built = EngineFixture::build_pack({"one"});
+  { Protocol{fixture}.store_pack(built); }  // cut off: the journal has it
+  put_mark(store, {built.ref.name});
+  // Between the run's first listing and what it does next.
+  int listings = 0;
+  store.on_call = [&](const std::string& operation, const std::string&) {
+    if (operation != "list" || ++listings != 2) return;
+    for (const auto& key : store.keys(layout::k_packs)) store.erase(key);
+    for (const auto& key : store.keys(layout::k_marks)) store.erase(key);
+  };
+  const Protocol protocol{fixture};
+  CHECK(listings >= 2);
+  CHECK(protocol.adoptable().empty());
+  CHECK_FALSE(protocol.usable(built.ref));
+}
+
 TEST_CASE("commit protocol: a pack gone without a mark that is still there is noticed by a long run") {
   MemoryStore store;
   EngineFixture fixture{store};
