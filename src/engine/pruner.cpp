@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -72,6 +73,22 @@ Manifest parse_for_prune(const std::string& text, const ManifestInfo& info) {
   return manifest;
 }
 
+// What either of two listings shows: one that leaves a manifest out must not cost its packs. That marks tell which
+// manifests were there helps only where none says that this one was to be removed: the run that said so may have been
+// killed before it did it.
+std::vector<ManifestInfo> list_manifests_twice(Repository& repository, std::vector<std::string>& unknown) {
+  std::map<std::string, ManifestInfo> found;
+  for (int listing = 0; listing < 2; ++listing) {
+    for (auto& info : repository.list_manifests({}, &unknown)) found.emplace(info.key, info);
+  }
+  std::sort(unknown.begin(), unknown.end());
+  unknown.erase(std::unique(unknown.begin(), unknown.end()), unknown.end());
+  std::vector<ManifestInfo> out;
+  out.reserve(found.size());
+  for (auto& [key, info] : found) out.push_back(std::move(info));
+  return out;
+}
+
 std::string put_mark(Context& context, const Mark& mark) {
   std::string key = layout::mark_key(mark.time, random_name(16));
   context.repository.store().put(key, ObjectBody::from_text(mark.text()));
@@ -87,7 +104,7 @@ PruneEvidence gather_prune_evidence(Context& context) {
   // Manifests are listed before the marks are: a removal record is written before its manifest goes, so a manifest
   // that was listed no more has its record read.
   std::vector<std::string> unknown;
-  const auto manifests = repository.list_manifests({}, &unknown);
+  const auto manifests = list_manifests_twice(repository, unknown);
   for (const auto& key : unknown) {
     const auto info = store.head(key);
     evidence.unreadable.push_back(

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <csignal>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -364,6 +365,33 @@ TEST_CASE("pruner: undo puts back what the newest run removed, and it stays ther
   keep_busy(store, fixture);
   prune(fixture, keep_last(1));
   CHECK(store.keys(layout::k_marks).empty());
+}
+
+TEST_CASE("pruner: a snapshot whose removal was recorded and did not come about outlives one listing without it") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  PruneRequest forget;
+  forget.forget = {scene.ids[2]};
+  store.on_call = [](const std::string& operation, const std::string& key) {
+    if (operation == "remove" && key.starts_with(layout::k_snapshots)) throw Killed{};
+  };
+  CHECK_THROWS_AS(prune(fixture, forget), Killed);
+  store.on_call = nullptr;
+  store.erase(layout::k_lease);
+  REQUIRE(store.has(scene.keys[2]));
+  store.advance(days{8});
+  keep_busy(store, fixture);
+  // Only the first listing of manifests is short.
+  store.hide(scene.keys[2]);
+  bool first = true;
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation == "list" && key == layout::k_snapshots && !std::exchange(first, false)) store.show_all();
+  };
+  CHECK(prune(fixture, keep_last(3)).packs_deleted == 0);
+  CHECK_FALSE(first);
+  CHECK(store.has(scene.packs[2]));
 }
 
 TEST_CASE("pruner: undo ends at any call, and the next one completes it") {
