@@ -1,4 +1,4 @@
-// Schedules that have to get on: see play_adoption(), play_return() and play_long_push().
+// Schedules that lead to one thing: see stage.hpp. play_anything() is another matter.
 #include "repo/layout.hpp"
 #include "stage.hpp"
 
@@ -102,6 +102,44 @@ void play_return(Stage& stage) {
   world.scheduler.run();
   stage.calm_down();
   if (world.violation().empty()) stage.commands.check_all(stage.far);
+}
+
+void play_short_listing(Stage& stage) {
+  World& world = stage.world;
+  Random& random = world.random;
+  BucketNature nature;
+  nature.page_size = random.chance(500) ? 2 : 1000;
+  stage.near.bucket.set_nature(nature);
+  stage.open_stores();
+  Machine& machine = stage.add_machine("writer", Stage::Disk::none);
+  LiveTree tree{world, machine, 3};
+  world.scheduler.add([&] {
+    for (auto rounds = 2 + random.below(3); rounds != 0; --rounds) {
+      for (auto snapshots = 1 + random.below(3); snapshots != 0; --snapshots) {
+        tree.change(random);
+        stage.commands.snapshot(machine, stage.near, random.chance(700) ? "series" : "other", tree.state());
+      }
+      world.scheduler.pass(random.duration(days{1}, days{16}));
+      world.faults.death = random.chance(800) ? 100 : 0;
+      if (random.chance(500)) {
+        stage.commands.prune(machine, stage.near, 1);
+      } else {
+        stage.commands.forget(machine, stage.near);
+      }
+      world.faults = {};
+      world.scheduler.pass(random.duration(1h, days{16}));
+      if (random.chance(500)) stage.commands.prune(machine, stage.near, 1);
+    }
+    world.scheduler.pass(days{8});
+    nature.cut_listings = 1;
+    stage.near.bucket.set_nature(nature);
+    world.faults.cut = 900;
+    stage.commands.prune(machine, stage.near, 1);
+    world.faults = {};
+  });
+  world.scheduler.run();
+  stage.calm_down();
+  if (world.violation().empty()) stage.commands.check_all(stage.near);
 }
 
 void play_long_push(Stage& stage) {

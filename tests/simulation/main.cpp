@@ -1,14 +1,16 @@
 // Plays schedules of the deterministic simulation and says what they were. A seed that fails is played again, and
 // told step by step.
-//   cairn_simulation [--seeds N] [--first N] [--jobs N] [--replay N]    N schedules
+//   cairn_simulation [--seeds N] [--first N] [--every N] [--jobs N] [--replay N]    N schedules
 //   cairn_simulation --seed N                                           one, told
 #include "schedule.hpp"
 
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -27,6 +29,7 @@ constexpr std::size_t k_shown = 400;
 struct Options {
   std::uint64_t first = 0;
   std::uint64_t seeds = 1000;
+  std::uint64_t every = 1;  // seeds from one to the next: what a schedule is about depends on the seed modulo 16
   std::uint64_t jobs = 1;
   std::uint64_t replay = 0;  // every so many-th schedule is played twice; 0: none
   std::optional<std::uint64_t> one;
@@ -44,6 +47,8 @@ std::optional<Options> parse(int argc, char** argv) {
       options.first = value;
     else if (name == "--seeds")
       options.seeds = value;
+    else if (name == "--every")
+      options.every = value;
     else if (name == "--jobs")
       options.jobs = value;
     else if (name == "--replay")
@@ -72,23 +77,24 @@ int tell(Crew& crew, std::uint64_t seed, const fs::path& scratch) {
 }
 
 // One process's share of the seeds: every jobs-th.
-int work(const Options& options, std::uint64_t share) {
-  const TemporaryDirectory scratch{scratch_parent()};
-  ::setenv("TMPDIR", scratch.path().c_str(), 1);
+int work(const Options& options, std::uint64_t share, const fs::path& scratch) {
+  fs::create_directory(scratch);
+  ::setenv("TMPDIR", scratch.c_str(), 1);
   Crew crew{k_crew};
   Tally sum;
   std::size_t played = 0, steps = 0, put = 0, removed = 0, manifests = 0, manifests_removed = 0, replayed = 0;
-  for (std::uint64_t seed = options.first + share; seed < options.first + options.seeds; seed += options.jobs) {
-    const Verdict verdict = play(crew, seed, Tell::no, scratch.path());
+  for (std::uint64_t number = share; number < options.seeds; number += options.jobs) {
+    const std::uint64_t seed = options.first + number * options.every;
+    const Verdict verdict = play(crew, seed, Tell::no, scratch);
     if (!verdict.violation.empty()) {
       fmt::print("FAILED: seed {}: {}\nonce more, told:\n", seed, verdict.violation);
-      tell(crew, seed, scratch.path());
+      tell(crew, seed, scratch);
       fmt::print("replay: cairn_simulation --seed {}\n", seed);
       return 1;
     }
     if (options.replay != 0 && seed % options.replay == 0) {
       ++replayed;
-      if (play(crew, seed, Tell::no, scratch.path()).digest != verdict.digest) {
+      if (play(crew, seed, Tell::no, scratch).digest != verdict.digest) {
         fmt::print("FAILED: seed {} does not replay\n", seed);
         return 1;
       }
@@ -122,30 +128,38 @@ int work(const Options& options, std::uint64_t share) {
 int main(int argc, char** argv) {
   const auto options = parse(argc, argv);
   if (!options) {
-    fmt::print(stderr, "usage: cairn_simulation [--seeds N] [--first N] [--jobs N] [--replay N] | --seed N\n");
+    fmt::print(stderr,
+               "usage: cairn_simulation [--seeds N] [--first N] [--every N] [--jobs N] [--replay N] | --seed N\n");
     return 2;
   }
+  const TemporaryDirectory scratch{scratch_parent()};
   if (options->one) {
-    const TemporaryDirectory scratch{scratch_parent()};
     ::setenv("TMPDIR", scratch.path().c_str(), 1);
     Crew crew{k_crew};
     return tell(crew, *options->one, scratch.path());
   }
   const auto begin = std::chrono::steady_clock::now();
+  std::set<pid_t> children;
   // Processes, not threads: a schedule draws the program's randomness from one place.
   for (std::uint64_t share = 0; share < options->jobs; ++share) {
     const auto child = ::fork();
     if (child < 0) return 1;
+    if (child > 0) children.insert(child);
     if (child == 0) {
-      const int status = work(*options, share);
+      const int status = work(*options, share, scratch.path() / std::to_string(share));
       std::fflush(stdout);
       ::_exit(status);
     }
   }
   int failed = 0;
-  for (std::uint64_t share = 0; share < options->jobs; ++share) {
+  while (!children.empty()) {
     int status = 0;
-    if (::wait(&status) < 0 || status != 0) ++failed;
+    const auto child = ::wait(&status);
+    if (child < 0) return 1;
+    children.erase(child);
+    if (status == 0 || failed++ != 0) continue;
+    // One failure is enough.
+    for (const auto other : children) ::kill(other, SIGTERM);
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   fmt::print("simulation: {} schedules in {:.1f} s, {:.0f} a second: {}\n", options->seeds, took.count(),

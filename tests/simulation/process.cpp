@@ -161,7 +161,7 @@ void Connection::list_after(const std::string& prefix, const std::string& after,
     if (count != 0 && m_bucket.take_cut(random(), m_faults.cut)) {
       m_process.world().note(fmt::format("the listing of {} ends early", prefix));
       m_process.deceive();
-      count = random().below(count);
+      count = random().chance(500) ? count - 1 : random().below(count);
       more = false;
     }
     for (std::size_t i = 0; i < count; ++i) {

@@ -103,6 +103,9 @@ Verdict play(Crew& crew, std::uint64_t seed, Tell tell, const fs::path& scratch)
     case 3:
       play_return(stage);
       break;
+    case 4:
+      play_short_listing(stage);
+      break;
     default:
       play_anything(stage);
   }
