@@ -30,7 +30,9 @@ STALL_SECONDS = 1
 RATE = 0.12
 RATES = {
     "stall before": 0.04,
+    "stall in the upload": 0.1,
     "stall in the answer": 0.04,
+    "reset in the upload": 0.3,
     "upload corrupted": 0.15,
     "request duplicated": 0.3,
     "200 with an error": 0.3,
@@ -215,7 +217,8 @@ class Faults:
             shim = (work / source.name).with_suffix(".so")
             subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
 
-    def play(self, name: str, faults: list[str], rate: float, rounds: int, seed: int) -> collections.Counter[str]:
+    def play(self, name: str, faults: list[str], rate: float, rounds: int, seed: int) -> tuple[str, dict]:
+        """What to tell, and how often each fault was injected."""
         host = Host(self.binary, self.work, self.gateway, self.bucket, name, seed)
         with FaultProxy(self.gateway.endpoint, seed, rate, faults) as proxy:
             done = 0
@@ -227,14 +230,13 @@ class Faults:
         check(proxy.counts.total() > 0, f"{name}: never injected: not the test it should be")
         check(restored > 0, f"{name}: nothing was stored")
         seen = ", ".join(f"exit {status} {times} times" for status, times in sorted(host.statuses.items()))
-        print(f"{name}: {proxy.counts.total()} of {proxy.requests} requests spoilt; {seen}; {restored} restored", flush=True)
-        return proxy.counts
+        spoilt = f"{proxy.counts.total()} of {proxy.requests} requests spoilt"
+        return f"{name}: {spoilt}; {seen}; {restored} restored", proxy.counts
 
-    def full_spool(self, most: int) -> collections.Counter[str]:
+    def full_spool(self, most: int) -> tuple[str, dict]:
         host = Host(self.binary, self.work, self.gateway, self.bucket, "spool", self.seed)
         failed = FullSpool(host, self.work / "fail_at.so", most).play()
-        print(f"spool that is full or fails: {failed} calls failed", flush=True)
-        return collections.Counter()
+        return f"spool that is full or fails: {failed} calls failed", {}
 
     def all(self, rounds: int, mixed: int) -> None:
         jobs = [(name, [name], RATES.get(name, RATE), rounds) for name in FAULTS]
@@ -248,7 +250,9 @@ class Faults:
             running[pool.submit(self.full_spool, 4 if rounds == 1 else 0)] = "full spool"
             for future in concurrent.futures.as_completed(running):
                 try:
-                    self.counts += future.result()
+                    told, counts = future.result()
+                    print(told, flush=True)
+                    self.counts.update(counts)
                 except AssertionError as failure:
                     failures.append(running[future])
                     print(f"FAILED: {running[future]}: {failure}", file=sys.stderr, flush=True)

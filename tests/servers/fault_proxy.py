@@ -3,13 +3,14 @@
 from a seed and the order in which they come. Standard library only. Used by tests as FaultProxy; by hand it prints its
 endpoint and runs until it is interrupted: fault_proxy.py http://HOST:PORT [SEED [RATE [FAULT...]]]
 
-A request is read whole before anything is decided, so every fault is either before its effect or after it, never between.
+A request is forwarded only once it was read whole, so every fault is either before its effect or after it, never between.
 """
 
 import collections
 import http.client
 import random
 import re
+import select
 import socket
 import struct
 import sys
@@ -22,11 +23,12 @@ LONGEST_BURST = 4
 
 
 class Request:
-    def __init__(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes):
+    def __init__(self, method: str, target: str, headers: list[tuple[str, str]]):
         self.method = method
         self.target = target
         self.headers = headers
-        self.body = body
+        self.length = int(self.header("content-length") or 0)
+        self.body = b""  # until it is read
 
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name), "")
@@ -34,10 +36,6 @@ class Request:
     @property
     def deletes_many(self) -> bool:
         return self.method == "POST" and "delete" in urllib.parse.urlsplit(self.target).query
-
-    @property
-    def lists(self) -> bool:
-        return self.method == "GET" and "list-type=2" in self.target
 
 
 class Response:
@@ -70,9 +68,10 @@ class Dropped(Exception):
 class Exchange:
     """One request of a client, for a fault to answer."""
 
-    def __init__(self, proxy: "FaultProxy", client: socket.socket, request: Request, rng: random.Random):
+    def __init__(self, proxy: "FaultProxy", client: socket.socket, stream, request: Request, rng: random.Random):
         self.proxy = proxy
         self.client = client
+        self.stream = stream
         self.request = request
         self.random = rng
 
@@ -105,9 +104,10 @@ class Exchange:
         raise Dropped
 
     def wait_for_the_client_to_give_up(self) -> None:
-        self.client.settimeout(300)
-        while self.client.recv(65536):
-            pass
+        """Nothing is read or sent meanwhile."""
+        poll = select.poll()
+        poll.register(self.client, select.POLLRDHUP)
+        poll.poll(300_000)
         raise Dropped
 
     def some_of(self, data: bytes) -> bytes:
@@ -132,6 +132,16 @@ def latency(exchange: Exchange) -> None:
 
 def reset_before(exchange: Exchange) -> None:
     exchange.reset()
+
+
+def reset_upload(exchange: Exchange) -> None:
+    exchange.stream.read(exchange.random.randrange(exchange.request.length))
+    exchange.reset()
+
+
+def stall_upload(exchange: Exchange) -> None:
+    exchange.stream.read(exchange.random.randrange(exchange.request.length))
+    exchange.wait_for_the_client_to_give_up()
 
 
 def reset_answer(exchange: Exchange) -> None:
@@ -224,7 +234,7 @@ def any_request(_: Request) -> bool:
 
 
 def has_body(request: Request) -> bool:
-    return request.body != b""
+    return request.length > 0
 
 
 def writes(request: Request) -> bool:
@@ -239,8 +249,10 @@ def answers_with_body(request: Request) -> bool:
 FAULTS = {
     "latency": (latency, any_request, False),
     "reset before": (reset_before, any_request, False),
+    "reset in the upload": (reset_upload, has_body, False),
     "reset in the answer": (reset_answer, any_request, False),
     "stall before": (stall_before, any_request, False),
+    "stall in the upload": (stall_upload, has_body, False),
     "stall in the answer": (stall_answer, answers_with_body, False),
     "503 SlowDown": (slow_down, any_request, True),
     "429 Retry-After": (too_many, any_request, True),
@@ -256,6 +268,8 @@ FAULTS = {
     "200 with an error after the effect": (success_with_error_after, writes, False),
     "200 that deletes nothing": (keys_not_deleted, lambda request: request.deletes_many, False),
 }
+# These read of the body what they want.
+IN_THE_UPLOAD = {"reset in the upload", "stall in the upload"}
 
 
 class FaultProxy:
@@ -311,9 +325,11 @@ class FaultProxy:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 with client.makefile("rb") as stream:
-                    while request := read_request(stream):
+                    while request := read_head(stream):
                         fault, rng = self.choose(request)
-                        exchange = Exchange(self, client, request, rng)
+                        exchange = Exchange(self, client, stream, request, rng)
+                        if fault not in IN_THE_UPLOAD:
+                            request.body = stream.read(request.length)
                         if fault:
                             FAULTS[fault][0](exchange)
                         else:
@@ -322,7 +338,7 @@ class FaultProxy:
                 return
 
 
-def read_request(stream) -> Request | None:
+def read_head(stream) -> Request | None:
     first = stream.readline(MAX_HEAD).split()
     if len(first) != 3:
         return None
@@ -330,9 +346,7 @@ def read_request(stream) -> Request | None:
     while (line := stream.readline(MAX_HEAD)) not in (b"\r\n", b"\n", b""):
         name, _, value = line.decode("latin-1").partition(":")
         headers.append((name, value.strip()))
-    request = Request(first[0].decode(), first[1].decode("latin-1"), headers, b"")
-    request.body = stream.read(int(request.header("content-length") or 0))
-    return request
+    return Request(first[0].decode(), first[1].decode("latin-1"), headers)
 
 
 if __name__ == "__main__":
