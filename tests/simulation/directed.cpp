@@ -104,6 +104,36 @@ void play_return(Stage& stage) {
   if (world.violation().empty()) stage.commands.check_all(stage.far);
 }
 
+void play_long_lean(Stage& stage) {
+  World& world = stage.world;
+  Random& random = world.random;
+  stage.open_stores();
+  Machine& machine = stage.add_machine("writer", random.chance(500) ? Stage::Disk::cache : Stage::Disk::none);
+  Machine& other = stage.add_machine("other", Stage::Disk::none);
+  LiveTree tree{world, machine, 4};
+  stage.commands.snapshot(machine, stage.near, "series", tree.state());
+  world.scheduler.pass(days{8});
+  world.scheduler.add([&] {
+    tree.rewrite("file-0", random.next());
+    machine.slow_puts = random.duration(days{2}, days{8});
+    stage.commands.snapshot(machine, stage.near, "series", tree.state());
+    machine.slow_puts = {};
+    stage.commands.snapshot(machine, stage.near, "series", tree.state());
+  });
+  world.scheduler.add([&] {
+    LiveTree another{world, other, 4};
+    world.scheduler.pass(random.duration(1h, days{2}));
+    stage.commands.snapshot(other, stage.near, "series", another.state());
+    for (int i = 0; i < 14; ++i) {
+      stage.sleep_until_night(0);
+      stage.commands.prune(other, stage.near, 1);
+    }
+  });
+  world.scheduler.run();
+  stage.calm_down();
+  if (world.violation().empty()) stage.commands.check_all(stage.near);
+}
+
 void play_short_listing(Stage& stage) {
   World& world = stage.world;
   Random& random = world.random;
@@ -158,7 +188,7 @@ void play_long_push(Stage& stage) {
   bool done = false;
   world.scheduler.add([&] {
     // Four days in the mean, more than the grace at the most.
-    world.slow_puts = random.duration(days{2}, days{12}) / static_cast<int>(needed);
+    machine.slow_puts = random.duration(days{2}, days{12}) / static_cast<int>(needed);
     const bool pushed = stage.commands.push(machine, stage.near, stage.far, request).has_value();
     done = true;
     if (!pushed) world.violated("a long push was refused, and nothing was wrong: " + stage.commands.last_error());
@@ -172,7 +202,7 @@ void play_long_push(Stage& stage) {
     }
   });
   world.scheduler.run();
-  world.slow_puts = {};
+  machine.slow_puts = {};
   if (!world.violation().empty()) return;
   const auto put = stage.far.ledger.packs_put() - before;
   if (put != needed) world.violated(fmt::format("{} packs were put for a snapshot of {}", put, needed));

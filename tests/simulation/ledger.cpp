@@ -9,9 +9,11 @@
 
 namespace cairn::sim {
 
-void Ledger::put(const std::string& key, const Bytes& bytes, bool vouched) {
+void Ledger::put(const std::string& key, const Bytes& bytes, bool vouched, std::size_t run) {
   if (key.starts_with(layout::k_packs)) {
-    if (m_ever_put.insert(key).second) ++m_packs_put;
+    const auto [at, added] = m_ever_put.emplace(key, run);
+    if (added) ++m_packs_put;
+    if (at->second != run) m_world.violated(fmt::format("{}: two uploads share the name {}", m_bucket.name(), key));
     return;
   }
   if (!layout::parse_manifest_key(key)) return;

@@ -17,12 +17,13 @@ class Ledger {
  public:
   Ledger(World& world, const Bucket& bucket) : m_world(world), m_bucket(bucket) {}
 
-  // After an object was put. vouched: its writer read the marks so recently that the protocol vouches for the packs.
+  // After an object was put. run: the number of the process that did it; a pack's name is never used by two. vouched:
+  // its writer read the marks so recently that the protocol vouches for the packs.
   //
   // Where it is not, the machine stood still for days between the last look at the marks and the effect of the PUT.
   // No protocol without a PUT that the store refuses by condition can help that: the writer finds out afterwards, and
   // repairs or fails. Such a snapshot counts from the moment its writer says that it is committed.
-  void put(const std::string& key, const Bytes& bytes, bool vouched);
+  void put(const std::string& key, const Bytes& bytes, bool vouched, std::size_t run);
   // Before an object is removed.
   void remove(const std::string& key);
   // A writer was told that the snapshot is committed.
@@ -49,7 +50,7 @@ class Ledger {
   std::map<std::string, Manifest> m_manifests;               // by key; those there
   std::map<std::string, std::set<std::string>> m_needed_by;  // pack key to manifest keys
   std::set<Digest> m_doubtful;
-  std::set<std::string> m_ever_put;  // pack keys
+  std::map<std::string, std::size_t> m_ever_put;  // pack key to run
   std::size_t m_packs_put = 0;
   std::size_t m_packs_removed = 0;
   std::size_t m_manifests_put = 0;

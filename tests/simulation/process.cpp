@@ -42,7 +42,7 @@ StoreError some_failure(Random& random, const char* verb, const std::string& wha
 }  // namespace
 
 Process::Process(World& world, Machine& machine, Kind kind)
-    : m_world(world), m_machine(machine), m_kind(kind), m_began(world.scheduler.now()) {
+    : m_world(world), m_machine(machine), m_kind(kind), m_number(++world.processes), m_began(world.scheduler.now()) {
   if (world.random.chance(world.faults.slow_run)) m_transfer = world.random.duration(10min, days{6});
 }
 
@@ -93,7 +93,7 @@ PutOutcome Connection::put(const std::string& key, const ObjectBody& body, PutMo
   request("put", key);
   if (key.starts_with(layout::k_packs)) {
     m_process.transfer();
-    m_process.sleep(m_process.world().slow_puts);
+    m_process.sleep(m_process.machine().slow_puts);
   }
   if (body.sha256 && *body.sha256 != sha256(*bytes)) {
     throw StoreError(ErrorKind::damaged, Transient::no, fmt::format("unable to put {}: its checksum is wrong", key));
@@ -106,7 +106,7 @@ PutOutcome Connection::put(const std::string& key, const ObjectBody& body, PutMo
   if (outcome == PutOutcome::stored) {
     const bool vouched =
         m_process.kind() != Process::Kind::undo && m_marks_listed && world_now() - *m_marks_listed < k_vouched;
-    m_ledger.put(key, *bytes, vouched);
+    m_ledger.put(key, *bytes, vouched, m_process.number());
   }
   answer("put", key);
   return outcome;

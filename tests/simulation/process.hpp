@@ -26,6 +26,7 @@ class Process {
   World& world() noexcept { return m_world; }
   Machine& machine() noexcept { return m_machine; }
   Kind kind() const noexcept { return m_kind; }
+  std::size_t number() const noexcept { return m_number; }
 
   // A call to a store begins, or its answer arrives.
   void travel(const std::string& what);
@@ -42,6 +43,7 @@ class Process {
   World& m_world;
   Machine& m_machine;
   Kind m_kind;
+  std::size_t m_number;
   Time m_began;
   bool m_dead = false;
   bool m_deceived = false;

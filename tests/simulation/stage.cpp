@@ -106,6 +106,9 @@ Verdict play(Crew& crew, std::uint64_t seed, Tell tell, const fs::path& scratch)
     case 4:
       play_short_listing(stage);
       break;
+    case 5:
+      play_long_lean(stage);
+      break;
     default:
       play_anything(stage);
   }

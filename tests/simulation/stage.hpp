@@ -49,6 +49,8 @@ void play_anything(Stage& stage);
 void play_adoption(Stage& stage);
 // A host that was away for weeks finds the journal of a push that was killed, and stands still while prunes go on.
 void play_return(Stage& stage);
+// A snapshot takes longer than the grace, and what it leans on goes out of use meanwhile.
+void play_long_lean(Stage& stage);
 // Prunes that are killed anywhere, and one that is shown too little: what is still there stays whole.
 void play_short_listing(Stage& stage);
 // A first push that takes days, longer than the grace perhaps, beside daily prunes: it commits, and stores all once.

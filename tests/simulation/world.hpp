@@ -35,6 +35,7 @@ struct Machine {
   fs::path cache;                  // empty: none
   Nanoseconds clock_ahead{};       // may be negative
   std::optional<Time> clock_from;  // else a clock that began there with the schedule
+  Nanoseconds slow_puts{};         // what the PUT of a pack takes more
   Nanoseconds slept{};             // not counted by its monotonic clock
 };
 
@@ -45,7 +46,7 @@ class World {
   Random random;
   Scheduler scheduler;
   Faults faults;
-  Nanoseconds slow_puts{};                                   // what the PUT of a pack takes more
+  std::size_t processes = 0;                                 // begun so far
   static constexpr Time k_begin{std::chrono::days{20'454}};  // 2026-01-01
 
   Time clock_of(const Machine& machine) const noexcept;
