@@ -261,7 +261,7 @@ bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_ag
     if (mark == m_marked.end()) continue;
     // The mark came after the check, so the pack has its grace and later runs see the manifest; unless the put was so
     // slow that neither is sure.
-    const bool slow = now - checked > k_marks_age || now - mark->second > m_grace / 2;
+    const bool slow = now - checked > k_marks_age || elapsed(mark->second, now) > m_grace / 2;
     if (!slow) {
       const auto info = store.head(layout::pack_key(pack.name));
       if (info && info->size == pack.size) continue;

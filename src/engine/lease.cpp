@@ -32,7 +32,7 @@ PruneLease::PruneLease(Context& context) : m_context(context) {
     }
     const auto info = store.head(key);
     if (!info) continue;  // given back meanwhile
-    const auto age = store.now() - info->modified;
+    const auto age = elapsed(info->modified, store.now());
     if (age < k_lease_expiry) {
       throw Error(ErrorKind::busy,
                   fmt::format("unable to prune {}: another prune has been running for {}", quote(store.describe()),

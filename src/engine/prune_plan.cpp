@@ -65,7 +65,7 @@ class Planner {
     const auto found = m_decisions.find(id);
     return found != m_decisions.end() && found->second.verdict == Verdict::remove;
   }
-  bool older_than_grace(Time time) const { return m_evidence.now - time >= m_settings.grace; }
+  bool older_than_grace(Time time) const { return elapsed(time, m_evidence.now) >= m_settings.grace; }
   static Time time_of(const PruneEvidence::StoredMark& stored) { return std::max(stored.mark.time, stored.modified); }
   static void count(PrunePlan::Amount& amount, const PruneEvidence::Pack& pack) {
     amount.packs += 1;
@@ -142,7 +142,7 @@ void Planner::find_newest() {
   m_plan.newest_object = newest;
   // Within the tolerance the clock is taken for right; the mark must not be void for that.
   const Time now = m_evidence.now;
-  m_plan.mark_time = now < newest && newest - now <= k_clock_tolerance ? newest : now;
+  m_plan.mark_time = now < newest && elapsed(now, newest) <= k_clock_tolerance ? newest : now;
 }
 
 void Planner::decide_manifests() {
@@ -159,7 +159,7 @@ void Planner::decide_manifests() {
   }
   for (const auto& key : m_plan.staying_manifests) {
     const auto removed = m_removed.find(key);
-    if (removed != m_removed.end() && m_evidence.now - removed->second >= k_removal_settled) {
+    if (removed != m_removed.end() && elapsed(removed->second, m_evidence.now) >= k_removal_settled) {
       m_plan.restored_manifests.push_back(key);
     }
   }
@@ -338,7 +338,7 @@ void Planner::decide_marks() {
   };
   for (const auto* stored : left) account(*stored, 1);
   const auto served = [&](const PruneEvidence::StoredMark& stored) {
-    if (m_evidence.now - time_of(stored) < 2 * m_settings.grace) return false;
+    if (elapsed(time_of(stored), m_evidence.now) / 2 < m_settings.grace) return false;
     const bool packs_done = std::all_of(stored.mark.packs.begin(), stored.mark.packs.end(), [&](const Digest& name) {
       const auto at = listed.find(name);
       if (at == listed.end() || marked_now.contains(name)) return true;
@@ -375,7 +375,7 @@ void Planner::decide_pending() {
     if (!added) at->second = std::max(at->second, stored.modified);
   }
   for (const auto& stored : m_evidence.pending) {
-    if (m_evidence.now - newest_record[stored.run] >= 2 * m_settings.grace)
+    if (elapsed(newest_record[stored.run], m_evidence.now) / 2 >= m_settings.grace)
       m_plan.deleted_pending.push_back(stored.key);
   }
 }
@@ -385,12 +385,12 @@ void Planner::check_clock() {
   if (m_plan.deleted_packs.empty() && m_plan.deleted_marks.empty() && m_plan.deleted_pending.empty()) return;
   const Time now = m_evidence.now;
   const Time newest = m_plan.newest_object;
-  if (newest - now > k_clock_tolerance) {
+  if (elapsed(now, newest) > k_clock_tolerance) {
     stop(ErrorKind::failed,
          fmt::format("unable to prune: the store's clock says {}, which is before its newest object of {}",
                      format_time_short(now), format_time_short(newest)),
          "if the clock is right: --clock-ok");
-  } else if (now - newest > k_longest_silence) {
+  } else if (elapsed(newest, now) > k_longest_silence) {
     stop(ErrorKind::failed,
          fmt::format("unable to prune: the store's clock says {}, more than 30 days after its newest object of {}",
                      format_time_short(now), format_time_short(newest)),

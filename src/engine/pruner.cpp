@@ -425,7 +425,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   std::sort(mark.seen.begin(), mark.seen.end());
   for (const auto& [key, manifest] : restored) mark.restored.push_back(key);
   // After every mark there is, so that no removal record explains away what was put back.
-  mark.time = std::max(store.now(), newest + Nanoseconds{1});
+  mark.time = std::max(store.now(), shifted(newest, Nanoseconds{1}));
   mark.newest_object = newest;
   put_mark(context, mark);
 

@@ -58,7 +58,7 @@ WrittenTime complete_time(std::string_view text) {
 
 std::variant<Time, Nanoseconds> parse_at(std::string_view text, std::string_view whole) {
   const auto written = complete_time(text);
-  if (const auto time = parse_time(written.complete)) return *time + (written.width - Nanoseconds{1});
+  if (const auto time = parse_time(written.complete)) return shifted(*time, written.width - Nanoseconds{1});
   if (const auto age = parse_duration(text)) return *age;
   throw Error(ErrorKind::usage, fmt::format("invalid time {} in {}", quote(text), quote(whole)),
               "write a time as 2026-11-21T03:24:10Z, a date as 2026-11-21, or an age as 2h, 3d, 1w");
@@ -154,7 +154,7 @@ class Resolver {
     check_filter(reference.series);
     const auto all = all_of_series(reference.series);
     const Time limit = std::holds_alternative<Time>(reference.at) ? std::get<Time>(reference.at)
-                                                                  : m_now - std::get<Nanoseconds>(reference.at);
+                                                                  : shifted(m_now, -std::get<Nanoseconds>(reference.at));
     std::vector<std::size_t> early;
     std::copy_if(all.begin(), all.end(), std::back_inserter(early),
                  [&](std::size_t i) { return m_candidates[i].cut_point <= limit; });

@@ -115,13 +115,8 @@ std::string within_text(Nanoseconds within) {
   return whole % 24 == 0 ? fmt::format("within {}d", whole / 24) : fmt::format("within {}h", whole);
 }
 
-// Two instants may lie further apart than 64-bit nanoseconds count, so the difference itself is never taken.
-Time earliest_within(Time reference, Nanoseconds within) {
-  return reference < Time::min() + within ? Time::min() : reference - within;
-}
-
 bool is_future_dated(const RetentionCandidate& candidate) {
-  return candidate.cut_point - k_future_tolerance > candidate.stored_at;
+  return shifted(candidate.cut_point, -k_future_tolerance) > candidate.stored_at;
 }
 
 // The indices of the candidates that count, newest first; what does not count gets its reason.
@@ -168,7 +163,7 @@ void apply_rules(std::span<const RetentionCandidate> candidates, std::span<const
     for (auto& rule : rules) {
       if (auto reason = rule.offer(at)) reasons.push_back(std::move(*reason));
     }
-    if (within && candidate.cut_point >= earliest_within(std::min(*newest, now), *policy.keep_within)) {
+    if (within && candidate.cut_point >= shifted(std::min(*newest, now), -*policy.keep_within)) {
       reasons.push_back(within_text(*policy.keep_within));
     }
   }

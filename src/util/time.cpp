@@ -97,6 +97,22 @@ std::string format_time_short(Time time) {
                      p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count());
 }
 
+Nanoseconds elapsed(Time from, Time to) noexcept {
+  Nanoseconds::rep difference = 0;
+  if (__builtin_sub_overflow(to.time_since_epoch().count(), from.time_since_epoch().count(), &difference)) {
+    return from < to ? Nanoseconds::max() : Nanoseconds::min();
+  }
+  return Nanoseconds{difference};
+}
+
+Time shifted(Time time, Nanoseconds by) noexcept {
+  Nanoseconds::rep sum = 0;
+  if (__builtin_add_overflow(time.time_since_epoch().count(), by.count(), &sum)) {
+    return by > Nanoseconds::zero() ? Time::max() : Time::min();
+  }
+  return Time{Nanoseconds{sum}};
+}
+
 std::optional<Time> parse_time(std::string_view text) {
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't' && text[10] != ' ') ||
       text[13] != ':' || text[16] != ':') {

@@ -19,6 +19,11 @@ std::string format_time_compact(Time time);
 // "2026-11-21 03:24:10 UTC", seconds, for people.
 std::string format_time_short(Time time);
 
+// Differences and sums that stop at the ends of the range: what other hosts wrote may lie further apart than 64-bit
+// nanoseconds count.
+Nanoseconds elapsed(Time from, Time to) noexcept;
+Time shifted(Time time, Nanoseconds by) noexcept;
+
 // RFC 3339 as format_time writes it, or with fewer (0 to 9) fraction digits, or with an offset instead of Z.
 std::optional<Time> parse_time(std::string_view text);
 // Only what format_time and format_time_compact write: in the format an instant has one spelling.

@@ -62,7 +62,7 @@ std::optional<std::chrono::nanoseconds> retry_after(const HttpResponse& response
   if (const auto seconds = whole_number(text)) return std::chrono::seconds{*seconds};
   const auto until = parse_http_date(text);
   const auto now = parse_http_date(response.header("date").value_or(""));
-  if (until && now && *until > *now) return *until - *now;
+  if (until && now && *until > *now) return elapsed(*now, *until);
   return std::nullopt;
 }
 
@@ -80,8 +80,9 @@ std::optional<std::string> other_region(const Answer& answer, std::string_view u
 std::optional<std::chrono::nanoseconds> clock_correction(const Answer& answer, Time signed_at, bool is_head) {
   if (answer.response.status != 403) return std::nullopt;
   const auto date = parse_http_date(answer.response.header("date").value_or(""));
-  if (!date) return std::nullopt;
-  const auto difference = *date - signed_at;
+  // No server's clock shows less than 1970: what is corrected by must leave room to calculate with.
+  if (!date || *date < Time{}) return std::nullopt;
+  const auto difference = elapsed(signed_at, *date);
   if (answer.error.code == "RequestTimeTooSkewed" || answer.error.code == "RequestInTheFuture") return difference;
   const bool far = difference > std::chrono::minutes{14} || difference < -std::chrono::minutes{14};
   if (is_head && far) return difference;

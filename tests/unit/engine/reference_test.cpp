@@ -81,6 +81,8 @@ TEST_CASE("reference: a time is as wide as it is written") {
   CHECK(at("2026-11-20T10:00:07.123456789") == time_of("2026-11-20T10:00:07.123456789Z"));
   CHECK(at("2026-11-20T10:00:07+02:00") == time_of("2026-11-20T08:00:07.999999999Z"));
   CHECK(at("2026-11-20T10:00-05:30") == time_of("2026-11-20T15:30:59.999999999Z"));
+  // The last day does not end within the range.
+  CHECK(at("2262-04-11") == Time::max());
   CHECK(std::get<TimeReference>(parse_reference("s@2h")).at ==
         std::variant<Time, Nanoseconds>{Nanoseconds{std::chrono::hours{2}}});
   CHECK(std::get<TimeReference>(parse_reference("s@1d12h")).at ==

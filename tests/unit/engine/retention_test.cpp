@@ -243,6 +243,10 @@ TEST_CASE("retention: the ends of what a time can be") {
   CHECK(decisions[0].reasons.back() == "yearly 1678");
   CHECK(decisions[1].verdict == Verdict::keep);
   CHECK(decisions[1].reasons.back() == "within 1d");
+  // An hour before the first instant there is none: it is not future-dated for that.
+  std::vector<RetentionCandidate> first{at("1677-09-21T00:12:44Z", 3)};
+  first[0].stored_at = time_of("2026-11-21T12:00:00Z");
+  CHECK(decide_retention(first, policy, first[0].stored_at)[0].reasons[0] != "future-dated");
 }
 
 TEST_CASE("retention: how long keep_within may be written") {

@@ -97,6 +97,10 @@ TEST_CASE("s3 answers: the pause that a server asks for") {
   CHECK_FALSE(s3::retry_after(response));
   response.headers["date"] = "Sat, 21 Nov 2026 03:24:10 GMT";
   CHECK(s3::retry_after(response) == 50s);
+  // Further apart than 64-bit nanoseconds count.
+  response.headers["retry-after"] = "Wed, 01 Jan 2262 00:00:00 GMT";
+  response.headers["date"] = "Mon, 01 Jan 1680 00:00:00 GMT";
+  CHECK(s3::retry_after(response) == nanoseconds::max());
   for (const char* bad : {"-1", "soon", "99999999999", "1.5", ""}) {
     response.headers["retry-after"] = bad;
     INFO(bad);
@@ -134,4 +138,15 @@ TEST_CASE("retry: a put that was answered by nobody and is then refused, because
     throw StoreError(ErrorKind::failed, Transient::no, operation);
   };
   CHECK(test::message_of([&] { store.put("a", ObjectBody::from_text("text")); }) == "put");
+}
+
+TEST_CASE("s3 answers: a server's clock before 1970 corrects nobody's") {
+  s3::Answer answer;
+  answer.response.status = 403;
+  answer.error.code = "RequestTimeTooSkewed";
+  const Time signed_at = *parse_time("2026-11-21T03:24:10Z");
+  answer.response.headers["date"] = "Sat, 21 Nov 2026 04:24:10 GMT";
+  CHECK(s3::clock_correction(answer, signed_at, false) == 1h);
+  answer.response.headers["date"] = "Mon, 01 Jan 1680 00:00:00 GMT";
+  CHECK_FALSE(s3::clock_correction(answer, signed_at, false));
 }

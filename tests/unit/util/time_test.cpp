@@ -78,6 +78,19 @@ TEST_CASE("time: the range is that of 64-bit nanoseconds, and nothing overflows 
   CHECK_FALSE(parse_time("2262-04-11T23:47:15-00:01"));
 }
 
+TEST_CASE("time: differences and sums stop at the ends of the range") {
+  using namespace std::chrono_literals;
+  const Time early = *parse_time("1677-09-21T00:12:44Z");
+  const Time late = *parse_time("2262-04-11T23:47:15Z");
+  CHECK(elapsed(early, late) == Nanoseconds::max());
+  CHECK(elapsed(late, early) == Nanoseconds::min());
+  CHECK(elapsed(early, early + 5s) == 5s);
+  CHECK(elapsed(early + 5s, early) == -5s);
+  CHECK(shifted(late, 1h) == Time::max());
+  CHECK(shifted(early, -1h) == Time::min());
+  CHECK(shifted(early, 1h) == early + 1h);
+}
+
 TEST_CASE("time: the exact forms have one spelling") {
   CHECK(parse_time_exact("2026-11-21T03:24:10.123456789Z"));
   for (const char* bad :
