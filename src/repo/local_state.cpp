@@ -1,6 +1,7 @@
 #include "repo/local_state.hpp"
 
 #include "codec/digest.hpp"
+#include "repo/json_fields.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/secret.hpp"
@@ -164,10 +165,7 @@ std::vector<RevokedKey> LocalState::revoked_keys() const {
     check_format(json, k_revoked_format, file.native());
     for (const auto& item : json.at("keys").array()) {
       RevokedKey key{item.at("key").string(), std::nullopt};
-      if (!item.at("since").is_null()) {
-        key.since = parse_time_exact(item.at("since").string());
-        if (!key.since) throw Error(ErrorKind::damaged, "invalid JSON: expected a time");
-      }
+      if (!item.at("since").is_null()) key.since = time_of(item.at("since"));
       out.push_back(std::move(key));
     }
     return out;

@@ -1,5 +1,6 @@
 #include "repo/manifest.hpp"
 
+#include "repo/json_fields.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
@@ -15,18 +16,6 @@ namespace cairn {
 namespace {
 
 constexpr std::string_view k_format = "cairn-manifest";
-
-Digest digest_of(const Json& from) {
-  const auto digest = Digest::parse(from.string());
-  if (!digest) throw Error(ErrorKind::damaged, "invalid JSON: expected a SHA-256 digest");
-  return *digest;
-}
-
-Time time_of(const Json& from) {
-  const auto time = parse_time_exact(from.string());
-  if (!time) throw Error(ErrorKind::damaged, "invalid JSON: expected a time");
-  return *time;
-}
 
 std::vector<Extent> extents_of(const Json& from) {
   std::vector<Extent> out;
@@ -256,13 +245,8 @@ std::string Manifest::text(const Keyring& keys) const {
     write_lists(to, packs, true);
     to.newline();
   }
-  to.key("packs").begin_array();
-  for (const auto& pack : packs) {
-    to.begin_object().member("name", pack.name.hex()).member("size", pack.size);
-    to.key("directory").begin_array().value(pack.directory_offset).value(pack.directory_size).end_array();
-    to.member("seal", pack.seal).end_object();
-  }
-  to.end_array().end_object().newline();
+  write_packs(to, packs);
+  to.end_object().newline();
   return std::move(to).text();
 }
 
@@ -273,12 +257,7 @@ Manifest parse_first_line(const Json& json, std::string_view what, const Keyring
   check_format(json, k_format, what);
   Manifest m;
   m.requirements = parse_requirements(json);
-  m.seal = json.at("seal").string();
-  if (!is_valid_seal(m.seal)) {
-    throw Error(ErrorKind::failed,
-                fmt::format("unable to read {}: it is sealed in a way this program does not know", quote(what)),
-                "use a newer version of cairn");
-  }
+  m.seal = parse_seal(json, what);
   m.record_text = json.at("record").string();
   m.id = sha256(m.record_text);
   m.record = Record::parse(m.record_text);
@@ -344,18 +323,7 @@ Manifest Manifest::parse(std::string_view text, std::string_view what, const Key
   return naming(text, what, [&] {
     const Json json = Json::parse(text);
     Manifest m = parse_first_line(json, what, keys);
-    for (const auto& object : json.at("packs").array()) {
-      PackRef ref;
-      ref.name = digest_of(object.at("name"));
-      ref.size = object.at("size").u64();
-      const auto& range = object.at("directory").array();
-      if (range.size() != 2) throw Error(ErrorKind::damaged, "invalid directory range");
-      ref.directory_offset = range[0].u64();
-      ref.directory_size = range[1].u64();
-      ref.seal = object.at("seal").string();
-      check_pack_ref(ref);
-      m.packs.push_back(std::move(ref));
-    }
+    m.packs = parse_packs(json);
     if (m.closed) return m;
     m.root_text = json.at("root").string();
     if (is_sealed(m.seal)) {

@@ -1,6 +1,7 @@
 #include "repo/notes.hpp"
 
 #include "repo/format.hpp"
+#include "repo/json_fields.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
@@ -13,18 +14,6 @@ namespace {
 
 constexpr std::string_view k_pending_format = "cairn-pending";
 constexpr std::string_view k_mark_format = "cairn-mark";
-
-Digest digest_of(const Json& from) {
-  const auto digest = Digest::parse(from.string());
-  if (!digest) throw Error(ErrorKind::damaged, "invalid JSON: expected a SHA-256 digest");
-  return *digest;
-}
-
-Time time_of(const Json& from) {
-  const auto time = parse_time_exact(from.string());
-  if (!time) throw Error(ErrorKind::damaged, "invalid JSON: expected a time");
-  return *time;
-}
 
 template <class F>
 auto naming(std::string_view kind, std::string_view what, F parse) {
@@ -42,13 +31,7 @@ std::string PendingRecord::text(const Keyring& keys) const {
   JsonWriter to;
   to.begin_object().member("format", k_pending_format).member("version", k_format_version);
   to.member("run", run).member("number", number).member("created", format_time(created));
-  to.key("packs").begin_array();
-  for (const auto& pack : packs) {
-    to.begin_object().member("name", pack.name.hex()).member("size", pack.size);
-    to.key("directory").begin_array().value(pack.directory_offset).value(pack.directory_size).end_array();
-    to.member("seal", pack.seal).end_object();
-  }
-  to.end_array();
+  write_packs(to, packs);
   JsonWriter own;
   own.begin_object().member("host", host).key("logical_ids").begin_array();
   for (const auto& pack : packs) own.value(pack.logical_id.hex());
@@ -71,24 +54,8 @@ PendingRecord PendingRecord::parse(std::string_view text, std::string_view what,
       throw Error(ErrorKind::damaged, "invalid run or number");
     }
     r.created = time_of(json.at("created"));
-    for (const auto& item : json.at("packs").array()) {
-      PackRef ref;
-      ref.name = digest_of(item.at("name"));
-      ref.size = item.at("size").u64();
-      const auto& range = item.at("directory").array();
-      if (range.size() != 2) throw Error(ErrorKind::damaged, "invalid directory range");
-      ref.directory_offset = range[0].u64();
-      ref.directory_size = range[1].u64();
-      ref.seal = item.at("seal").string();
-      check_pack_ref(ref);
-      r.packs.push_back(std::move(ref));
-    }
-    const std::string& seal = json.at("seal").string();
-    if (!is_valid_seal(seal)) {
-      throw Error(ErrorKind::failed,
-                  fmt::format("unable to read {}: it is sealed in a way this program does not know", quote(what)),
-                  "use a newer version of cairn");
-    }
+    r.packs = parse_packs(json);
+    const std::string seal = parse_seal(json, what);
     auto own_text = std::optional{json.at("private").string()};
     if (is_sealed(seal)) own_text = keys.open_text(*own_text);
     r.closed = !own_text;
