@@ -118,6 +118,17 @@ void CommitProtocol::store_pack(const PackBuilder::Built& built) {
   m_context.repository.remember_directory(built.ref, built.directory);
 }
 
+PackRef CommitProtocol::store_and_drop(const PackBuilder::Built& built) {
+  try {
+    store_pack(built);
+  } catch (...) {
+    if (built.file) ::unlink(built.file->c_str());
+    throw;
+  }
+  if (built.file) ::unlink(built.file->c_str());
+  return built.ref;
+}
+
 void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
   m_journal.append(ref);
   m_context.repository.store().put(layout::pack_key(ref.name), body);
@@ -281,14 +292,7 @@ PackRef CommitProtocol::store_pack_again(const PackRef& pack) {
   const PackBuilder::Built built = pack.seal == repository.keys().seal() && is_sealed(pack.seal)
                                        ? copy_pack(repository, pack, spool)
                                        : rebuild_pack(repository, pack, repository.keys(), spool);
-  try {
-    store_pack(built);
-  } catch (...) {
-    if (built.file) ::unlink(built.file->c_str());
-    throw;
-  }
-  if (built.file) ::unlink(built.file->c_str());
-  return built.ref;
+  return store_and_drop(built);
 }
 
 std::uint64_t CommitProtocol::packs_stored() const {

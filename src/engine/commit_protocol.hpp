@@ -55,6 +55,8 @@ class CommitProtocol {
   // has come together or a quarter of the grace has gone by. A file of `built` may be moved into the store; what is
   // left of it stays the caller's to remove.
   void store_pack(const PackBuilder::Built& built);
+  // The same for a pack that nobody needs afterwards: what is left of its file is removed, stored or not.
+  PackRef store_and_drop(const PackBuilder::Built& built);
   // The same for bytes that are a pack already.
   void store_bytes(const PackRef& ref, const ObjectBody& body);
   // For long stretches without a pack: writes a pending record if a quarter of the grace has gone by since the last.

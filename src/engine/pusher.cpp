@@ -50,14 +50,7 @@ class PackCopier {
     const Keyring& keys = m_to.repository.keys();
     const auto built = ref.seal == keys.seal() ? copy_pack(m_from.repository, ref, spool, progress)
                                                : rebuild_pack(m_from.repository, ref, keys, spool, progress);
-    try {
-      m_protocol.store_pack(built);
-    } catch (...) {
-      if (built.file) ::unlink(built.file->c_str());
-      throw;
-    }
-    if (built.file) ::unlink(built.file->c_str());
-    return built.ref;
+    return m_protocol.store_and_drop(built);
   }
   void expect(std::uint64_t bytes) noexcept { m_total = bytes; }
 
