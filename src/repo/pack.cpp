@@ -189,11 +189,15 @@ PackTrailer parse_pack_trailer(ByteView trailer, std::uint64_t pack_size) {
 
 namespace {
 
-// The header's word on the seal.
-std::uint32_t check_header(ByteView header) {
-  if (header.size() != k_pack_header_size || as_text(header.first(8)) != k_header_magic) {
+void check_magic(ByteView header) {
+  if (header.size() != k_pack_header_size || as_text(header.first(k_header_magic.size())) != k_header_magic) {
     throw Error(ErrorKind::damaged, "damaged pack header: no magic");
   }
+}
+
+// The header's word on the seal.
+std::uint32_t check_header(ByteView header) {
+  check_magic(header);
   if (get_u32(header.data() + 8) != k_format_version) {
     throw Error(ErrorKind::failed, "unable to read pack: unknown version", "use a newer version of cairn");
   }
@@ -294,9 +298,7 @@ Bytes unseal_range(const age::Decryptor& key, const PackRef& ref, const PackDire
 
 void renew_pack_header(ByteSpan header) {
   // Whether the rest of it is right, the pack's digest tells.
-  if (header.size() < k_pack_header_size || as_text(header.first(8)) != k_header_magic) {
-    throw Error(ErrorKind::damaged, "damaged pack header: no magic");
-  }
+  check_magic(header.first(std::min(header.size(), k_pack_header_size)));
   const Bytes nonce = random_bytes(k_nonce_size);
   std::copy(nonce.begin(), nonce.end(), header.begin() + k_nonce_offset);
 }
