@@ -259,14 +259,9 @@ ExitStatus KeyCommand::accept(Session& session) const {
   const auto store =
       open_store(session.address(session.store_name(m_store)), session.io().environment, session.reporter());
   const Descriptor descriptor = Repository::read_descriptor(*store);
-  StorePin demanded = pin_of(descriptor);
-  if (configured.store_id) demanded.store_id = *configured.store_id;
-  if (!configured.recipients.empty()) {
-    demanded.encryption = k_encryption_age;
-    demanded.recipients = configured.recipients;
-  }
   try {
-    check_pin(demanded, descriptor, store->describe());
+    check_pin(with_configured(pin_of(descriptor), configured.store_id, configured.recipients), descriptor,
+              store->describe());
   } catch (const Error& e) {
     throw Error(e.kind(), e.message(), "the configuration says so; change it there");
   }

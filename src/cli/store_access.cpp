@@ -47,12 +47,7 @@ void check_or_note(const LocalState& state, const StoreSettings& settings, const
                    const std::string& store, const Descriptor& descriptor, Reporter& reporter) {
   const std::string key = pin_address(address);
   const auto noted = state.pin(key);
-  StorePin pin = noted.value_or(pin_of(descriptor));
-  if (settings.store_id) pin.store_id = *settings.store_id;
-  if (!settings.recipients.empty()) {
-    pin.encryption = k_encryption_age;
-    pin.recipients = settings.recipients;
-  }
+  const StorePin pin = with_configured(noted.value_or(pin_of(descriptor)), settings.store_id, settings.recipients);
   check_pin(pin, descriptor, store);
   if (noted && *noted == pin) return;
   try {
@@ -82,6 +77,16 @@ std::string pin_address(const StoreAddress& address) {
   const auto& bucket = std::get<S3Url>(url);
   const auto& endpoint = bucket.endpoint ? bucket.endpoint : address.endpoint;
   return fmt::format("s3://{}/{} {}", bucket.bucket, bucket.prefix, endpoint.value_or(""));
+}
+
+StorePin with_configured(StorePin pin, const std::optional<std::string>& store_id,
+                         const std::vector<std::string>& recipients) {
+  if (store_id) pin.store_id = *store_id;
+  if (!recipients.empty()) {
+    pin.encryption = k_encryption_age;
+    pin.recipients = recipients;
+  }
+  return pin;
 }
 
 OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, Access access,

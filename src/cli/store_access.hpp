@@ -47,6 +47,11 @@ struct StoreSettings {
 // and endpoint of a bucket.
 std::string pin_address(const StoreAddress& address);
 
+// The pin with what the configuration says of the store in its place: its id, and to whom it is encrypted. Nothing, and
+// no recipients, say nothing.
+StorePin with_configured(StorePin pin, const std::optional<std::string>& store_id,
+                         const std::vector<std::string>& recipients);
+
 // Refuses (Error(untrusted)) a store that is not the one that was configured, or was met at this address before; notes
 // one that is met for the first time. Error(not_found) where there is no store.
 OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, Access access,
