@@ -65,11 +65,7 @@ std::vector<std::string> unknown_features(const Requirements& requirements) {
 // A manifest as prune needs it: requirements for reading do not matter, its name must fit.
 Manifest parse_for_prune(const std::string& text, const ManifestInfo& info) {
   Manifest manifest = Manifest::parse(text, info.key);
-  if (manifest.record.series != info.name.series || manifest.record.cut_point != info.name.cut_point ||
-      manifest.id.short_hex() != info.name.id) {
-    throw Error(ErrorKind::damaged,
-                fmt::format("damaged manifest {}: its content does not fit its name", quote(info.key)));
-  }
+  check_name(manifest, info);
   return manifest;
 }
 

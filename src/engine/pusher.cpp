@@ -11,7 +11,6 @@
 #include <atomic>
 #include <map>
 #include <set>
-#include <unistd.h>
 #include <unordered_map>
 #include <utility>
 

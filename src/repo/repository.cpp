@@ -175,9 +175,6 @@ std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cach
   return std::string{as_text(bytes)};
 }
 
-namespace {
-
-// Record and object name must agree, else a renamed manifest would pass for another snapshot.
 void check_name(const Manifest& manifest, const ManifestInfo& info) {
   if (manifest.record.series != info.name.series || manifest.record.cut_point != info.name.cut_point ||
       manifest.id.short_hex() != info.name.id) {
@@ -185,8 +182,6 @@ void check_name(const Manifest& manifest, const ManifestInfo& info) {
                 fmt::format("damaged manifest {}: its content does not fit its name", quote(info.key)));
   }
 }
-
-}  // namespace
 
 Manifest Repository::load_manifest(const ManifestInfo& info, Cached cached) {
   Manifest manifest = peek_manifest(info, cached);

@@ -33,6 +33,9 @@ struct ManifestInfo {
   Time stored_at;  // by the store's clock
 };
 
+// Record and object name must agree, else a renamed manifest would pass for another snapshot. Error(damaged).
+void check_name(const Manifest& manifest, const ManifestInfo& info);
+
 // A snapshot as list shows it: the newest manifest of its id, by its head.
 struct SnapshotInfo {
   ManifestInfo object;
