@@ -6,8 +6,6 @@
 #include "util/interrupt.hpp"
 
 #include <algorithm>
-#include <fcntl.h>
-#include <unistd.h>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,40 +16,6 @@ namespace {
 
 // Bytes asked for at once.
 constexpr std::uint64_t k_read_at_once = 8ULL << 20;
-
-// Bytes of a pack in memory or in a file that is gone with its owner unless it was released.
-class PackFile {
- public:
-  explicit PackFile(const std::optional<Spool>& spool) {
-    if (!spool) return;
-    m_path = spool->directory / (".tmp-pack-" + random_name());
-    m_fd = open_file(*m_path, O_WRONLY | O_CREAT | O_EXCL, spool->mode);
-  }
-  PackFile(const PackFile&) = delete;
-  PackFile& operator=(const PackFile&) = delete;
-  ~PackFile() {
-    if (m_path) ::unlink(m_path->c_str());
-  }
-  void append(ByteView bytes) {
-    if (m_path) {
-      write_all(m_fd.get(), bytes, *m_path);
-    } else {
-      cairn::append(m_memory, bytes);
-    }
-  }
-  void release(PackBuilder::Built& to) {
-    to.memory = std::move(m_memory);
-    if (!m_path) return;
-    if (::close(m_fd.release()) != 0) throw_errno("close", m_path->native(), errno);
-    to.file = std::move(*m_path);
-    m_path.reset();
-  }
-
- private:
-  std::optional<fs::path> m_path;
-  UniqueFd m_fd;
-  Bytes m_memory;
-};
 
 std::vector<PackBuilder::Chunk> verified_chunks(const PackRef& pack, const PackDirectory& directory, const Frame& frame,
                                                 ByteView stored) {
@@ -113,7 +77,7 @@ PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::o
   PackBuilder::Built built;
   built.directory = *from.directory(pack);
   built.ref = pack;
-  PackFile file{spool};
+  PackOutput output{spool};
   Sha256 before;
   Sha256 after;
   for (std::uint64_t at = 0; at < pack.size;) {
@@ -125,14 +89,16 @@ PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::o
     before.update(*bytes);
     if (at == 0) renew_pack_header(*bytes);
     after.update(*bytes);
-    file.append(*bytes);
+    output.append(*bytes);
     at += length;
     if (progress) progress(length);
   }
   // A longer object has another digest than its first bytes, so the size need not be asked for.
   if (before.finish() != pack.name) throw damaged("its bytes do not fit its name");
   built.ref.name = after.finish();
-  file.release(built);
+  auto stored = output.finish();
+  built.memory = std::move(stored.memory);
+  built.file = std::move(stored.file);
   return built;
 }
 

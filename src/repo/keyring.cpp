@@ -65,25 +65,13 @@ std::optional<std::string> Keyring::open_file(std::string_view file) const {
   if (!preamble) throw Error(ErrorKind::damaged, "a sealed part is cut short");
   const auto key = open(file.substr(0, *preamble));
   if (!key) return std::nullopt;
-  std::string_view payload = file.substr(*preamble);
-  std::string plain;
-  plain.reserve(age::plain_bytes(payload.size()));
-  for (std::uint64_t index = 0; !payload.empty(); ++index) {
-    const auto sealed = payload.substr(0, age::k_sealed_segment_bytes);
-    payload.remove_prefix(sealed.size());
-    key->segment(index, payload.empty(), sealed, plain);
-  }
-  return plain;
+  return key->all(file.substr(*preamble));
 }
 
 std::string Keyring::seal_text(std::string_view text) const {
   std::string padded{text};
   padded.resize(padme(text.size()), ' ');
-  auto encryptor_for_text = encryptor(For::recipients_and_writer);
-  std::string file = encryptor_for_text.preamble();
-  encryptor_for_text.append(padded, file);
-  encryptor_for_text.finish(file);
-  return to_base64(as_bytes(file));
+  return to_base64(as_bytes(encryptor(For::recipients_and_writer).seal(padded)));
 }
 
 std::optional<std::string> Keyring::open_text(std::string_view sealed) const {

@@ -6,8 +6,6 @@
 #include "util/error.hpp"
 
 #include <algorithm>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace cairn {
 
@@ -33,13 +31,7 @@ std::uint64_t PackRef::prefix_of(const Digest& logical_id) noexcept {
 }
 
 PackBuilder::PackBuilder(const std::optional<Spool>& spool, const Keyring& keys, PackContent content)
-    : m_keys(keys), m_content(content) {
-  if (spool) {
-    m_path = spool->directory / (".tmp-pack-" + random_name());
-    m_fd = open_file(*m_path, O_WRONLY | O_CREAT | O_EXCL, spool->mode);
-  } else {
-    m_memory.reserve(k_memory_reserve);
-  }
+    : m_output(spool, k_memory_reserve), m_keys(keys), m_content(content) {
   Bytes header;
   append(header, as_bytes(k_header_magic));
   put_u32(header, static_cast<std::uint32_t>(k_format_version));
@@ -53,17 +45,9 @@ PackBuilder::PackBuilder(const std::optional<Spool>& spool, const Keyring& keys,
   emit(as_bytes(m_encryptor->preamble()));
 }
 
-PackBuilder::~PackBuilder() {
-  if (m_path) ::unlink(m_path->c_str());
-}
-
 void PackBuilder::emit(ByteView bytes) {
   m_hash.update(bytes);
-  if (m_path) {
-    write_all(m_fd.get(), bytes, *m_path);
-  } else {
-    append(m_memory, bytes);
-  }
+  m_output.append(bytes);
   m_size += bytes.size();
 }
 
@@ -110,12 +94,8 @@ Bytes PackBuilder::stored_directory() {
   Bytes plain = m_directory.encode();
   if (!m_encryptor) return plain;
   append(plain, padding_frame(padding_for(plain.size())));
-  auto encryptor = m_keys.encryptor(Keyring::For::recipients_and_writer);
-  std::string sealed = encryptor.preamble();
-  encryptor.append(as_text(plain), sealed);
-  encryptor.finish(sealed);
   Bytes out;
-  append(out, as_bytes(sealed));
+  append(out, as_bytes(m_keys.encryptor(Keyring::For::recipients_and_writer).seal(as_text(plain))));
   return out;
 }
 
@@ -145,12 +125,9 @@ PackBuilder::Built PackBuilder::finish() {
   built.ref.logical_id = m_directory.logical_id();
   built.ref.raw_bytes = m_directory.raw_size();
   built.directory = std::move(m_directory);
-  built.memory = std::move(m_memory);
-  if (m_path) {
-    if (::close(m_fd.release()) != 0) throw_errno("close", m_path->native(), errno);
-    built.file = std::move(*m_path);
-    m_path.reset();
-  }
+  auto stored = m_output.finish();
+  built.memory = std::move(stored.memory);
+  built.file = std::move(stored.file);
   return built;
 }
 

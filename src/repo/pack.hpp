@@ -4,6 +4,7 @@
 #include "codec/digest.hpp"
 #include "repo/keyring.hpp"
 #include "repo/pack_directory.hpp"
+#include "repo/pack_output.hpp"
 #include "util/bytes.hpp"
 #include "util/file.hpp"
 
@@ -39,22 +40,12 @@ struct PackRef {
   static std::uint64_t prefix_of(const Digest& logical_id) noexcept;
 };
 
-// Where the file of a large pack is made, and with which permissions: those of the store where the file becomes the
-// object, else nobody else has any business with it.
-struct Spool {
-  Spool(fs::path path, unsigned file_mode = 0600) : directory(std::move(path)), mode(file_mode) {}
-  fs::path directory;
-  unsigned mode;
-};
-inline constexpr unsigned k_object_mode = 0666;
-
 // Builds one pack, in memory or in a file. Used by one thread.
 class PackBuilder {
  public:
   // spool: where to put the file; nothing: in memory. keys: to seal with, if they seal; outlive the builder.
   explicit PackBuilder(const std::optional<Spool>& spool, const Keyring& keys = no_keys(),
                        PackContent content = PackContent::files);
-  ~PackBuilder();
   PackBuilder(const PackBuilder&) = delete;
   PackBuilder& operator=(const PackBuilder&) = delete;
 
@@ -87,9 +78,7 @@ class PackBuilder {
   void emit_data(ByteView bytes);
   Bytes stored_directory();
 
-  std::optional<fs::path> m_path;
-  UniqueFd m_fd;
-  Bytes m_memory;
+  PackOutput m_output;
   Sha256 m_hash;
   PackDirectory m_directory;
   std::uint64_t m_size = 0;  // emitted

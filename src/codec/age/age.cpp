@@ -28,12 +28,11 @@ std::pair<std::string, Sealer> begin_file(std::span<const Recipient> recipients)
   return begin_file(file_key, stanzas);
 }
 
-std::string seal_all(std::pair<std::string, Sealer> begun, std::string_view plain) {
-  auto& [out, sealer] = begun;
+// Appends a whole payload to what it follows.
+void seal_all(Sealer& sealer, std::string_view plain, std::string& out) {
   out.reserve(out.size() + sealed_payload_bytes(plain.size()));
   sealer.append(plain, out);
   sealer.finish(out);
-  return std::move(out);
 }
 
 Header whole_header(std::string_view file) {
@@ -60,8 +59,14 @@ Encryptor::Encryptor(std::span<const Recipient> recipients) : Encryptor(begin_fi
 Encryptor::Encryptor(std::pair<std::string, Sealer> begun)
     : m_preamble(std::move(begun.first)), m_sealer(std::move(begun.second)) {}
 
+std::string Encryptor::seal(std::string_view plain) {
+  std::string out = m_preamble;
+  seal_all(m_sealer, plain, out);
+  return out;
+}
+
 std::string encrypt(std::span<const Recipient> recipients, std::string_view plain) {
-  return seal_all(begin_file(recipients), plain);
+  return Encryptor{recipients}.seal(plain);
 }
 
 std::uint64_t preamble_bytes(std::size_t recipients) noexcept {
@@ -97,15 +102,16 @@ void Decryptor::segment(std::uint64_t index, bool last, std::string_view sealed,
   }
 }
 
-std::string decrypt(std::string_view file, std::span<const Identity> identities) {
-  const Header header = whole_header(file);
-  const auto file_key = unwrap(header, identities);
-  if (!file_key) throw Error(ErrorKind::no_key, "unable to decrypt: no given identity is a recipient");
-  const Opener opener = opener_of(file, header, *file_key);
-  const std::string_view payload = file.substr(header.size + k_payload_nonce_bytes);
-  std::string plain(plain_bytes(payload.size()), '\0');
-  opener.all(payload, {reinterpret_cast<std::uint8_t*>(plain.data()), plain.size()});
+std::string Decryptor::all(std::string_view sealed) const {
+  std::string plain(plain_bytes(sealed.size()), '\0');
+  m_opener.all(sealed, {reinterpret_cast<std::uint8_t*>(plain.data()), plain.size()});
   return plain;
+}
+
+std::string decrypt(std::string_view file, std::span<const Identity> identities) {
+  const auto key = Decryptor::open(file, identities);
+  if (!key) throw Error(ErrorKind::no_key, "unable to decrypt: no given identity is a recipient");
+  return key->all(file.substr(whole_header(file).size + k_payload_nonce_bytes));
 }
 
 SecretBytes decrypt_with_passphrase(std::string_view file, std::string_view passphrase, unsigned max_log_n) {
@@ -129,7 +135,8 @@ std::string encrypt_with_passphrase(std::string_view plain, std::string_view pas
                                     unsigned log_n) {
   if (passphrase.empty()) throw Error(ErrorKind::usage, "unable to encrypt: the passphrase is empty");
   const SecretBytes file_key = SecretBytes::random(k_file_key_bytes);
-  std::string file = seal_all(begin_file(file_key, wrap(file_key, passphrase, log_n)), plain);
+  auto [file, sealer] = begin_file(file_key, wrap(file_key, passphrase, log_n));
+  seal_all(sealer, plain, file);
   return armoured ? armour(file) : file;
 }
 

@@ -39,6 +39,8 @@ class Encryptor {
   void append(std::string_view plain, std::string& out) { m_sealer.append(plain, out); }
   // Appends the last segment, exactly once. A file without it is refused by every reader.
   void finish(std::string& out) { m_sealer.finish(out); }
+  // The whole file of this plaintext, instead of the above.
+  std::string seal(std::string_view plain);
 
  private:
   explicit Encryptor(std::pair<std::string, Sealer> begun);
@@ -69,6 +71,9 @@ class Decryptor {
   void segment(std::uint64_t index, bool last, std::string_view sealed, std::string& out) const;
   // The same into a buffer of sealed.size() - 16 bytes, which holds zeroes after a failure.
   void segment(std::uint64_t index, bool last, std::string_view sealed, ByteSpan plain) const;
+  // The plaintext of all segments: of everything that follows the preamble. Nothing is returned of what is wrong
+  // anywhere.
+  std::string all(std::string_view sealed) const;
 
  private:
   explicit Decryptor(Opener opener) : m_opener(std::move(opener)) {}
