@@ -17,6 +17,25 @@ namespace {
 
 constexpr std::string_view k_format = "cairn-manifest";
 
+// The members of the facts' content as they are written: it is the last member, so their text is what stands between
+// its braces. They are for people: written in any other way, they are left out. Whoever gets them may put braces around
+// them again.
+std::string content_members(std::string_view facts, const Json& content) {
+  constexpr std::string_view k_opening = "\"content\":{";
+  constexpr std::string_view k_closing = "}}";
+  const std::size_t members = content.object().size();
+  const auto at = facts.find(k_opening);
+  if (at == std::string_view::npos || facts.size() - at < k_opening.size() + k_closing.size()) return {};
+  const auto begin = at + k_opening.size();
+  std::string text{facts.substr(begin, facts.size() - begin - k_closing.size())};
+  try {
+    if (Json::parse("{" + text + "}").object().size() == members) return text;
+  } catch (const Error&) {
+    return {};
+  }
+  return {};
+}
+
 std::vector<Extent> extents_of(const Json& from) {
   std::vector<Extent> out;
   for (const auto& item : from.array()) {
@@ -116,10 +135,7 @@ Facts Facts::parse(std::string_view text) {
   f.stats.stored_bytes = stats.at("stored_bytes").u64();
   f.stats.packs_written = stats.at("packs_written").u64();
   f.stats.errors = stats.at("errors").u64();
-  // Kept as it is written: the last member, so its text is what stands between its braces.
-  static_cast<void>(json.at("content").object());
-  const auto at = text.find("\"content\":{");
-  if (at != std::string_view::npos && text.size() >= at + 13) f.content = text.substr(at + 11, text.size() - at - 13);
+  f.content = content_members(text, json.at("content"));
   return f;
 }
 

@@ -268,6 +268,20 @@ TEST_CASE("manifest: facts out of range, whoever made their digest fit") {
   }
 }
 
+TEST_CASE("manifest: facts whose content is no last member, or written with white space, are facts without") {
+  const std::string facts = sample().facts_text;
+  const std::string content = sample().facts.content;
+  CHECK(Facts::parse(facts).content == content);
+  for (const std::string& changed :
+       {facts.substr(0, facts.size() - 1) + " }", facts.substr(0, facts.size() - 1) + ",\"more\":{}}",
+        facts.substr(0, facts.size() - 1) + ",\"more\":{\"a\":1}}", replaced(facts, "\"content\":", "\"content\": "),
+        replaced(facts, "\"salt\"", "\"x\":{\"content\":{\"a\":1}},\"salt\""), facts + "\n"}) {
+    CAPTURE(changed);
+    CHECK(Facts::parse(changed).content.empty());
+    CHECK_NOTHROW(parse(with_facts(changed)));
+  }
+}
+
 TEST_CASE("manifest: a root out of range, whoever made its digest fit") {
   const std::string root = sample().root_text;
   CHECK_NOTHROW(parse(with_root(root)));
