@@ -153,8 +153,9 @@ class Resolver {
   std::size_t operator()(const TimeReference& reference) const {
     check_filter(reference.series);
     const auto all = all_of_series(reference.series);
-    const Time limit = std::holds_alternative<Time>(reference.at) ? std::get<Time>(reference.at)
-                                                                  : shifted(m_now, -std::get<Nanoseconds>(reference.at));
+    const Time limit = std::holds_alternative<Time>(reference.at)
+                           ? std::get<Time>(reference.at)
+                           : shifted(m_now, -std::get<Nanoseconds>(reference.at));
     std::vector<std::size_t> early;
     std::copy_if(all.begin(), all.end(), std::back_inserter(early),
                  [&](std::size_t i) { return m_candidates[i].cut_point <= limit; });
