@@ -8,6 +8,7 @@
 #include "util/interrupt.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <string>
 #include <utility>
@@ -135,7 +136,7 @@ TEST_CASE("pruner: a run that ends at any call leaves a store that the next run 
       MemoryStore store;
       Scene scene{store};
       auto& fixture = scene.fixture;
-      int calls = 0;
+      std::atomic<int> calls = 0;  // several threads read manifests
       bool died = false;
       const auto run = [&](int which) {
         if (which == phase) {
@@ -402,7 +403,7 @@ TEST_CASE("pruner: undo ends at any call, and the next one completes it") {
     auto& fixture = scene.fixture;
     store.advance(days{8});
     prune(fixture, keep_last(1));
-    int calls = 0;
+    std::atomic<int> calls = 0;  // several threads read manifests
     store.on_call = [&](const std::string&, const std::string&) {
       if (calls++ >= at) throw Killed{};
     };
