@@ -111,9 +111,10 @@ ExitStatus InitCommand::run(Session& session) {
   const StoreConfig configured = session.config().store(name);
   const auto wanted = recipients(configured);
   const auto store = open_store(session.address(name), session.io().environment, session.reporter(), CreateRoot::yes);
-  bool there = false;
-  if (m_if_missing) store->list(layout::k_config, [&](const ObjectInfo&) { there = true; });
-  if (there) return leave(session, configured.address, *store, wanted);
+  std::vector<std::string> there;
+  if (m_if_missing) store->list(layout::k_config, [&](const ObjectInfo& info) { there.push_back(info.key); });
+  store->make_durable(there);
+  if (!there.empty()) return leave(session, configured.address, *store, wanted);
 
   Descriptor descriptor;
   descriptor.store_id = random_name(16);

@@ -20,6 +20,7 @@ Cache::Cache(const fs::path& root, const std::string& store_id) {
     make_directories(m_directory / "directories", 0700);
     make_directories(m_directory / "manifests", 0700);
     make_directories(m_directory / "own", 0700);
+    make_directories(m_directory / "damaged", 0700);
   } catch (const Error&) {
     m_directory.clear();
   }
@@ -46,6 +47,16 @@ void Cache::put(std::string_view kind, std::string_view name, ByteView bytes) co
   } catch (const Error&) {
     ::unlink(temporary.c_str());
   }
+}
+
+std::vector<std::string> Cache::names(std::string_view kind) const {
+  std::vector<std::string> out;
+  if (m_directory.empty()) return out;
+  std::error_code ignored;
+  for (fs::directory_iterator at{m_directory / kind, ignored}, end; !ignored && at != end; at.increment(ignored)) {
+    out.push_back(at->path().filename().native());
+  }
+  return out;
 }
 
 namespace {
@@ -91,11 +102,10 @@ RunJournal::RunJournal(const Cache& cache, const std::string& series, const std:
     m_fd = open_file(m_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     ::flock(m_fd.get(), LOCK_EX | LOCK_NB);
     std::error_code ignored;
-    for (const auto& file : fs::directory_iterator(directory, ignored)) {
-      const std::string name = file.path().filename().native();
-      if (file.path() != m_path && name.size() == series.size() + 33 && name.starts_with(series + ".")) {
-        read_abandoned(file.path());
-      }
+    for (fs::directory_iterator at{directory, ignored}, end; !ignored && at != end; at.increment(ignored)) {
+      const fs::path path = at->path();
+      const std::string name = path.filename().native();
+      if (path != m_path && name.size() == series.size() + 33 && name.starts_with(series + ".")) read_abandoned(path);
     }
   } catch (const Error&) {
     m_fd.reset();

@@ -20,10 +20,12 @@ class Cache {
   // root/STORE-ID/ is used. An empty root: every get misses, every put does nothing.
   Cache(const fs::path& root, const std::string& store_id);
 
-  // kind: "directories", "manifests", "own" (ids of snapshots that this host took, without content); name: a
-  // hexadecimal digest or an object's base name.
+  // kind: "directories", "manifests", "own" (ids of snapshots that this host took, without content), "damaged" (packs
+  // that this host found damaged, without content); name: a hexadecimal digest or an object's base name.
   std::optional<Bytes> get(std::string_view kind, std::string_view name) const;
   void put(std::string_view kind, std::string_view name, ByteView bytes) const;
+  // What of that kind is there.
+  std::vector<std::string> names(std::string_view kind) const;
 
   // Where the journals of runs are kept; empty where there is no cache.
   const fs::path& directory() const noexcept { return m_directory; }

@@ -300,8 +300,14 @@ std::string LocalStore::temporary_holding(int parent, const std::string& key, co
 PutOutcome LocalStore::put_below(int parent, const std::string& key, const ObjectBody& body, PutMode mode) {
   const std::string target{last_component(key)};
   const fs::path path = m_root / key;
+  // Whoever put what exists may have been killed before he had synced it.
+  const auto exists = [&] {
+    sync_directory_fd(parent, path.parent_path());
+    return PutOutcome::exists;
+  };
+  // Spares the copy; the decision proper is publish()'s.
   if (mode == PutMode::create_only && ::faccessat(parent, target.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-    return PutOutcome::exists;  // spares the copy; the decision proper is publish()'s
+    return exists();
   }
   std::optional<bool> published;
   if (body.file && body.consume_file && prepare_for_move(*body.file, body.size)) {
@@ -317,9 +323,21 @@ PutOutcome LocalStore::put_below(int parent, const std::string& key, const Objec
     }
     if (!published.value_or(false)) ::unlinkat(parent, temporary.c_str(), 0);
   }
-  if (!published.value_or(false)) return PutOutcome::exists;
+  if (!published.value_or(false)) return exists();
   sync_directory_fd(parent, path.parent_path());
   return PutOutcome::stored;
+}
+
+void LocalStore::make_durable(std::span<const std::string> keys) {
+  as_store_error([&] {
+    std::set<std::string> done;
+    for (const auto& key : keys) {
+      require_valid_key(key);
+      count();
+      if (!done.emplace(parent_of(key)).second) continue;
+      sync_directory_fd(parent_for_writing(key).get(), (m_root / key).parent_path());
+    }
+  });
 }
 
 PutOutcome LocalStore::put(const std::string& key, const ObjectBody& body, PutMode mode) {

@@ -28,6 +28,7 @@ class LocalStore : public ObjectStore {
   std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
   std::optional<ObjectInfo> head(const std::string& key) override;
   void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  void make_durable(std::span<const std::string> keys) override;
   std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
   // The mtime that a file just created in the root has: on a network file system the server's clock.
   Time now() override;

@@ -57,6 +57,7 @@ class RetryingStore : public ObjectStore {
   void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void list_after(const std::string& prefix, const std::string& after,
                   const std::function<void(const ObjectInfo&)>& visit) override;
+  void make_durable(std::span<const std::string> keys) override { m_store->make_durable(keys); }
   std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
   Time now() override;
   std::optional<fs::path> staging_directory() override { return m_store->staging_directory(); }

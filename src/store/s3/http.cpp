@@ -45,6 +45,7 @@ struct Exchange {
   const HttpRequest& request;
   std::uint64_t sent = 0;
   HttpResponse response;
+  bool header_ended = false;
   bool too_long = false;
   std::exception_ptr failure;
 
@@ -94,9 +95,11 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* use
   return guarded(exchange, 0, [&] {
     const std::string_view line = trim({data, size * count});
     auto& response = exchange.response;
+    if (line.empty()) exchange.header_ended = true;
     if (line.starts_with("HTTP/")) {
       // The final answer follows an interim one (100): begin anew.
       response = HttpResponse{};
+      exchange.header_ended = false;
       const std::size_t gap = line.find(' ');
       response.status = gap == std::string_view::npos ? 0 : static_cast<int>(number(line.substr(gap + 1, 3)));
     } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
@@ -195,7 +198,7 @@ class HttpClient::Handle {
 
   std::variant<HttpResponse, HttpFailure> perform(const HttpRequest& request,
                                                   const std::optional<std::string>& ca_file) {
-    Exchange exchange{request, 0, {}, false, nullptr};
+    Exchange exchange{request, 0, {}, false, false, nullptr};
     char error_text[CURL_ERROR_SIZE] = "";
     // Keeps the connections; every option goes back to its default.
     curl_easy_reset(m_curl);
@@ -242,6 +245,10 @@ class HttpClient::Handle {
 
     const CURLcode code = curl_easy_perform(m_curl);
     if (exchange.failure) std::rethrow_exception(exchange.failure);
+    // libcurl takes the end of the connection for the end of the header.
+    if (code == CURLE_OK && !exchange.header_ended) {
+      return HttpFailure{HttpFailure::Kind::broken, "the answer ends within its header", {}};
+    }
     if (code == CURLE_OK) return std::move(exchange.response);
     if (code == CURLE_ABORTED_BY_CALLBACK) check_interrupted();
     if (exchange.too_long) {
