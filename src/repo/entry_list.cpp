@@ -2,6 +2,7 @@
 
 #include "repo/layout.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <fmt/format.h>
 
@@ -9,8 +10,10 @@ namespace cairn {
 
 namespace {
 
-// Chunks ahead of the one in use: entry lists are cut into about 4 KiB, so this is some frames.
+// Chunks ahead of the one in use: entry lists are cut into about 4 KiB, so this is some frames. And how much these
+// frames may hold, where chunks are scattered.
 constexpr std::size_t k_look_ahead = 2048;
+constexpr std::uint64_t k_look_ahead_bytes = 16ULL << 20;
 
 [[noreturn]] void damaged(std::string_view cause) {
   throw Error(ErrorKind::damaged, fmt::format("damaged entry list: {}", cause));
@@ -18,23 +21,31 @@ constexpr std::size_t k_look_ahead = 2048;
 
 }  // namespace
 
-ChunkReader::ChunkReader(FrameFetcher& fetcher, std::vector<Extent> extents)
+ChunkReader::ChunkReader(FrameFetcher& fetcher, std::unique_ptr<ExtentSource> extents)
     : m_fetcher(fetcher), m_extents(std::move(extents)) {}
 
 void ChunkReader::look_ahead() {
   std::vector<FrameId> ids;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> chunks;
-  while (m_extent < m_extents.size() && chunks.size() < k_look_ahead) {
-    const Extent& e = m_extents[m_extent];
+  std::uint64_t raw = 0;
+  while (!m_ended && chunks.size() < k_look_ahead && raw < k_look_ahead_bytes) {
+    if (!m_extent) {
+      m_extent = m_extents->next();
+      m_ended = !m_extent;
+      continue;
+    }
+    const Extent& e = *m_extent;
     if (e.is_hole()) damaged("a hole in a list");
     const auto directory = m_fetcher.directory(e.pack);
     if (std::uint64_t{e.first} + e.count > directory->chunk_count()) damaged("an extent out of its pack");
     const std::uint32_t chunk = e.first + m_in_extent;
-    ids.push_back({e.pack, directory->frame_of(chunk)});
+    const FrameId id{e.pack, directory->frame_of(chunk)};
+    if (ids.empty() || ids.back() != id) raw += directory->frames()[id.frame].raw_size;
+    ids.push_back(id);
     chunks.emplace_back(e.pack, chunk);
     if (++m_in_extent == e.count) {
       m_in_extent = 0;
-      ++m_extent;
+      m_extent.reset();
     }
   }
   const auto futures = m_fetcher.request(ids);
@@ -45,7 +56,7 @@ void ChunkReader::look_ahead() {
 
 std::optional<ByteView> ChunkReader::next() {
   // Half a window early, so that the next frames are on their way while these are used.
-  if (m_window.size() <= k_look_ahead / 2 && m_extent < m_extents.size()) look_ahead();
+  if (m_window.size() <= k_look_ahead / 2 && !m_ended) look_ahead();
   if (m_window.empty()) return std::nullopt;
   const Item item = std::move(m_window.front());
   m_window.pop_front();
@@ -57,32 +68,77 @@ std::optional<ByteView> ChunkReader::next() {
   }
 }
 
+namespace {
+
+class ListedExtents : public ExtentSource {
+ public:
+  explicit ListedExtents(std::vector<Extent> extents) : m_extents(std::move(extents)) {}
+  std::optional<Extent> next() override {
+    return m_at == m_extents.size() ? std::nullopt : std::optional{m_extents[m_at++]};
+  }
+
+ private:
+  std::vector<Extent> m_extents;
+  std::size_t m_at = 0;
+};
+
+// Those of a level, from the lines of the level above: read as they are asked for, so that a list which names itself a
+// thousand times over takes time and no memory.
+class StoredExtents : public ExtentSource {
+ public:
+  StoredExtents(FrameFetcher& fetcher, std::unique_ptr<ExtentSource> above) : m_chunks(fetcher, std::move(above)) {}
+
+  std::optional<Extent> next() override {
+    while (m_at == m_line.size()) {
+      if (!next_line()) return std::nullopt;
+    }
+    return m_line[m_at++];
+  }
+
+ private:
+  bool next_line() {
+    check_interrupted();
+    for (;;) {
+      const auto end = m_text.find('\n', m_begin);
+      if (end != std::string::npos) {
+        const EntryLine line = m_parser.parse(std::string_view{m_text}.substr(m_begin, end - m_begin));
+        if (line.entry) damaged("an entry where a list of extents should be");
+        m_line = line.extents;
+        m_at = 0;
+        m_begin = end + 1;
+        return true;
+      }
+      m_text.erase(0, m_begin);
+      m_begin = 0;
+      if (m_text.size() > k_max_entry_line) damaged("a line without an end");
+      const auto chunk = m_chunks.next();
+      if (!chunk) {
+        if (!m_text.empty()) damaged("a list of extents without an end");
+        return false;
+      }
+      m_text += as_text(*chunk);
+    }
+  }
+
+  ChunkReader m_chunks;
+  EntryLineParser m_parser;
+  std::string m_text;
+  std::size_t m_begin = 0;
+  std::vector<Extent> m_line;
+  std::size_t m_at = 0;
+};
+
+}  // namespace
+
 EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest)
-    : m_fetcher(fetcher),
-      m_left(manifest.root.size),
+    : m_left(manifest.root.size),
       m_order(manifest.facts.single_file ? EntryOrder::Shape::single_file : EntryOrder::Shape::tree) {
   manifest.require_open();
-  std::vector<Extent> extents = manifest.root.extents;
+  std::unique_ptr<ExtentSource> extents = std::make_unique<ListedExtents>(manifest.root.extents);
   for (std::uint64_t level = 0; level < manifest.root.levels; ++level) {
-    ChunkReader chunks{m_fetcher, std::move(extents)};
-    std::vector<Extent> below;
-    std::string text;
-    while (const auto chunk = chunks.next()) {
-      text += as_text(*chunk);
-      std::size_t begin = 0;
-      for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
-        const EntryLine line = m_parser.parse(std::string_view{text}.substr(begin, end - begin));
-        if (line.entry) damaged("an entry where a list of extents should be");
-        for (const auto& e : line.extents) append_extent(below, e);
-        begin = end + 1;
-      }
-      text.erase(0, begin);
-      if (text.size() > k_max_entry_line) damaged("a line without an end");
-    }
-    if (!text.empty()) damaged("a list of extents without an end");
-    extents = std::move(below);
+    extents = std::make_unique<StoredExtents>(fetcher, std::move(extents));
   }
-  m_chunks = std::make_unique<ChunkReader>(m_fetcher, std::move(extents));
+  m_chunks = std::make_unique<ChunkReader>(fetcher, std::move(extents));
 }
 
 std::optional<std::string_view> EntryListReader::next_line() {

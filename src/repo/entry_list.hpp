@@ -7,16 +7,24 @@
 #include "repo/manifest.hpp"
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 
 namespace cairn {
 
+// Extents, one after the other.
+class ExtentSource {
+ public:
+  virtual ~ExtentSource() = default;
+  virtual std::optional<Extent> next() = 0;
+};
+
 // A run of content as chunks, in order, with the frames ahead being fetched. One thread.
 class ChunkReader {
  public:
   // Extents without holes. Chunks are verified.
-  ChunkReader(FrameFetcher& fetcher, std::vector<Extent> extents);
+  ChunkReader(FrameFetcher& fetcher, std::unique_ptr<ExtentSource> extents);
   // The bytes are valid until the next call. Nothing at the end.
   std::optional<ByteView> next();
 
@@ -28,9 +36,10 @@ class ChunkReader {
   };
   void look_ahead();
   FrameFetcher& m_fetcher;
-  std::vector<Extent> m_extents;
-  std::size_t m_extent = 0;
+  std::unique_ptr<ExtentSource> m_extents;
+  std::optional<Extent> m_extent;  // the one that is being taken apart
   std::uint32_t m_in_extent = 0;
+  bool m_ended = false;
   std::deque<Item> m_window;
   std::shared_ptr<const DecodedFrame> m_current;
 };
@@ -49,7 +58,6 @@ class EntryListReader {
 
  private:
   std::optional<std::string_view> next_line();
-  FrameFetcher& m_fetcher;
   std::unique_ptr<ChunkReader> m_chunks;
   std::uint64_t m_left;  // bytes of the list still to come
   std::string m_buffer;  // of lines that span chunks
