@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
+#include "engine/repairer.hpp"
 #include "engine/verifier.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
@@ -26,10 +27,16 @@ class VerifyCommand : public Command {
         "--level", "quick|sample|full", m_level,
         "quick (the default): packs are there with their size; sample: and a rotating share is read; full: and "
         "every byte");
+    options.value("--repair-from", "STORE", m_repair_from,
+                  "take what is damaged or missing from this other store, where it is whole");
+    options.flag("--condemn", m_condemn,
+                 "have snapshots to come store again what is damaged, where the source still has it");
   }
   ExitStatus run(Session& session) override;
 
  private:
+  bool repairs() const noexcept { return m_condemn || m_repair_from.has_value(); }
+  RepairResult repair_damage(Session& session, Context& context, const VerifyResult& found);
   VerifyLevel level() const;
   std::vector<ManifestInfo> choose(Session& session, OpenStore& store, std::vector<VerifyProblem>& problems) const;
 
@@ -38,6 +45,8 @@ class VerifyCommand : public Command {
   KeyOptions m_keys;
   std::optional<std::string> m_series;
   std::optional<std::string> m_level;
+  std::optional<std::string> m_repair_from;
+  bool m_condemn = false;
 };
 
 const char* level_name(VerifyLevel level) {
@@ -105,7 +114,34 @@ void print_for_people(Session& session, const VerifyResult& result, VerifyLevel 
                   format_duration(result.duration)));
 }
 
-void print_json(Session& session, const VerifyResult& result, VerifyLevel level) {
+void print_repair(Session& session, const RepairResult& repair) {
+  if (repair.packs_condemned != 0) {
+    session.say(fmt::format("condemned {}: snapshots to come do not lean on what is damaged",
+                            counted(repair.packs_condemned, "pack", "packs")));
+  }
+  for (const auto& snapshot : repair.snapshots) {
+    if (snapshot.failure) {
+      session.say(fmt::format("not repaired: {}: {}", terminal_safe(snapshot.name), snapshot.failure->message()));
+    } else {
+      session.say(fmt::format("repaired: {}, {} copied", terminal_safe(snapshot.name),
+                              counted(snapshot.packs_copied, "pack", "packs")));
+    }
+  }
+}
+
+void write_repair(JsonWriter& to, const RepairResult& repair) {
+  to.key("repair").begin_object().member("packs_condemned", repair.packs_condemned).key("snapshots").begin_array();
+  for (const auto& snapshot : repair.snapshots) {
+    to.begin_object().member("snapshot", terminal_safe(snapshot.name)).member("packs_copied", snapshot.packs_copied);
+    to.member("repaired", !snapshot.failure);
+    if (snapshot.failure) to.member("message", terminal_safe(snapshot.failure->message()));
+    to.end_object();
+  }
+  to.end_array().end_object();
+}
+
+void print_json(Session& session, const VerifyResult& result, VerifyLevel level,
+                const std::optional<RepairResult>& repair) {
   JsonWriter to = begin_document("verify");
   to.member("level", level_name(level)).member("snapshots", result.snapshots).member("packs", result.packs);
   to.member("packs_read", result.packs_read).member("bytes_read", result.bytes_read);
@@ -119,21 +155,42 @@ void print_json(Session& session, const VerifyResult& result, VerifyLevel level)
     to.end_array().end_object();
   }
   to.end_array();
+  if (repair) write_repair(to, *repair);
   session.print(std::move(to));
+}
+
+RepairResult VerifyCommand::repair_damage(Session& session, Context& context, const VerifyResult& found) {
+  RepairRequest request;
+  request.packs = found.damaged_packs;
+  request.manifests = found.damaged_manifests;
+  request.spool = session.spool();
+  if (!m_repair_from) return repair(context, nullptr, request);
+  OpenStore other = session.open(*m_repair_from, Access::read, &m_keys);
+  Context from = session.context(other);
+  return repair(context, &from, request);
 }
 
 ExitStatus VerifyCommand::run(Session& session) {
   VerifyRequest request;
   request.level = level();
-  OpenStore store = session.open(m_store, Access::read, &m_keys);
+  OpenStore store = session.open(m_store, repairs() ? Access::write : Access::read, &m_keys);
   std::vector<VerifyProblem> problems;
   request.manifests = choose(session, store, problems);
   if (request.level != VerifyLevel::quick) store.repository->keys().load_identities();
   Context context = session.context(store);
   VerifyResult result = verify(context, request);
   result.problems.insert(result.problems.begin(), problems.begin(), problems.end());
-  session.json() ? print_json(session, result, request.level) : print_for_people(session, result, request.level);
-  if (result.problems.empty()) return ExitStatus::done;
+  if (!session.json()) print_for_people(session, result, request.level);
+  std::optional<RepairResult> repair;
+  if (repairs() && !result.problems.empty()) repair = repair_damage(session, context, result);
+  session.reporter().clear_progress();
+  if (session.json()) {
+    print_json(session, result, request.level, repair);
+  } else if (repair) {
+    print_repair(session, *repair);
+  }
+  // Objects whose name says nothing are no damage to any snapshot, and nothing that could be taken from elsewhere.
+  if (result.problems.empty() || (m_repair_from && problems.empty() && repair->whole())) return ExitStatus::done;
   // The problems are data, on standard output; cron's mail is to have a word of them, too.
   session.print_error(Error(ErrorKind::damaged, fmt::format("damage found: {} in store {}",
                                                             counted(result.problems.size(), "problem", "problems"),

@@ -62,35 +62,46 @@ bool has_all_packs(const Manifest& manifest, const std::map<Digest, std::uint64_
 }
 
 // Of several manifests of one id the first that came to the store and whose packs are all there: a later one is there
-// because packs of the first went, or because somebody copied the first and put other packs in.
+// because packs of the first went or are damaged, or because somebody copied the first and put other packs in. The
+// packs of the others stand in for what turns out damaged.
 void prefer_whole_copy(Repository& repository, const std::vector<ManifestInfo>& manifests, ChosenSnapshot& chosen) {
-  std::vector<ManifestInfo> copies;
+  std::vector<ManifestInfo> infos;
   for (const auto& info : manifests) {
     if (info.name.series == chosen.info.object.name.series && info.name.id == chosen.info.object.name.id) {
-      copies.push_back(info);
+      infos.push_back(info);
     }
   }
-  if (copies.size() < 2) return;
-  std::sort(copies.begin(), copies.end(),
+  if (infos.size() < 2) return;
+  std::sort(infos.begin(), infos.end(),
             [](const ManifestInfo& a, const ManifestInfo& b) { return a.stored_at < b.stored_at; });
   std::map<Digest, std::uint64_t> sizes;
   repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
     if (const auto name = layout::parse_pack_key(info.key)) sizes[*name] = info.size;
   });
-  for (const auto& copy : copies) {
+  std::vector<std::pair<ManifestInfo, Manifest>> copies;
+  for (const auto& info : infos) {
     try {
-      Manifest manifest = repository.peek_manifest(copy);
-      if (manifest.id != chosen.manifest.id || !manifest.trusted || !has_all_packs(manifest, sizes)) continue;
+      Manifest manifest = repository.peek_manifest(info);
+      if (manifest.id != chosen.manifest.id || !manifest.trusted) continue;
       if (manifest.closed && !chosen.manifest.closed) continue;
-      chosen.info.object = copy;
-      chosen.manifest = std::move(manifest);
-      return;
+      copies.emplace_back(info, std::move(manifest));
     } catch (const StoreError&) {
       throw;
     } catch (const Error&) {
       continue;  // the chosen one could be read
     }
   }
+  const auto whole =
+      std::find_if(copies.begin(), copies.end(), [&](const auto& copy) { return has_all_packs(copy.second, sizes); });
+  std::vector<PackRef> spares;
+  for (const auto& [info, copy] : copies) {
+    if (!copy.closed) spares.insert(spares.end(), copy.packs.begin(), copy.packs.end());
+  }
+  if (whole != copies.end()) {
+    chosen.info.object = whole->first;
+    chosen.manifest = std::move(whole->second);
+  }
+  chosen.manifest.spare_packs = std::move(spares);
 }
 
 }  // namespace

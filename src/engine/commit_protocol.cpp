@@ -49,6 +49,7 @@ void CommitProtocol::list_packs() {
   m_context.repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
     if (const auto name = layout::parse_pack_key(info.key)) packs.emplace(*name, info.size);
   });
+  for (const auto& name : m_context.repository.noted_damaged()) packs.erase(name);
   const std::scoped_lock lock{m_mutex};
   m_packs = std::move(packs);
 }
@@ -256,9 +257,21 @@ std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& st
       replaced = true;
     }
     if (replaced) std::sort(manifest.packs.begin(), manifest.packs.end());
+    make_adopted_durable(manifest);
     if (repository.store().now() - checked < k_marks_age) return repository.store_manifest(manifest);
   }
   throw Error(ErrorKind::failed, "unable to commit the snapshot: storing pruned packs again takes too long");
+}
+
+// Others put them, and may have been killed before they knew that they are there to stay.
+void CommitProtocol::make_adopted_durable(const Manifest& manifest) {
+  std::vector<std::string> keys;
+  for (const auto& adopted : m_adoptable) {
+    const bool named = std::any_of(manifest.packs.begin(), manifest.packs.end(),
+                                   [&](const PackRef& pack) { return pack.name == adopted.name; });
+    if (named) keys.push_back(layout::pack_key(adopted.name));
+  }
+  if (!keys.empty()) m_context.repository.store().make_durable(keys);
 }
 
 // Whether something had to be stored again, so that another manifest is due.

@@ -42,7 +42,7 @@ class CommitProtocol {
 
   // Packs that some mark names, void or not: condemned for ever.
   const std::unordered_set<Digest, DigestHash>& condemned() const noexcept { return m_condemned; }
-  // In a listing of this run, or stored by it, with the size that the reference says.
+  // In a listing of this run, or stored by it, with the size that the reference says, and not known to be damaged.
   bool seen(const PackRef& pack) const;
   // What may be leaned on.
   bool usable(const PackRef& pack) const { return seen(pack) && !m_condemned.contains(pack.name); }
@@ -96,6 +96,7 @@ class CommitProtocol {
   bool record_due() const;  // m_mutex held
   void write_record(std::vector<PackRef> packs, std::uint64_t number);
   void replace(PackRef& pack, const StoreAgain& store_again);
+  void make_adopted_durable(const Manifest& manifest);
   std::string put_checked(Manifest& manifest, const StoreAgain& store_again);
   bool repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked);
 

@@ -21,7 +21,7 @@ constexpr std::uint64_t k_kept_frames = 32ULL << 20;
 class SnapshotSide {
  public:
   SnapshotSide(Context& context, const Manifest& manifest)
-      : m_packs(manifest.packs),
+      : m_packs(manifest),
         m_fetcher(context.repository, context.io, context.pool, m_packs, k_kept_frames),
         m_reader(m_fetcher, manifest) {
     advance();

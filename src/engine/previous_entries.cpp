@@ -10,8 +10,7 @@ namespace {
 constexpr std::uint64_t k_kept_frames = 8ULL << 20;
 }
 
-PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest)
-    : m_context(context), m_packs(manifest.packs) {
+PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest) : m_context(context), m_packs(manifest) {
   try {
     m_fetcher = std::make_unique<FrameFetcher>(context.repository, context.io, context.pool, m_packs, k_kept_frames);
     m_reader = std::make_unique<EntryListReader>(*m_fetcher, manifest);

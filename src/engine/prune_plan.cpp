@@ -40,6 +40,7 @@ class Planner {
   PrunePlan plan() {
     check_usage();
     find_newest();
+    find_superseded();
     decide_manifests();
     check_evidence();
     check_listings();
@@ -65,6 +66,9 @@ class Planner {
     const auto found = m_decisions.find(id);
     return found != m_decisions.end() && found->second.verdict == Verdict::remove;
   }
+  bool is_removed(const PruneEvidence::StoredManifest& manifest) const {
+    return is_removed(manifest.id) || m_superseded.contains(manifest.key);
+  }
   bool older_than_grace(Time time) const { return elapsed(time, m_evidence.now) >= m_settings.grace; }
   static Time time_of(const PruneEvidence::StoredMark& stored) { return std::max(stored.mark.time, stored.modified); }
   static void count(PrunePlan::Amount& amount, const PruneEvidence::Pack& pack) {
@@ -77,6 +81,7 @@ class Planner {
 
   void check_usage();
   void find_newest();
+  void find_superseded();
   void decide_manifests();
   void check_evidence();
   void check_listings();
@@ -92,6 +97,7 @@ class Planner {
   PrunePlan m_plan;
   std::set<std::string> m_listed;         // keys below snapshots/
   std::map<std::string, Time> m_removed;  // removal_records()
+  std::set<std::string> m_superseded;     // keys
   std::vector<PackState> m_states;
 };
 
@@ -145,6 +151,30 @@ void Planner::find_newest() {
   m_plan.mark_time = now < newest && elapsed(now, newest) <= k_clock_tolerance ? newest : now;
 }
 
+// A snapshot got a later manifest because packs of the first were damaged or had gone.
+void Planner::find_superseded() {
+  if (m_settings.scope != PruneSettings::Scope::prune) return;
+  std::unordered_set<Digest, DigestHash> condemned;
+  for (const auto& stored : m_evidence.marks) condemned.insert(stored.mark.packs.begin(), stored.mark.packs.end());
+  const auto is_whole = [&](const PruneEvidence::StoredManifest& manifest) {
+    return std::all_of(manifest.packs.begin(), manifest.packs.end(), [&](std::uint32_t index) {
+      const auto& pack = m_evidence.packs[index];
+      return pack.listed && !condemned.contains(pack.name);
+    });
+  };
+  std::map<Digest, Time> whole;  // the newest one
+  for (const auto& manifest : m_evidence.manifests) {
+    if (!manifest.trusted || !is_whole(manifest)) continue;
+    auto& at = whole.emplace(manifest.id, manifest.stored_at).first->second;
+    at = std::max(at, manifest.stored_at);
+  }
+  for (const auto& manifest : m_evidence.manifests) {
+    const auto found = whole.find(manifest.id);
+    if (found == whole.end() || found->second < manifest.stored_at || is_whole(manifest)) continue;
+    m_superseded.insert(manifest.key);
+  }
+}
+
 void Planner::decide_manifests() {
   std::map<std::string, std::map<std::pair<Time, Digest>, PrunePlan::Snapshot>> series;
   for (const auto& manifest : m_evidence.manifests) {
@@ -155,7 +185,7 @@ void Planner::decide_manifests() {
     snapshot.pinned = m_evidence.pinned.contains(manifest.id);
     const auto decision = m_decisions.find(manifest.id);
     if (decision != m_decisions.end()) snapshot.decision = decision->second;
-    (is_removed(manifest.id) ? m_plan.removed_manifests : m_plan.staying_manifests).push_back(manifest.key);
+    (is_removed(manifest) ? m_plan.removed_manifests : m_plan.staying_manifests).push_back(manifest.key);
   }
   for (const auto& key : m_plan.staying_manifests) {
     const auto removed = m_removed.find(key);
@@ -245,7 +275,7 @@ void Planner::check_listings() {
 void Planner::trace_packs() {
   m_states.resize(m_evidence.packs.size());
   for (const auto& manifest : m_evidence.manifests) {
-    const bool stays = !is_removed(manifest.id);
+    const bool stays = !is_removed(manifest);
     for (const auto pack : manifest.packs) {
       m_states[pack].referenced_before = true;
       m_states[pack].referenced_after |= stays;

@@ -11,6 +11,8 @@
 //     mark is void if it says to be older than the newest object it saw.
 //   - Every manifest that some mark saw is listed, or a mark says that it was removed and no later one that it was
 //     restored; else the listing cannot be trusted and nothing is done at all.
+//   - Of a snapshot that has several manifests, those go that name a pack which is condemned or not there, once a later
+//     one names none: it was repaired.
 //   - A manifest that stays although it was recorded as removed (a run ended early, or it was pushed once more) is
 //     recorded as restored, once the run that meant to remove it cannot be under way any more.
 //   - Times are the store's. A clock that is behind an object, or more than 30 days past all of them, deletes nothing

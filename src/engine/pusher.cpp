@@ -1,14 +1,13 @@
 #include "engine/pusher.hpp"
 
 #include "engine/commit_protocol.hpp"
-#include "engine/pack_rebuilder.hpp"
+#include "engine/pack_copier.hpp"
 #include "repo/format.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/thread_pool.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -29,45 +28,6 @@ constexpr std::size_t k_other_manifests = 4;
 // No series has this name: the journal of pushes.
 constexpr const char* k_journal = ".push";
 
-// Copies packs. Thread-safe.
-class PackCopier {
- public:
-  PackCopier(Context& from, Context& to, CommitProtocol& protocol, const PushRequest& request)
-      : m_from(from),
-        m_to(to),
-        m_protocol(protocol),
-        m_threshold(request.spool_above),
-        m_spool(spool_for(to.repository.store(), request.spool)) {}
-
-  bool spooled(const PackRef& ref) const noexcept { return ref.size > m_threshold; }
-  // Checks the bytes on the way: against the pack's name where they stay as they are, chunk by chunk where they are
-  // sealed otherwise. Returns where they are in the target.
-  PackRef copy(const PackRef& ref) {
-    check_interrupted();
-    const std::optional<Spool> spool = spooled(ref) ? std::optional{m_spool} : std::nullopt;
-    const auto progress = [this](std::uint64_t bytes) { advance(bytes); };
-    const Keyring& keys = m_to.repository.keys();
-    const auto built = ref.seal == keys.seal() ? copy_pack(m_from.repository, ref, spool, progress)
-                                               : rebuild_pack(m_from.repository, ref, keys, spool, progress);
-    return m_protocol.store_and_drop(built);
-  }
-  void expect(std::uint64_t bytes) noexcept { m_total = bytes; }
-
- private:
-  void advance(std::uint64_t bytes) {
-    const std::uint64_t done = m_done.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-    m_to.reporter.progress("pushing", done, m_total);
-  }
-
-  Context& m_from;
-  Context& m_to;
-  CommitProtocol& m_protocol;
-  std::uint64_t m_threshold;
-  Spool m_spool;
-  std::atomic<std::uint64_t> m_done{0};
-  std::atomic<std::uint64_t> m_total{0};
-};
-
 Error untrusted(const SnapshotInfo& info) {
   return {ErrorKind::untrusted, fmt::format("unable to push snapshot {} of series {}: it is unsigned, or signed by a "
                                             "key that is not trusted",
@@ -80,7 +40,7 @@ std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& 
   std::map<std::string, std::pair<Time, Digest>> newest;
   const auto target = to.repository.list_snapshots(request.series);
   for (const auto& info : target) {
-    if (!info.trusted) continue;
+    if (!info.trusted || request.damaged.contains(info.object.key)) continue;
     there.insert(info.id);
     auto [at, added] = newest.emplace(info.record.series, std::pair{info.record.cut_point, info.id});
     if (!added) at->second = std::max(at->second, {info.record.cut_point, info.id});
@@ -107,6 +67,12 @@ std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& 
       return last != newest.end() && std::pair{info.record.cut_point, info.id} < last->second;
     });
   }
+  // What is reported as being there must stay there, whoever put it.
+  std::vector<std::string> keys;
+  for (const auto& info : target) {
+    if (there.contains(info.id)) keys.push_back(info.object.key);
+  }
+  if (!keys.empty()) to.repository.store().make_durable(keys);
   std::erase_if(source, [&](const auto& info) {
     if (!there.contains(info.id)) return false;
     PushedSnapshot pushed;
@@ -127,7 +93,8 @@ class Push {
         m_to(to),
         m_result(result),
         m_protocol(to, k_journal, random_name(16), request.grace, request.spool),
-        m_copier(from, to, m_protocol, request) {}
+        m_copier(m_protocol, to.repository.keys(), spool_for(to.repository.store(), request.spool), request.spool_above,
+                 [this](std::uint64_t done, std::uint64_t all) { m_to.reporter.progress("pushing", done, all); }) {}
 
   void run(const std::vector<SnapshotInfo>& snapshots) {
     try {
@@ -236,7 +203,7 @@ class Push {
       for (const auto& ref : lacking) {
         check_interrupted();
         auto& window = m_copier.spooled(ref) ? by_spool : in_memory;
-        window.push(ref.size, [this, ref] { return m_copier.copy(ref); });
+        window.push(ref.size, [this, ref] { return m_copier.copy(m_from.repository, ref); });
       }
       in_memory.drain();
       by_spool.drain();
@@ -251,7 +218,7 @@ class Push {
     pushed.key = m_protocol.commit(manifest, [&](const PackRef& gone) {
       const auto at = std::find_if(source.begin(), source.end(),
                                    [&](const PackRef& ref) { return ref.logical_id == gone.logical_id; });
-      return m_copier.copy(*at);
+      return m_copier.copy(m_from.repository, *at);
     });
     for (const auto& ref : manifest.packs) m_there.insert_or_assign(ref.logical_id, ref);
   }

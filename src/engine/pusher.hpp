@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct PushRequest {
   };
   Selection selection = Selection::newer;
   std::vector<Digest> snapshots;                          // ids; one that the source lacks is Error(not_found)
+  std::set<std::string> damaged;                          // manifests of the target, by key, that count for nothing
   std::string series;                                     // newer and all: only this one (nothing: each)
   std::chrono::nanoseconds grace = std::chrono::days{7};  // of the target's prune
   std::optional<fs::path> spool;  // where large packs wait if the target has no place of its own; else the system's

@@ -322,7 +322,7 @@ RestorePlan make_plan(Context& context, const Manifest& manifest, const RestoreR
 RestorePlan plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
   const RestoreTarget target = look_at_target(manifest, request);
   PathSelection selection{request.paths};
-  const PackTable packs{manifest.packs};
+  const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
   return make_plan(context, manifest, request, target, fetcher, selection);
 }
@@ -331,7 +331,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const Time began = context.clock();
   const std::uint64_t requests_before = context.repository.store().requests();
   PathSelection selection{request.paths};
-  const PackTable packs{manifest.packs};
+  const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
   RestoreTarget target = look_at_target(manifest, request);
   const RestorePlan plan = make_plan(context, manifest, request, target, fetcher, selection);

@@ -2,6 +2,7 @@
 
 #include "engine/pack_checker.hpp"
 #include "engine/tree_reader.hpp"
+#include "repo/entry_order.hpp"
 #include "util/interrupt.hpp"
 
 #include <algorithm>
@@ -35,6 +36,14 @@ class ListCheck : public TreeVisitor {
   bool entry(const Entry& entry) override {
     m_path = entry.path;
     m_size = entry.size;
+    if (entry.type == EntryType::hard_link) {
+      // The order of entries is checked where they are read, so this is the order of the list.
+      if (compare_paths(entry.link_target, entry.path) >= 0) {
+        failures.push_back(bad_link(entry.path, entry.link_target));
+      } else {
+        link_targets.emplace(entry.link_target, entry.path);
+      }
+    }
     return entry.type == EntryType::file;
   }
   void run(const ContentRun&) override {}
@@ -45,12 +54,30 @@ class ListCheck : public TreeVisitor {
       bytes += m_size;
     }
   }
+  static std::string bad_link(const std::string& path, const std::string& target) {
+    return fmt::format("damaged entry list: {} is a hard link to {}, which is no earlier file", quote(path),
+                       quote(target));
+  }
   std::vector<std::string> failures;
   std::uint64_t bytes = 0;
+  std::map<std::string, std::string> link_targets;  // and the first that names each
 
  private:
   std::string m_path;
   std::uint64_t m_size = 0;
+};
+
+// A second look at a list that has hard links: what they name must be there. Memory is for the links alone.
+class LinkCheck : public TreeVisitor {
+ public:
+  explicit LinkCheck(std::map<std::string, std::string> targets) : missing(std::move(targets)) {}
+  bool entry(const Entry& entry) override {
+    if (entry.type != EntryType::directory && entry.type != EntryType::hard_link) missing.erase(entry.path);
+    return false;
+  }
+  void run(const ContentRun&) override {}
+  void end_file(const std::optional<Error>&) override {}
+  std::map<std::string, std::string> missing;
 };
 
 class Verification {
@@ -83,6 +110,7 @@ class Verification {
         if (e.kind() == ErrorKind::failed) throw;
         m_manifests.emplace_back(std::nullopt);
         m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
+        m_result.damaged_manifests.push_back(info);
         continue;
       }
       for (const auto& ref : m_manifests.back()->packs) {
@@ -153,16 +181,22 @@ class Verification {
     for (std::size_t i = 0; i < m_manifests.size(); ++i) {
       if (!m_manifests[i]) continue;
       const auto& info = m_request.manifests[i];
-      const Manifest& manifest = *m_manifests[i];
+      Manifest& manifest = *m_manifests[i];
       if (manifest.closed) {
         ++m_result.snapshots_closed;
         continue;
       }
-      const PackTable packs{manifest.packs};
+      manifest.spare_packs = spares(i);
+      const PackTable packs{manifest};
       FrameFetcher fetcher{m_context.repository, m_context.io, m_context.pool, packs, k_kept_frames};
       ListCheck check;
       try {
         walk_tree(manifest, fetcher, check);
+        if (!check.link_targets.empty()) {
+          LinkCheck links{std::move(check.link_targets)};
+          walk_tree(manifest, fetcher, links);
+          for (const auto& [target, path] : links.missing) check.failures.push_back(ListCheck::bad_link(path, target));
+        }
       } catch (const StoreError&) {
         throw;
       } catch (const Error& e) {
@@ -172,7 +206,9 @@ class Verification {
         }
         if (e.kind() != ErrorKind::damaged) throw;
         // Where a pack is known to be bad, that is the cause and is reported with its name.
-        if (!has_bad_pack(manifest)) m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
+        if (has_bad_pack(manifest)) continue;
+        m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
+        m_result.damaged_manifests.push_back(info);
         continue;
       }
       m_result.bytes_verified += m_request.level == VerifyLevel::full ? check.bytes : 0;
@@ -188,15 +224,45 @@ class Verification {
                        [&](const PackRef& ref) { return !m_packs.at(ref.name).failures.empty(); });
   }
 
+  // Whole packs of other manifests of the same snapshot.
+  std::vector<PackRef> spares(std::size_t of) const {
+    std::vector<PackRef> out;
+    const Manifest& manifest = *m_manifests[of];
+    for (std::size_t i = 0; i < m_manifests.size(); ++i) {
+      if (i == of || !m_manifests[i] || m_manifests[i]->closed || m_manifests[i]->id != manifest.id) continue;
+      if (!m_manifests[i]->trusted) continue;
+      for (const auto& ref : m_manifests[i]->packs) {
+        if (m_packs.at(ref.name).failures.empty()) out.push_back(ref);
+      }
+    }
+    return out;
+  }
+
+  bool has_spare(std::size_t of, const PackRef& ref) const {
+    const auto others = spares(of);
+    return std::any_of(others.begin(), others.end(), [&](const PackRef& spare) {
+      return spare.logical_id == ref.logical_id && spare.logical_id != Digest{};
+    });
+  }
+
   void report_packs() {
     for (const auto& [name, use] : m_packs) {
       if (use.failures.empty()) continue;
+      m_result.damaged_packs.push_back(use.ref);
+      m_context.repository.note_damaged(use.ref);
       VerifyProblem problem;
       problem.object = layout::pack_key(name);
       problem.message = fmt::format("damaged pack {}: {}", quote(problem.object), use.failures.front());
       if (use.failures.size() > 1) problem.message += fmt::format(" (and {} more)", use.failures.size() - 1);
-      for (const auto i : use.snapshots) problem.snapshots.push_back(snapshot_name(m_request.manifests[i]));
-      m_result.problems.push_back(std::move(problem));
+      for (const auto i : use.snapshots) {
+        if (!has_spare(i, use.ref)) problem.snapshots.push_back(snapshot_name(m_request.manifests[i]));
+      }
+      // What was repaired needs it no more; prune removes the manifests that name it.
+      if (problem.snapshots.empty()) {
+        m_context.reporter.warning(problem.message + "; no snapshot needs it any more");
+      } else {
+        m_result.problems.push_back(std::move(problem));
+      }
     }
   }
 

@@ -38,6 +38,9 @@ struct VerifyResult {
   std::uint64_t snapshots_closed = 0;  // sealed, so that their entry lists were not followed
   std::uint64_t bytes_verified = 0;    // of files, at level full
   std::vector<VerifyProblem> problems;
+  // What was found damaged or missing, also where another pack or manifest with the same content stands in for it.
+  std::vector<PackRef> damaged_packs;
+  std::vector<ManifestInfo> damaged_manifests;
   std::chrono::nanoseconds duration{};
 };
 

@@ -1,5 +1,6 @@
 // Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in pools; a bounded
-// set of decoded frames is kept for whoever needs them next.
+// set of decoded frames is kept for whoever needs them next. Where a pack is damaged, what another one with the same
+// chunks holds is taken instead, with a warning.
 #pragma once
 
 #include "repo/pack_table.hpp"
@@ -11,6 +12,8 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <vector>
 
 namespace cairn {
@@ -24,6 +27,8 @@ class DecodedFrame {
   ByteView chunk(std::uint32_t index) const;
   // The same for neighbouring chunks of this frame, each checked.
   ByteView chunks(std::uint32_t first, std::uint32_t count) const;
+  // Every one of them.
+  void check_all() const;
   std::size_t size() const noexcept { return m_raw.size(); }
 
  private:
@@ -76,7 +81,18 @@ class FrameFetcher {
     std::uint64_t last_request;
     std::list<FrameId>::iterator age;
   };
+  // A pack, or the spare of it, whose directory could be read.
+  struct Source {
+    PackRef ref;
+    std::shared_ptr<const PackDirectory> directory;
+    std::vector<PackRef> spares;
+  };
+  using FramePointer = std::shared_ptr<const DecodedFrame>;
+  const Source& source(std::uint64_t pack);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
+  FramePointer decode(const Source& source, std::uint32_t frame, ByteView stored);
+  FramePointer from_spare(const Source& source, std::uint32_t frame, const Error& cause);
+  void warn_of(const PackRef& damaged, const PackRef& taken, const Error& cause);
 
   Repository& m_repository;
   ThreadPool& m_io;
@@ -87,7 +103,9 @@ class FrameFetcher {
   std::map<FrameId, Kept> m_frames;
   std::list<FrameId> m_ages;  // newest first
   std::uint64_t m_request = 0;
-  std::map<std::uint64_t, std::shared_ptr<const PackDirectory>> m_directories;
+  std::map<std::uint64_t, Source> m_sources;
+  std::mutex m_mutex;
+  std::set<Digest> m_warned;
   FetchStatistics m_statistics;
 };
 

@@ -51,6 +51,12 @@ void Keyring::load_identities() const {
   m_loaded = true;
 }
 
+bool Keyring::has_identities() const {
+  load_identities();
+  const std::scoped_lock lock{m_mutex};
+  return !m_identities.empty();
+}
+
 std::optional<age::Decryptor> Keyring::open(std::string_view preamble) const {
   if (!m_writer.empty()) {
     if (auto found = age::Decryptor::open(preamble, m_writer)) return found;

@@ -53,6 +53,8 @@ class Keyring {
 
   // Asks for the identities now, before something is under way that a passphrase prompt would disturb.
   void load_identities() const;
+  // Some were given.
+  bool has_identities() const;
 
   // The key to an age file that begins with this preamble; nothing where no key at hand fits. Error(damaged).
   std::optional<age::Decryptor> open(std::string_view preamble) const;

@@ -101,6 +101,8 @@ struct Manifest {
   Facts facts;
   Root root;
   std::vector<PackRef> packs;
+  // Not of the object: packs with the same chunks as some of these, of other manifests of the snapshot.
+  std::vector<PackRef> spare_packs;
 
   // Builds from parts: fills in the digests, texts and id.
   static Manifest make(Record record, Facts facts, Root root, std::vector<PackRef> packs);

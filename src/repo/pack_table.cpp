@@ -6,7 +6,7 @@
 
 namespace cairn {
 
-PackTable::PackTable(std::vector<PackRef> packs) : m_packs(std::move(packs)) {
+PackTable::PackTable(const Manifest& manifest) : m_packs(manifest.packs), m_spares(manifest.spare_packs) {
   m_index.reserve(m_packs.size());
   for (std::size_t i = 0; i < m_packs.size(); ++i) m_index.emplace(m_packs[i].prefix(), i);
 }
@@ -20,6 +20,14 @@ const PackRef& PackTable::find(std::uint64_t prefix) const {
   if (const PackRef* ref = find_if_there(prefix)) return *ref;
   throw Error(ErrorKind::damaged,
               fmt::format("damaged entry list: it refers to pack {:016x}, which the manifest does not list", prefix));
+}
+
+std::vector<PackRef> PackTable::spares(const PackRef& of) const {
+  std::vector<PackRef> out;
+  for (const auto& ref : m_spares) {
+    if (ref.logical_id == of.logical_id && ref.name != of.name) out.push_back(ref);
+  }
+  return out;
 }
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 // The packs of one manifest, found by the name that extents use.
 #pragma once
 
+#include "repo/manifest.hpp"
 #include "repo/pack.hpp"
 
 #include <cstdint>
@@ -12,14 +13,17 @@ namespace cairn {
 // Immutable; safe to share between threads.
 class PackTable {
  public:
-  explicit PackTable(std::vector<PackRef> packs);
+  explicit PackTable(const Manifest& manifest);
   // Error(damaged) where no pack has that name: an extent out of its manifest.
   const PackRef& find(std::uint64_t prefix) const;
   const PackRef* find_if_there(std::uint64_t prefix) const noexcept;
   const std::vector<PackRef>& all() const noexcept { return m_packs; }
+  // Other packs with the same chunks, which do where the first is damaged.
+  std::vector<PackRef> spares(const PackRef& of) const;
 
  private:
   std::vector<PackRef> m_packs;
+  std::vector<PackRef> m_spares;
   std::unordered_map<std::uint64_t, std::size_t> m_index;
 };
 

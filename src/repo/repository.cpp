@@ -2,6 +2,7 @@
 
 #include "repo/format.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -358,11 +359,40 @@ Bytes get_range(ObjectStore& store, const PackRef& ref, ByteRange range) {
 
 }  // namespace
 
+void Repository::note_damaged(const PackRef& ref) {
+  m_cache.put("damaged", ref.name.hex(), {});
+}
+
+std::vector<Digest> Repository::noted_damaged() const {
+  std::vector<Digest> out;
+  for (const auto& name : m_cache.names("damaged")) {
+    if (const auto digest = Digest::parse(name)) out.push_back(*digest);
+  }
+  return out;
+}
+
+bool Repository::fits_name(const PackRef& ref) {
+  constexpr std::uint64_t k_piece = 8ULL << 20;
+  Sha256 hash;
+  for (std::uint64_t at = 0; at < ref.size; at += k_piece) {
+    check_interrupted();
+    hash.update(get_range(m_store, ref, {at, std::min(k_piece, ref.size - at)}));
+  }
+  return hash.finish() == ref.name;
+}
+
 std::shared_ptr<const PackDirectory> Repository::directory(const PackRef& ref) {
   if (auto known = cached_directory(ref)) return known;
   const Bytes bytes = get_range(m_store, ref, {ref.directory_offset, ref.directory_size});
-  auto directory =
-      naming_pack(ref, [&] { return std::make_shared<const PackDirectory>(open_pack_directory(bytes, ref, *m_keys)); });
+  std::shared_ptr<const PackDirectory> directory;
+  try {
+    directory = naming_pack(
+        ref, [&] { return std::make_shared<const PackDirectory>(open_pack_directory(bytes, ref, *m_keys)); });
+  } catch (const Error& e) {
+    // A damaged stanza looks like one for somebody else. Whoever has keys is told which of the two it is.
+    if (e.kind() != ErrorKind::no_key || !m_keys->has_identities() || fits_name(ref)) throw;
+    throw damaged_pack(ref, "its bytes do not fit its name");
+  }
   if (is_sealed(ref.seal)) {
     m_cache.put("directories", ref.name.hex(), directory->encode());
   } else {

@@ -73,10 +73,14 @@ class Repository {
   ObjectStore& store() noexcept { return m_store; }
   const Descriptor& descriptor() const noexcept { return m_descriptor; }
   const Cache& cache() const noexcept { return m_cache; }
+  // This host found the pack damaged: it leans on it no more, and stores again what it held.
+  void note_damaged(const PackRef& ref);
+  std::vector<Digest> noted_damaged() const;
   // What objects of this store are sealed to and opened with.
   const Keyring& keys() const noexcept { return *m_keys; }
 
   const TrustPolicy& trust() const noexcept { return m_trust; }
+  Reporter& reporter() noexcept { return m_reporter; }
 
   // Manifests by listing, ascending by key (series, then cut point). Keys that no manifest has are reported, not lost:
   // `unknown` collects them where given.
@@ -126,6 +130,7 @@ class Repository {
   std::vector<StoredPending> pending();
 
  private:
+  bool fits_name(const PackRef& ref);
   void judge(Manifest& manifest, const ManifestInfo& info) const;
   std::optional<Manifest> load_head(const ManifestInfo& info);
   std::shared_ptr<const PackDirectory> recall(const PackRef& ref);

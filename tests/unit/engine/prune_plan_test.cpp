@@ -302,6 +302,41 @@ TEST_CASE("prune plan: a snapshot whose second manifest is whole needs no more")
   CHECK(scene.plan().stops.empty());
 }
 
+TEST_CASE("prune plan: a manifest whose snapshot was repaired by a later one goes, the other way round it stays") {
+  Scene scene;
+  const auto good = scene.pack("good");
+  const auto bad = scene.pack("bad");
+  const auto fresh = scene.pack("fresh", 1h);
+  scene.snapshot("a", {good, bad}, "a-1");
+  scene.snapshot("a", {good, fresh}, "a-2");
+  scene.evidence.manifests[1].stored_at += 24h;
+  CHECK(scene.plan().removed_manifests.empty());
+
+  scene.mark(days{9}, {"bad"});
+  PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.removed_manifests == std::vector<std::string>{Scene::key("a-1")});
+  CHECK(plan.staying_manifests == std::vector<std::string>{Scene::key("a-2")});
+  // It was needed till now: its grace begins now.
+  CHECK(plan.marked_packs == names({"bad"}));
+  CHECK(plan.deleted_packs.empty());
+  CHECK(plan.series.at(0).snapshots.size() == 1);
+
+  scene.settings.scope = PruneSettings::Scope::forget;
+  CHECK(scene.plan().removed_manifests.empty());
+  scene.settings.scope = PruneSettings::Scope::prune;
+
+  // What cannot be relied on, or came before, supersedes nothing.
+  scene.evidence.manifests[1].trusted = false;
+  CHECK(scene.plan().removed_manifests.empty());
+  scene.evidence.manifests[1].trusted = true;
+  scene.evidence.manifests[1].stored_at -= 48h;
+  CHECK(scene.plan().removed_manifests.empty());
+  scene.evidence.manifests[1].stored_at += 48h;
+  scene.mark(1h, {"fresh"});
+  CHECK(scene.plan().removed_manifests.empty());
+}
+
 TEST_CASE("prune plan: a manifest that cannot be read stops, and can be set aside by name only") {
   Scene scene;
   const auto used = scene.pack("used");

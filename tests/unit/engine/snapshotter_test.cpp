@@ -80,7 +80,7 @@ struct Snapshots : test::StoreFixture {
   }
   std::map<std::string, std::string> read_back(const Digest& id) {
     const Manifest m = manifest(id);
-    const PackTable packs{m.packs};
+    const PackTable packs{m};
     FrameFetcher fetcher{*repository, io, pool, packs, 64 << 20};
     Collector collector{fetcher};
     walk_tree(m, fetcher, collector);

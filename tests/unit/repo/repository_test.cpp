@@ -98,7 +98,7 @@ struct Fixture {
   // The paths that a reader of the list sees; parts as "+SIZE".
   std::vector<std::string> read(const Manifest& manifest) {
     Repository repository = open();
-    const PackTable table{manifest.packs};
+    const PackTable table{manifest};
     FrameFetcher fetcher{repository, pool, pool, table, 1 << 20};
     EntryListReader reader{fetcher, manifest};
     std::vector<std::string> out;
@@ -428,7 +428,7 @@ TEST_CASE("entry list: read through levels, lines across chunks, parts taken or 
 
   const Manifest m = f.manifest({all});
   Repository repository = f.open();
-  const PackTable table{m.packs};
+  const PackTable table{m};
   FrameFetcher fetcher{repository, f.pool, f.pool, table, 0};
   EntryListReader reader{fetcher, m};
   std::vector<std::string> paths;
@@ -527,7 +527,9 @@ TEST_CASE("frames: asked for in any order and twice, fetched in few requests") {
     texts.push_back("chunk " + std::to_string(i) + std::string(500, static_cast<char>('a' + i % 26)));
   const PackRef ref = f.put_pack(texts, 1);
   Repository repository = f.open();
-  const PackTable table{std::vector<PackRef>{ref}};
+  Manifest manifest;
+  manifest.packs = {ref};
+  const PackTable table{manifest};
   FrameFetcher fetcher{repository, f.pool, f.pool, table, 1 << 20};
   std::vector<FrameId> ids;
   for (const std::uint32_t i : {70U, 3U, 99U, 3U, 0U}) ids.push_back({ref.prefix(), i});

@@ -1,0 +1,32 @@
+#include "engine/pack_copier.hpp"
+
+#include "util/interrupt.hpp"
+
+#include <optional>
+#include <utility>
+
+namespace cairn {
+
+PackCopier::PackCopier(CommitProtocol& protocol, const Keyring& keys, Spool spool, std::uint64_t spool_above,
+                       Progress progress)
+    : m_protocol(protocol),
+      m_keys(keys),
+      m_spool(std::move(spool)),
+      m_threshold(spool_above),
+      m_progress(std::move(progress)) {}
+
+PackRef PackCopier::copy(Repository& from, const PackRef& ref) {
+  check_interrupted();
+  const std::optional<Spool> spool = spooled(ref) ? std::optional{m_spool} : std::nullopt;
+  const auto progress = [this](std::uint64_t bytes) { advance(bytes); };
+  const auto built = ref.seal == m_keys.seal() ? copy_pack(from, ref, spool, progress)
+                                               : rebuild_pack(from, ref, m_keys, spool, progress);
+  return m_protocol.store_and_drop(built);
+}
+
+void PackCopier::advance(std::uint64_t bytes) {
+  const std::uint64_t done = m_done.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  m_progress(done, m_total);
+}
+
+}  // namespace cairn

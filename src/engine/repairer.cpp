@@ -1,0 +1,255 @@
+#include "engine/repairer.hpp"
+
+#include "engine/commit_protocol.hpp"
+#include "engine/pack_copier.hpp"
+#include "engine/pusher.hpp"
+#include "repo/layout.hpp"
+#include "util/interrupt.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+// No series has this name: the journal of repairs.
+constexpr const char* k_journal = ".repair";
+constexpr std::uint64_t k_spool_above = 32ULL << 20;
+
+class Repair {
+ public:
+  Repair(Context& store, Context* from, const RepairRequest& request)
+      : m_store(store), m_from(from), m_request(request) {
+    for (const auto& pack : request.packs) m_damaged.insert(pack.name);
+  }
+
+  RepairResult run() {
+    condemn();
+    find_snapshots();
+    if (m_from == nullptr) {
+      const Error cause{ErrorKind::damaged, "there is no other store to take from"};
+      for (const auto& manifest : m_manifests) fail(manifest.name, cause);
+      for (const auto& info : m_request.manifests) fail(name_of(info), cause);
+      return std::move(m_result);
+    }
+    if (!m_manifests.empty()) replace_packs();
+    for (const auto& info : m_request.manifests) push_again(info);
+    return std::move(m_result);
+  }
+
+ private:
+  struct Needy {
+    std::string name;
+    Manifest manifest;
+  };
+
+  static std::string name_of(const ManifestInfo& info) {
+    return fmt::format("{}@{} ({})", info.name.series, format_time(info.name.cut_point), info.name.id);
+  }
+  void fail(const std::string& name, const Error& cause) { m_result.snapshots.push_back({name, 0, cause}); }
+
+  void put_mark(Mark mark) {
+    ObjectStore& store = m_store.repository.store();
+    mark.time = store.now();
+    mark.newest_object = mark.time;
+    store.put(layout::mark_key(mark.time, random_name(16)), ObjectBody::from_text(mark.text()));
+  }
+
+  void condemn() {
+    if (m_damaged.empty()) return;
+    Mark mark;
+    mark.packs.assign(m_damaged.begin(), m_damaged.end());
+    std::sort(mark.packs.begin(), mark.packs.end());
+    put_mark(std::move(mark));
+    m_result.packs_condemned = m_damaged.size();
+  }
+
+  bool needs_damaged(const Manifest& manifest) const {
+    return std::any_of(manifest.packs.begin(), manifest.packs.end(),
+                       [&](const PackRef& ref) { return m_damaged.contains(ref.name); });
+  }
+
+  // One manifest of each snapshot that has none without a damaged pack.
+  void find_snapshots() {
+    std::map<Digest, Needy> needy;
+    std::set<Digest> whole;
+    for (const auto& info : m_store.repository.list_manifests()) {
+      check_interrupted();
+      const bool unreadable = std::any_of(m_request.manifests.begin(), m_request.manifests.end(),
+                                          [&](const ManifestInfo& damaged) { return damaged.key == info.key; });
+      if (unreadable) continue;
+      try {
+        Manifest manifest = m_store.repository.peek_manifest(info);
+        if (!manifest.trusted) continue;
+        if (needs_damaged(manifest)) {
+          needy.insert_or_assign(manifest.id, Needy{name_of(info), std::move(manifest)});
+        } else {
+          whole.insert(manifest.id);
+        }
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error&) {
+        continue;  // verify has said so
+      }
+    }
+    for (auto& [id, item] : needy) {
+      if (!whole.contains(id)) m_manifests.push_back(std::move(item));
+    }
+  }
+
+  // What can be had, by logical id: of the other store all, of this one what is not damaged.
+  struct Offer {
+    Repository* repository;
+    PackRef ref;
+  };
+  void learn(Repository& repository) {
+    for (const auto& info : repository.list_manifests()) {
+      check_interrupted();
+      try {
+        const Manifest manifest = repository.peek_manifest(info);
+        if (manifest.closed) continue;
+        for (const auto& ref : manifest.packs) {
+          if (&repository == &m_store.repository && m_damaged.contains(ref.name)) continue;
+          m_offers[ref.logical_id].push_back({&repository, ref});
+        }
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        m_store.reporter.warning(e.message());
+      }
+    }
+  }
+
+  PackRef copy(PackCopier& copier, const PackRef& lost) {
+    const auto found = m_offers.find(lost.logical_id);
+    if (found != m_offers.end()) {
+      std::set<Digest> tried;
+      for (const auto& offer : found->second) {
+        if (!tried.insert(offer.ref.name).second) continue;
+        try {
+          PackRef fresh = copier.copy(*offer.repository, offer.ref);
+          fresh.raw_bytes = lost.raw_bytes;
+          fresh.live_bytes = lost.live_bytes;
+          return fresh;
+        } catch (const StoreError&) {
+          throw;
+        } catch (const Error& e) {
+          if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
+          m_store.reporter.warning(e.message());
+        }
+      }
+    }
+    throw Error(ErrorKind::not_found,
+                fmt::format("{} has no whole pack with the content of {}", quote(m_from->repository.store().describe()),
+                            quote(layout::pack_key(lost.name))));
+  }
+
+  void replace_packs() {
+    learn(m_store.repository);
+    learn(m_from->repository);
+    CommitProtocol protocol{m_store, k_journal, random_name(16), m_request.grace, m_request.spool};
+    PackCopier copier{
+        protocol, m_store.repository.keys(), spool_for(m_store.repository.store(), m_request.spool), k_spool_above,
+        [this](std::uint64_t done, std::uint64_t all) { m_store.reporter.progress("repairing", done, all); }};
+    std::unordered_map<Digest, PackRef, DigestHash> fresh;
+    try {
+      for (auto& item : m_manifests) repair_one(item, protocol, copier, fresh);
+    } catch (...) {
+      protocol.abandon();
+      throw;
+    }
+    protocol.finish();
+  }
+
+  void repair_one(Needy& item, CommitProtocol& protocol, PackCopier& copier,
+                  std::unordered_map<Digest, PackRef, DigestHash>& fresh) {
+    check_interrupted();
+    RepairResult::Snapshot done{item.name, 0, {}};
+    try {
+      item.manifest.require_open();
+      for (auto& ref : item.manifest.packs) {
+        if (!m_damaged.contains(ref.name)) continue;
+        auto found = fresh.find(ref.logical_id);
+        if (found == fresh.end()) {
+          found = fresh.emplace(ref.logical_id, copy(copier, ref)).first;
+          ++done.packs_copied;
+        }
+        ref = found->second;
+      }
+      std::sort(item.manifest.packs.begin(), item.manifest.packs.end());
+      protocol.commit(item.manifest, [&](const PackRef& gone) { return copy(copier, gone); });
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found && e.kind() != ErrorKind::no_key) throw;
+      done.failure = e;
+    }
+    m_result.snapshots.push_back(std::move(done));
+  }
+
+  // The manifest cannot be read: its snapshot is known by its name alone.
+  void push_again(const ManifestInfo& info) {
+    RepairResult::Snapshot done{name_of(info), 0, {}};
+    for (const auto& there : m_from->repository.list_snapshots(info.name.series)) {
+      if (there.object.name.id != info.name.id || there.object.name.cut_point != info.name.cut_point) continue;
+      PushRequest request;
+      request.selection = PushRequest::Selection::named;
+      request.snapshots = {there.id};
+      request.damaged = {info.key};
+      request.grace = m_request.grace;
+      request.spool = m_request.spool;
+      const PushResult pushed = push(*m_from, m_store, request);
+      done.packs_copied = pushed.packs_copied;
+      done.failure = pushed.snapshots.front().failure;
+      // With the same packs it is the same object, in the place of the damaged one.
+      if (!done.failure && pushed.snapshots.front().key != info.key) set_aside(info);
+      m_result.snapshots.push_back(std::move(done));
+      return;
+    }
+    fail(done.name, Error(ErrorKind::not_found,
+                          fmt::format("{} has no such snapshot", quote(m_from->repository.store().describe()))));
+  }
+
+  void set_aside(const ManifestInfo& info) {
+    Mark mark;
+    mark.removed.push_back({info.key, {}});
+    put_mark(std::move(mark));
+    const auto failures = m_store.repository.store().remove(std::span{&info.key, 1});
+    for (const auto& failure : failures) {
+      m_store.reporter.warning(fmt::format("unable to remove the damaged manifest {}: {}; prune will with --set-aside",
+                                           quote(info.key), failure.message));
+    }
+  }
+
+  Context& m_store;
+  Context* m_from;
+  const RepairRequest& m_request;
+  RepairResult m_result;
+  std::unordered_set<Digest, DigestHash> m_damaged;  // names
+  std::vector<Needy> m_manifests;
+  std::unordered_map<Digest, std::vector<Offer>, DigestHash> m_offers;
+};
+
+}  // namespace
+
+bool RepairResult::whole() const noexcept {
+  return std::none_of(snapshots.begin(), snapshots.end(), [](const auto& item) { return item.failure.has_value(); });
+}
+
+RepairResult repair(Context& store, Context* from, const RepairRequest& request) {
+  if (from != nullptr && from->repository.descriptor().store_id == store.repository.descriptor().store_id) {
+    throw Error(ErrorKind::usage,
+                fmt::format("unable to repair: {} and {} are one store", quote(store.repository.store().describe()),
+                            quote(from->repository.store().describe())));
+  }
+  check_requirements(store.repository.descriptor().requirements, Operation::write, store.repository.store().describe());
+  return Repair{store, from, request}.run();
+}
+
+}  // namespace cairn
