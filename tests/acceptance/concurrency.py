@@ -249,10 +249,7 @@ class Hosts:
         cairn = self.host("verifier")
         while not self.stop.is_set():
             for level in ("quick", "full"):
-                done = self.timed(cairn, "verify", "--store", self.store, "--level", level, expect=None)
-                # A manifest that a prune removed after verify had listed it is named, too.
-                gone = all("it is not in the store" in problem["message"] for problem in json.loads(done.stdout)["problems"])
-                check(done.returncode == 0 or done.returncode == 4 and gone, f"verify: exit {done.returncode}: {done.stdout.decode()}")
+                self.timed(cairn, "verify", "--store", self.store, "--level", level)
                 with self.lock:
                     self.counts["verifications"] += 1
 

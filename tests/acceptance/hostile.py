@@ -275,8 +275,12 @@ class Hostile:
             "a link and then a file of its name": [entry("a", "symlink", target=str(self.canary / "file")), entry("a")],
             "a hard link to the outside": [entry("a", "hardlink", target="../canary/file")],
             "a hard link to an absolute path": [entry("a", "hardlink", target=str(self.canary / "file"))],
+            "a hard link through a symbolic link": [entry("a", "symlink", target=str(self.canary)), entry("b", "hardlink", target="a/file")],
             "a hard link to itself": [entry("a", "hardlink", target="a")],
             "a hard link to a later entry": [entry("a", "hardlink", target="b"), entry("b")],
+            "a hard link to a hard link": [entry("a"), entry("b", "hardlink", target="a"), entry("c", "hardlink", target="b")],
+            "a hard link to a folder": [entry("a", "directory"), entry("b", "hardlink", target="a")],
+            "a hard link to the root": [entry("a", "hardlink", target=".")],
             "an entry twice": [entry("a"), entry("a")],
             "entries out of order": [entry("b"), entry("a")],
             "a folder after what it holds": [entry("a/b"), entry("a", "directory")],
@@ -345,6 +349,18 @@ class Hostile:
             store = self.store()
             store.snapshot(lines(ROOT, entry("a")), root=root)
             self.all_commands(what, store)
+        # No list can name itself, for its pack would have to hold its own id; but each level can name the one below 2000
+        # times.
+        store = self.store()
+        listing = lines(ROOT, entry("a"))
+        content = store.pack([[listing]])
+        content.holds_list = True
+        packs = [content]
+        for _ in range(8):
+            packs.append(store.pack([[lines({"part": 1, "extents": [packs[-1].extent()] * 2000})]]))
+            packs[-1].holds_list = True
+        store.snapshot(b"", packs, root={"levels": 8, "size": len(listing), "extents": [packs[-1].extent()]})
+        self.all_commands("2000^8 times the same list", store)
         store = self.store()
         store.snapshot(b"\n" * 100_000, piece=1 << 16)
         self.all_commands("a list of empty lines", store)
