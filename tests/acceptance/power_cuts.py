@@ -279,6 +279,7 @@ class History:
         self.removing: list[tuple[int, str, str]] = []  # from when on it may be gone
         self.pinned: tuple[int, int, str, str] | None = None  # from, to, store, id
         self.restored: tuple[int, dict] | None = None
+        self.keeps_one = False  # whichever it is: `store` always has a snapshot
 
     def required(self, store: str, at: int) -> dict[str, dict]:
         gone = {(name, snapshot) for begin, name, snapshot in self.removing if begin <= at}
@@ -355,6 +356,7 @@ class PowerCuts:
         required = history.required(name, at)
         listed = {entry["id"]: entry for entry in cairn.json("list", "--store", url)["snapshots"]}
         check(required.keys() <= listed.keys(), f"{what}: lost {sorted(required.keys() - listed.keys())} of {name}")
+        check(listed or not history.keeps_one, f"{what}: no snapshot is left")
         cairn.run("verify", "--store", url, "--level", "full")
         chosen = sorted(required) if self.most == 0 else random.Random(at).sample(sorted(required), min(1, len(required)))
         for snapshot in chosen:
@@ -486,6 +488,27 @@ class PowerCuts:
         prune = ("prune", "--store", self.rig.url("store"), *KEEP_ONE)
         self.killed_and_repeated("prune", prepare, prune, again)
 
+    def killed_before_prune(self) -> None:
+        """What makes prune remove an older snapshot must not vanish itself."""
+
+        def prepare() -> History:
+            self.rig.reset()
+            history = History()
+            self.rig.recorder.run("init", "--store", self.rig.url("store"), "--no-encryption")
+            history.made["store"] = self.rig.position()
+            self.rig.fill(("a",))
+            self.snapshot(history)
+            history.removing.append((self.rig.position(), "store", history.taken[0][2]))
+            history.keeps_one = True
+            self.rig.fill(("b",))
+            return history
+
+        def again(_: History) -> None:
+            self.rig.recorder.run("prune", "--store", self.rig.url("store"), *KEEP_ONE)
+
+        command = ("snapshot", "--store", self.rig.url("store"), self.rig.source, "--series", "s")
+        self.killed_and_repeated("snapshot before a prune", prepare, command, again)
+
 
 def run(binary: str, args: list[str]) -> None:
     kind = args[0] if args else "calls"
@@ -494,7 +517,7 @@ def run(binary: str, args: list[str]) -> None:
     with Workspace("power") as work:
         # Links would hide from the recorder what is below the directory.
         cuts = PowerCuts(binary, pathlib.Path(os.path.realpath(work)), most, mixtures)
-        killed = (cuts.killed_snapshot, cuts.killed_push, cuts.killed_prune)
+        killed = (cuts.killed_snapshot, cuts.killed_push, cuts.killed_prune, cuts.killed_before_prune)
         run_steps((cuts.every_call,) if kind == "calls" else killed)
         print(f"{cuts.looked} states looked at, {cuts.restores} restores of what had been reported")
 

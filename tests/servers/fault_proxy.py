@@ -182,6 +182,12 @@ def lost_answer(exchange: Exchange) -> None:
     raise Dropped
 
 
+def truncated_header(exchange: Exchange) -> None:
+    header, _, _ = exchange.forward().bytes().partition(b"\r\n\r\n")
+    exchange.send(exchange.some_of(header))
+    raise Dropped
+
+
 def truncated_body(exchange: Exchange) -> None:
     header, end, body = exchange.forward().bytes().partition(b"\r\n\r\n")
     exchange.send(header + end + exchange.some_of(body))
@@ -259,6 +265,7 @@ FAULTS = {
     "500": (internal_error, any_request, False),
     "500 after the effect": (internal_error_after, any_request, False),
     "answer lost": (lost_answer, any_request, False),
+    "header truncated": (truncated_header, any_request, False),
     "body truncated": (truncated_body, answers_with_body, False),
     "answer shortened": (shortened_answer, answers_with_body, False),
     "answer corrupted": (corrupt_answer, answers_with_body, False),
