@@ -189,6 +189,10 @@ Pruner::Pruner(Context& context, PruneRequest request, Apply apply)
   if (apply == Apply::yes) m_lease.emplace(context);
   const PruneEvidence evidence = gather_prune_evidence(context);
   m_checked = evidence.now;
+  for (const auto& manifest : evidence.manifests) m_settled.push_back(manifest.key);
+  for (const auto& stored : evidence.marks) {
+    for (const auto& removed : stored.mark.removed) m_settled.push_back(removed.key);
+  }
   m_plan = plan_prune(evidence, m_request.forget ? decide_forget(evidence) : decide(evidence), m_request.settings);
 }
 
@@ -307,6 +311,8 @@ PruneResult Pruner::execute() {
   std::vector<std::string> packs;
   packs.reserve(m_plan.deleted_packs.size());
   for (const auto& name : m_plan.deleted_packs) packs.push_back(layout::pack_key(name));
+  // A manifest that a killed run removed must not come back once its packs are gone.
+  if (!packs.empty()) m_context.repository.store().make_durable(m_settled);
   remove_all("deleting packs", packs);
   result.packs_deleted = packs.size();
   result.bytes_deleted = m_plan.freed_now.bytes;

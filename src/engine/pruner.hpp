@@ -72,6 +72,7 @@ class Pruner {
   PruneRequest m_request;
   std::optional<PruneLease> m_lease;
   PrunePlan m_plan;
+  std::vector<std::string> m_settled;  // keys of manifests that are there or were removed
   Time m_checked;  // store's clock
 };
 

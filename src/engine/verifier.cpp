@@ -90,6 +90,7 @@ class Verification {
     check_presence();
     if (m_request.level != VerifyLevel::quick) read_packs();
     if (m_request.level != VerifyLevel::quick) follow_lists();
+    if (m_request.level != VerifyLevel::quick) check_notes();
     report_packs();
     m_result.duration = m_context.clock() - began;
     return std::move(m_result);
@@ -109,6 +110,10 @@ class Verification {
         // Newer formats are refused, not called damaged.
         if (e.kind() == ErrorKind::failed) throw;
         m_manifests.emplace_back(std::nullopt);
+        if (e.kind() == ErrorKind::not_found && !is_listed(info)) {
+          --m_result.snapshots;  // prune removed it meanwhile
+          continue;
+        }
         m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
         m_result.damaged_manifests.push_back(info);
         continue;
@@ -120,6 +125,35 @@ class Verification {
         use.snapshots.push_back(i);
       }
     }
+  }
+
+  bool is_listed(const ManifestInfo& wanted) {
+    const auto listed = m_context.repository.list_manifests(wanted.name.series);
+    return std::any_of(listed.begin(), listed.end(), [&](const ManifestInfo& info) { return info.key == wanted.key; });
+  }
+
+  // Marks and pending records: no snapshot needs them, but those that cannot be read stop a prune.
+  void check_notes() {
+    ObjectStore& store = m_context.repository.store();
+    const auto check = [&](const char* prefix, const auto& parse) {
+      std::vector<std::string> keys;
+      store.list(prefix, [&](const ObjectInfo& info) { keys.push_back(info.key); });
+      for (const auto& key : keys) {
+        check_interrupted();
+        const auto bytes = store.get(key);
+        if (!bytes) continue;  // prune removed it meanwhile
+        try {
+          parse(as_text(*bytes), key);
+        } catch (const Error& e) {
+          if (e.kind() != ErrorKind::damaged) continue;
+          m_result.problems.push_back({key, e.message() + "; prune and snapshot may refuse to run beside it", {}});
+        }
+      }
+    };
+    check(layout::k_marks, [](std::string_view text, const std::string& key) { Mark::parse(text, key); });
+    check(layout::k_pending, [this](std::string_view text, const std::string& key) {
+      PendingRecord::parse(text, key, m_context.repository.keys());
+    });
   }
 
   void check_presence() {

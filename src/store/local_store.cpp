@@ -330,12 +330,17 @@ PutOutcome LocalStore::put_below(int parent, const std::string& key, const Objec
 
 void LocalStore::make_durable(std::span<const std::string> keys) {
   as_store_error([&] {
-    std::set<std::string> done;
+    std::set<std::string_view> directories{""};
     for (const auto& key : keys) {
       require_valid_key(key);
+      for (std::string_view parent = parent_of(key); !parent.empty(); parent = parent_of(parent)) {
+        directories.insert(parent);
+      }
+    }
+    for (const auto directory : directories) {
       count();
-      if (!done.emplace(parent_of(key)).second) continue;
-      sync_directory_fd(parent_for_writing(key).get(), (m_root / key).parent_path());
+      const auto fd = open_directory(m_root_fd.get(), m_root, directory);
+      if (fd) sync_directory_fd(fd->get(), m_root / directory);
     }
   });
 }

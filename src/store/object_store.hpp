@@ -97,8 +97,8 @@ class ObjectStore {
   virtual void list_after(const std::string& prefix, const std::string& after,
                           const std::function<void(const ObjectInfo&)>& visit);
 
-  // For objects that somebody else put and that were only seen, perhaps before his put() returned: returns when they
-  // are as durable as after it. To be called before something that must not be lost relies on them.
+  // For what somebody else put or removed and that was only seen, or seen to be gone, perhaps before his call returned:
+  // returns when that is as durable as after it. To be called before something that must not be lost relies on it.
   virtual void make_durable(std::span<const std::string> keys) { static_cast<void>(keys); }
 
   // Removes the keys; a key that is not there counts as removed. Returns those that could not be removed.
