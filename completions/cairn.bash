@@ -146,6 +146,10 @@ _cairn() {
       COMPREPLY=($(compgen -W 'quick sample full' -- "$cur"))
       return
       ;;
+    verify:--repair-from)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
     restore:--series)
       COMPREPLY=()
       return
@@ -295,7 +299,7 @@ _cairn() {
       ;;
     verify)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --repair-from --condemn --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

@@ -185,7 +185,13 @@ class RestoreRun : public TreeVisitor {
               [](const auto& a, const auto& b) { return a.path < b.path; });
     std::set<std::string> damaged;
     for (const auto& problem : m_result.problems) damaged.insert(problem.path);
+    std::set<std::string_view> links;
+    for (const auto& link : m_links) links.insert(link.path);
     for (const auto& link : m_links) {
+      if (links.contains(link.link_target)) {
+        throw Error(ErrorKind::damaged,
+                    fmt::format("damaged entry list: {} is a hard link to a hard link", quote(link.path)));
+      }
       if (damaged.contains(link.link_target)) {
         m_result.problems.push_back({link.path, fmt::format("{} is a hard link to a damaged file", quote(link.path))});
       } else {
@@ -245,10 +251,12 @@ class RestoreRun : public TreeVisitor {
 
   void execute(Task& task) {
     FileState& state = *task.file;
+    std::uint64_t pack = 0;
     try {
       std::call_once(state.begun, [&] { state.file = m_writer.begin_file(state.entry); });
       for (std::size_t i = 0; i < task.writes.size(); ++i) {
         const Write& write = task.writes[i];
+        pack = write.frame.pack;
         const ByteView bytes = task.frames[i].get()->chunks(write.first, write.count);
         state.file->write_at(write.offset, bytes);
         m_bytes_written += bytes.size();
@@ -257,6 +265,7 @@ class RestoreRun : public TreeVisitor {
       throw;
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::damaged) throw;
+      if (pack != 0) m_fetcher.note_damaged(pack);
       fail(state, e);
     }
     task.frames.clear();

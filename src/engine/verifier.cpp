@@ -137,7 +137,13 @@ class Verification {
     ObjectStore& store = m_context.repository.store();
     const auto check = [&](const char* prefix, const auto& parse) {
       std::vector<std::string> keys;
-      store.list(prefix, [&](const ObjectInfo& info) { keys.push_back(info.key); });
+      try {
+        store.list(prefix, [&](const ObjectInfo& info) { keys.push_back(info.key); });
+      } catch (const StoreError& e) {
+        if (e.transient()) throw;
+        m_result.problems.push_back({prefix, e.message(), {}});
+        return;
+      }
       for (const auto& key : keys) {
         check_interrupted();
         const auto bytes = store.get(key);

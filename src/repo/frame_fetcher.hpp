@@ -72,6 +72,9 @@ class FrameFetcher {
   // The directory of a pack as extents name it.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
+  // A chunk of it did not fit its digest (Repository::note_damaged()). Thread-safe.
+  void note_damaged(std::uint64_t pack) { m_repository.note_damaged(m_packs.find(pack)); }
+
   const FetchStatistics& statistics() const noexcept { return m_statistics; }
 
  private:
