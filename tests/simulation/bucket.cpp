@@ -67,8 +67,8 @@ Bucket::Page Bucket::page(const std::string& prefix, const std::string& after, T
   return page;
 }
 
-bool Bucket::take_cut(Random& random, unsigned per_mille) {
-  if (m_nature.cut_listings == 0 || !random.chance(per_mille)) return false;
+bool Bucket::take_cut(Random& random, const std::string& prefix, unsigned per_mille) {
+  if (m_nature.cut_listings == 0 || !prefix.starts_with(m_nature.cut_prefix) || !random.chance(per_mille)) return false;
   --m_nature.cut_listings;
   return true;
 }

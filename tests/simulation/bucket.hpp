@@ -18,9 +18,10 @@ namespace cairn::sim {
 struct BucketNature {
   std::size_t page_size = 1000;  // keys in one page of a listing
   bool create_only = true;
-  bool locked = false;      // Object Lock: deletes and overwrites are refused
-  Nanoseconds list_lag{};   // listings show the store as it was so long ago
-  unsigned cut_listings{};  // so many listings, no more, end early without a word
+  bool locked = false;       // Object Lock: deletes and overwrites are refused
+  Nanoseconds list_lag{};    // listings show the store as it was so long ago
+  unsigned cut_listings{};   // so many listings, no more, end early without a word
+  std::string cut_prefix{};  // only of keys that begin so
   // While it lasts, the store's clock is off: what is put gets its time from it.
   struct WrongClock {
     Time begin;
@@ -60,7 +61,7 @@ class Bucket {
   };
   Page page(const std::string& prefix, const std::string& after, Time now) const;
   // Whether this listing is to be cut short; each that is counts.
-  bool take_cut(Random& random, unsigned per_mille);
+  bool take_cut(Random& random, const std::string& prefix, unsigned per_mille);
 
  private:
   struct Ghost {  // removed, and still seen by a listing that lags

@@ -162,6 +162,8 @@ void play_short_listing(Stage& stage) {
     }
     world.scheduler.pass(days{8});
     nature.cut_listings = 1;
+    // Of what else is listed nothing is lost for want of a part.
+    nature.cut_prefix = layout::k_snapshots;
     stage.near.bucket.set_nature(nature);
     world.faults.cut = 900;
     stage.commands.prune(machine, stage.near, 1);

@@ -158,7 +158,7 @@ void Connection::list_after(const std::string& prefix, const std::string& after,
     answer("list", prefix);
     auto count = page.objects.size();
     more = page.more;
-    if (count != 0 && m_bucket.take_cut(random(), m_faults.cut)) {
+    if (count != 0 && m_bucket.take_cut(random(), prefix, m_faults.cut)) {
       m_process.world().note(fmt::format("the listing of {} ends early", prefix));
       m_process.deceive();
       count = random().chance(500) ? count - 1 : random().below(count);
