@@ -73,7 +73,7 @@ class Pruner {
   std::optional<PruneLease> m_lease;
   PrunePlan m_plan;
   std::vector<std::string> m_settled;  // keys of manifests that are there or were removed
-  Time m_checked;  // store's clock
+  Time m_checked;                      // store's clock
 };
 
 // Lists and reads everything that a plan is made from.

@@ -88,7 +88,8 @@ class Repair {
         Manifest manifest = m_store.repository.peek_manifest(info);
         if (!manifest.trusted) continue;
         if (needs_damaged(manifest)) {
-          needy.insert_or_assign(manifest.id, Needy{name_of(info), std::move(manifest)});
+          const Digest id = manifest.id;
+          needy.insert_or_assign(id, Needy{name_of(info), std::move(manifest)});
         } else {
           whole.insert(manifest.id);
         }
