@@ -14,7 +14,7 @@ namespace {
 // Of several runs and segments: frames of what does not compress.
 PackBuilder::Built build(const Keyring& keys) {
   PackBuilder builder{std::nullopt, keys, PackContent::files};
-  for (std::size_t i = 0; i < 12; ++i) {
+  for (std::size_t i = 0; i < 6; ++i) {
     const Bytes raw = random_bytes(1'000'000 + i);
     const ByteView view{raw};
     builder.add_frame(zstd_compress(raw), {{sha256(view.first(500'000)), 500'000},
@@ -63,7 +63,7 @@ void check_everything(const std::shared_ptr<const Keyring>& keys) {
   CHECK(fetched == 1 + (whole.bytes + (8 << 20) - 1) / (8 << 20));
 
   const PackRef& ref = subject.built.ref;
-  for (std::uint64_t at = 0; at < ref.size; at += at < 64 || at + 4000 > ref.size ? 37 : 190'001) {
+  for (std::uint64_t at = 0; at < ref.size; at += at < 64 || at + 800 > ref.size ? 37 : 600'001) {
     CAPTURE(at);
     CHECK_FALSE(subject.check_flipped(at).failures.empty());
   }
