@@ -1,12 +1,12 @@
 #include "cli/snapshot_choice.hpp"
 
 #include "engine/reference.hpp"
-#include "repo/layout.hpp"
+#include "repo/objects.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
-#include <map>
 #include <set>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -54,7 +54,7 @@ ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const s
 
 namespace {
 
-bool has_all_packs(const Manifest& manifest, const std::map<Digest, std::uint64_t>& sizes) {
+bool has_all_packs(const Manifest& manifest, const std::unordered_map<Digest, std::uint64_t, DigestHash>& sizes) {
   return std::all_of(manifest.packs.begin(), manifest.packs.end(), [&](const PackRef& pack) {
     const auto found = sizes.find(pack.name);
     return found != sizes.end() && found->second == pack.size;
@@ -74,10 +74,7 @@ void prefer_whole_copy(Repository& repository, const std::vector<ManifestInfo>& 
   if (infos.size() < 2) return;
   std::sort(infos.begin(), infos.end(),
             [](const ManifestInfo& a, const ManifestInfo& b) { return a.stored_at < b.stored_at; });
-  std::map<Digest, std::uint64_t> sizes;
-  repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
-    if (const auto name = layout::parse_pack_key(info.key)) sizes[*name] = info.size;
-  });
+  const auto sizes = pack_sizes(repository.store());
   std::vector<std::pair<ManifestInfo, Manifest>> copies;
   for (const auto& info : infos) {
     try {

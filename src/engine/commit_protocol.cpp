@@ -3,6 +3,7 @@
 #include "engine/pack_rebuilder.hpp"
 #include "repo/layout.hpp"
 #include "repo/notes.hpp"
+#include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
@@ -18,8 +19,6 @@ namespace cairn {
 
 namespace {
 
-// Packs up to this size are rebuilt in memory.
-constexpr std::uint64_t k_rebuild_in_memory = 32ULL << 20;
 // Between two pending records, however short the grace: a quarter of the shortest that needs no exclusive use.
 constexpr std::chrono::minutes k_min_interval{15};
 // How often commit() begins anew because marks keep appearing on packs that it just checked.
@@ -45,10 +44,7 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
 }
 
 void CommitProtocol::list_packs() {
-  std::unordered_map<Digest, std::uint64_t, DigestHash> packs;
-  m_context.repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
-    if (const auto name = layout::parse_pack_key(info.key)) packs.emplace(*name, info.size);
-  });
+  auto packs = pack_sizes(m_context.repository.store());
   for (const auto& name : m_context.repository.noted_damaged()) packs.erase(name);
   const std::scoped_lock lock{m_mutex};
   m_packs = std::move(packs);
@@ -300,7 +296,7 @@ bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_ag
 PackRef CommitProtocol::store_pack_again(const PackRef& pack) {
   Repository& repository = m_context.repository;
   std::optional<Spool> spool;
-  if (pack.size > k_rebuild_in_memory) spool = spool_for(repository.store(), m_spool);
+  if (pack.size > k_spool_above) spool = spool_for(repository.store(), m_spool);
   // What is sealed need not be opened for this, and often cannot be.
   const PackBuilder::Built built = pack.seal == repository.keys().seal() && is_sealed(pack.seal)
                                        ? copy_pack(repository, pack, spool)

@@ -23,6 +23,9 @@ PackBuilder::Built rebuild_pack(Repository& from, const PackRef& pack, const Key
 PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::optional<Spool>& spool,
                              const std::function<void(std::uint64_t)>& progress = {});
 
+// Packs up to this size are made in memory, larger ones in the spool.
+inline constexpr std::uint64_t k_spool_above = 32ULL << 20;
+
 // Where large packs wait: the store's own place, so that no byte is copied twice; else the one that was asked for; else
 // the system's.
 Spool spool_for(ObjectStore& store, const std::optional<fs::path>& asked);

@@ -2,6 +2,7 @@
 
 #include "repo/format.hpp"
 #include "repo/layout.hpp"
+#include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/thread_pool.hpp"
@@ -83,12 +84,6 @@ std::vector<ManifestInfo> list_manifests_twice(Repository& repository, std::vect
   out.reserve(found.size());
   for (auto& [key, info] : found) out.push_back(std::move(info));
   return out;
-}
-
-std::string put_mark(Context& context, const Mark& mark) {
-  std::string key = layout::mark_key(mark.time, random_name(16));
-  context.repository.store().put(key, ObjectBody::from_text(mark.text()));
-  return key;
 }
 
 }  // namespace
@@ -261,13 +256,14 @@ std::vector<std::string> Pruner::write_marks() {
     mark.removed.push_back({key, m_request.settings.set_aside.contains(key) ? std::string{} : removed_bytes(key)});
     bytes += mark.removed.back().bytes.size();
     if (bytes >= m_request.mark_bytes) {
-      keys.push_back(put_mark(m_context, mark));
+      keys.push_back(put_mark(m_context.repository.store(), mark));
       mark.packs.clear();
       mark.removed.clear();
       bytes = 0;
     }
   }
-  if (!mark.packs.empty() || !mark.removed.empty() || keys.empty()) keys.push_back(put_mark(m_context, mark));
+  if (!mark.packs.empty() || !mark.removed.empty() || keys.empty())
+    keys.push_back(put_mark(m_context.repository.store(), mark));
   return keys;
 }
 
@@ -429,7 +425,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   // After every mark there is, so that no removal record explains away what was put back.
   mark.time = std::max(store.now(), shifted(newest, Nanoseconds{1}));
   mark.newest_object = newest;
-  put_mark(context, mark);
+  put_mark(store, mark);
 
   packs = list_packs();
   for (const auto& [key, manifest] : restored) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine/context.hpp"
+#include "engine/pack_rebuilder.hpp"
 #include "repo/manifest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
@@ -30,7 +31,7 @@ struct PushRequest {
   std::string series;                                     // newer and all: only this one (nothing: each)
   std::chrono::nanoseconds grace = std::chrono::days{7};  // of the target's prune
   std::optional<fs::path> spool;  // where large packs wait if the target has no place of its own; else the system's
-  std::uint64_t spool_above = 32ULL << 20;  // packs up to this size are copied in memory
+  std::uint64_t spool_above = k_spool_above;  // packs up to this size are copied in memory
 };
 
 struct PushedSnapshot {

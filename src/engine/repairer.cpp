@@ -4,6 +4,7 @@
 #include "engine/pack_copier.hpp"
 #include "engine/pusher.hpp"
 #include "repo/layout.hpp"
+#include "repo/objects.hpp"
 #include "util/interrupt.hpp"
 
 #include <algorithm>
@@ -20,7 +21,6 @@ namespace {
 
 // No series has this name: the journal of repairs.
 constexpr const char* k_journal = ".repair";
-constexpr std::uint64_t k_spool_above = 32ULL << 20;
 
 class Repair {
  public:
@@ -35,7 +35,7 @@ class Repair {
     if (m_from == nullptr) {
       const Error cause{ErrorKind::damaged, "there is no other store to take from"};
       for (const auto& manifest : m_manifests) fail(manifest.name, cause);
-      for (const auto& info : m_request.manifests) fail(name_of(info), cause);
+      for (const auto& info : m_request.manifests) fail(snapshot_name(info), cause);
       return std::move(m_result);
     }
     if (!m_manifests.empty()) replace_packs();
@@ -49,16 +49,13 @@ class Repair {
     Manifest manifest;
   };
 
-  static std::string name_of(const ManifestInfo& info) {
-    return fmt::format("{}@{} ({})", info.name.series, format_time(info.name.cut_point), info.name.id);
-  }
   void fail(const std::string& name, const Error& cause) { m_result.snapshots.push_back({name, 0, cause}); }
 
-  void put_mark(Mark mark) {
+  void write_mark(Mark mark) {
     ObjectStore& store = m_store.repository.store();
     mark.time = store.now();
     mark.newest_object = mark.time;
-    store.put(layout::mark_key(mark.time, random_name(16)), ObjectBody::from_text(mark.text()));
+    put_mark(store, mark);
   }
 
   void condemn() {
@@ -66,7 +63,7 @@ class Repair {
     Mark mark;
     mark.packs.assign(m_damaged.begin(), m_damaged.end());
     std::sort(mark.packs.begin(), mark.packs.end());
-    put_mark(std::move(mark));
+    write_mark(std::move(mark));
     m_result.packs_condemned = m_damaged.size();
   }
 
@@ -89,7 +86,7 @@ class Repair {
         if (!manifest.trusted) continue;
         if (needs_damaged(manifest)) {
           const Digest id = manifest.id;
-          needy.insert_or_assign(id, Needy{name_of(info), std::move(manifest)});
+          needy.insert_or_assign(id, Needy{snapshot_name(info), std::move(manifest)});
         } else {
           whole.insert(manifest.id);
         }
@@ -196,7 +193,7 @@ class Repair {
 
   // The manifest cannot be read: its snapshot is known by its name alone.
   void push_again(const ManifestInfo& info) {
-    RepairResult::Snapshot done{name_of(info), 0, {}};
+    RepairResult::Snapshot done{snapshot_name(info), 0, {}};
     for (const auto& there : m_from->repository.list_snapshots(info.name.series)) {
       if (there.object.name.id != info.name.id || there.object.name.cut_point != info.name.cut_point) continue;
       PushRequest request;
@@ -220,7 +217,7 @@ class Repair {
   void set_aside(const ManifestInfo& info) {
     Mark mark;
     mark.removed.push_back({info.key, {}});
-    put_mark(std::move(mark));
+    write_mark(std::move(mark));
     const auto failures = m_store.repository.store().remove(std::span{&info.key, 1});
     for (const auto& failure : failures) {
       m_store.reporter.warning(fmt::format("unable to remove the damaged manifest {}: {}; prune will with --set-aside",

@@ -3,6 +3,7 @@
 #include "engine/pack_checker.hpp"
 #include "engine/tree_reader.hpp"
 #include "repo/entry_order.hpp"
+#include "repo/objects.hpp"
 #include "util/interrupt.hpp"
 
 #include <algorithm>
@@ -13,14 +14,14 @@
 
 namespace cairn {
 
+std::string snapshot_name(const ManifestInfo& info) {
+  return fmt::format("{}@{} ({})", info.name.series, format_time(info.name.cut_point), info.name.id);
+}
+
 namespace {
 
 constexpr std::uint64_t k_kept_frames = 16ULL << 20;
 constexpr std::size_t k_packs_at_once = 4;
-
-std::string snapshot_name(const ManifestInfo& info) {
-  return fmt::format("{}@{} ({})", info.name.series, format_time(info.name.cut_point), info.name.id);
-}
 
 // A pack as some manifest lists it. Two manifests may list one object differently only if one of them is wrong.
 struct PackUse {
@@ -34,7 +35,6 @@ struct PackUse {
 class ListCheck : public TreeVisitor {
  public:
   bool entry(const Entry& entry) override {
-    m_path = entry.path;
     m_size = entry.size;
     if (entry.type == EntryType::hard_link) {
       // The order of entries is checked where they are read, so this is the order of the list.
@@ -63,7 +63,6 @@ class ListCheck : public TreeVisitor {
   std::map<std::string, std::string> link_targets;  // and the first that names each
 
  private:
-  std::string m_path;
   std::uint64_t m_size = 0;
 };
 
@@ -88,9 +87,11 @@ class Verification {
     const Time began = m_context.clock();
     load_manifests();
     check_presence();
-    if (m_request.level != VerifyLevel::quick) read_packs();
-    if (m_request.level != VerifyLevel::quick) follow_lists();
-    if (m_request.level != VerifyLevel::quick) check_notes();
+    if (m_request.level != VerifyLevel::quick) {
+      read_packs();
+      follow_lists();
+      check_notes();
+    }
     report_packs();
     m_result.duration = m_context.clock() - began;
     return std::move(m_result);
@@ -118,6 +119,7 @@ class Verification {
         m_result.damaged_manifests.push_back(info);
         continue;
       }
+      m_by_id[m_manifests.back()->id].push_back(i);
       for (const auto& ref : m_manifests.back()->packs) {
         PackUse& use = m_packs[ref.name];
         // Of two that list the pack, what an open one says of its content counts.
@@ -163,10 +165,7 @@ class Verification {
   }
 
   void check_presence() {
-    std::map<Digest, std::uint64_t> sizes;
-    m_context.repository.store().list(layout::k_packs, [&](const ObjectInfo& info) {
-      if (const auto name = layout::parse_pack_key(info.key)) sizes[*name] = info.size;
-    });
+    const auto sizes = pack_sizes(m_context.repository.store());
     for (auto& [name, use] : m_packs) {
       const auto found = sizes.find(name);
       if (found == sizes.end()) {
@@ -267,10 +266,8 @@ class Verification {
   // Whole packs of other manifests of the same snapshot.
   std::vector<PackRef> spares(std::size_t of) const {
     std::vector<PackRef> out;
-    const Manifest& manifest = *m_manifests[of];
-    for (std::size_t i = 0; i < m_manifests.size(); ++i) {
-      if (i == of || !m_manifests[i] || m_manifests[i]->closed || m_manifests[i]->id != manifest.id) continue;
-      if (!m_manifests[i]->trusted) continue;
+    for (const auto i : m_by_id.at(m_manifests[of]->id)) {
+      if (i == of || m_manifests[i]->closed || !m_manifests[i]->trusted) continue;
       for (const auto& ref : m_manifests[i]->packs) {
         if (m_packs.at(ref.name).failures.empty()) out.push_back(ref);
       }
@@ -309,7 +306,8 @@ class Verification {
   Context& m_context;
   const VerifyRequest& m_request;
   VerifyResult m_result;
-  std::vector<std::optional<Manifest>> m_manifests;  // parallel to the request's
+  std::vector<std::optional<Manifest>> m_manifests;    // parallel to the request's
+  std::map<Digest, std::vector<std::size_t>> m_by_id;  // of a snapshot, its manifests
   std::map<Digest, PackUse> m_packs;
 };
 

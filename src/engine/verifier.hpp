@@ -17,6 +17,9 @@ enum class VerifyLevel {
   full,    // and every byte, through restore's own code path, into nothing
 };
 
+// How a snapshot is named in what is reported about it: "SERIES@TIME (id)", from the name of its manifest.
+std::string snapshot_name(const ManifestInfo& info);
+
 struct VerifyRequest {
   VerifyLevel level = VerifyLevel::quick;
   std::vector<ManifestInfo> manifests;  // those to check
@@ -26,7 +29,7 @@ struct VerifyRequest {
 struct VerifyProblem {
   std::string object;  // key of what is damaged or missing
   std::string message;
-  std::vector<std::string> snapshots;  // "SERIES@TIME (id)" of each that needs it
+  std::vector<std::string> snapshots;  // snapshot_name() of each that needs it
 };
 
 struct VerifyResult {
