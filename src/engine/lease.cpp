@@ -20,27 +20,32 @@ constexpr std::chrono::minutes k_renewal{15};
 constexpr int k_attempts = 3;
 }  // namespace
 
-PruneLease::PruneLease(Context& context) : m_context(context) {
+PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.repository.cache()) {
   ObjectStore& store = context.repository.store();
   if (!context.repository.descriptor().create_only || !store.capabilities().create_only) return;
   m_renewed = store.now();
   const std::string key = layout::k_lease;
   for (int attempt = 0; attempt < k_attempts; ++attempt) {
-    if (store.put(key, ObjectBody::from_text(text(m_renewed)), PutMode::create_only) == PutOutcome::stored) {
+    const std::string lease = text(m_renewed);
+    m_note.add(as_bytes(lease));
+    if (store.put(key, ObjectBody::from_text(lease), PutMode::create_only) == PutOutcome::stored) {
       m_held = true;
       return;
     }
     const auto info = store.head(key);
-    if (!info) continue;  // given back meanwhile
+    const auto there = info ? store.get(key) : std::nullopt;
+    if (!there) continue;  // given back meanwhile
+    const auto dead = DeadHolder::find(context.repository.cache(), *there);
     const auto age = elapsed(info->modified, store.now());
-    if (age < k_lease_expiry) {
+    if (!dead && age < k_lease_expiry) {
       throw Error(ErrorKind::busy,
                   fmt::format("unable to prune {}: another prune has been running for {}", quote(store.describe()),
                               format_duration(age < Nanoseconds::zero() ? Nanoseconds::zero() : age)),
-                  "wait for it to end; if it was killed, its lease ends an hour after it began");
+                  "wait for it to end; if it was killed on another host, its lease ends an hour after it began");
     }
     context.reporter.info("the lease of a prune that did not end is replaced");
     store.remove(std::span{&key, 1});
+    if (dead) dead->forget();
   }
   throw Error(ErrorKind::busy,
               fmt::format("unable to prune {}: others keep taking the lease", quote(store.describe())));
@@ -52,13 +57,15 @@ std::string PruneLease::text(Time now) const {
   // Who it is is nobody's business who can only list a sealed store.
   to.member("host", m_context.repository.keys().seals() ? std::string{} : m_context.host)
       .member("process", static_cast<std::uint64_t>(::getpid()));
-  to.member("time", format_time(now)).end_object().newline();
+  to.member("time", format_time(now)).member("nonce", random_name()).end_object().newline();
   return std::move(to).text();
 }
 
 void PruneLease::renew(Time now) {
   if (!m_held || now - m_renewed < k_renewal) return;
-  m_context.repository.store().put(layout::k_lease, ObjectBody::from_text(text(now)));
+  const std::string lease = text(now);
+  m_note.add(as_bytes(lease));
+  m_context.repository.store().put(layout::k_lease, ObjectBody::from_text(lease));
   m_renewed = now;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/context.hpp"
+#include "repo/lease_note.hpp"
 
 #include <chrono>
 #include <string>
@@ -11,8 +12,8 @@ namespace cairn {
 
 inline constexpr std::chrono::hours k_lease_expiry{1};
 
-// Holds lease/prune.json from construction to destruction. A lease older than an hour, by the store's clock, was left
-// behind and is replaced. Error(busy) where somebody else holds it.
+// Holds lease/prune.json from construction to destruction. A lease whose holder ran on this host and lives no more is
+// replaced, and so is one older than an hour by the store's clock. Error(busy) where somebody else holds it.
 class PruneLease {
  public:
   explicit PruneLease(Context& context);
@@ -27,6 +28,7 @@ class PruneLease {
  private:
   std::string text(Time now) const;
   Context& m_context;
+  LeaseNote m_note;
   Time m_renewed;
   bool m_held = false;
 };

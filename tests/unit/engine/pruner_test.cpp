@@ -11,10 +11,12 @@
 #include <atomic>
 #include <csignal>
 #include <string>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
 
 using namespace cairn;
 using namespace cairn::test;
@@ -52,7 +54,7 @@ ErrorKind kind_of(const std::function<void()>& action) {
 
 // Three snapshots a, b, c of one series, a minute apart; each has a pack of its own, all share one.
 struct Scene {
-  explicit Scene(MemoryStore& store) : fixture(store) {
+  explicit Scene(MemoryStore& store, const fs::path& cache = {}) : fixture(store, cache) {
     shared = fixture.put_pack({"shared"});
     for (const char* name : {"a", "b", "c"}) {
       const PackRef own = fixture.put_pack({name});
@@ -294,6 +296,27 @@ TEST_CASE("pruner: a lease that is held means busy, an old one is replaced, a st
   const Pruner first{without.fixture.context, keep_last(3), Apply::yes};
   CHECK_FALSE(plain.has(layout::k_lease));
   CHECK_NOTHROW(prune(without.fixture, keep_last(3)));
+}
+
+TEST_CASE("pruner: the lease of one that was killed on this host is replaced at once, another host's is respected") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  MemoryStore store;
+  Scene scene{store, cache.path()};
+  const std::string lease = "the lease of one that was killed";
+  store.put(layout::k_lease, ObjectBody::from_text(lease));
+  CHECK(kind_of([&] { prune(scene.fixture, keep_last(3)); }) == ErrorKind::busy);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    LeaseNote note{scene.fixture.repository.cache()};
+    note.add(as_bytes(lease));
+    ::_exit(0);
+  }
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  CHECK_NOTHROW(prune(scene.fixture, keep_last(3)));
+  CHECK_FALSE(store.has(layout::k_lease));
+  // Its note went with it, and so did that of the run that took its place.
+  CHECK(scene.fixture.repository.cache().names("leases").empty());
 }
 
 TEST_CASE("pruner: an interrupted run gives its lease back to a store that obeys signals, as S3 does") {
