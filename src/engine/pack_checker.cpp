@@ -4,6 +4,7 @@
 #include "repo/layout.hpp"
 #include "repo/pack_directory.hpp"
 #include "repo/padding.hpp"
+#include "repo/second_reading.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
@@ -139,9 +140,7 @@ void check_data(const Data& data, PackCheck& out) {
   });
 }
 
-}  // namespace
-
-PackCheck check_pack(Repository& repository, const PackRef& ref) {
+PackCheck check_once(Repository& repository, const PackRef& ref) {
   PackCheck out;
   ObjectStore& store = repository.store();
   // The directory first: it says where the frames are. Whatever a cache holds, it is the store that is looked at.
@@ -178,6 +177,20 @@ PackCheck check_pack(Repository& repository, const PackRef& ref) {
   out.bytes = pack.read();
   if (!fits && out.failures.empty()) out.failures.emplace_back("its bytes do not fit its name");
   return out;
+}
+
+}  // namespace
+
+PackCheck check_pack(Repository& repository, const PackRef& ref) {
+  PackCheck first = check_once(repository, ref);
+  if (first.failures.empty()) return first;
+  PackCheck second = check_once(repository, ref);
+  if (second.failures.empty()) {
+    const std::string cause =
+        fmt::format("damaged pack {}: {}", quote(layout::pack_key(ref.name)), first.failures.front());
+    repository.reporter().warning(right_when_read_again({ErrorKind::damaged, cause}));
+  }
+  return second;
 }
 
 }  // namespace cairn

@@ -1,5 +1,6 @@
 #include "engine/pack_copier.hpp"
 
+#include "repo/second_reading.hpp"
 #include "util/interrupt.hpp"
 
 #include <optional>
@@ -19,8 +20,12 @@ PackRef PackCopier::copy(Repository& from, const PackRef& ref) {
   check_interrupted();
   const std::optional<Spool> spool = spooled(ref) ? std::optional{m_spool} : std::nullopt;
   const auto progress = [this](std::uint64_t bytes) { advance(bytes); };
-  const auto built = ref.seal == m_keys.seal() ? copy_pack(from, ref, spool, progress)
-                                               : rebuild_pack(from, ref, m_keys, spool, progress);
+  const auto built = read_again_if_damaged(
+      [&] {
+        return ref.seal == m_keys.seal() ? copy_pack(from, ref, spool, progress)
+                                         : rebuild_pack(from, ref, m_keys, spool, progress);
+      },
+      telling(from.reporter()));
   return m_protocol.store_and_drop(built);
 }
 

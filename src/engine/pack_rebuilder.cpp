@@ -1,6 +1,6 @@
 #include "engine/pack_rebuilder.hpp"
 
-#include "codec/zstd.hpp"
+#include "repo/frame_fetcher.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -17,25 +17,20 @@ namespace {
 // Bytes asked for at once.
 constexpr std::uint64_t k_read_at_once = 8ULL << 20;
 
-std::vector<PackBuilder::Chunk> verified_chunks(const PackRef& pack, const PackDirectory& directory, const Frame& frame,
-                                                ByteView stored) {
-  const auto damaged = [&](const std::string& cause) {
-    return Error(ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)), cause));
-  };
-  Bytes raw;
+// The chunks of a frame, each of which is right.
+std::vector<PackBuilder::Chunk> verified_chunks(const PackRef& pack,
+                                                const std::shared_ptr<const PackDirectory>& directory,
+                                                std::uint32_t number, ByteView stored) {
   try {
-    raw = zstd_decompress(stored, frame.raw_size);
+    decode_frame(directory, number, stored)->require_intact();
   } catch (const Error& e) {
-    throw damaged(e.message());
+    throw Error(e.kind(), fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)), e.message()));
   }
+  const Frame& frame = directory->frames()[number];
   std::vector<PackBuilder::Chunk> chunks;
   chunks.reserve(frame.chunk_count);
   for (std::uint32_t c = frame.first_chunk; c < frame.first_chunk + frame.chunk_count; ++c) {
-    const std::uint32_t length = directory.length(c);
-    if (sha256(ByteView{raw}.subspan(directory.offset_in_frame(c), length)) != directory.digest(c)) {
-      throw damaged(fmt::format("chunk {} does not fit its digest", c));
-    }
-    chunks.push_back({directory.digest(c), length});
+    chunks.push_back({directory->digest(c), directory->length(c)});
   }
   return chunks;
 }
@@ -49,16 +44,16 @@ PackBuilder::Built rebuild_pack(Repository& from, const PackRef& pack, const Key
   // pushes has the list where it comes from.
   PackBuilder builder{spool, keys, PackContent::files};
   const auto& frames = directory->frames();
-  for (std::size_t i = 0; i < frames.size();) {
+  for (std::uint32_t i = 0; i < frames.size();) {
     check_interrupted();
-    std::size_t end = i + 1;
+    std::uint32_t end = i + 1;
     const std::uint64_t begin = frames[i].offset;
     while (end < frames.size() && frames[end].offset + frames[end].stored_size - begin <= k_read_at_once) ++end;
     const std::uint64_t length = frames[end - 1].offset + frames[end - 1].stored_size - begin;
     const Bytes stored = from.read_data(pack, *directory, begin, length);
     for (; i < end; ++i) {
       const ByteView bytes = ByteView{stored}.subspan(frames[i].offset - begin, frames[i].stored_size);
-      builder.add_frame(bytes, verified_chunks(pack, *directory, frames[i], bytes));
+      builder.add_frame(bytes, verified_chunks(pack, directory, i, bytes));
     }
     if (progress) progress(length);
   }

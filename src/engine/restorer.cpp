@@ -251,12 +251,10 @@ class RestoreRun : public TreeVisitor {
 
   void execute(Task& task) {
     FileState& state = *task.file;
-    std::uint64_t pack = 0;
     try {
       std::call_once(state.begun, [&] { state.file = m_writer.begin_file(state.entry); });
       for (std::size_t i = 0; i < task.writes.size(); ++i) {
         const Write& write = task.writes[i];
-        pack = write.frame.pack;
         const ByteView bytes = task.frames[i].get()->chunks(write.first, write.count);
         state.file->write_at(write.offset, bytes);
         m_bytes_written += bytes.size();
@@ -265,7 +263,6 @@ class RestoreRun : public TreeVisitor {
       throw;
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::damaged) throw;
-      if (pack != 0) m_fetcher.note_damaged(pack);
       fail(state, e);
     }
     task.frames.clear();

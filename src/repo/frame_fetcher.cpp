@@ -2,6 +2,7 @@
 
 #include "codec/zstd.hpp"
 #include "repo/layout.hpp"
+#include "repo/second_reading.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
@@ -20,20 +21,55 @@ constexpr std::uint64_t k_max_gap = 128ULL << 10;
 // Directories in use at one time; the repository keeps more.
 constexpr std::size_t k_max_directories = 16;
 
+Error named(const PackRef& pack, const Error& e) {
+  return {e.kind(), fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)), e.message())};
+}
+
+// Nothing where it is something else than damage.
+std::optional<Error> damage_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const StoreError&) {
+    return std::nullopt;
+  } catch (const Error& e) {
+    return e.kind() == ErrorKind::damaged ? std::optional{e} : std::nullopt;
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
+std::string taken_instead(const Error& cause, const PackRef& spare) {
+  return fmt::format("{}; pack {} has the same content and is read instead", cause.message(),
+                     quote(layout::pack_key(spare.name)));
+}
+
 }  // namespace
 
-ByteView DecodedFrame::chunk(std::uint32_t index) const {
-  const ByteView bytes = ByteView{m_raw}.subspan(m_directory->offset_in_frame(index), m_directory->length(index));
-  if (sha256(bytes) != m_directory->digest(index)) {
-    throw Error(ErrorKind::damaged, fmt::format("chunk {} does not fit its digest", index));
+DecodedFrame::DecodedFrame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame, Bytes raw)
+    : m_directory(std::move(directory)), m_raw(std::move(raw)) {
+  const Frame& f = m_directory->frames()[frame];
+  for (std::uint32_t i = f.first_chunk; i < f.first_chunk + f.chunk_count; ++i) {
+    const ByteView bytes = ByteView{m_raw}.subspan(m_directory->offset_in_frame(i), m_directory->length(i));
+    if (sha256(bytes) != m_directory->digest(i)) m_damaged.push_back(i);
   }
-  return bytes;
+}
+
+ByteView DecodedFrame::chunk(std::uint32_t index) const {
+  return chunks(index, 1);
 }
 
 ByteView DecodedFrame::chunks(std::uint32_t first, std::uint32_t count) const {
+  const auto damaged = std::lower_bound(m_damaged.begin(), m_damaged.end(), first);
+  if (damaged != m_damaged.end() && *damaged - first < count) {
+    throw Error(ErrorKind::damaged, fmt::format("chunk {} does not fit its digest", *damaged));
+  }
   std::size_t length = 0;
-  for (std::uint32_t i = first; i < first + count; ++i) length += chunk(i).size();
+  for (std::uint32_t i = first; i < first + count; ++i) length += m_directory->length(i);
   return ByteView{m_raw}.subspan(m_directory->offset_in_frame(first), length);
+}
+
+void DecodedFrame::require_intact() const {
+  if (!m_damaged.empty()) chunk(m_damaged.front());
 }
 
 std::shared_ptr<const DecodedFrame> decode_frame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame,
@@ -44,11 +80,6 @@ std::shared_ptr<const DecodedFrame> decode_frame(std::shared_ptr<const PackDirec
   } catch (const Error& e) {
     throw Error(e.kind(), fmt::format("frame {}: {}", frame, e.message()));
   }
-}
-
-void DecodedFrame::check_all() const {
-  const Frame& frame = m_directory->frames()[m_frame];
-  for (std::uint32_t i = 0; i < frame.chunk_count; ++i) chunk(frame.first_chunk + i);
 }
 
 FrameFetcher::FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
@@ -70,6 +101,7 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
     throw;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::damaged) throw;
+    m_repository.note_damaged(source.ref);
     for (const auto& spare : source.spares) {
       try {
         source.directory = m_repository.directory(spare);
@@ -78,7 +110,7 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
       } catch (const Error&) {
         continue;
       }
-      warn_of(source.ref, spare, e);
+      warn_once(source.ref, taken_instead(e, spare));
       source.ref = spare;
       break;
     }
@@ -92,33 +124,57 @@ std::shared_ptr<const PackDirectory> FrameFetcher::directory(std::uint64_t pack)
   return source(pack).directory;
 }
 
-void FrameFetcher::warn_of(const PackRef& damaged, const PackRef& taken, const Error& cause) {
+void FrameFetcher::warn_once(const PackRef& damaged, const std::string& message) {
   {
     const std::scoped_lock lock{m_mutex};
     if (!m_warned.insert(damaged.name).second) return;
   }
-  m_repository.reporter().warning(fmt::format("{}; pack {} has the same content and is read instead", cause.message(),
-                                              quote(layout::pack_key(taken.name))));
+  m_repository.reporter().warning(message);
 }
 
 FrameFetcher::FramePointer FrameFetcher::decode(const Source& source, std::uint32_t frame, ByteView stored) {
+  FramePointer decoded;
   try {
-    auto decoded = decode_frame(source.directory, frame, stored);
-    // Whoever uses the chunks checks them; where there is another place to turn to, that is too late.
-    if (!source.spares.empty()) decoded->check_all();
+    decoded = decode_frame(source.directory, frame, stored);
+    decoded->require_intact();
     return decoded;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::damaged) m_repository.note_damaged(source.ref);
-    const Error named{e.kind(),
-                      fmt::format("damaged pack {}: {}", quote(layout::pack_key(source.ref.name)), e.message())};
-    return from_spare(source, frame, named);
+  } catch (...) {
+    const auto damage = damage_of(std::current_exception());
+    if (!damage) throw;
+    return read_again(source, frame, named(source.ref, *damage), std::move(decoded));
   }
 }
 
-// Throws the cause where no spare is better. Thread-safe.
+// From the store, alone. Every chunk is right, else Error(damaged).
+FrameFetcher::FramePointer FrameFetcher::read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory,
+                                                    std::uint32_t frame) {
+  const Frame& f = directory->frames()[frame];
+  const Bytes stored = m_repository.read_data(pack, *directory, f.offset, f.stored_size);
+  auto decoded = decode_frame(std::move(directory), frame, stored);
+  decoded->require_intact();
+  return decoded;
+}
+
+// A frame that did not pass its checks, or a run that held it. damaged: what could be decoded of it, if anything: what
+// is right in it is better than nothing. Thread-safe.
+FrameFetcher::FramePointer FrameFetcher::read_again(const Source& source, std::uint32_t frame, const Error& cause,
+                                                    FramePointer damaged) {
+  try {
+    auto decoded = read_frame(source.ref, source.directory, frame);
+    warn_once(source.ref, right_when_read_again(cause));
+    return decoded;
+  } catch (...) {
+    if (!damage_of(std::current_exception())) throw;
+  }
+  m_repository.note_damaged(source.ref);
+  if (auto decoded = from_spare(source, frame, cause)) return decoded;
+  if (damaged) return damaged;
+  throw Error(cause);
+}
+
+// Nothing where no spare is better. Thread-safe.
 FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::uint32_t number, const Error& cause) {
   for (const auto& spare : source.spares) {
-    if (cause.kind() != ErrorKind::damaged) break;
     try {
       const auto directory = m_repository.directory(spare);
       const Frame& wanted = source.directory->frames()[number];
@@ -126,10 +182,8 @@ FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::u
       if (number >= directory->frames().size()) continue;
       const Frame& frame = directory->frames()[number];
       if (frame.first_chunk != wanted.first_chunk || frame.chunk_count != wanted.chunk_count) continue;
-      auto decoded =
-          decode_frame(directory, number, m_repository.read_data(spare, *directory, frame.offset, frame.stored_size));
-      decoded->check_all();
-      warn_of(source.ref, spare, cause);
+      auto decoded = read_frame(spare, directory, number);
+      warn_once(source.ref, taken_instead(cause, spare));
       return decoded;
     } catch (const StoreError&) {
       throw;
@@ -137,7 +191,7 @@ FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::u
       continue;
     }
   }
-  throw Error(cause);
+  return nullptr;
 }
 
 void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames) {
@@ -155,7 +209,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
     std::vector<std::uint32_t> frames;
     std::vector<std::promise<FramePointer>> promises;
     Bytes bytes;
-    std::optional<Error> failure;  // of the read, where there are spares
+    std::optional<Error> failure;  // of the read
   };
   auto run = std::make_shared<Run>();
   run->from = from;
@@ -171,14 +225,12 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   m_io.submit([this, run, begin, length] {
     try {
       run->bytes = m_repository.read_data(run->from.ref, *run->from.directory, begin, length);
-    } catch (const StoreError&) {
-      for (auto& promise : run->promises) promise.set_exception(std::current_exception());
-      return;
-    } catch (const Error& e) {
-      run->failure = e;
     } catch (...) {
-      for (auto& promise : run->promises) promise.set_exception(std::current_exception());
-      return;
+      run->failure = damage_of(std::current_exception());
+      if (!run->failure) {
+        for (auto& promise : run->promises) promise.set_exception(std::current_exception());
+        return;
+      }
     }
     const auto decode_one = [this, run, begin](std::size_t i) {
       const std::uint32_t number = run->frames[i];
@@ -186,7 +238,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
         const Frame& frame = run->from.directory->frames()[number];
         run->promises[i].set_value(
             run->failure
-                ? from_spare(run->from, number, *run->failure)
+                ? read_again(run->from, number, *run->failure, nullptr)
                 : decode(run->from, number, ByteView{run->bytes}.subspan(frame.offset - begin, frame.stored_size)));
       } catch (...) {
         run->promises[i].set_exception(std::current_exception());

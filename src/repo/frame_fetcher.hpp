@@ -1,6 +1,6 @@
 // Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in pools; a bounded
-// set of decoded frames is kept for whoever needs them next. Where a pack is damaged, what another one with the same
-// chunks holds is taken instead, with a warning.
+// set of decoded frames is kept for whoever needs them next. What does not pass its checks is read once more; where a
+// pack is damaged, what another one with the same chunks holds is taken instead. Either way with a warning.
 #pragma once
 
 #include "repo/pack_table.hpp"
@@ -18,26 +18,25 @@
 
 namespace cairn {
 
-// A decoded frame. Its chunks are not verified yet: chunk() does that on every use, before a byte is handed out.
+// A decoded frame, each chunk of which was held against its digest in the directory.
 class DecodedFrame {
  public:
-  DecodedFrame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame, Bytes raw)
-      : m_directory(std::move(directory)), m_frame(frame), m_raw(std::move(raw)) {}
-  // The chunk (index in its pack), its bytes checked against the digest in the directory. Error(damaged).
+  DecodedFrame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame, Bytes raw);
+  // The chunk (index in its pack). Error(damaged) where it did not fit its digest.
   ByteView chunk(std::uint32_t index) const;
-  // The same for neighbouring chunks of this frame, each checked.
+  // The same for neighbouring chunks of this frame.
   ByteView chunks(std::uint32_t first, std::uint32_t count) const;
-  // Every one of them.
-  void check_all() const;
+  // Every one of them. Error(damaged).
+  void require_intact() const;
   std::size_t size() const noexcept { return m_raw.size(); }
 
  private:
   std::shared_ptr<const PackDirectory> m_directory;
-  std::uint32_t m_frame;
   Bytes m_raw;
+  std::vector<std::uint32_t> m_damaged;  // chunks, ascending
 };
 
-// A frame from its stored form, decrypted. Error(damaged) naming the frame.
+// A frame from its stored form, decrypted. Error(damaged) naming the frame where it cannot be decoded.
 std::shared_ptr<const DecodedFrame> decode_frame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame,
                                                  ByteView stored);
 
@@ -72,9 +71,6 @@ class FrameFetcher {
   // The directory of a pack as extents name it.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
-  // A chunk of it did not fit its digest (Repository::note_damaged()). Thread-safe.
-  void note_damaged(std::uint64_t pack) { m_repository.note_damaged(m_packs.find(pack)); }
-
   const FetchStatistics& statistics() const noexcept { return m_statistics; }
 
  private:
@@ -94,8 +90,10 @@ class FrameFetcher {
   const Source& source(std::uint64_t pack);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
   FramePointer decode(const Source& source, std::uint32_t frame, ByteView stored);
+  FramePointer read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory, std::uint32_t frame);
+  FramePointer read_again(const Source& source, std::uint32_t frame, const Error& cause, FramePointer damaged);
   FramePointer from_spare(const Source& source, std::uint32_t frame, const Error& cause);
-  void warn_of(const PackRef& damaged, const PackRef& taken, const Error& cause);
+  void warn_once(const PackRef& damaged, const std::string& message);
 
   Repository& m_repository;
   ThreadPool& m_io;

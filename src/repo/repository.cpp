@@ -1,6 +1,7 @@
 #include "repo/repository.hpp"
 
 #include "repo/format.hpp"
+#include "repo/second_reading.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
@@ -92,13 +93,16 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
     throw Error(ErrorKind::untrusted, fmt::format("unable to open store {}: two descriptors of generation {}",
                                                   quote(store.describe()), newest->generation));
   }
-  const auto bytes = store.get(newest_key);
-  if (!bytes) throw missing("store descriptor", newest_key);
-  if (sha256(*bytes) != newest->sha256) {
-    throw Error(ErrorKind::damaged,
-                fmt::format("damaged store descriptor {}: its bytes do not fit its name", quote(newest_key)));
-  }
-  Descriptor descriptor = Descriptor::parse(as_text(*bytes), newest_key);
+  const Bytes bytes = read_again_if_damaged(
+      [&] {
+        auto read = store.get(newest_key);
+        if (!read) throw missing("store descriptor", newest_key);
+        if (sha256(*read) == newest->sha256) return std::move(*read);
+        throw Error(ErrorKind::damaged,
+                    fmt::format("damaged store descriptor {}: its bytes do not fit its name", quote(newest_key)));
+      },
+      [](const Error&) {});
+  Descriptor descriptor = Descriptor::parse(as_text(bytes), newest_key);
   if (descriptor.generation != newest->generation) {
     throw Error(ErrorKind::damaged,
                 fmt::format("damaged store descriptor {}: its content does not fit its name", quote(newest_key)));
@@ -155,12 +159,6 @@ std::vector<ManifestInfo> Repository::list_manifests(const std::string& series, 
   return out;
 }
 
-Bytes Repository::get_checked(const std::string& key, std::string_view kind) {
-  auto bytes = m_store.get(key);
-  if (!bytes) throw missing(kind, key);
-  return std::move(*bytes);
-}
-
 std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cached) {
   const std::string name = fs::path{info.key}.filename().native();
   if (cached == Cached::yes) {
@@ -168,10 +166,15 @@ std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cach
     if (kept && sha256(*kept).short_hex() == info.name.sha256) return std::string{as_text(*kept)};
   }
   check_object_size("manifest", info.key, info.size);
-  const Bytes bytes = get_checked(info.key, "manifest");
-  if (sha256(bytes).short_hex() != info.name.sha256) {
-    throw Error(ErrorKind::damaged, fmt::format("damaged manifest {}: its bytes do not fit its name", quote(info.key)));
-  }
+  const Bytes bytes = read_again_if_damaged(
+      [&] {
+        auto read = m_store.get(info.key);
+        if (!read) throw missing("manifest", info.key);
+        if (sha256(*read).short_hex() == info.name.sha256) return std::move(*read);
+        throw Error(ErrorKind::damaged,
+                    fmt::format("damaged manifest {}: its bytes do not fit its name", quote(info.key)));
+      },
+      telling(m_reporter));
   m_cache.put("manifests", name, bytes);
   return std::string{as_text(bytes)};
 }
@@ -216,16 +219,19 @@ std::optional<Manifest> Repository::cached_manifest(const ManifestInfo& info) {
 
 std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
   const std::string name = fs::path{info.key}.filename().native();
-  auto bytes = m_cache.get("manifests", name);
-  if (bytes && sha256(*bytes).short_hex() != info.name.sha256) bytes.reset();
-  if (!bytes) bytes = m_store.get(info.key, ByteRange{0, k_head_bytes});
-  if (!bytes) return std::nullopt;  // removed since the listing
-  if (auto head = Manifest::parse_head(as_text(*bytes), info.key, *m_keys)) {
-    check_name(*head, info);
-    judge(*head, info);
-    return head;
-  }
-  return peek_manifest(info);
+  auto cached = m_cache.get("manifests", name);
+  if (cached && sha256(*cached).short_hex() != info.name.sha256) cached.reset();
+  return read_again_if_damaged(
+      [&]() -> std::optional<Manifest> {
+        const auto bytes = cached ? std::exchange(cached, {}) : m_store.get(info.key, ByteRange{0, k_head_bytes});
+        if (!bytes) return std::nullopt;  // removed since the listing
+        auto head = Manifest::parse_head(as_text(*bytes), info.key, *m_keys);
+        if (!head) return peek_manifest(info);
+        check_name(*head, info);
+        judge(*head, info);
+        return head;
+      },
+      telling(m_reporter));
 }
 
 std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, std::vector<std::string>* unreadable) {
@@ -383,23 +389,22 @@ bool Repository::fits_name(const PackRef& ref) {
 
 std::shared_ptr<const PackDirectory> Repository::directory(const PackRef& ref) {
   if (auto known = cached_directory(ref)) return known;
+  auto directory = read_again_if_damaged([&] { return fetch_directory(ref); }, telling(m_reporter));
+  m_cache.put("directories", ref.name.hex(), directory->encode());
+  keep(ref, directory);
+  return directory;
+}
+
+std::shared_ptr<const PackDirectory> Repository::fetch_directory(const PackRef& ref) {
   const Bytes bytes = get_range(m_store, ref, {ref.directory_offset, ref.directory_size});
-  std::shared_ptr<const PackDirectory> directory;
   try {
-    directory = naming_pack(
-        ref, [&] { return std::make_shared<const PackDirectory>(open_pack_directory(bytes, ref, *m_keys)); });
+    return naming_pack(ref,
+                       [&] { return std::make_shared<const PackDirectory>(open_pack_directory(bytes, ref, *m_keys)); });
   } catch (const Error& e) {
     // A damaged stanza looks like one for somebody else. Whoever has keys is told which of the two it is.
     if (e.kind() != ErrorKind::no_key || !m_keys->has_identities() || fits_name(ref)) throw;
     throw damaged_pack(ref, "its bytes do not fit its name");
   }
-  if (is_sealed(ref.seal)) {
-    m_cache.put("directories", ref.name.hex(), directory->encode());
-  } else {
-    m_cache.put("directories", ref.name.hex(), bytes);
-  }
-  keep(ref, directory);
-  return directory;
 }
 
 void Repository::remember_directory(const PackRef& ref, const PackDirectory& directory) {
@@ -438,10 +443,14 @@ std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<s
   std::vector<StoredMark> out;
   for (auto& info : listed) {
     check_object_size("mark", info.key, info.size);
-    const auto bytes = m_store.get(info.key);
-    if (!bytes) continue;
-    Mark mark = Mark::parse(as_text(*bytes), info.key);
-    out.push_back({std::move(info), std::move(mark)});
+    auto mark = read_again_if_damaged(
+        [&]() -> std::optional<Mark> {
+          const auto bytes = m_store.get(info.key);
+          if (!bytes) return std::nullopt;
+          return Mark::parse(as_text(*bytes), info.key);
+        },
+        telling(m_reporter));
+    if (mark) out.push_back({std::move(info), std::move(*mark)});
   }
   return out;
 }
@@ -453,10 +462,14 @@ std::vector<Repository::StoredPending> Repository::pending() {
   for (auto& info : listed) {
     check_object_size("pending record", info.key, info.size);
     // A prune may remove old ones since the listing; what nobody keeps any more keeps nothing.
-    const auto bytes = m_store.get(info.key);
-    if (!bytes) continue;
-    PendingRecord record = PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
-    out.push_back({std::move(info), std::move(record)});
+    auto record = read_again_if_damaged(
+        [&]() -> std::optional<PendingRecord> {
+          const auto bytes = m_store.get(info.key);
+          if (!bytes) return std::nullopt;
+          return PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
+        },
+        telling(m_reporter));
+    if (record) out.push_back({std::move(info), std::move(*record)});
   }
   return out;
 }

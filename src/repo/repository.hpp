@@ -1,5 +1,6 @@
 // One open store and the objects of the format in it. Everything that is read is checked against what names it before
-// it is returned. All methods are thread-safe.
+// it is returned; what does not pass is read once more before it is called damaged, with a warning where that helps.
+// All methods are thread-safe.
 #pragma once
 
 #include "repo/cache.hpp"
@@ -136,7 +137,7 @@ class Repository {
   std::shared_ptr<const PackDirectory> recall(const PackRef& ref);
   void keep(const PackRef& ref, std::shared_ptr<const PackDirectory> directory);
   std::shared_ptr<const age::Decryptor> data_key(const PackRef& ref, const PackDirectory& directory);
-  Bytes get_checked(const std::string& key, std::string_view kind);
+  std::shared_ptr<const PackDirectory> fetch_directory(const PackRef& ref);
 
   ObjectStore& m_store;
   Reporter& m_reporter;

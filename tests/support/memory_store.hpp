@@ -42,6 +42,12 @@ class MemoryStore : public ObjectStore {
 
   std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override {
     call("get", key);
+    auto answer = read(key, range);
+    if (answer && on_answer) on_answer(key, *answer);
+    return answer;
+  }
+
+  std::optional<Bytes> read(const std::string& key, std::optional<ByteRange> range) const {
     const std::scoped_lock lock{m_mutex};
     const auto found = m_objects.find(key);
     if (found == m_objects.end()) return std::nullopt;
@@ -103,6 +109,8 @@ class MemoryStore : public ObjectStore {
   // Called before every operation ("put", "get", "head", "list", "remove") and after a put took effect ("after put");
   // may throw, or change the store.
   std::function<void(const std::string& operation, const std::string& key)> on_call;
+  // May change what a get answers. Called by several threads at once.
+  std::function<void(const std::string& key, Bytes& answer)> on_answer;
 
   std::vector<std::string> keys(const std::string& prefix = {}) const {
     const std::scoped_lock lock{m_mutex};

@@ -1,0 +1,41 @@
+// Bytes change on the way, too: by a proxy, a cable, memory. What fails its check is read once more before it is called
+// damaged.
+#pragma once
+
+#include "store/object_store.hpp"
+#include "util/error.hpp"
+#include "util/log.hpp"
+
+#include <optional>
+#include <string>
+
+namespace cairn {
+
+// Calls read(), which reads and checks; where it throws Error(damaged), once more. second_was_right(first error) is
+// called where that helped. Whatever the second call throws is thrown.
+template <class Read, class Tell>
+auto read_again_if_damaged(Read read, Tell second_was_right) -> decltype(read()) {
+  std::optional<Error> first;
+  try {
+    return read();
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::damaged) throw;
+    first = e;
+  }
+  auto result = read();
+  second_was_right(*first);
+  return result;
+}
+
+inline std::string right_when_read_again(const Error& first) {
+  return first.message() + "; read again, it was right: something on the way from the store changes bytes";
+}
+
+// For read_again_if_damaged(): tells the user.
+inline auto telling(Reporter& reporter) {
+  return [&reporter](const Error& first) { reporter.warning(right_when_read_again(first)); };
+}
+
+}  // namespace cairn
