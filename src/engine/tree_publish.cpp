@@ -160,7 +160,8 @@ void TreeWriter::look_at(const std::string& path, std::vector<std::string>& todo
 void TreeWriter::finish_directories() {
   for (const Directory& directory : m_directories) {
     if (directory.path == "." || m_merged.contains(directory.path)) continue;
-    const UniqueFd fd = open_directory(m_staging.get(), directory.path, shown(directory.path));
+    const Place place = locate(directory.path);
+    const UniqueFd fd = open_directory(place.parent(), place.name, shown(directory.path));
     // Whoever is not root must be able to move what it holds, and the directory itself.
     const std::uint32_t mode = m_privileged ? directory.mode : directory.mode | 0700U;
     note(apply_metadata(fd.get(), {mode, directory.uid, directory.gid, directory.mtime, directory.xattrs},

@@ -46,6 +46,17 @@ mode_t file_type(EntryType type) noexcept {
   }
 }
 
+struct SplitPath {
+  std::string parent;  // "." for none
+  std::string name;
+};
+
+SplitPath split_path(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
 Metadata metadata_of(const Entry& entry) {
   return {.mode = entry.mode, .uid = entry.uid, .gid = entry.gid, .mtime = entry.mtime, .xattrs = entry.xattrs};
 }
@@ -56,6 +67,7 @@ TreeWriter::TreeWriter(RestoreTarget target, Reporter& reporter)
     : m_target(std::move(target)), m_reporter(reporter), m_privileged(::geteuid() == 0) {
   remove_stale();
   make_staging();
+  m_open.emplace(m_staging.get());
 }
 
 TreeWriter::~TreeWriter() {
@@ -146,20 +158,18 @@ void TreeWriter::make_parents(const std::string& path) const {
   }
 }
 
-TreeWriter::Place TreeWriter::locate(const std::string& path) const {
-  const std::size_t slash = path.rfind('/');
-  const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash);
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  UniqueFd fd = open_beneath(m_staging.get(), parent, O_PATH | O_DIRECTORY);
-  if (!fd && errno == ENOENT) {
+TreeWriter::Place TreeWriter::locate(const std::string& path) {
+  const auto [parent, name] = split_path(path);
+  auto directory = m_open->open(parent);
+  if (!directory && errno == ENOENT) {
     make_parents(path);
-    fd = open_beneath(m_staging.get(), parent, O_PATH | O_DIRECTORY);
+    directory = m_open->open(parent);
   }
-  if (!fd) {
+  if (!directory) {
     if (is_blocked(errno)) refuse(path, k_not_below);
     throw_errno("open directory", shown(parent), errno);
   }
-  return {std::move(fd), name};
+  return {std::move(directory), name};
 }
 
 std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
@@ -167,15 +177,10 @@ std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
   const std::string path = staged(entry.path);
   const std::string name =
       m_target.shape() == RestoreTarget::Shape::single_file ? m_target.path().native() : shown(entry.path);
-  constexpr int k_flags = O_RDWR | O_CREAT | O_EXCL;
-  UniqueFd fd = open_beneath(m_staging.get(), path, k_flags, 0600);
-  if (!fd && errno == ENOENT) {
-    make_parents(path);
-    fd = open_beneath(m_staging.get(), path, k_flags, 0600);
-  }
+  const Place place = locate(path);
+  UniqueFd fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!fd) {
     if (errno == EEXIST) refuse(entry.path, k_twice);
-    if (is_blocked(errno)) refuse(entry.path, k_not_below);
     throw_errno("create", name, errno);
   }
   if (entry.size != 0 && ::ftruncate(fd.get(), static_cast<off_t>(entry.size)) != 0) {
@@ -201,7 +206,7 @@ void TreeWriter::finish_file(std::unique_ptr<File> file) {
 
 void TreeWriter::drop_file(std::unique_ptr<File> file) {
   const Place place = locate(staged(file->m_entry.path));
-  if (::unlinkat(place.parent.get(), place.name.c_str(), 0) != 0) throw_errno("remove", file->m_shown, errno);
+  if (::unlinkat(place.parent(), place.name.c_str(), 0) != 0) throw_errno("remove", file->m_shown, errno);
   --m_unfinished;
 }
 
@@ -230,12 +235,12 @@ void TreeWriter::add(const Entry& entry) {
 void TreeWriter::add_directory(const Entry& entry) {
   if (entry.path != ".") {
     const Place place = locate(entry.path);
-    if (::mkdirat(place.parent.get(), place.name.c_str(), 0777) != 0) {
+    if (::mkdirat(place.parent(), place.name.c_str(), 0777) != 0) {
       struct stat status {};
       // It may have been made for what lies in it; whether the snapshot names it twice is found when all are known.
       const bool exists = errno == EEXIST;
       if (!exists) throw_errno("create directory", shown(entry.path), errno);
-      if (::fstatat(place.parent.get(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      if (::fstatat(place.parent(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
           !S_ISDIR(status.st_mode)) {
         refuse(entry.path, k_twice);
       }
@@ -247,7 +252,7 @@ void TreeWriter::add_directory(const Entry& entry) {
 
 void TreeWriter::add_special(const Entry& entry) {
   const Place place = locate(staged(entry.path));
-  const int parent = place.parent.get();
+  const int parent = place.parent();
   int result = 0;
   if (entry.type == EntryType::symlink) {
     if (entry.link_target.empty() || entry.link_target.find('\0') != std::string::npos) {
@@ -271,11 +276,9 @@ void TreeWriter::add_special(const Entry& entry) {
 }
 
 // False where the target is not there (yet).
-bool TreeWriter::make_link(const Link& link) const {
-  const std::size_t slash = link.target.rfind('/');
-  const std::string parent = slash == std::string::npos ? "." : link.target.substr(0, slash);
-  const std::string name = slash == std::string::npos ? link.target : link.target.substr(slash + 1);
-  const UniqueFd from = open_beneath(m_staging.get(), parent, O_PATH | O_DIRECTORY);
+bool TreeWriter::make_link(const Link& link) {
+  const auto [parent, name] = split_path(link.target);
+  const auto from = m_open->open(parent);
   if (!from) {
     if (errno == ENOENT) return false;
     if (is_blocked(errno)) refuse(link.path, "it is a link to what lies below an entry that is no directory");
@@ -283,7 +286,7 @@ bool TreeWriter::make_link(const Link& link) const {
   }
   const Place place = locate(link.path);
   // No AT_SYMLINK_FOLLOW: a symbolic link may have several names, too.
-  if (::linkat(from.get(), name.c_str(), place.parent.get(), place.name.c_str(), 0) == 0) return true;
+  if (::linkat(from->get(), name.c_str(), place.parent(), place.name.c_str(), 0) == 0) return true;
   if (errno == ENOENT) return false;
   if (errno == EEXIST) refuse(link.path, k_twice);
   if (errno == EPERM) refuse(link.path, "it is a link to a directory");

@@ -7,11 +7,13 @@
 #include "util/bytes.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
+#include "util/open_directories.hpp"
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -94,8 +96,9 @@ class TreeWriter {
   };
   // A name in an open staged directory.
   struct Place {
-    UniqueFd parent;
+    std::shared_ptr<const UniqueFd> directory;
     std::string name;
+    int parent() const noexcept { return directory->get(); }
   };
 
   // tree_writer.cpp: making entries
@@ -104,11 +107,11 @@ class TreeWriter {
   std::string staged(const std::string& entry_path) const;
   std::string shown(const std::string& entry_path) const { return (m_target.path() / entry_path).native(); }
   void admit(const Entry& entry);
-  Place locate(const std::string& path) const;
+  Place locate(const std::string& path);
   void make_parents(const std::string& path) const;
   void add_directory(const Entry& entry);
   void add_special(const Entry& entry);
-  bool make_link(const Link& link) const;
+  bool make_link(const Link& link);
   void note(const SkippedMetadata& skipped);
 
   // tree_publish.cpp: moving into place
@@ -132,7 +135,8 @@ class TreeWriter {
   Reporter& m_reporter;
   fs::path m_staging_path;
   UniqueFd m_staging;
-  std::uint32_t m_default_mode = 0755;  // of a directory that no entry describes
+  std::optional<OpenDirectories> m_open;  // below staging
+  std::uint32_t m_default_mode = 0755;    // of a directory that no entry describes
   bool m_privileged;
   bool m_published = false;
 
