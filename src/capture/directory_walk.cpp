@@ -194,11 +194,14 @@ void DirectoryWalk::read_names(Level& level) {
 }
 
 void DirectoryWalk::leave() {
+  const UniqueFd below = std::move(m_levels.back().fd);
   m_levels.pop_back();
   if (m_levels.empty()) return;
   Level& level = m_levels.back();
-  if (level.fd) return;
-  level.fd = reopen(level);
+  // The end of a chain of thousands leads back through levels that have nothing more to read, or only a step up.
+  if (level.fd || level.next == level.names.size()) return;
+  if (below) level.fd = same_directory(open_quietly(below.get(), "..", O_DIRECTORY), level);
+  if (!level.fd) level.fd = reopen(level);
   if (level.fd) return;
   m_problem(level.path, fmt::format("unable to read the rest of directory {}: it was moved or replaced meanwhile",
                                     quote(path_below(m_location, level.path))));
@@ -208,7 +211,11 @@ void DirectoryWalk::leave() {
 UniqueFd DirectoryWalk::reopen(const Level& level) const {
   const UniqueFd place = open_beneath(m_root, level.path, O_PATH | O_DIRECTORY);
   if (!place) return {};
-  UniqueFd fd = open_quietly(place.get(), ".", O_DIRECTORY);
+  return same_directory(open_quietly(place.get(), ".", O_DIRECTORY), level);
+}
+
+// Empty where it is another one.
+UniqueFd DirectoryWalk::same_directory(UniqueFd fd, const Level& level) {
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0) return {};
   if (status.st_dev != level.status.st_dev || status.st_ino != level.status.st_ino) return {};

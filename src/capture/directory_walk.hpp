@@ -75,6 +75,7 @@ class DirectoryWalk {
   void read_names(Level& level);
   void leave();
   UniqueFd reopen(const Level& level) const;
+  static UniqueFd same_directory(UniqueFd fd, const Level& level);
   std::optional<Found> release();
   bool is_excluded(const std::string& path, PatternList::Kind kind) const;
   void report(const std::string& path, std::string_view verb, int error_number) const;
