@@ -24,7 +24,15 @@ void print_push(Session& session, const PushResult& result, const std::string& t
                               format_size(snapshot.bytes_copied), format_size(snapshot.bytes_reused)));
     }
   }
-  if (result.snapshots.empty()) session.say(fmt::format("nothing to push: {} has it all", target));
+  if (!result.unreadable.empty()) {
+    session.print_error(
+        Error(ErrorKind::damaged,
+              fmt::format("{} not pushed to {}: damaged where it should come from",
+                          counted(result.unreadable.size(), "manifest was", "manifests were"), quote(target)),
+              "the warnings above name them; cairn verify --repair-from a store that has them mends that"));
+  } else if (result.snapshots.empty()) {
+    session.say(fmt::format("nothing to push: {} has it all", target));
+  }
 }
 
 void write_push_members(JsonWriter& to, const PushResult& result) {

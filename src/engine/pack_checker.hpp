@@ -17,9 +17,9 @@ struct PackCheck {
 };
 
 // Header, every frame and chunk as restore opens and decodes them, directory, padding, trailer, and the SHA-256 of the
-// whole against its name. Each byte is read once (the directory twice), and all once more where something is wrong: what
-// is right then was changed on the way, of which a warning tells. Memory stays within some frames whatever the pack's
-// size. A StoreError is thrown; damage is a result.
+// whole against its name. Each byte is read once (the directory twice), and all once more where something is wrong:
+// what is right then was changed on the way, of which a warning tells. Memory stays within some frames whatever the
+// pack's size. A StoreError is thrown; damage is a result.
 PackCheck check_pack(Repository& repository, const PackRef& ref);
 
 }  // namespace cairn
