@@ -107,7 +107,7 @@ class Run {
   void index_packs();
   void capture(ChunkStore& store, EntrySpool& spool);
   bool reuse_content(Item& item);
-  void run_batch(std::vector<Item>& batch) const;
+  void run_batch(std::deque<Item>& batch) const;
   void consume(Item& item, ChunkStore& store, EntrySpool& spool);
   void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
   bool read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool);
@@ -206,7 +206,9 @@ void Run::check_closed_last() {
 
 // Which packs of the previous snapshot, of interrupted runs and of other series this one leans on.
 void Run::choose_packs() {
-  m_expected = m_source.estimate();
+  // A tree is walked for this only where nothing tells about how large it is.
+  if (m_previous && !m_request.single_file) m_expected = m_previous->facts.stats.bytes;
+  if (m_expected == 0) m_expected = m_source.estimate();
   if (m_expected == 0 && m_previous) m_expected = m_previous->facts.stats.bytes;
   m_pack_target = pack_target_for(m_expected);
   if (m_previous) {
@@ -335,7 +337,7 @@ bool Run::reuse_content(Item& item) {
   return reusable && total == now.size;
 }
 
-void Run::run_batch(std::vector<Item>& batch) const {
+void Run::run_batch(std::deque<Item>& batch) const {
   for (auto& item : batch) {
     if (!item.read) continue;
     try {
@@ -348,11 +350,11 @@ void Run::run_batch(std::vector<Item>& batch) const {
 }
 
 void Run::capture(ChunkStore& store, EntrySpool& spool) {
-  using Batch = std::shared_ptr<std::vector<Item>>;
+  using Batch = std::shared_ptr<std::deque<Item>>;
   OrderedWindow<Batch> window{m_context.pool, k_batches_in_flight, UINT64_MAX, [&](const Batch& batch) {
                                 for (auto& item : *batch) consume(item, store, spool);
                               }};
-  auto batch = std::make_shared<std::vector<Item>>();
+  auto batch = std::make_shared<std::deque<Item>>();
   std::uint64_t bytes = 0;
   std::size_t files = 0;
   const auto submit = [&] {
@@ -365,7 +367,7 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
         return batch;
       });
     }
-    batch = std::make_shared<std::vector<Item>>();
+    batch = std::make_shared<std::deque<Item>>();
     bytes = 0;
     files = 0;
   };
