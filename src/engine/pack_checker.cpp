@@ -15,14 +15,16 @@ namespace cairn {
 namespace {
 
 // Stored bytes that are fetched, and those that are opened and decoded, at one time; one frame always is.
-constexpr std::uint64_t k_read_size = 8ULL << 20;
-constexpr std::uint64_t k_max_run = 4ULL << 20;
+constexpr std::uint64_t k_read_size = 4ULL << 20;
+constexpr std::uint64_t k_max_run = 2ULL << 20;
 
 // The pack's bytes from the beginning, each fetched once and hashed as it passes.
 class PackWindow {
  public:
   PackWindow(ObjectStore& store, const PackRef& ref)
-      : m_store(store), m_key(layout::pack_key(ref.name)), m_size(ref.size) {}
+      : m_store(store), m_key(layout::pack_key(ref.name)), m_size(ref.size) {
+    m_bytes.reserve(std::min(m_size, k_read_size + k_max_run));
+  }
 
   // The range, cut short where the object ends. Begins nowhere before the one asked for last. Valid until the next.
   ByteView range(std::uint64_t offset, std::uint64_t length) {
@@ -83,10 +85,14 @@ struct Data {
   const PackRef& ref;
   std::shared_ptr<const PackDirectory> directory;
   const age::Decryptor* key;  // of a sealed pack
+  Bytes opened = {};
 
-  Bytes plain(std::uint64_t offset, std::uint64_t length) const {
+  // Valid until the next.
+  ByteView plain(std::uint64_t offset, std::uint64_t length) {
     const ByteView stored = whole_range(pack, stored_range(ref, *directory, offset, length));
-    return key ? unseal_range(*key, ref, *directory, offset, length, stored) : Bytes(stored.begin(), stored.end());
+    if (key == nullptr) return stored;
+    opened = unseal_range(*key, ref, *directory, offset, length, stored);
+    return opened;
   }
 };
 
@@ -100,7 +106,7 @@ void check_frame(const Data& data, std::uint32_t number, ByteView stored, PackCh
   });
 }
 
-void check_frames(const Data& data, PackCheck& out) {
+void check_frames(Data& data, PackCheck& out) {
   const auto& frames = data.directory->frames();
   for (std::uint32_t first = 0; first < frames.size();) {
     check_interrupted();
@@ -111,16 +117,16 @@ void check_frames(const Data& data, PackCheck& out) {
       length += frames[end++].stored_size;
     } while (end < frames.size() && length + frames[end].stored_size <= k_max_run);
     passes(out, [&] {
-      const Bytes run = data.plain(begin, length);
+      const ByteView run = data.plain(begin, length);
       for (std::uint32_t i = first; i < end; ++i) {
-        check_frame(data, i, ByteView{run}.subspan(frames[i].offset - begin, frames[i].stored_size), out);
+        check_frame(data, i, run.subspan(frames[i].offset - begin, frames[i].stored_size), out);
       }
     });
     first = end;
   }
 }
 
-void check_data(const Data& data, PackCheck& out) {
+void check_data(Data data, PackCheck& out) {
   const std::string& preamble = data.directory->data_preamble();
   if (data.key) {
     passes(out, [&] {

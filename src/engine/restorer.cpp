@@ -20,7 +20,7 @@ namespace cairn {
 namespace {
 
 // Decoded frames that stay for what comes next: content that changed here and there reads several packs side by side.
-constexpr std::uint64_t k_kept_frames = 64ULL << 20;
+constexpr std::uint64_t k_kept_frames = 32ULL << 20;
 // One wave of work: fetched as a whole while the one before is written.
 constexpr std::uint64_t k_wave_bytes = 16ULL << 20;
 constexpr std::uint64_t k_wave_frames = 48;

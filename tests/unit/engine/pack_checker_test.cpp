@@ -59,8 +59,8 @@ void check_everything(const std::shared_ptr<const Keyring>& keys) {
   CHECK(whole.failures.empty());
   CHECK(whole.decoded);
   CHECK(whole.bytes == subject.built.ref.size);
-  // The directory, then pieces of 8 MiB.
-  CHECK(fetched == 1 + (whole.bytes + (8 << 20) - 1) / (8 << 20));
+  // The directory, then pieces of 4 MiB.
+  CHECK(fetched == 1 + (whole.bytes + (4 << 20) - 1) / (4 << 20));
 
   const PackRef& ref = subject.built.ref;
   for (std::uint64_t at = 0; at < ref.size; at += at < 64 || at + 800 > ref.size ? 37 : 600'001) {
