@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -35,6 +36,10 @@ void UniqueFd::reset() noexcept {
 }
 
 namespace {
+
+// The kernel copies what is still in a processor's nearest caches at several times the speed, and finds small pieces of
+// memory for its own cache where it would have to search for large ones.
+constexpr std::size_t k_write_size = 64 << 10;
 
 int open_retrying(const fs::path& path, int flags, unsigned mode) noexcept {
   int fd = -1;
@@ -83,7 +88,7 @@ std::size_t read_some(int fd, ByteSpan out, const fs::path& path) {
 
 void write_all(int fd, ByteView bytes, const fs::path& path) {
   while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    const ssize_t n = ::write(fd, bytes.data(), std::min(bytes.size(), k_write_size));
     if (n < 0) {
       if (errno == EINTR) continue;
       throw_errno("write", path.native(), errno);
@@ -94,7 +99,7 @@ void write_all(int fd, ByteView bytes, const fs::path& path) {
 
 void write_at(int fd, ByteView bytes, std::uint64_t offset, const fs::path& path) {
   while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t n = ::pwrite(fd, bytes.data(), std::min(bytes.size(), k_write_size), static_cast<off_t>(offset));
     if (n < 0) {
       if (errno == EINTR) continue;
       throw_errno("write", path.native(), errno);
