@@ -44,8 +44,9 @@ class PageImage {
 std::unique_ptr<PageImage> open_wal_image(std::unique_ptr<Connection>& connection, std::shared_ptr<void> keep,
                                           Deadline deadline);
 
-// Copies the database with SQLite's online backup, in one step inside a held transaction, into a private directory
-// below staging_parent, and lets go of it before it returns. Through SQLite, so it works wherever SQLite can read.
+// Copies the database inside a held transaction into a private directory below staging_parent, and lets go of it before
+// it returns. In rollback mode the file as it is, in large pieces through SQLite's own handle: the transaction keeps
+// writers out of it. Else with SQLite's online backup, in one step, so it works wherever SQLite can read.
 std::unique_ptr<PageImage> copy_by_backup(std::unique_ptr<Connection> connection, const fs::path& staging_parent);
 
 // Copies the files of a database that nobody has open (with -wal and -journal) below a lock, again if one of them

@@ -1,5 +1,5 @@
-// Images that are copied first: by the online backup where no zero-copy read is possible, file by file where SQLite may
-// not open the database in its place.
+// Images that are copied first, under a read transaction: the file as it is in rollback mode, by the online backup
+// where no zero-copy read of a log is possible; or file by file, where SQLite may not open the database in its place.
 #include "capture/sqlite_image.hpp"
 #include "capture/sqlite_schema.hpp"
 #include "util/interrupt.hpp"
@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <functional>
 #include <thread>
 
 #include <fmt/format.h>
@@ -19,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t k_copy_bytes = 1 << 20;
+constexpr std::size_t k_copy_bytes = 1 << 16;
 constexpr auto k_poll = std::chrono::milliseconds{10};
 // File times move in steps of the kernel's tick (10 ms at most): a file that changed less than two ago could change
 // again and show the same time.
@@ -137,17 +138,32 @@ void lock_shared(int fd, const fs::path& path, Deadline deadline) {
   set(F_UNLCK, k_pending_byte, 1);
 }
 
-void copy_file(int from, const fs::path& from_path, const fs::path& to_path) {
+// read: fills what it is given from an offset on, and says how much was there.
+void copy_file(const std::function<std::size_t(ByteSpan, std::uint64_t)>& read, const fs::path& to_path) {
   const UniqueFd to = open_file(to_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   Bytes buffer(k_copy_bytes);
   std::uint64_t offset = 0;
   while (true) {
     check_interrupted();
-    const std::size_t got = of_source([&] { return read_at(from, buffer, offset, from_path); });
+    const std::size_t got = of_source([&] { return read(buffer, offset); });
     if (got == 0) return;
     write_all(to.get(), ByteView{buffer}.first(got), to_path);
     offset += got;
   }
+}
+
+void copy_file(int from, const fs::path& from_path, const fs::path& to_path) {
+  copy_file([&](ByteSpan out, std::uint64_t offset) { return read_at(from, out, offset, from_path); }, to_path);
+}
+
+std::size_t read_some(const SqliteFile& file, ByteSpan out, std::uint64_t offset) {
+  const std::uint64_t size = file.size();
+  if (offset >= size) return 0;
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size - offset));
+  if (file.read(out.first(count), offset) == SqliteFile::Whole::no) {
+    throw SqliteError("read", file.path(), 0, "it became shorter");
+  }
+  return count;
 }
 
 // One try: true where nothing moved during the copy.
@@ -189,6 +205,17 @@ bool copy_once(const fs::path& database, const fs::path& copy, Deadline deadline
   throw SqliteError("copy", source, result, sqlite3_errmsg(copy));
 }
 
+void backup(Connection& from, const fs::path& to) {
+  Connection copy{to, Connection::Mode::own_copy, std::chrono::milliseconds{0}};
+  copy.execute("PRAGMA journal_mode = OFF");
+  sqlite3_backup* backup = sqlite3_backup_init(copy.handle(), "main", from.handle(), "main");
+  if (backup == nullptr) fail_backup(from.path(), copy.handle(), sqlite3_errcode(copy.handle()));
+  const int stepped = sqlite3_backup_step(backup, -1);
+  const int finished = sqlite3_backup_finish(backup);
+  if (stepped != SQLITE_DONE) fail_backup(from.path(), copy.handle(), stepped);
+  if (finished != SQLITE_OK) fail_backup(from.path(), copy.handle(), finished);
+}
+
 }  // namespace
 
 std::unique_ptr<PageImage> copy_by_backup(std::unique_ptr<Connection> connection, const fs::path& staging_parent) {
@@ -208,18 +235,14 @@ std::unique_ptr<PageImage> copy_by_backup(std::unique_ptr<Connection> connection
   main_file.read(first, 0);
   const auto header = parse_header(first);
   const bool rollback_mode = header && header->read_version == 1;
-  {
-    Connection copy{copy_path, Connection::Mode::own_copy, std::chrono::milliseconds{0}};
-    copy.execute("PRAGMA journal_mode = OFF");
-    sqlite3_backup* backup = sqlite3_backup_init(copy.handle(), "main", connection->handle(), "main");
-    if (backup == nullptr) fail_backup(connection->path(), copy.handle(), sqlite3_errcode(copy.handle()));
-    const int stepped = sqlite3_backup_step(backup, -1);
-    const int finished = sqlite3_backup_finish(backup);
-    if (stepped != SQLITE_DONE) fail_backup(connection->path(), copy.handle(), stepped);
-    if (finished != SQLITE_OK) fail_backup(connection->path(), copy.handle(), finished);
+  if (rollback_mode) {
+    // Nobody writes to the file as long as this transaction lasts: what is in it is the committed state.
+    copy_file([&](ByteSpan out, std::uint64_t offset) { return read_some(main_file, out, offset); }, copy_path);
+    first.clear();
+  } else {
+    backup(*connection, copy_path);
   }
   report.schema_digest = schema_digest(*connection);
-  const fs::path source = connection->path();
   connection.reset();
   (rollback_mode ? report.commits_blocked : report.wal_pinned) = Clock::now() - begun;
 
