@@ -22,7 +22,10 @@ constexpr int k_attempts = 3;
 
 PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.repository.cache()) {
   ObjectStore& store = context.repository.store();
-  if (!context.repository.descriptor().create_only || !store.capabilities().create_only) return;
+  if (!context.repository.descriptor().create_only || !store.capabilities().create_only) {
+    m_note.forget();
+    return;
+  }
   m_renewed = store.now();
   const std::string key = layout::k_lease;
   for (int attempt = 0; attempt < k_attempts; ++attempt) {
@@ -38,6 +41,7 @@ PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.re
     const auto dead = DeadHolder::find(context.repository.cache(), *there);
     const auto age = elapsed(info->modified, store.now());
     if (!dead && age < k_lease_expiry) {
+      m_note.forget();
       throw Error(ErrorKind::busy,
                   fmt::format("unable to prune {}: another prune has been running for {}", quote(store.describe()),
                               format_duration(age < Nanoseconds::zero() ? Nanoseconds::zero() : age)),
@@ -47,6 +51,7 @@ PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.re
     store.remove(std::span{&key, 1});
     if (dead) dead->forget();
   }
+  m_note.forget();
   throw Error(ErrorKind::busy,
               fmt::format("unable to prune {}: others keep taking the lease", quote(store.describe())));
 }
@@ -75,7 +80,11 @@ PruneLease::~PruneLease() {
   try {
     const std::string key = layout::k_lease;
     const auto failures = m_context.repository.store().remove(std::span{&key, 1});
-    if (!failures.empty()) m_context.reporter.warning("unable to give the lease back: " + failures.front().message);
+    if (failures.empty()) {
+      m_note.forget();
+    } else {
+      m_context.reporter.warning("unable to give the lease back: " + failures.front().message);
+    }
   } catch (const std::exception& e) {
     m_context.reporter.warning(fmt::format("unable to give the lease back: {}", e.what()));
   }

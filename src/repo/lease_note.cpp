@@ -3,11 +3,13 @@
 #include "codec/digest.hpp"
 #include "util/error.hpp"
 
+#include <chrono>
 #include <fcntl.h>
 #include <string>
 #include <unistd.h>
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
 namespace cairn {
 
@@ -16,9 +18,18 @@ namespace {
 constexpr unsigned k_directory_mode = 0700;
 constexpr unsigned k_file_mode = 0600;
 constexpr std::uint64_t k_largest_note = 1U << 20;
+// By this machine's clock, which may be set: far longer than a lease is respected.
+constexpr std::chrono::hours k_old{24 * 7};
 
 fs::path notes_of(const Cache& cache) {
   return cache.directory() / "leases";
+}
+
+bool is_old(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return false;
+  const auto age = std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(status.st_mtime);
+  return age > k_old;
 }
 
 std::string line_of(ByteView lease) {
@@ -39,7 +50,7 @@ LeaseNote::LeaseNote(const Cache& cache) {
   }
 }
 
-LeaseNote::~LeaseNote() {
+void LeaseNote::forget() const {
   if (m_fd) ::unlink(m_path.c_str());
 }
 
@@ -65,6 +76,7 @@ std::optional<DeadHolder> DeadHolder::find(const Cache& cache, ByteView lease) {
       if (bytes && as_text(*bytes).find(wanted) != std::string_view::npos) {
         return DeadHolder{at->path(), std::move(*fd)};
       }
+      if (is_old(fd->get())) ::unlink(at->path().c_str());
     } catch (const Error&) {
       continue;
     }

@@ -10,16 +10,18 @@
 
 namespace cairn {
 
-// A file in the cache, locked as long as this object lives (flock(2)), with the digests of the leases it took. Does
-// nothing without a cache; no error leaves here.
+// A file in the cache, locked as long as this object lives (flock(2)), with the digests of the leases it took. It stays
+// there after that, unless forget() was called: whoever does not know whether its lease is in the store leaves the note
+// behind. Does nothing without a cache; no error leaves here.
 class LeaseNote {
  public:
   explicit LeaseNote(const Cache& cache);
   LeaseNote(const LeaseNote&) = delete;
   LeaseNote& operator=(const LeaseNote&) = delete;
-  ~LeaseNote();
   // Before the lease is put.
   void add(ByteView lease);
+  // No lease of it is in the store.
+  void forget() const;
 
  private:
   fs::path m_path;

@@ -42,9 +42,6 @@ class DirectoryStores:
     def copy(self, name: str, to: str) -> None:
         shutil.copytree(self.work / name, self.work / to, symlinks=True)
 
-    def remove_lease(self, name: str) -> None:
-        (self.work / name / "lease" / "prune.json").unlink(missing_ok=True)
-
     def pack_bytes(self, name: str) -> int:
         return store_bytes(self.work / name)
 
@@ -71,9 +68,6 @@ class BucketStores:
             if key.startswith(f"{name}/"):
                 source = {"Bucket": self.bucket, "Key": key}
                 self.gateway.client.copy_object(Bucket=self.bucket, Key=to + key[len(name) :], CopySource=source)
-
-    def remove_lease(self, name: str) -> None:
-        self.gateway.client.delete_object(Bucket=self.bucket, Key=f"{name}/lease/prune.json")
 
     def pack_bytes(self, name: str) -> int:
         return sum(size for key, size in self.gateway.objects(self.bucket).items() if key.startswith(f"{name}/packs/"))
@@ -211,8 +205,6 @@ class Kills:
 
         def look(what: str) -> None:
             self.verify(self.store, what)
-            if what.endswith(signal.SIGKILL.name):
-                self.stores.remove_lease("store")  # or wait for an hour
             self.cairn.run(*prune)
             for _ in range(5):
                 self.cairn.run(*prune)

@@ -319,6 +319,20 @@ TEST_CASE("pruner: the lease of one that was killed on this host is replaced at 
   CHECK(scene.fixture.repository.cache().names("leases").empty());
 }
 
+TEST_CASE("pruner: a run that ended while it took its lease keeps nobody of this host waiting") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  MemoryStore store;
+  Scene scene{store, cache.path()};
+  store.on_call = [](const std::string& operation, const std::string& key) {
+    if (operation == "after put" && key == layout::k_lease) throw Error(ErrorKind::interrupted, "interrupted");
+  };
+  CHECK(kind_of([&] { prune(scene.fixture, keep_last(3)); }) == ErrorKind::interrupted);
+  store.on_call = {};
+  CHECK(store.has(layout::k_lease));
+  CHECK_NOTHROW(prune(scene.fixture, keep_last(3)));
+  CHECK_FALSE(store.has(layout::k_lease));
+}
+
 TEST_CASE("pruner: an interrupted run gives its lease back to a store that obeys signals, as S3 does") {
   MemoryStore store;
   Scene scene{store};

@@ -1,5 +1,6 @@
 #include "repo/lease_note.hpp"
 
+#include <chrono>
 #include <string>
 #include <unistd.h>
 
@@ -35,8 +36,12 @@ TEST_CASE("lease note: a holder that lives is never taken for dead, one that was
     LeaseNote living{cache};
     living.add(as_bytes("lease"));
     CHECK_FALSE(DeadHolder::find(cache, as_bytes("lease")));
+    living.forget();
   }
   CHECK_FALSE(DeadHolder::find(cache, as_bytes("lease")));
+  // Ended, and not known whether its lease is in the store.
+  { LeaseNote{cache}.add(as_bytes("in doubt")); }
+  CHECK(DeadHolder::find(cache, as_bytes("in doubt")));
 
   take_and_die(cache, "lease");
   CHECK_FALSE(DeadHolder::find(cache, as_bytes("somebody else's")));
@@ -49,6 +54,27 @@ TEST_CASE("lease note: a holder that lives is never taken for dead, one that was
     found->forget();
   }
   CHECK_FALSE(DeadHolder::find(cache, as_bytes("lease")));
+}
+
+TEST_CASE("lease note: old notes of the dead are removed, those of the living stay") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const Cache cache{directory.path(), "id"};
+  const auto make_old = [&] {
+    for (const auto& name : cache.names("leases")) {
+      fs::last_write_time(cache.directory() / "leases" / name,
+                          fs::file_time_type::clock::now() - std::chrono::hours{24 * 8});
+    }
+  };
+  take_and_die(cache, "lease");
+  CHECK_FALSE(DeadHolder::find(cache, as_bytes("other")));
+  CHECK(cache.names("leases").size() == 1);
+  make_old();
+  CHECK_FALSE(DeadHolder::find(cache, as_bytes("other")));
+  CHECK(cache.names("leases").empty());
+  LeaseNote living{cache};
+  make_old();
+  CHECK_FALSE(DeadHolder::find(cache, as_bytes("other")));
+  CHECK(cache.names("leases").size() == 1);
 }
 
 TEST_CASE("lease note: without a cache nothing is known and nothing fails") {
