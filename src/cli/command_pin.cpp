@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
+#include "engine/pinner.hpp"
 #include "util/time.hpp"
 
 #include <fmt/format.h>
@@ -12,11 +13,10 @@ namespace {
 // pin and unpin differ in one word.
 class PinCommand : public Command {
  public:
-  enum class Action { pin, unpin };
-  explicit PinCommand(Action action) : m_action(action) {}
-  std::string name() const override { return m_action == Action::pin ? "pin" : "unpin"; }
+  explicit PinCommand(PinAction action) : m_action(action) {}
+  std::string name() const override { return m_action == PinAction::pin ? "pin" : "unpin"; }
   std::string summary() const override {
-    return m_action == Action::pin ? "keep a snapshot whatever the retention says" : "take a pin off a snapshot";
+    return m_action == PinAction::pin ? "keep a snapshot whatever the retention says" : "take a pin off a snapshot";
   }
   void declare(OptionSet& options) override {
     m_choice.declare(options);
@@ -25,7 +25,7 @@ class PinCommand : public Command {
   ExitStatus run(Session& session) override;
 
  private:
-  Action m_action;
+  PinAction m_action;
   SnapshotChoice m_choice;
   std::optional<std::string> m_store;
 };
@@ -33,9 +33,8 @@ class PinCommand : public Command {
 ExitStatus PinCommand::run(Session& session) {
   OpenStore store = session.open(m_store, Access::read);
   const SnapshotInfo snapshot = session.find(store, m_choice).info;
-  const bool pinned = m_action == Action::pin;
-  const bool changed = snapshot.pinned != pinned;
-  if (changed) store.repository->set_pin(snapshot.id, pinned);
+  const bool pinned = m_action == PinAction::pin;
+  const bool changed = set_pin(*store.repository, snapshot, m_action);
   if (session.json()) {
     JsonWriter to = begin_document(name());
     to.member("id", snapshot.id.hex()).member("series", snapshot.record.series);
@@ -51,11 +50,11 @@ ExitStatus PinCommand::run(Session& session) {
 }  // namespace
 
 std::unique_ptr<Command> make_pin_command() {
-  return std::make_unique<PinCommand>(PinCommand::Action::pin);
+  return std::make_unique<PinCommand>(PinAction::pin);
 }
 
 std::unique_ptr<Command> make_unpin_command() {
-  return std::make_unique<PinCommand>(PinCommand::Action::unpin);
+  return std::make_unique<PinCommand>(PinAction::unpin);
 }
 
 }  // namespace cairn

@@ -144,9 +144,7 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
   chosen.info.closed = manifest.closed;
   chosen.info.signer = manifest.signer;
   chosen.info.trusted = manifest.trusted;
-  const auto pins = repository.pins();
-  const auto pin = pins.find(manifest.id);
-  chosen.info.pinned = pin != pins.end() && pin->second;
+  chosen.info.pinned = repository.pins().pinned(manifest.id);
   return chosen;
 }
 

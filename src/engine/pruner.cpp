@@ -86,6 +86,12 @@ std::vector<ManifestInfo> list_manifests_twice(Repository& repository, std::vect
   return out;
 }
 
+Error forgets_pinned(const Digest& id, const std::string& series) {
+  return {ErrorKind::usage,
+          fmt::format("unable to forget {} of series {}: it is pinned", id.short_hex(), quote(series)),
+          fmt::format("to remove it after all: cairn unpin {}", id.short_hex())};
+}
+
 }  // namespace
 
 PruneEvidence gather_prune_evidence(Context& context) {
@@ -169,8 +175,11 @@ PruneEvidence gather_prune_evidence(Context& context) {
   for (auto& item : vanished) {
     if (!removed.contains(item.key)) evidence.unreadable.push_back(std::move(item));
   }
-  for (const auto& [id, pinned] : repository.pins()) {
-    if (pinned) evidence.pinned.insert(id);
+  // Twice, as the manifests: what one listing leaves out must not cost a snapshot its pin.
+  Pins pins;
+  for (int listing = 0; listing < 2; ++listing) repository.list_pins(pins);
+  for (const auto& manifest : evidence.manifests) {
+    if (pins.pinned(manifest.id)) evidence.pinned.insert(manifest.id);
   }
   evidence.now = store.now();
   return evidence;
@@ -225,11 +234,7 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
     if (found == evidence.manifests.end()) {
       throw Error(ErrorKind::not_found, fmt::format("unable to forget {}: no such snapshot", id.hex()));
     }
-    if (evidence.pinned.contains(id)) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("unable to forget {} of series {}: it is pinned", id.short_hex(), quote(found->series)),
-                  fmt::format("to remove it after all: cairn unpin {}", id.short_hex()));
-    }
+    if (evidence.pinned.contains(id)) throw forgets_pinned(id, found->series);
     out[id] = {Verdict::remove, {"named"}};
   }
   return out;
@@ -267,6 +272,20 @@ std::vector<std::string> Pruner::write_marks() {
   return keys;
 }
 
+void Pruner::spare_pinned() {
+  if (m_plan.removed_manifests.empty()) return;
+  const Pins pins = m_context.repository.pins();
+  for (const auto& series : m_plan.series) {
+    for (const auto& snapshot : series.snapshots) {
+      if (snapshot.decision.verdict != Verdict::remove || !pins.pinned(snapshot.id)) continue;
+      if (m_request.forget) throw forgets_pinned(snapshot.id, series.name);
+      m_context.reporter.warning(fmt::format("snapshot {} of series {} was pinned meanwhile; it stays",
+                                             snapshot.id.short_hex(), quote(series.name)));
+      for (const auto& key : snapshot.keys) std::erase(m_plan.removed_manifests, key);
+    }
+  }
+}
+
 void Pruner::check_not_stalled() {
   const Time now = m_context.repository.store().now();
   const auto gone = now - m_checked;
@@ -302,6 +321,7 @@ PruneResult Pruner::execute() {
   PruneResult result;
   if (m_plan.writes_mark()) result.marks_written = write_marks();
   result.packs_marked = m_plan.marked_packs.size();
+  spare_pinned();
   remove_all("removing snapshots", m_plan.removed_manifests);
   result.manifests_removed = m_plan.removed_manifests.size();
   std::vector<std::string> packs;

@@ -4,7 +4,8 @@
 //   1. Mark objects are put: the packs that will be unreferenced, every manifest that stays, and the bytes of each that
 //      goes. Ends here: the manifests are all there and keep their packs; the next run removes them again and marks
 //      their packs anew, because it finds them referenced.
-//   2. Manifests are deleted. Ends in between: as after 1 for those left; the removal record of the others is in the
+//   2. Manifests are deleted, but for those that turn out to be pinned. Ends in between: as after 1 for those left; the
+//   removal record of the others is in the
 //      store already, so nobody takes the shorter listing for a wrong one.
 //   3. Packs are deleted whose grace was over when the run began. Ends in between: the rest is still marked, and the
 //      next run deletes it. No manifest names them, and no writer leans on a marked pack.
@@ -66,6 +67,9 @@ class Pruner {
   std::vector<std::string> write_marks();
   std::string removed_bytes(const std::string& key);
   void remove_all(const char* what, const std::vector<std::string>& keys);
+  // What was pinned since the plan was made, or has a pin that the listings before left out, stays, although the mark
+  // says that it goes: a later run records it as restored. After the mark is put: see pinner.hpp.
+  void spare_pinned();
   void check_not_stalled();
 
   Context& m_context;

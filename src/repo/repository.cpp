@@ -256,8 +256,7 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
       snapshot.closed = head->closed;
       snapshot.signer = std::move(head->signer);
       snapshot.trusted = head->trusted;
-      const auto pin = pinned.find(head->id);
-      snapshot.pinned = pin != pinned.end() && pin->second;
+      snapshot.pinned = pinned.pinned(head->id);
       // Two manifests of one id are one snapshot; in a listing they stand side by side.
       if (!out.empty() && out.back().id == snapshot.id) {
         const bool better = std::pair{snapshot.trusted, snapshot.object.stored_at} >
@@ -283,17 +282,26 @@ std::string Repository::store_manifest(const Manifest& manifest) {
   return key;
 }
 
-std::map<Digest, bool> Repository::pins() {
-  std::map<Digest, bool> out;
-  // Ascending by time within an id, so the last one stands.
-  m_store.list(layout::k_pins, [&](const ObjectInfo& info) {
-    if (const auto key = layout::parse_pin_key(info.key)) out[key->id] = key->pinned;
+void Repository::list_pins(Pins& seen, const std::optional<Digest>& id) {
+  const std::string prefix = id ? layout::k_pins + id->hex() + "/" : layout::k_pins;
+  m_store.list(prefix, [&](const ObjectInfo& info) {
+    if (const auto key = layout::parse_pin_key(info.key)) seen.add(*key);
   });
+}
+
+Pins Repository::pins() {
+  Pins out;
+  list_pins(out);
   return out;
 }
 
 void Repository::set_pin(const Digest& id, bool pinned) {
-  const std::string key = layout::pin_key(id, m_store.now(), pinned, random_name());
+  Pins seen;
+  for (int listing = 0; listing < 2; ++listing) list_pins(seen, id);
+  Time time = m_store.now();
+  // A clock that was ahead once, or is behind now, must not make an older record the one that counts.
+  if (const auto newest = seen.newest(id)) time = std::max(time, shifted(*newest, Nanoseconds{1}));
+  const std::string key = layout::pin_key(id, time, pinned, random_name());
   JsonWriter text;
   text.begin_object().member("format", "cairn-pin").member("version", k_format_version);
   text.member("id", id.hex()).member("pinned", pinned).end_object().newline();

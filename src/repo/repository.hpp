@@ -9,13 +9,13 @@
 #include "repo/manifest.hpp"
 #include "repo/notes.hpp"
 #include "repo/pack_directory.hpp"
+#include "repo/pins.hpp"
 #include "repo/trust.hpp"
 #include "store/object_store.hpp"
 #include "util/log.hpp"
 
 #include <cstdint>
 #include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -103,8 +103,11 @@ class Repository {
   // Commits. Returns the key.
   std::string store_manifest(const Manifest& manifest);
 
-  // The ids that are pinned.
-  std::map<Digest, bool> pins();
+  // Adds what a listing shows to `seen`; of one snapshot only, where it is named.
+  void list_pins(Pins& seen, const std::optional<Digest>& id = std::nullopt);
+  Pins pins();
+  // Adds a record that is newer than all there are of the id, whatever the store's clock says. engine/pinner.hpp is for
+  // those who need to know that it holds.
   void set_pin(const Digest& id, bool pinned);
 
   // The directory of a pack, from memory, cache or store; its logical id was recomputed. Error(damaged) naming the

@@ -264,6 +264,54 @@ TEST_CASE("pruner: pinned snapshots are kept by retention and refused by forget"
   CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::not_found);
 }
 
+TEST_CASE("pruner: a listing of pins that leaves one out costs no snapshot") {
+  bool all = false;
+  for (int short_one = 0; !all; ++short_one) {
+    MemoryStore store;
+    Scene scene{store};
+    auto& fixture = scene.fixture;
+    fixture.repository.set_pin(scene.ids[0], true);
+    const std::string pin = store.keys(layout::k_pins).at(0);
+    store.advance(days{8});
+    int listings = 0;
+    store.on_call = [&](const std::string& operation, const std::string& key) {
+      if (operation == "list" && key == layout::k_pins) listings++ == short_one ? store.hide(pin) : store.show_all();
+    };
+    CHECK(prune(fixture, keep_last(1)).manifests_removed == 1);
+    CHECK(store.has(scene.keys[0]));
+    all = listings <= short_one;
+  }
+}
+
+TEST_CASE("pruner: what is pinned while a plan is carried out stays, and the next runs keep its packs") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  {
+    Pruner pruner{fixture.context, keep_last(1), Apply::yes};
+    CHECK(pruner.plan().removed_manifests.size() == 2);
+    fixture.repository.set_pin(scene.ids[0], true);
+    CHECK(pruner.execute().manifests_removed == 1);
+  }
+  CHECK(store.has(scene.keys[0]));
+  for (int run = 0; run < 3; ++run) {
+    store.advance(days{8});
+    keep_busy(store, fixture);
+    prune(fixture, keep_last(1));
+  }
+  CHECK(store.has(scene.keys[0]));
+  CHECK(store.has(scene.packs[0]));
+  CHECK_FALSE(store.has(scene.packs[1]));
+
+  PruneRequest request;
+  request.forget = std::vector{scene.ids[2]};
+  Pruner pruner{fixture.context, request, Apply::yes};
+  fixture.repository.set_pin(scene.ids[2], true);
+  CHECK(kind_of([&] { pruner.execute(); }) == ErrorKind::usage);
+  CHECK(store.has(scene.keys[2]));
+}
+
 TEST_CASE("pruner: forget may take the last snapshot of a series, and prune goes on after it") {
   MemoryStore store;
   Scene scene{store};

@@ -346,10 +346,10 @@ TEST_CASE("repository: the newest pin object of an id decides") {
   f.put(layout::pin_key(other, t, false, nonce), "{}");
   f.put(layout::pin_key(other, t, true, nonce), "{}");
   const auto pins = f.open().pins();
-  CHECK(pins.at(id));
-  CHECK_FALSE(pins.at(other));  // of two of one instant, the unpin
+  CHECK(pins.pinned(id));
+  CHECK_FALSE(pins.pinned(other));  // of two of one instant, the unpin
   f.open().set_pin(other, true);
-  CHECK(f.open().pins().at(other));
+  CHECK(f.open().pins().pinned(other));
 }
 
 TEST_CASE("repository: a directory is believed only where it fits the manifest") {
