@@ -28,7 +28,7 @@ struct Verdict {
 // scratch: an empty directory, for the machines' caches and for what is restored; empty again at the end.
 Verdict play(Crew& crew, std::uint64_t seed, Tell tell, const fs::path& scratch);
 
-// As many threads as any schedule needs.
+// As many stacks as any schedule needs.
 inline constexpr std::size_t k_crew = 5;
 
 }  // namespace cairn::sim

@@ -1,53 +1,57 @@
 #include "scheduler.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <cxxabi.h>
 #include <stdexcept>
 #include <utility>
 
+#include <sys/mman.h>
+
 namespace cairn::sim {
+
+namespace {
+
+// As much as a thread has; pages that are not touched cost nothing. The lowest one is a guard.
+constexpr std::size_t k_stack = 8UL << 20;
+constexpr std::size_t k_guard = 4096;
+
+// Who runs in this thread, for the one that is entered.
+thread_local Scheduler* current = nullptr;
+
+}  // namespace
 
 Crew::Crew(std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
-    auto& member = *m_members.emplace_back(std::make_unique<Member>());
-    member.thread = std::thread{[&member] {
-      for (;;) {
-        member.baton.acquire();
-        // Taken out: once the baton is passed on, the place may be filled anew.
-        const auto work = std::exchange(member.work, nullptr);
-        if (!work) return;
-        work();
-      }
-    }};
+    void* const stack = ::mmap(nullptr, k_stack, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED || ::mprotect(stack, k_guard, PROT_NONE) != 0) throw std::bad_alloc{};
+    m_stacks.push_back(stack);
   }
 }
 
 Crew::~Crew() {
-  for (auto& member : m_members) {
-    member->work = nullptr;
-    member->baton.release();
-    member->thread.join();
-  }
+  for (auto* const stack : m_stacks) ::munmap(stack, k_stack);
 }
 
 void Scheduler::add(std::function<void()> body) {
-  if (m_actors.size() == m_crew.size()) throw std::logic_error("more actors than threads");
-  const std::size_t self = m_actors.size();
+  if (m_actors.size() == m_crew.size()) throw std::logic_error("more actors than stacks");
   m_actors.push_back({std::move(body), m_now});
-  m_crew.m_members[self]->work = [this, self] {
-    try {
-      m_actors[self].body();
-    } catch (const Killed&) {
-      // Ended as well.
-    }
-    m_actors[self].ended = true;
-    const std::size_t to = next();
-    if (to == k_nobody) {
-      m_running = k_nobody;
-      m_crew.m_done.release();  // the scheduler may be gone after this
-    } else {
-      hand_over(to);
-    }
-  };
+}
+
+void Scheduler::enter() {
+  current->act();
+}
+
+void Scheduler::act() noexcept {
+  const std::size_t self = m_running;
+  try {
+    m_actors[self].body();
+  } catch (const Killed&) {
+    // Ended as well.
+  }
+  m_actors[self].ended = true;
+  hand_over(next());
 }
 
 std::size_t Scheduler::next() const noexcept {
@@ -58,17 +62,30 @@ std::size_t Scheduler::next() const noexcept {
   return first;
 }
 
-void Scheduler::hand_over(std::size_t to) {
+void Scheduler::hand_over(std::size_t to) noexcept {
+  Place& here = place_of(m_running);
+  Place& there = place_of(to);
   m_running = to;
-  m_now = std::max(m_now, m_actors[to].wake);
-  m_crew.m_members[to]->baton.release();
+  if (to != k_nobody) m_now = std::max(m_now, m_actors[to].wake);
+  auto* const exceptions = abi::__cxa_get_globals();
+  std::memcpy(&here.exceptions, exceptions, sizeof(Exceptions));
+  std::memcpy(exceptions, &there.exceptions, sizeof(Exceptions));
+  ::swapcontext(&here.context, &there.context);
 }
 
 void Scheduler::run() {
+  for (std::size_t i = 0; i < m_actors.size(); ++i) {
+    ucontext_t& context = m_actors[i].place.context;
+    ::getcontext(&context);
+    context.uc_stack.ss_sp = m_crew.m_stacks[i];
+    context.uc_stack.ss_size = k_stack;
+    context.uc_link = nullptr;  // whoever ends hands over
+    ::makecontext(&context, &Scheduler::enter, 0);
+  }
   const std::size_t first = next();
   if (first == k_nobody) return;
+  current = this;
   hand_over(first);
-  m_crew.m_done.acquire();
 }
 
 void Scheduler::pass(Nanoseconds time) {
@@ -85,7 +102,6 @@ void Scheduler::pass(Nanoseconds time) {
     return;
   }
   hand_over(to);
-  m_crew.m_members[self]->baton.acquire();
   if (m_stopped) throw Killed{};
 }
 

@@ -1,8 +1,10 @@
 // Simulated time, and actors of whom exactly one runs at any moment.
 //
-// Each actor has a thread, because the engine is plain blocking code; a baton passes between them. Whoever waits for
-// something (the store, a sleep) says how long it takes, and the actor whose time comes first goes on: a discrete
-// event simulation. So a schedule is a function of its seed, whatever the machine does.
+// Each actor has a stack of its own, because the engine is plain blocking code; all of them run in one thread. Whoever
+// waits for something (the store, a sleep) says how long it takes, and the actor whose time comes first goes on: a
+// discrete event simulation. So a schedule is a function of its seed, whatever the machine does. Stacks rather than
+// threads: to wake another thread, many thousands of times a second, takes longer than all that a schedule does
+// between.
 #pragma once
 
 #include "util/time.hpp"
@@ -10,9 +12,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <memory>
-#include <semaphore>
-#include <thread>
+#include <ucontext.h>
 #include <vector>
 
 namespace cairn::sim {
@@ -23,26 +23,22 @@ struct Killed : std::exception {
   const char* what() const noexcept override { return "killed"; }
 };
 
-// Threads that outlive the schedules: some of what the engine keeps for each thread is expensive to make.
+// The stacks. They outlive the schedules: to make one is expensive.
 class Crew {
  public:
   explicit Crew(std::size_t size);
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
   ~Crew();
-  std::size_t size() const noexcept { return m_members.size(); }
+  std::size_t size() const noexcept { return m_stacks.size(); }
 
  private:
   friend class Scheduler;
-  struct Member {
-    std::binary_semaphore baton{0};
-    std::function<void()> work;  // nothing: the end
-    std::thread thread;
-  };
-  std::binary_semaphore m_done{0};
-  std::vector<std::unique_ptr<Member>> m_members;
+  std::vector<void*> m_stacks;
 };
 
+// One at a time in a thread. What the engine keeps for each thread is shared by the actors, so it must not be in use
+// across a call to a store.
 class Scheduler {
  public:
   Scheduler(Crew& crew, Time begin) : m_crew(crew), m_now(begin) {}
@@ -62,20 +58,36 @@ class Scheduler {
   bool stopped() const noexcept { return m_stopped; }
 
  private:
+  // What the C++ runtime keeps for a thread of the exceptions under way (Itanium C++ ABI, Exception Handling, 2.2.2).
+  // An actor may be in the middle of one: what cleans up after a failure asks the store, too.
+  struct Exceptions {
+    void* caught;
+    unsigned uncaught;
+  };
+  // Where somebody who does not run goes on.
+  struct Place {
+    ucontext_t context{};
+    Exceptions exceptions{};
+  };
   struct Actor {
     std::function<void()> body;
     Time wake;
+    Place place{};
     bool ended = false;
   };
   static constexpr std::size_t k_nobody = SIZE_MAX;
+  static void enter();
+  void act() noexcept;
   std::size_t next() const noexcept;
-  void hand_over(std::size_t to);
+  Place& place_of(std::size_t who) noexcept { return who == k_nobody ? m_home : m_actors[who].place; }
+  void hand_over(std::size_t to) noexcept;
 
   Crew& m_crew;
   Time m_now;
   bool m_stopped = false;
   std::size_t m_running = k_nobody;
   std::vector<Actor> m_actors;
+  Place m_home;
 };
 
 }  // namespace cairn::sim
