@@ -66,6 +66,7 @@ class Anything {
     faults.error_body = sometimes(10);
     faults.cut = sometimes(60);
     faults.death = sometimes(12);
+    faults.late = sometimes(30);
     faults.standstill = sometimes(8);
     if (!m_long_runs) faults.slow_run = sometimes(150);
     m_calm = faults.none();
@@ -133,7 +134,13 @@ class Anything {
         if (!pushed) after(machine, Ended::killed);
       }
       if (m_random.chance(150)) after(machine, m_stage.commands.restore(machine, any_store()));
+      if (m_random.chance(150)) pin(machine);
     }
+  }
+
+  void pin(Machine& machine) {
+    after(machine,
+          m_stage.commands.pin(machine, any_store(), m_random.chance(700) ? PinAction::pin : PinAction::unpin));
   }
 
   Store& any_store() { return m_random.chance(500) ? m_stage.near : m_stage.far; }
@@ -150,6 +157,7 @@ class Anything {
       if (m_lone_keeper && m_random.chance(120)) after(machine, m_stage.commands.undo(machine, store));
       if (m_random.chance(150)) after(machine, m_stage.commands.verify(machine, store));
       if (m_random.chance(100)) after(machine, m_stage.commands.restore(machine, store));
+      if (m_random.chance(100)) pin(machine);
     }
   }
 

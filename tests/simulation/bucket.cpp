@@ -42,6 +42,21 @@ void Bucket::remove(const std::string& key, Time now) {
   m_objects.erase(found);
 }
 
+std::optional<Bucket::LatePut> Bucket::take_late(Time now) {
+  const auto first =
+      std::min_element(m_late.begin(), m_late.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+  if (first == m_late.end() || first->at > now) return std::nullopt;
+  LatePut late = std::move(*first);
+  m_late.erase(first);
+  return late;
+}
+
+std::optional<Time> Bucket::last_late() const {
+  std::optional<Time> last;
+  for (const auto& late : m_late) last = std::max(last.value_or(late.at), late.at);
+  return last;
+}
+
 Bucket::Page Bucket::page(const std::string& prefix, const std::string& after, Time now) const {
   const Time seen = now - m_nature.list_lag;
   const std::string from = std::max(prefix, after);

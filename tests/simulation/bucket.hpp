@@ -54,6 +54,21 @@ class Bucket {
   // Nothing where the key is taken and must not be.
   PutOutcome put(const std::string& key, Content bytes, PutMode mode, Time now);
   void remove(const std::string& key, Time now);
+
+  // PUTs that nobody waits for any more, and that are still on their way to the servers.
+  struct LatePut {
+    Time at;  // the world's, when it takes effect
+    std::string key;
+    Content bytes;
+    PutMode mode;
+    std::optional<Time> marks_listed;  // by its writer, see Ledger::put()
+    std::size_t run;
+  };
+  void delay(LatePut late) { m_late.push_back(std::move(late)); }
+  // The one that takes effect first, if it has by now.
+  std::optional<LatePut> take_late(Time now);
+  // When the last of them will have.
+  std::optional<Time> last_late() const;
   // One page of a listing behind a key; `more`: there is another one.
   struct Page {
     std::vector<ObjectInfo> objects;
@@ -72,6 +87,7 @@ class Bucket {
   BucketNature m_nature;
   std::map<std::string, Object> m_objects;
   std::map<std::string, Ghost> m_ghosts;
+  std::vector<LatePut> m_late;
 };
 
 }  // namespace cairn::sim

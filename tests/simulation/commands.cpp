@@ -52,7 +52,7 @@ std::optional<SnapshotResult> Commands::snapshot(Machine& machine, Store& store,
   std::optional<SnapshotResult> result;
   run("snapshot", machine, Process::Kind::other, [&](Process& process) {
     MemorySource source{tree, m_captures.remember(tree), m_world.clock_of(machine)};
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store};
     SnapshotRequest request;
     request.series = series;
     request.grace = m_grace;
@@ -66,13 +66,15 @@ std::optional<SnapshotResult> Commands::snapshot(Machine& machine, Store& store,
 std::optional<PushResult> Commands::push(Machine& machine, Store& from, Store& to, PushRequest request) {
   std::optional<PushResult> result;
   run("push", machine, Process::Kind::other, [&](Process& process) {
-    Program source{process, from.bucket, from.ledger};
-    Program target{process, to.bucket, to.ledger};
+    Program source{process, from};
+    Program target{process, to};
     request.grace = m_grace;
     result = cairn::push(source.context(), target.context(), request);
     for (const auto& pushed : result->snapshots) {
       if (pushed.failure) {
-        const bool excused = pushed.failure->kind() == ErrorKind::not_found || process.deceived() ||
+        // Or another host's, sealed to keys that this one has not.
+        const bool excused = pushed.failure->kind() == ErrorKind::not_found ||
+                             pushed.failure->kind() == ErrorKind::no_key || process.deceived() ||
                              process.age() > m_grace / 2 || !from.ledger.counts(pushed.id);
         if (!excused) m_world.violated(fmt::format("a push finds damage: {}", pushed.failure->message()));
       } else if (!pushed.already_there) {
@@ -86,7 +88,7 @@ std::optional<PushResult> Commands::push(Machine& machine, Store& from, Store& t
 
 Ended Commands::prune(Machine& machine, Store& store, unsigned keep_last, SetAside set_aside) {
   return run("prune", machine, Process::Kind::other, [&](Process& process) {
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store};
     PruneRequest request;
     request.settings.grace = m_grace;
     // What an operator says who has looked at the clock.
@@ -112,7 +114,7 @@ Ended Commands::prune(Machine& machine, Store& store, unsigned keep_last, SetAsi
 
 Ended Commands::forget(Machine& machine, Store& store) {
   return run("forget", machine, Process::Kind::other, [&](Process& process) {
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store};
     const auto snapshots = program.repository().list_snapshots();
     if (snapshots.empty()) return;
     PruneRequest request;
@@ -125,13 +127,29 @@ Ended Commands::forget(Machine& machine, Store& store) {
 
 Ended Commands::undo(Machine& machine, Store& store) {
   return run("undo", machine, Process::Kind::undo, [&](Process& process) {
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store, Program::Keys::owners};
     const auto result = undo_prune(program.context(), Apply::yes);
     for (const auto& info : program.repository().list_manifests()) {
       if (std::find(result.restored.begin(), result.restored.end(), info.key) == result.restored.end()) continue;
       store.ledger.committed(program.repository().load_manifest(info).id);
     }
   });
+}
+
+Ended Commands::pin(Machine& machine, Store& store, PinAction action) {
+  std::optional<Ledger::PinAttempt> attempt;
+  const auto ended =
+      run(action == PinAction::pin ? "pin" : "unpin", machine, Process::Kind::other, [&](Process& process) {
+        Program program{process, store};
+        const auto snapshots = program.repository().list_snapshots();
+        if (snapshots.empty()) return;
+        const auto& chosen = m_world.random.pick(snapshots);
+        attempt = store.ledger.begin_pin(chosen.id, action == PinAction::pin);
+        set_pin(program.repository(), chosen, action);
+        ++m_tally.pins;
+      });
+  if (attempt) store.ledger.end_pin(*attempt, ended == Ended::well);
+  return ended;
 }
 
 void Commands::compare(Repository& repository, Context& context, const ManifestInfo& info, Process& process,
@@ -171,7 +189,7 @@ void Commands::compare(Repository& repository, Context& context, const ManifestI
 
 Ended Commands::restore(Machine& machine, Store& store) {
   return run("restore", machine, Process::Kind::other, [&](Process& process) {
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store, Program::Keys::owners};
     const auto snapshots = program.repository().list_snapshots();
     if (snapshots.empty()) return;
     const auto& chosen = m_world.random.pick(snapshots);
@@ -182,7 +200,7 @@ Ended Commands::restore(Machine& machine, Store& store) {
 
 Ended Commands::verify(Machine& machine, Store& store) {
   return run("verify", machine, Process::Kind::other, [&](Process& process) {
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store, Program::Keys::owners};
     VerifyRequest request;
     request.level = m_world.random.chance(500) ? VerifyLevel::quick : VerifyLevel::full;
     bool doubtful = false;
@@ -204,7 +222,7 @@ Ended Commands::verify(Machine& machine, Store& store) {
 void Commands::check_all(Store& store) {
   Machine rescue{.name = "rescue", .cache = {}, .clock_from = {}};
   run("rescue", rescue, Process::Kind::other, [&](Process& process) {
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store, Program::Keys::owners};
     for (const auto& info : program.repository().list_snapshots()) {
       if (!store.ledger.counts(info.id)) continue;
       compare(program.repository(), program.context(), info.object, process, true);
@@ -215,7 +233,7 @@ void Commands::check_all(Store& store) {
 void Commands::check_clean(Store& store) {
   Machine rescue{.name = "rescue", .cache = {}, .clock_from = {}};
   run("count", rescue, Process::Kind::other, [&](Process& process) {
-    Program program{process, store.bucket, store.ledger};
+    Program program{process, store, Program::Keys::owners};
     std::set<std::string> needed;
     for (const auto& info : program.repository().list_manifests()) {
       for (const auto& ref : program.repository().load_manifest(info).packs) needed.insert(layout::pack_key(ref.name));

@@ -1,6 +1,7 @@
 // What a simulated machine can do with the program, each as one run of it; and what each run promises when it ends.
 #pragma once
 
+#include "engine/pinner.hpp"
 #include "engine/pusher.hpp"
 #include "engine/snapshotter.hpp"
 #include "ledger.hpp"
@@ -12,11 +13,6 @@
 #include <string>
 
 namespace cairn::sim {
-
-struct Store {
-  Bucket bucket;
-  Ledger ledger;
-};
 
 // How a run ended.
 enum class Ended { well, refused, killed };
@@ -30,6 +26,7 @@ struct Tally {
   std::size_t prunes = 0;
   std::size_t restores = 0;
   std::size_t verifications = 0;
+  std::size_t pins = 0;
 };
 
 class Commands {
@@ -48,6 +45,7 @@ class Commands {
   Ended forget(Machine& machine, Store& store);
   Ended undo(Machine& machine, Store& store);
   // Any snapshot that is listed.
+  Ended pin(Machine& machine, Store& store, PinAction action);
   Ended restore(Machine& machine, Store& store);
   Ended verify(Machine& machine, Store& store);
 

@@ -25,16 +25,20 @@ void build_up(Stage& stage, Machine& machine, int snapshots) {
 
 PushRequest newest_of(Stage& stage, Machine& machine) {
   Process process{stage.world, machine};
-  Program program{process, stage.near.bucket, stage.near.ledger};
+  Program program{process, stage.near};
   PushRequest request;
   request.selection = PushRequest::Selection::named;
   request.snapshots = {program.repository().list_snapshots("series").back().id};
   return request;
 }
 
+void pass_until(World& world, Time time) {
+  if (time > world.scheduler.now()) world.scheduler.pass(time - world.scheduler.now());
+}
+
 std::size_t packs_needed(Stage& stage, Machine& machine) {
   Process process{stage.world, machine};
-  Program program{process, stage.near.bucket, stage.near.ledger};
+  Program program{process, stage.near};
   return program.repository().load_manifest(program.repository().list_snapshots("series").back().object).packs.size();
 }
 
@@ -79,24 +83,47 @@ void play_return(Stage& stage) {
   Machine& keeper = stage.add_machine("keeper", Stage::Disk::none);
   build_up(stage, machine, 3);
   const auto request = newest_of(stage, machine);
+  // The night in which prunes delete what the killed push left, and the mark on it, which has outlived all it names.
+  // Half of the time the writer is back on the eve, and stands still until that is over, after the one or the other
+  // listing.
+  const bool meet = random.chance(500);
+  const Time marked = std::chrono::ceil<days>(world.scheduler.now()) + days{8 + random.below(3)};
+  const Time deleted = marked + days{15 + random.below(5)};
   world.scheduler.add([&] {
     world.faults.death = 40;
     const bool pushed = stage.commands.push(machine, stage.near, stage.far, request).has_value();
     world.faults = {};
     if (pushed) return;
-    stage.sleep_until_night(14 + static_cast<unsigned>(random.below(30)));
-    world.faults.standstill = 60;
+    if (random.chance(250)) Stage::lose_disk(machine);
+    if (meet) {
+      pass_until(world, deleted - random.duration(1h, 20h));
+      machine.fate = {Fate::At::answered, "list", random.chance(700) ? layout::k_packs : layout::k_marks,
+                      random.duration(days{1}, days{6})};
+    } else {
+      stage.sleep_until_night(14 + static_cast<unsigned>(random.below(30)));
+      world.faults.standstill = 60;
+    }
     stage.commands.push(machine, stage.near, stage.far, request);
     world.faults = {};
+    machine.fate.reset();
     stage.commands.push(machine, stage.near, stage.far, request);
   });
   world.scheduler.add([&] {
     LiveTree tree{world, keeper, 1};
-    for (int i = 0; i < 6; ++i) {
+    const auto keep = [&](int prunes) {
+      stage.commands.snapshot(keeper, stage.far, "other", tree.state());
+      for (int runs = 0; runs < prunes; ++runs) stage.commands.prune(keeper, stage.far, 1);
+    };
+    if (meet) {
+      pass_until(world, marked);
+      keep(1);
+      pass_until(world, deleted);
+      keep(2);
+    }
+    for (int i = meet ? 3 : 0; i < 6; ++i) {
       // So rarely that a mark has outlived all it names when its packs go.
       stage.sleep_until_night(static_cast<unsigned>(random.below(18)));
-      stage.commands.snapshot(keeper, stage.far, "other", tree.state());
-      for (int runs = 0; runs < 2; ++runs) stage.commands.prune(keeper, stage.far, 1);
+      keep(2);
     }
   });
   world.scheduler.run();
@@ -113,17 +140,28 @@ void play_long_lean(Stage& stage) {
   LiveTree tree{world, machine, 4};
   stage.commands.snapshot(machine, stage.near, "series", tree.state());
   world.scheduler.pass(days{8});
+  // Or it stands still in its commit, for days or no longer than the protocol allows; and two prunes meet it.
+  const bool meet = random.chance(500);
+  const Time eve = world.scheduler.now() + days{3};
   world.scheduler.add([&] {
     tree.rewrite("file-0", random.next());
-    machine.slow_puts = random.duration(days{2}, days{8});
+    if (meet) {
+      pass_until(world, eve);
+      const auto stall = random.chance(500) ? random.duration(5min, 14min) : random.duration(days{8}, days{16});
+      machine.fate = {Fate::At::sent, "put", layout::k_snapshots, stall};
+    } else {
+      machine.slow_puts = random.duration(days{2}, days{8});
+    }
     stage.commands.snapshot(machine, stage.near, "series", tree.state());
     machine.slow_puts = {};
+    machine.fate.reset();
     stage.commands.snapshot(machine, stage.near, "series", tree.state());
   });
   world.scheduler.add([&] {
     LiveTree another{world, other, 4};
-    world.scheduler.pass(random.duration(1h, days{2}));
+    pass_until(world, meet ? eve + random.duration(10s, 2min) : world.scheduler.now() + random.duration(1h, days{2}));
     stage.commands.snapshot(other, stage.near, "series", another.state());
+    for (int i = 0; meet && i < 2; ++i) stage.commands.prune(other, stage.near, 1);
     for (int i = 0; i < 14; ++i) {
       stage.sleep_until_night(0);
       stage.commands.prune(other, stage.near, 1);
@@ -150,24 +188,78 @@ void play_short_listing(Stage& stage) {
         stage.commands.snapshot(machine, stage.near, random.chance(700) ? "series" : "other", tree.state());
       }
       world.scheduler.pass(random.duration(days{1}, days{16}));
-      world.faults.death = random.chance(800) ? 100 : 0;
+      // Killed anywhere; or when it said what it removes, and has not done it.
+      if (random.chance(400)) {
+        machine.fate = {Fate::At::answered, "put", layout::k_marks, std::nullopt};
+      } else if (random.chance(700)) {
+        world.faults.death = 20;
+      }
       if (random.chance(500)) {
         stage.commands.prune(machine, stage.near, 1);
       } else {
         stage.commands.forget(machine, stage.near);
       }
       world.faults = {};
+      machine.fate.reset();
       world.scheduler.pass(random.duration(1h, days{16}));
       if (random.chance(500)) stage.commands.prune(machine, stage.near, 1);
     }
-    world.scheduler.pass(days{8});
+    // Two prunes in turn, a grace between them: what the one marked for want of a part, the other one deletes.
+    for (int prunes = 0; prunes < 2; ++prunes) {
+      world.scheduler.pass(days{8});
+      nature.cut_listings = 1;
+      // Of what else is listed nothing is lost for want of a part.
+      nature.cut_prefix = layout::k_snapshots;
+      stage.near.bucket.set_nature(nature);
+      world.faults.cut = 900;
+      stage.commands.prune(machine, stage.near, 1);
+      world.faults = {};
+    }
+  });
+  world.scheduler.run();
+  stage.calm_down();
+  if (world.violation().empty()) stage.commands.check_all(stage.near);
+}
+
+void play_pins(Stage& stage) {
+  World& world = stage.world;
+  Random& random = world.random;
+  BucketNature nature;
+  nature.page_size = random.chance(500) ? 2 : 1000;
+  nature.create_only = random.chance(500);
+  if (random.chance(300)) {
+    const Time begin = World::k_begin + random.duration(1h, days{20});
+    nature.wrong_clocks.push_back({begin, begin + random.duration(1h, days{3}), -random.duration(10s, 30h), {}});
+  }
+  stage.near.bucket.set_nature(nature);
+  stage.open_stores();
+  Machine& keeper = stage.add_machine("keeper", Stage::Disk::none);
+  Machine& writer = stage.add_machine("writer", Stage::Disk::none);
+  world.faults.late = random.chance(300) ? 100 : 0;
+  bool done = false;
+  world.scheduler.add([&] {
+    LiveTree tree{world, writer, 2};
+    while (!done) {
+      stage.sleep_until_night(static_cast<unsigned>(random.below(3)));
+      tree.change(random);
+      stage.commands.snapshot(writer, stage.near, "series", tree.state());
+      stage.commands.pin(writer, stage.near, random.chance(700) ? PinAction::pin : PinAction::unpin);
+    }
+  });
+  world.scheduler.add([&] {
+    for (auto runs = 3 + random.below(4); runs != 0; --runs) {
+      stage.sleep_until_night(static_cast<unsigned>(random.below(4)));
+      stage.commands.prune(keeper, stage.near, 1);
+      if (random.chance(300)) stage.commands.forget(keeper, stage.near);
+    }
+    world.scheduler.pass(days{1});
     nature.cut_listings = 1;
-    // Of what else is listed nothing is lost for want of a part.
-    nature.cut_prefix = layout::k_snapshots;
+    nature.cut_prefix = layout::k_pins;
     stage.near.bucket.set_nature(nature);
-    world.faults.cut = 900;
-    stage.commands.prune(machine, stage.near, 1);
-    world.faults = {};
+    world.faults.cut = 700;
+    stage.commands.prune(keeper, stage.near, 1);
+    world.faults.cut = 0;
+    done = true;
   });
   world.scheduler.run();
   stage.calm_down();

@@ -113,13 +113,15 @@ int work(const Options& options, std::uint64_t share, const fs::path& scratch) {
     sum.prunes += verdict.tally.prunes;
     sum.restores += verdict.tally.restores;
     sum.verifications += verdict.tally.verifications;
+    sum.pins += verdict.tally.pins;
   }
   fmt::print(
       "simulation: {} schedules, {} steps, {} runs ({} killed, {} failed); {} snapshots taken, {} pushed, {} "
-      "prunes, {} verifications, {} restores; manifests {} put and {} removed, packs {} put and {} removed; "
+      "prunes, {} verifications, {} restores, {} pins and unpins; manifests {} put and {} removed, packs {} put and {} "
+      "removed; "
       "{} schedules replayed; nothing lost\n",
       played, steps, sum.runs, sum.killed, sum.refused, sum.snapshots, sum.pushed, sum.prunes, sum.verifications,
-      sum.restores, manifests, manifests_removed, put, removed, replayed);
+      sum.restores, sum.pins, manifests, manifests_removed, put, removed, replayed);
   return 0;
 }
 

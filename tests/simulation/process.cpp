@@ -17,6 +17,8 @@ namespace {
 // Past this, a writer's knowledge of the marks is too old for the PUT of its manifest: half of the grace, as
 // CommitProtocol has it, less what its last calls take.
 constexpr days k_vouched{3};
+// A PUT that takes effect later than this after its last byte was sent is not to be expected of any server.
+constexpr days k_latest{6};
 
 StoreError some_failure(Random& random, const char* verb, const std::string& what) {
   const auto failed = [&](const char* cause, Transient transient = Transient::yes) {
@@ -59,6 +61,14 @@ void Process::travel(const std::string& what) {
   if (random.chance(m_world.faults.death)) die("killed");
 }
 
+void Process::meet_fate(Fate::At at, const char* verb, const std::string& what) {
+  auto& fate = m_machine.fate;
+  if (!fate || fate->at != at || fate->verb != verb || !what.starts_with(fate->prefix)) return;
+  const auto stall = std::exchange(fate, std::nullopt)->stall;
+  if (!stall) die("killed");
+  sleep(*stall);
+}
+
 void Process::die(const char* when) {
   m_dead = true;
   m_world.note(fmt::format("{} {}", m_machine.name, when));
@@ -76,13 +86,32 @@ void Process::transfer() {
 
 void Connection::request(const char* verb, const std::string& what) {
   m_process.travel(fmt::format("{} {}:{}", verb, m_bucket.name(), what));
+  m_process.meet_fate(Fate::At::sent, verb, what);
   if (random().chance(m_faults.failure)) throw some_failure(random(), verb, what);
   if (random().chance(m_faults.broken)) {
     throw StoreError(ErrorKind::failed, Transient::no, fmt::format("unable to {} {}: 403 AccessDenied", verb, what));
   }
+  settle();
+}
+
+void Connection::settle() {
+  while (auto late = m_bucket.take_late(world_now())) {
+    const bool refused =
+        m_bucket.nature().locked && late->mode == PutMode::replace && m_bucket.find(late->key) != nullptr;
+    if (!refused) take_effect(std::move(*late));
+  }
+}
+
+PutOutcome Connection::take_effect(Bucket::LatePut put) {
+  if (m_bucket.put(put.key, put.bytes, put.mode, put.at) == PutOutcome::exists) return PutOutcome::exists;
+  m_process.world().note(fmt::format("stored {}:{}", m_bucket.name(), put.key));
+  const bool vouched = put.marks_listed && put.at - *put.marks_listed < k_vouched;
+  m_ledger.put(put.key, *put.bytes, vouched, put.run);
+  return PutOutcome::stored;
 }
 
 void Connection::answer(const char* verb, const std::string& what) {
+  m_process.meet_fate(Fate::At::answered, verb, what);
   m_process.travel("...");
   if (random().chance(m_faults.failure)) throw some_failure(random(), verb, what);
 }
@@ -98,16 +127,20 @@ PutOutcome Connection::put(const std::string& key, const ObjectBody& body, PutMo
   if (body.sha256 && *body.sha256 != sha256(*bytes)) {
     throw StoreError(ErrorKind::damaged, Transient::no, fmt::format("unable to put {}: its checksum is wrong", key));
   }
+  // Transfers take days, perhaps.
+  settle();
   if (m_bucket.nature().locked && mode == PutMode::replace && m_bucket.find(key) != nullptr) {
     throw StoreError(ErrorKind::failed, Transient::no, fmt::format("unable to put {}: 403 AccessDenied", key));
   }
-  const auto outcome = m_bucket.put(key, bytes, mode, world_now());
-  m_process.world().note(fmt::format("stored {}:{}", m_bucket.name(), key));
-  if (outcome == PutOutcome::stored) {
-    const bool vouched =
-        m_process.kind() != Process::Kind::undo && m_marks_listed && world_now() - *m_marks_listed < k_vouched;
-    m_ledger.put(key, *bytes, vouched, m_process.number());
+  const auto marks_listed = m_process.kind() == Process::Kind::undo ? std::nullopt : m_marks_listed;
+  Bucket::LatePut put{world_now(), key, std::move(bytes), mode, marks_listed, m_process.number()};
+  if (random().chance(m_faults.late)) {
+    put.at += random().duration(1s, k_latest);
+    m_bucket.delay(std::move(put));
+    answer("put", key);
+    throw StoreError(ErrorKind::failed, Transient::yes, fmt::format("unable to put {}: timed out", key));
   }
+  const auto outcome = take_effect(std::move(put));
   answer("put", key);
   return outcome;
 }
@@ -154,6 +187,7 @@ void Connection::list_after(const std::string& prefix, const std::string& after,
   for (bool more = true; more;) {
     request("list", prefix);
     if (prefix == layout::k_marks && last.empty()) m_marks_listed = world_now();
+    if (prefix == layout::k_pins && last.empty()) m_pins_listed = world_now();
     const auto page = m_bucket.page(prefix, last, world_now());
     answer("list", prefix);
     auto count = page.objects.size();
@@ -179,7 +213,7 @@ std::vector<RemoveFailure> Connection::remove(std::span<const std::string> keys)
     if (m_bucket.nature().locked) {
       failures.push_back({key, "403 AccessDenied: object is WORM protected"});
     } else {
-      m_ledger.remove(key);
+      m_ledger.remove(key, m_pins_listed);
       m_bucket.remove(key, world_now());
       m_process.world().note(fmt::format("removed {}:{}", m_bucket.name(), key));
     }
@@ -206,17 +240,24 @@ RetryTools tools_of(Process& process) {
       [&process](Nanoseconds time) { process.sleep(time); }, [&process] { return process.world().random.fraction(); }};
 }
 
-RepositoryOptions options_of(const Machine& machine) {
+RepositoryOptions options_of(Machine& machine, const Store& store, Program::Keys keys) {
   RepositoryOptions options;
   options.cache_root = machine.cache;
+  if (!store.owner) return options;
+  if (!machine.own_key) machine.own_key = age::Identity::generate();
+  options.keys =
+      std::make_shared<const Keyring>(std::vector{store.owner->recipient()}, machine.own_key, [&store, keys] {
+        return keys == Program::Keys::owners ? std::vector{*store.owner} : std::vector<age::Identity>{};
+      });
   return options;
 }
 
 }  // namespace
 
-Program::Program(Process& process, Bucket& bucket, Ledger& ledger)
-    : m_store(std::make_unique<Connection>(process, bucket, ledger), RetryPolicy{}, m_reporter, tools_of(process)),
-      m_repository(m_store, m_reporter, options_of(process.machine())),
+Program::Program(Process& process, Store& store, Keys keys)
+    : m_store(std::make_unique<Connection>(process, store.bucket, store.ledger), RetryPolicy{}, m_reporter,
+              tools_of(process)),
+      m_repository(m_store, m_reporter, options_of(process.machine(), store, keys)),
       m_context{.repository = m_repository,
                 .pool = m_no_threads,
                 .io = m_no_threads,

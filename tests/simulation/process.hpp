@@ -30,6 +30,8 @@ class Process {
 
   // A call to a store begins, or its answer arrives.
   void travel(const std::string& what);
+  // What the machine's fate has in store for this moment.
+  void meet_fate(Fate::At at, const char* verb, const std::string& what);
   [[noreturn]] void die(const char* when);
   void sleep(Nanoseconds time);
   // The bytes of a pack are on their way: long, in a slow run.
@@ -71,6 +73,10 @@ class Connection : public ObjectStore {
 
  private:
   void request(const char* verb, const std::string& what);
+  // What an object that is put makes of the store.
+  PutOutcome take_effect(Bucket::LatePut put);
+  // What was still on its way to the servers, and has arrived.
+  void settle();
   void answer(const char* verb, const std::string& what);
   Random& random() noexcept { return m_process.world().random; }
   Time world_now() const noexcept { return m_process.world().scheduler.now(); }
@@ -80,12 +86,21 @@ class Connection : public ObjectStore {
   Ledger& m_ledger;
   const Faults& m_faults;
   std::optional<Time> m_marks_listed;  // the world's time; see Ledger::put()
+  std::optional<Time> m_pins_listed;   // likewise; see Ledger::remove()
+};
+
+// A store, and what it must be like.
+struct Store {
+  Bucket bucket;
+  Ledger ledger;
+  std::optional<age::Identity> owner{};  // to whom it is sealed; nothing: it is not
 };
 
 // What a command has when it is carried out: the store with retries above it, the repository, the context.
 class Program {
  public:
-  Program(Process& process, Bucket& bucket, Ledger& ledger);
+  enum class Keys { own, owners };  // in a sealed store: the machine's own, which opens no data; the owner's besides
+  Program(Process& process, Store& store, Keys keys = Keys::own);
   Context& context() noexcept { return m_context; }
   Repository& repository() noexcept { return m_repository; }
 

@@ -9,7 +9,7 @@
 namespace cairn::sim {
 
 namespace {
-// One host runs at a time, and the baton that passes between their threads orders what they do.
+// One host runs at a time, all of them in one thread.
 Random program{0};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 }  // namespace
 
@@ -39,4 +39,8 @@ extern "C" int RAND_bytes(unsigned char* buffer, int count) {
     std::memcpy(buffer + at, &value, static_cast<std::size_t>(std::min(8, count - at)));
   }
   return 1;
+}
+
+extern "C" int RAND_priv_bytes(unsigned char* buffer, int count) {
+  return RAND_bytes(buffer, count);
 }

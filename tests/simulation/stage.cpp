@@ -11,12 +11,18 @@ namespace cairn::sim {
 
 using std::chrono::days;
 
+namespace {
+// Of so many schedules of each kind one has sealed stores: cryptography takes most of its time.
+constexpr std::uint64_t k_sealed = 64;
+}  // namespace
+
 Stage::Stage(Crew& crew, std::uint64_t seed, Tell tell, fs::path scratch)
     : world(crew, seed, tell == Tell::yes),
       near{Bucket{"near", {}}, Ledger{world, near.bucket}},
       far{Bucket{"far", {}}, Ledger{world, far.bucket}},
       commands(world, captures, k_grace, scratch),
-      m_scratch(std::move(scratch)) {}
+      m_scratch(std::move(scratch)),
+      m_sealed(seed / 16 % k_sealed == 0) {}
 
 Stage::~Stage() {
   std::error_code ignored;
@@ -38,6 +44,10 @@ void Stage::lose_disk(const Machine& machine) {
 }
 
 void Stage::open_stores() {
+  if (m_sealed) {
+    far.owner = age::Identity::generate();
+    if (world.random.chance(500)) near.owner = far.owner;
+  }
   const auto faults = std::exchange(world.faults, {});
   Machine founder{.name = "founder", .cache = {}, .clock_from = {}};
   for (auto* store : {&near, &far}) {
@@ -49,6 +59,10 @@ void Stage::open_stores() {
     descriptor.store_id = random_name(16);
     descriptor.created = world.scheduler.now();
     descriptor.create_only = nature.create_only;
+    if (store->owner) {
+      descriptor.encryption = k_encryption_age;
+      descriptor.recipients = {store->owner->recipient().text()};
+    }
     Repository::init(connection, descriptor);
     store->bucket.set_nature(std::move(nature));
   }
@@ -62,6 +76,9 @@ void Stage::calm_down() {
   for (auto* store : {&near, &far}) {
     store->bucket.set_nature(
         {.create_only = store->bucket.nature().create_only, .locked = store->bucket.nature().locked});
+    // What is still on its way arrives.
+    const auto last = store->bucket.last_late();
+    if (last && *last > world.scheduler.now()) world.scheduler.pass(*last - world.scheduler.now());
   }
 }
 
@@ -108,6 +125,9 @@ Verdict play(Crew& crew, std::uint64_t seed, Tell tell, const fs::path& scratch)
       break;
     case 5:
       play_long_lean(stage);
+      break;
+    case 6:
+      play_pins(stage);
       break;
     default:
       play_anything(stage);

@@ -39,6 +39,7 @@ class Stage {
 
  private:
   fs::path m_scratch;
+  bool m_sealed;
 };
 
 // The kinds of schedules. Each plays to its end; what is wrong is in the world's violation.
@@ -49,10 +50,12 @@ void play_anything(Stage& stage);
 void play_adoption(Stage& stage);
 // A host that was away for weeks finds the journal of a push that was killed, and stands still while prunes go on.
 void play_return(Stage& stage);
-// A snapshot takes longer than the grace, and what it leans on goes out of use meanwhile.
+// A snapshot, or its commit, takes long, and what it leans on goes out of use meanwhile.
 void play_long_lean(Stage& stage);
 // Prunes that are killed anywhere, and one that is shown too little: what is still there stays whole.
 void play_short_listing(Stage& stage);
+// Pins that come and go beside prunes, and one prune that is shown too few of them.
+void play_pins(Stage& stage);
 // A first push that takes days, longer than the grace perhaps, beside daily prunes: it commits, and stores all once.
 void play_long_push(Stage& stage);
 

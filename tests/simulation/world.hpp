@@ -1,6 +1,7 @@
 // What all in one schedule share: time, chance, faults, machines, and the record of what happened.
 #pragma once
 
+#include "codec/age/keys.hpp"
 #include "random.hpp"
 #include "scheduler.hpp"
 #include "util/file.hpp"
@@ -22,11 +23,21 @@ struct Faults {
   unsigned cut = 0;         // a listing that ends early (BucketNature::cut_listings says how many at most)
   unsigned death = 0;       // the program is killed
   unsigned standstill = 0;  // the machine stands still, for hours or days, or the answer takes as long
+  unsigned late = 0;        // a PUT gets no answer, and takes effect in a while all the same: in days, perhaps
   unsigned slow_run = 0;    // of the runs: packs take hours or days to move, the whole run more than the grace perhaps
 
   bool none() const noexcept {
-    return failure + broken + truncated + error_body + cut + death + standstill + slow_run == 0;
+    return failure + broken + truncated + error_body + cut + death + standstill + late + slow_run == 0;
   }
+};
+
+// What befalls a machine, once, at a certain moment of a call.
+struct Fate {
+  enum class At { sent, answered };  // before it takes effect, after it did
+  At at = At::answered;
+  std::string verb;
+  std::string prefix;                // of the key
+  std::optional<Nanoseconds> stall;  // it stands still so long; nothing: the program is killed
 };
 
 // A host: outlives its programs, and what it has on disk may outlive them, too.
@@ -37,6 +48,8 @@ struct Machine {
   std::optional<Time> clock_from;  // else a clock that began there with the schedule
   Nanoseconds slow_puts{};         // what the PUT of a pack takes more
   Nanoseconds slept{};             // not counted by its monotonic clock
+  std::optional<Fate> fate{};
+  std::optional<age::Identity> own_key{};  // made when first needed; never lost
 };
 
 class World {
