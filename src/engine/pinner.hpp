@@ -12,7 +12,8 @@ namespace cairn {
 enum class PinAction { pin, unpin };
 
 // Returns whether anything had to be changed. Error(not_found) where the snapshot was removed meanwhile, Error(busy)
-// where a prune has announced its removal: the pin is set then, and may have come too late.
+// where a prune has announced its removal, Error(damaged) where a mark cannot be read, so that this cannot be known:
+// the pin is set then, and may have come too late.
 bool set_pin(Repository& repository, const SnapshotInfo& snapshot, PinAction action);
 
 }  // namespace cairn

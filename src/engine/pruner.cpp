@@ -364,8 +364,6 @@ UndoResult undo_prune(Context& context, Apply apply) {
   std::optional<PruneLease> lease;
   if (apply == Apply::yes) lease.emplace(context);
 
-  std::map<std::string, ManifestInfo> listed;
-  for (auto& info : repository.list_manifests()) listed.emplace(info.key, info);
   std::vector<PruneEvidence::StoredMark> all_marks;
   Time newest{};
   for (auto& stored : repository.marks()) {
@@ -387,11 +385,22 @@ UndoResult undo_prune(Context& context, Apply apply) {
     return packs;
   };
   auto packs = list_packs();
+  // A listing that lags shows what has gone. Of packs, none goes that is not marked: only these are asked for by name.
+  std::set<Digest> marked;
+  for (const auto& stored : all_marks) marked.insert(stored.mark.packs.begin(), stored.mark.packs.end());
+  const auto size_of = [&](const Digest& name) -> std::optional<std::uint64_t> {
+    if (marked.contains(name)) {
+      const auto info = store.head(layout::pack_key(name));
+      return info ? std::optional{info->size} : std::nullopt;
+    }
+    const auto found = packs.find(name);
+    return found == packs.end() ? std::nullopt : std::optional{found->second};
+  };
   const auto lacking = [&](const Manifest& manifest) -> std::string {
     for (const auto& ref : manifest.packs) {
-      const auto found = packs.find(ref.name);
-      if (found == packs.end()) return fmt::format("pack {} is gone", quote(layout::pack_key(ref.name)));
-      if (found->second != ref.size) return fmt::format("pack {} has another size", quote(layout::pack_key(ref.name)));
+      const auto size = size_of(ref.name);
+      if (!size) return fmt::format("pack {} is gone", quote(layout::pack_key(ref.name)));
+      if (*size != ref.size) return fmt::format("pack {} has another size", quote(layout::pack_key(ref.name)));
     }
     return {};
   };
@@ -400,7 +409,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   std::vector<std::pair<std::string, Manifest>> restored;
   for (const auto& stored : marks) {
     for (const auto& removed : stored.mark.removed) {
-      const bool there = listed.contains(removed.key);
+      const bool there = store.head(removed.key).has_value();
       if (removed.bytes.empty()) {
         if (there) continue;
         result.lost.push_back({removed.key, "it could not be read when it was set aside"});
@@ -436,8 +445,6 @@ UndoResult undo_prune(Context& context, Apply apply) {
     for (const auto& ref : manifest.packs) condemned.insert(ref.name);
   }
   // Only what is condemned already: a pack that other snapshots share stays good for writers.
-  std::set<Digest> marked;
-  for (const auto& stored : all_marks) marked.insert(stored.mark.packs.begin(), stored.mark.packs.end());
   std::set_intersection(condemned.begin(), condemned.end(), marked.begin(), marked.end(),
                         std::back_inserter(mark.packs));
   std::sort(mark.seen.begin(), mark.seen.end());

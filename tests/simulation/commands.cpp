@@ -129,10 +129,7 @@ Ended Commands::undo(Machine& machine, Store& store) {
   return run("undo", machine, Process::Kind::undo, [&](Process& process) {
     Program program{process, store, Program::Keys::owners};
     const auto result = undo_prune(program.context(), Apply::yes);
-    for (const auto& info : program.repository().list_manifests()) {
-      if (std::find(result.restored.begin(), result.restored.end(), info.key) == result.restored.end()) continue;
-      store.ledger.committed(program.repository().load_manifest(info).id);
-    }
+    for (const auto& key : result.restored) store.ledger.restored(key);
   });
 }
 

@@ -99,6 +99,11 @@ void Ledger::committed(const Digest& id) {
   check(id, "the end of its writer");
 }
 
+void Ledger::restored(const std::string& key) {
+  // Else it was removed once more.
+  if (const auto found = m_manifests.find(key); found != m_manifests.end()) committed(Digest{found->second.id});
+}
+
 bool Ledger::whole(const Manifest& manifest, const std::string& gone) const {
   return std::all_of(manifest.packs.begin(), manifest.packs.end(), [&](const auto& pack) {
     const auto* object = pack.first == gone ? nullptr : m_bucket.find(pack.first);

@@ -31,6 +31,8 @@ class Ledger {
   void remove(const std::string& key, std::optional<Time> pins_listed);
   // A writer was told that the snapshot is committed.
   void committed(const Digest& id);
+  // Somebody was told that a manifest is there again.
+  void restored(const std::string& key);
   // Somebody is about to pin a snapshot, or to take its pin off; and was told that it is done.
   struct PinAttempt {
     Digest id;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -71,7 +72,8 @@ class MemoryStore : public ObjectStore {
     std::vector<ObjectInfo> found;
     {
       const std::scoped_lock lock{m_mutex};
-      for (auto at = m_objects.lower_bound(prefix); at != m_objects.end() && at->first.starts_with(prefix); ++at) {
+      const auto& objects = m_frozen ? *m_frozen : m_objects;
+      for (auto at = objects.lower_bound(prefix); at != objects.end() && at->first.starts_with(prefix); ++at) {
         if (m_unlisted.contains(at->first)) continue;
         found.push_back({at->first, at->second.bytes.size(), at->second.modified});
       }
@@ -106,6 +108,11 @@ class MemoryStore : public ObjectStore {
   // Leaves the key out of listings (a listing that lags behind).
   void hide(const std::string& key) { m_unlisted.insert(key); }
   void show_all() { m_unlisted.clear(); }
+  // Shows in listings for ever what is there now (a listing that lags behind).
+  void freeze_listings() {
+    const std::scoped_lock lock{m_mutex};
+    m_frozen = m_objects;
+  }
   // Called before every operation ("put", "get", "head", "list", "remove") and after a put took effect ("after put");
   // may throw, or change the store.
   std::function<void(const std::string& operation, const std::string& key)> on_call;
@@ -147,6 +154,7 @@ class MemoryStore : public ObjectStore {
   mutable std::mutex m_mutex;
   std::map<std::string, Object> m_objects;
   std::set<std::string> m_unlisted;
+  std::optional<std::map<std::string, Object>> m_frozen;
   Time m_now{std::chrono::days{20'000}};
   bool m_create_only = true;
 };

@@ -529,6 +529,23 @@ TEST_CASE("pruner: undo tells what is lost") {
   CHECK(undone.lost[0].cause.find("is gone") != std::string::npos);
 }
 
+TEST_CASE("pruner: undo is not misled by listings that lag") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  prune(fixture, keep_last(2));
+  store.advance(days{8});
+  keep_busy(store, fixture);
+  // Of what this run does listings show nothing: neither that a pack of the first snapshot goes, nor the mark.
+  store.freeze_listings();
+  CHECK(prune(fixture, keep_last(2)).packs_deleted == 1);
+  const UndoResult undone = undo_prune(fixture.context, Apply::yes);
+  CHECK(undone.restored.empty());
+  CHECK(undone.lost.size() == 1);
+  CHECK_FALSE(store.has(scene.keys[0]));
+}
+
 TEST_CASE("pruner: many removed manifests are spread over several marks, which undo takes together") {
   MemoryStore store;
   EngineFixture fixture{store};
