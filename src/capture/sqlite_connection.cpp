@@ -1,7 +1,10 @@
 #include "capture/sqlite_connection.hpp"
 
+#include "util/interrupt.hpp"
+
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -13,6 +16,7 @@ namespace {
 // SQLite's unix layer takes at most 0x1ffff bytes in one xRead.
 constexpr std::size_t k_largest_read = 65536;
 constexpr int k_wal_index_region = 32768;
+constexpr auto k_poll = std::chrono::milliseconds{1};
 constexpr std::size_t k_backfill_offset = 2 * k_wal_index_header_size;
 
 ErrorKind kind_of(int result) {
@@ -67,7 +71,8 @@ void Connection::Close::operator()(sqlite3* db) const noexcept {
   sqlite3_close(db);
 }
 
-Connection::Connection(const fs::path& path, Mode mode, std::chrono::milliseconds busy_timeout) : m_path(path) {
+Connection::Connection(const fs::path& path, Mode mode, std::chrono::milliseconds busy_timeout)
+    : m_path(path), m_busy_timeout(busy_timeout) {
   const int access = mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* db = nullptr;
   // FULLMUTEX is not needed: one thread at a time uses it.
@@ -76,7 +81,7 @@ Connection::Connection(const fs::path& path, Mode mode, std::chrono::millisecond
   m_db.reset(db);
   if (result != SQLITE_OK) fail("open", result);
   sqlite3_extended_result_codes(db, 1);
-  sqlite3_busy_timeout(db, static_cast<int>(busy_timeout.count()));
+  sqlite3_busy_handler(db, wait_for_turn, this);
   // As the last connection we would otherwise checkpoint, and delete the log.
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == Mode::read_only ? 1 : 0, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
@@ -86,7 +91,19 @@ Connection::Connection(const fs::path& path, Mode mode, std::chrono::millisecond
 
 Connection::~Connection() = default;
 
+// SQLite's own handler soon sleeps for 100 ms at a time, and in rollback mode never meets the moment between two
+// commits of busy writers: it was seen to wait for 20 s where this one gets its turn at once.
+int Connection::wait_for_turn(void* connection, int waits) noexcept {
+  auto& self = *static_cast<Connection*>(connection);
+  const auto now = std::chrono::steady_clock::now();
+  if (waits == 0) self.m_give_up = now + self.m_busy_timeout;
+  if (now >= self.m_give_up || interrupted_by() != 0) return 0;
+  std::this_thread::sleep_for(k_poll);
+  return 1;
+}
+
 void Connection::fail(std::string_view verb, int result) const {
+  if (kind_of(result) == ErrorKind::busy) check_interrupted();
   const bool out_of_memory = m_db == nullptr;
   throw SqliteError(verb, m_path, result, out_of_memory ? sqlite3_errstr(result) : sqlite3_errmsg(m_db.get()));
 }
@@ -106,6 +123,7 @@ std::int64_t Connection::begin_read() {
     // The transaction holds nothing yet; it must not stand in the way of the next attempt.
     const SqliteError error{"read", m_path, result, sqlite3_errmsg(m_db.get())};
     end_read();
+    if (error.kind() == ErrorKind::busy) check_interrupted();
     throw error;
   }
   return sqlite3_column_int64(raw, 0);

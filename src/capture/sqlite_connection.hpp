@@ -53,6 +53,7 @@ class Connection {
     read_only,  // a live database: nothing is checkpointed, no mode is changed
     own_copy,   // read-write, made if absent: a private file in staging, without durability
   };
+  // A signal ends the wait for a lock: Error(interrupted), from whatever waits.
   Connection(const fs::path& path, Mode mode, std::chrono::milliseconds busy_timeout);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -83,9 +84,12 @@ class Connection {
     void operator()(sqlite3* db) const noexcept;
   };
   [[noreturn]] void fail(std::string_view verb, int result) const;
+  static int wait_for_turn(void* connection, int waits) noexcept;
   std::uint32_t shared_word(std::size_t offset) const noexcept;
 
   fs::path m_path;
+  std::chrono::milliseconds m_busy_timeout;
+  std::chrono::steady_clock::time_point m_give_up;  // of the lock that is waited for
   std::unique_ptr<sqlite3, Close> m_db;
   const volatile std::uint32_t* m_index = nullptr;  // first region of the wal-index, mapped by SQLite
 };
