@@ -255,31 +255,39 @@ bool may_make_files(const fs::path& directory, const struct stat& database) {
   return nameless && ::fchown(nameless.get(), database.st_uid, database.st_gid) == 0;
 }
 
+bool may_open_in_place(const fs::path& path, const struct stat& status, const sqlite::Header& header) {
+  if (header.read_version != 2) return true;
+  const fs::path index = beside(path, "-shm");
+  // A resting database gets -shm and -wal, and they must be its owner's; where the directory takes no files SQLite
+  // would fail. With -shm there it is probably live, and must be read live.
+  if (!file_exists(index)) return may_make_files(path.parent_path(), status);
+  // The log of a writer that was killed before it wrote the first frame: SQLite (3.40) finds no salt in it, and where
+  // it may not write -shm it tries for ten seconds and says "locking protocol".
+  return size_if_exists(beside(path, "-wal")) != sqlite::k_wal_header_size || ::access(index.c_str(), W_OK) == 0;
+}
+
 std::unique_ptr<sqlite::PageImage> open_image(const fs::path& path, const SqliteOptions& options) {
   const sqlite::Deadline deadline = Clock::now() + options.busy_timeout;
   const struct stat status = status_of(path);
   if (!S_ISREG(status.st_mode)) fail("open database", path, "not a regular file");
   const auto slot = std::make_shared<sqlite::CaptureSlot>(sqlite::FileId{status.st_dev, status.st_ino}, path, deadline);
-  const Look look = look_at(path);
-  // SQLite would delete a -wal beside a file of no bytes.
-  if (look.size == 0) return std::make_unique<EmptyImage>();
-  const auto header = sqlite::parse_header(look.first);
-  if (!header) {
-    // The first transaction of a new database, interrupted before page 1 was written: its journal undoes it.
-    if (has_rollback_journal(path)) {
-      if (auto image = sqlite::copy_resting_files(path, options.staging_parent, deadline)) return image;
-    }
-    fail("open database", path, "not a SQLite database",
-         file_exists(beside(path, "-wal")) ? "it may be encrypted: take it through its own program, as a command source"
-                                           : "");
-  }
-  if (!options.assume_local) check_supported(path, look, *header);
-
+  // An application may come and go meanwhile: each time round the way to read it is chosen anew, and every connection
+  // of the time before is closed.
   while (true) {
-    // Opened in its place, a resting database in WAL mode gets -shm and -wal, and they must be its owner's; where the
-    // directory takes no files SQLite would fail. With -shm there it is probably live, and must be read live.
-    const bool would_make_files = header->read_version == 2 && !file_exists(beside(path, "-shm"));
-    if (!would_make_files || may_make_files(path.parent_path(), status)) {
+    const Look look = look_at(path);
+    // SQLite would delete a -wal beside a file of no bytes.
+    if (look.size == 0) return std::make_unique<EmptyImage>();
+    const auto header = sqlite::parse_header(look.first);
+    // Without one it may be the first transaction of a new database, interrupted before page 1 was written: its journal
+    // undoes it.
+    if (!header && !has_rollback_journal(path)) {
+      fail("open database", path, "not a SQLite database",
+           file_exists(beside(path, "-wal"))
+               ? "it may be encrypted: take it through its own program, as a command source"
+               : "");
+    }
+    if (header && !options.assume_local) check_supported(path, look, *header);
+    if (header && may_open_in_place(path, status, *header)) {
       try {
         auto connection =
             std::make_unique<sqlite::Connection>(path, sqlite::Connection::Mode::read_only, options.busy_timeout);
@@ -291,7 +299,6 @@ std::unique_ptr<sqlite::PageImage> open_image(const fs::path& path, const Sqlite
         if (!error.needs_staging()) throw;
       }
     }
-    // Every connection is closed here.
     if (auto image = sqlite::copy_resting_files(path, options.staging_parent, deadline)) return image;
     check_interrupted();
   }

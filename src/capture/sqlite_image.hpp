@@ -49,10 +49,11 @@ std::unique_ptr<PageImage> open_wal_image(std::unique_ptr<Connection>& connectio
 // writers out of it. Else with SQLite's online backup, in one step, so it works wherever SQLite can read.
 std::unique_ptr<PageImage> copy_by_backup(std::unique_ptr<Connection> connection, const fs::path& staging_parent);
 
-// Copies the files of a database that nobody has open (with -wal and -journal) below a lock, again if one of them
-// changed meanwhile, opens the copy, which rolls back or recovers, and gives that. No connection of this process may
-// be open on it. Throws SourceError: busy where a lock stands in the way, or the files keep changing, until the
-// deadline. Null where a -shm appeared meanwhile: the database is live now, and so must be the way to read it.
+// Copies the files of a database that nobody has open (with -wal and -journal) below a lock, opens the copy, which
+// rolls back or recovers, and gives that. No connection of this process may be open on it. Null where a file changed
+// meanwhile or just before, or a -shm appeared: somebody may have it open after all, and it must be seen anew how to
+// read it. Throws SourceError: busy where a lock stands in the way until the deadline, or the files changed and it has
+// passed.
 std::unique_ptr<PageImage> copy_resting_files(const fs::path& database, const fs::path& staging_parent,
                                               Deadline deadline);
 

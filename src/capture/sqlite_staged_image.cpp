@@ -166,17 +166,16 @@ std::size_t read_some(const SqliteFile& file, ByteSpan out, std::uint64_t offset
   return count;
 }
 
-// One try: true where nothing moved during the copy.
+// True where nothing moved during the copy, or so shortly before that it could not be seen to.
 bool copy_once(const fs::path& database, const fs::path& copy, Deadline deadline) {
   constexpr std::array<const char*, 3> k_suffixes{"", "-wal", "-journal"};
   const UniqueFd main_fd = of_source([&] { return open_file(database, O_RDONLY | O_NOFOLLOW); });
   lock_shared(main_fd.get(), database, deadline);
   std::array<std::optional<Stamp>, 3> before;
   const std::int64_t started = std::chrono::system_clock::now().time_since_epoch().count();
-  bool settled = true;
   for (std::size_t i = 0; i < before.size(); ++i) {
     before[i] = stamp_of(fs::path{database.native() + k_suffixes[i]});
-    if (before[i]) settled = settled && started - before[i]->changed > Nanoseconds{k_time_steps}.count();
+    if (before[i] && started - before[i]->changed <= Nanoseconds{k_time_steps}.count()) return false;
   }
   for (std::size_t i = 0; i < before.size(); ++i) {
     const fs::path from{database.native() + k_suffixes[i]};
@@ -194,7 +193,7 @@ bool copy_once(const fs::path& database, const fs::path& copy, Deadline deadline
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (stamp_of(fs::path{database.native() + k_suffixes[i]}) != before[i]) return false;
   }
-  return settled;
+  return true;
 }
 
 [[noreturn]] void fail_backup(const fs::path& source, sqlite3* copy, int result) {
@@ -264,16 +263,18 @@ std::unique_ptr<PageImage> copy_resting_files(const fs::path& database, const fs
   const bool had_index = file_exists(fs::path{database.native() + "-shm"});
   PageImage::Report report;
   report.mode = "staged";
-  while (true) {
+  // A second time, because the first may only have come too soon after the last change: as root SQLite gives a journal
+  // to its owner, and so changes it, whenever it looks at one.
+  for (int more = 1;; --more) {
     report.cut_point = std::chrono::system_clock::now();
-    const bool same = copy_once(database, copy_path, deadline);
-    if (!had_index && file_exists(fs::path{database.native() + "-shm"})) return nullptr;
-    if (same) break;
-    if (Clock::now() > deadline) {
+    if (copy_once(database, copy_path, deadline)) break;
+    if (more == 0) {
+      if (Clock::now() < deadline) return nullptr;
       throw SqliteError("copy", database, SQLITE_BUSY, "it kept changing while it was copied");
     }
     std::this_thread::sleep_for(k_time_steps);
   }
+  if (!had_index && file_exists(fs::path{database.native() + "-shm"})) return nullptr;
   {
     Connection copy{copy_path, Connection::Mode::own_copy, std::chrono::milliseconds{0}};
     copy.begin_read();  // rolls back a hot journal, recovers a log

@@ -1,9 +1,12 @@
 // Databases that are copied first, databases that are refused, and the source of one database.
 #include "capture/sqlite.hpp"
+#include "capture/sqlite_format.hpp"
 #include "sqlite_support.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <array>
+#include <csignal>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <unistd.h>
@@ -147,6 +150,50 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: a hot journal is rolled back in a copy, neve
   CHECK(read_file(beside("-journal")) == journal);
 }
 
+TEST_CASE_FIXTURE(Fixture, "sqlite: an application that comes back while its files are copied is read live") {
+  SqliteOptions options = quick_options();
+  options.staging_parent = directory.path() / "staging";
+  fs::create_directory(options.staging_parent);
+  const OtherProcess application{[&](const OtherProcess::Steps& step) {
+    step.wait();
+    {
+      const fs::path live = directory.path() / "live.db";
+      Database db{live};
+      make_table(db, 400);
+      db.run("PRAGMA cache_size = 2; BEGIN; UPDATE t SET v = 0");
+      fs::copy_file(live, path);
+      fs::copy_file(live.native() + "-journal", beside("-journal"));
+    }
+    step.done();
+    while (fs::is_empty(options.staging_parent)) ::usleep(100);
+    Database db{path};
+    db.run("PRAGMA busy_timeout = 20000; PRAGMA synchronous = OFF");
+    while (true) {
+      db.run("INSERT INTO t(v) VALUES(1)");
+      ::usleep(2000);
+    }
+  }};
+  application.go();
+  const Captured captured = capture(path, options);
+  CHECK(check_integrity(captured.image) == "ok");
+}
+
+TEST_CASE_FIXTURE(Fixture, "sqlite: a signal ends the wait for a lock") {
+  Database db{path};
+  make_table(db, 10);
+  db.run("BEGIN EXCLUSIVE");
+  set_interrupted(SIGTERM);
+  SqliteOptions patient;
+  patient.busy_timeout = std::chrono::hours{1};
+  try {
+    capture(path, patient);
+    FAIL("captured through an exclusive lock");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::interrupted);
+  }
+  set_interrupted(0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "sqlite: an application's first transaction that died leaves no pages") {
   const fs::path live = directory.path() / "live.db";
   Database db{live};
@@ -186,6 +233,11 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: root leaves files that the application can w
   give_to(k_application);
   ::chown(directory.path().c_str(), k_application, k_application);
   CHECK(fact(capture(path), "mode") == "wal");
+  for (const char* suffix : {"-wal", "-shm"}) {
+    struct stat status {};
+    REQUIRE(::stat(beside(suffix).c_str(), &status) == 0);
+    CHECK(status.st_uid == k_application);
+  }
   CHECK(as_user(k_application, [&] {
     Database db{path};
     db.run("PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)");
@@ -224,6 +276,33 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: a read-only directory, as its owner and as a
     }));
     CHECK_FALSE(fs::exists(beside("-shm")));
   }
+  ::chmod(directory.path().c_str(), 0777);
+  CHECK(as_user(k_nobody, [&] {
+    Database db{path};
+    db.run("INSERT INTO t(v) VALUES(1)");
+    return db.value("SELECT count(*) FROM t") == "301";
+  }));
+}
+
+TEST_CASE_FIXTURE(Fixture, "sqlite: another user's log without a frame, left by a writer that was killed") {
+  if (!can_change_user("capture of a log without a frame")) return;
+  make_resting_wal();
+  { Database{path}.run("PRAGMA wal_checkpoint(TRUNCATE)"); }
+  const Bytes expected = read_file(path);
+  {
+    Database db{path};
+    db.run("PRAGMA user_version = 1");
+    fs::copy_file(beside("-wal"), beside("-kept"));
+  }
+  fs::rename(beside("-kept"), beside("-wal"));
+  fs::resize_file(beside("-wal"), sqlite::k_wal_header_size);
+  write_file_atomic(path, expected);
+  write_file_atomic(beside("-shm"), Bytes(32768, 0));
+  give_to(k_application);
+  CHECK(as_user(k_nobody, [&] {
+    const Captured captured = capture(path);
+    return fact(captured, "mode") == "staged" && captured.image == expected;
+  }));
 }
 
 TEST_CASE_FIXTURE(Fixture, "sqlite: another user's live database is read live, -shm writable or not") {
