@@ -1,0 +1,264 @@
+"""What is measured: groups of works, each run by one program from an empty store on. A group yields what each work took, by
+name, in the order of the table."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import corpora
+from measuring import Failed, Measured, measure, stored_bytes
+from programs import Program
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE.parent / "acceptance"), str(HERE.parent / "servers")]
+
+Yields = Iterator[tuple[str, Measured]]
+
+
+class Place:
+    """One program with an empty home and store, gone afterwards."""
+
+    def __init__(self, data: corpora.Corpora, program: Program, directory: pathlib.Path, keys: dict[str, str] | None = None):
+        self.data = data
+        self.program = program
+        self.directory = directory
+        self.keys = keys or {}
+        shutil.rmtree(directory, ignore_errors=True)
+        (directory / "home").mkdir(parents=True)
+        program.settle(directory / "home", self.keys)
+        self.store = program.store(directory)
+        self.size: Callable[[], int] = lambda: stored_bytes(pathlib.Path(self.store).parent) - stored_bytes(directory / "home")
+        self.count: Callable[[], dict] = dict  # of the proxy, since the last call
+
+    def forget_home(self) -> None:
+        shutil.rmtree(self.directory / "home")
+        (self.directory / "home").mkdir()
+        self.program.settle(self.directory / "home", self.keys)
+
+    def init(self) -> None:
+        for command in self.program.init(self.store):
+            done = subprocess.run(list(map(str, command)), env=self.program.environment, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise Failed(f"{command}: {done.stderr}")
+
+    def measure(self, command: list | None, stores: bool = False) -> Measured | None:
+        if command is None:
+            return None
+        before = self.size() if stores else 0
+        self.count()
+        taken = measure(command, self.program.environment, self.directory)
+        if counts := self.count():
+            taken.requests = sum(counts["requests"].values())
+            taken.connections = counts["connections"]
+            taken.transferred = counts["bytes_up"] + counts["bytes_down"]
+        if stores:
+            taken.stored = self.size() - before
+        return taken
+
+    def snapshot(self, path: pathlib.Path, series: str) -> Measured | None:
+        return self.measure(self.program.snapshot(self.store, path, series), stores=True)
+
+    def restore(self, source: pathlib.Path, series: str) -> Measured | None:
+        target = self.directory / "restored"
+        taken = self.measure(self.program.restore(self.store, source, series, target))
+        if taken is not None:
+            check_restored(source, target)
+            shutil.rmtree(target) if target.is_dir() else target.unlink()
+        return taken
+
+
+def check_restored(source: pathlib.Path, target: pathlib.Path) -> None:
+    """The right number of bytes in all: that content is right is for other tests, that nothing was left out for this."""
+    wanted = corpora.size_of(source)
+    if target.is_dir():
+        # Some programs restore a file with the folders above it.
+        below = [path for path in target.rglob(source.name)] or [target]
+        target = below[0]
+    if (found := corpora.size_of(target)) != wanted:
+        raise Failed(f"restored {found} bytes, {wanted} were to be")
+
+
+def tree(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    place = Place(data, program, directory)
+    place.init()
+    source = data.tree(newer=False)
+    yield "tree: first snapshot", place.snapshot(source, "tree")
+    yield "tree: the same again, unchanged", place.snapshot(source, "tree")
+    yield "tree: restore", place.restore(source, "tree")
+    yield "tree: verify", place.measure(program.verify(place.store))
+    if program.keeps_stores:
+        yield "newer tree on top of it", place.snapshot(data.tree(newer=True), "tree")
+
+
+def database(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    place = Place(data, program, directory)
+    place.init()
+    # At one path before and after, as a database is.
+    path = directory / "source" / "state.db"
+    path.parent.mkdir()
+    base = place.size
+    place.size = lambda: base() - stored_bytes(path.parent)
+    shutil.copyfile(data.database(after=False), path)
+    yield "database: first snapshot", place.snapshot(path, "db")
+    yield "database: restore", place.restore(path, "db")
+    yield "database: verify", place.measure(program.verify(place.store))
+    if program.keeps_stores:
+        shutil.copyfile(data.database(after=True), path)
+        yield "database: again after 9.2 % of its pages changed", place.snapshot(path, "db")
+
+
+def stream(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    place = Place(data, program, directory)
+    place.init()
+    yield "dump stream: first snapshot", place.measure(program.stream(place.store, data.stream(), "dump"), stores=True)
+
+
+def incompressible(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    place = Place(data, program, directory)
+    place.init()
+    yield "incompressible file: first snapshot", place.snapshot(data.incompressible(), "random")
+
+
+class Bucket:
+    """A place whose store is a bucket of the server that the environment names, so far away; None: not even counted. A
+    context."""
+
+    def __init__(self, data: corpora.Corpora, program: Program, directory: pathlib.Path, milliseconds: int | None, kind=Place):
+        from gateway import Gateway
+
+        self.server = Gateway()
+        self.bucket = self.server.make_bucket("bench")
+        self.keys = {"AWS_ACCESS_KEY_ID": self.server.access_key, "AWS_SECRET_ACCESS_KEY": self.server.secret_key}
+        self.place = kind(data, program, directory, self.keys)
+        self.milliseconds = milliseconds
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Place:
+        from delay_proxy import DelayProxy
+
+        endpoint = self.server.endpoint
+        if self.milliseconds is not None:
+            proxy = self.stack.enter_context(DelayProxy(endpoint, self.milliseconds / 1000))
+            endpoint = proxy.endpoint
+            self.place.count = proxy.take
+        self.place.store = self.place.program.bucket(endpoint, self.bucket)
+        self.place.size = lambda: sum(self.server.objects(self.bucket).values())
+        return self.place
+
+    def __exit__(self, *_) -> None:
+        self.stack.close()
+        keys = sorted(self.server.objects(self.bucket))
+        for at in range(0, len(keys), 1000):
+            some = [{"Key": key} for key in keys[at : at + 1000]]
+            self.server.client.delete_objects(Bucket=self.bucket, Delete={"Objects": some, "Quiet": True})
+        self.server.client.delete_bucket(Bucket=self.bucket)
+
+
+def gateway(milliseconds: int | None):
+    """The tree to and from an S3 server."""
+
+    def run(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+        if not program.speaks_s3:
+            return
+        where = "S3" if milliseconds is None else f"S3 at {milliseconds} ms"
+        with Bucket(data, program, directory, milliseconds) as place:
+            place.init()
+            source = data.tree(newer=False)
+            yield f"tree to {where}: first snapshot", place.snapshot(source, "tree")
+            # As on a machine that knows nothing yet.
+            place.forget_home()
+            yield f"tree from {where}: restore", place.restore(source, "tree")
+
+    return run
+
+
+class ManySnapshots(Place):
+    """A store of 1,000 snapshots of 100 GB each in 100 series, and commands that look at all of it. Peers have none: their
+    stores cannot be made without the data."""
+
+    def __init__(self, data: corpora.Corpora, program: Program, directory: pathlib.Path, keys: dict[str, str] | None = None):
+        super().__init__(data, program, directory, keys)
+        config = directory / "home" / "cairn.toml"
+        config.write_text("[retention]\nkeep_last = 5\n")
+        program.environment["CAIRN_CONFIG"] = str(config)
+
+    def make(self, *shape: int) -> None:
+        generator = pathlib.Path(self.program.binary).parent / "tests" / "bench" / "cairn_many_snapshots"
+        if not generator.exists():
+            raise Failed(f"{generator} is not built")
+        command = [generator, self.store, *map(str, shape)]
+        done = subprocess.run(command, env=self.program.environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"{command}: {done.stderr}")
+        self.data.facts["many snapshots"] = done.stdout.strip()
+
+    def command(self, *args: str) -> Measured:
+        return self.measure([self.program.binary, "--json", *args, "--store", self.store])
+
+    def works(self, where: str) -> Yields:
+        yield f"{where}: list, nothing in the cache", self.command("list")
+        yield f"{where}: list again", self.command("list")
+        shutil.rmtree(self.directory / "home" / "cache")
+        yield f"{where}: prune's plan, nothing in the cache", self.command("prune")
+        yield f"{where}: prune's plan again", self.command("prune")
+        yield f"{where}: prune, half of the snapshots go", self.command("prune", "--apply", "--grace", "0s", "--exclusive")
+        yield f"{where}: prune, their packs go", self.command("prune", "--apply", "--grace", "0s", "--exclusive")
+
+
+def many(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    if program.name != "cairn":
+        return
+    place = ManySnapshots(data, program, directory)
+    place.make(*((100, 10) if data.quick else ()))
+    yield from place.works("1,000 snapshots")
+
+
+def many_on_server(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    """With requests and bytes, which a directory does not count."""
+    if program.name != "cairn":
+        return
+    with Bucket(data, program, directory, 0, ManySnapshots) as place:
+        place.make(*((100, 10) if data.quick else ()))
+        yield from place.works("1,000 snapshots on S3")
+
+
+GROUPS: dict[str, Callable[[corpora.Corpora, Program, pathlib.Path], Yields]] = {
+    "tree": tree,
+    "database": database,
+    "stream": stream,
+    "incompressible": incompressible,
+    "s3": gateway(None),
+    "s3-20ms": gateway(20),
+    "s3-80ms": gateway(80),
+    "many": many,
+    "s3-many": many_on_server,
+}
+
+
+def needs_server(group: str) -> bool:
+    return group.startswith("s3")
+
+
+def warm(data: corpora.Corpora, group: str) -> None:
+    """Makes what the group reads and brings it into the cache."""
+    if "many" in group:
+        return
+    if group == "database":
+        paths = [data.database(after=False), data.database(after=True)]
+    elif group == "stream":
+        paths = [data.stream()]
+    elif group == "incompressible":
+        paths = [data.incompressible()]
+    else:
+        paths = [data.tree(newer=False)] + ([data.tree(newer=True)] if group == "tree" else [])
+    for path in paths:
+        files, size = corpora.read_all(path)
+        data.facts[name_of(path)] = f"{files:,} files, {size / 1e6:,.1f} MB" if files > 1 else f"{size / 1e6:,.1f} MB"
+
+
+def name_of(path: pathlib.Path) -> str:
+    return f"{path.parent.name}/{path.name}" if path.is_file() and path.suffix == ".db" else path.name
