@@ -7,6 +7,7 @@ from measuring import LEAST_MB, Measured
 
 YARDSTICK = "restic"
 COLOURS = ("#1b6ca8", "#9a9a9a", "#c98b2b", "#5d8f57", "#8a5a9e", "#b0544f", "#4b5563")
+BACKGROUND = "#fcfcfa"
 FONT = "font-family='DejaVu Sans, Helvetica, Arial, sans-serif'"
 LABELS, PANEL, GAP, BAR, LINE = 345, 380, 30, 13, 17
 LONGEST = 1.6  # ratio at which a bar is cut
@@ -38,6 +39,10 @@ class Results:
 
     def rounds(self) -> int:
         return max((len(samples) for work in self.samples.values() for samples in work.values()), default=0)
+
+
+def rounds(results: Results) -> str:
+    return "1 round" if results.rounds() == 1 else f"{results.rounds()} rounds"
 
 
 def size(value: float) -> str:
@@ -76,15 +81,16 @@ def table(results: Results) -> str:
 
 
 def document(results: Results, facts: dict[str, str], chart: str) -> str:
-    lines = ["# Measured", "", f"Medians of {results.rounds()} rounds, the programs in turn; in brackets the ratio to "
+    lines = ["# Measured", "", f"Medians of {rounds(results)}, the programs in turn; in brackets the ratio to "
              f"{YARDSTICK}. Warm cache; MB are decimal.", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     return "\n".join([*lines, "", f"![ratios]({chart})", "", table(results), ""])
 
 
-def text(x: float, y: float, content: str, size: int = 12, anchor: str = "start", colour: str = "#222", weight: str = "normal") -> str:
-    return (f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' text-anchor='{anchor}' fill='{colour}' "
-            f"font-weight='{weight}' {FONT}>{html.escape(content)}</text>")
+def text(x: float, y: float, content: str, size: int = 12, colour: str = "#222", weight: str = "normal") -> str:
+    """With a rim of the background's colour, so that it can be read across a line."""
+    return (f"<text x='{x:.1f}' y='{y:.1f}' font-size='{size}' fill='{colour}' font-weight='{weight}' {FONT} "
+            f"stroke='{BACKGROUND}' stroke-width='3' paint-order='stroke'>{html.escape(content)}</text>")
 
 
 def chart(results: Results, caption: str) -> str:
@@ -126,4 +132,4 @@ def chart(results: Results, caption: str) -> str:
     out.append(text(20, y + 12, caption, 11, colour="#555"))
     height = y + 28
     return (f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height:.0f}' viewBox='0 0 {width} {height:.0f}'>\n"
-            f"<rect width='100%' height='100%' fill='#fcfcfa'/>\n" + "\n".join(out) + "\n</svg>\n")
+            f"<rect width='100%' height='100%' fill='{BACKGROUND}'/>\n" + "\n".join(out) + "\n</svg>\n")

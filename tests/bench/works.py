@@ -2,9 +2,9 @@
 name, in the order of the table."""
 
 import contextlib
-import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -94,21 +94,36 @@ def tree(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yi
         yield "newer tree on top of it", place.snapshot(data.tree(newer=True), "tree")
 
 
-def database(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
-    place = Place(data, program, directory)
-    place.init()
-    # At one path before and after, as a database is.
-    path = directory / "source" / "state.db"
-    path.parent.mkdir()
-    base = place.size
-    place.size = lambda: base() - stored_bytes(path.parent)
-    shutil.copyfile(data.database(after=False), path)
-    yield "database: first snapshot", place.snapshot(path, "db")
-    yield "database: restore", place.restore(path, "db")
-    yield "database: verify", place.measure(program.verify(place.store))
-    if program.keeps_stores:
-        shutil.copyfile(data.database(after=True), path)
-        yield "database: again after 9.2 % of its pages changed", place.snapshot(path, "db")
+def database(wal: bool):
+    """At one path before and after, as a database is. Most are in WAL mode while a service writes them; those with a rollback
+    journal are captured another way."""
+    name = "database in WAL mode" if wal else "database"
+
+    def run(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+        place = Place(data, program, directory)
+        place.init()
+        path = directory / "source" / "state.db"
+        path.parent.mkdir()
+        base = place.size
+        place.size = lambda: base() - stored_bytes(path.parent)
+        put_database(data.database(after=False), path, wal)
+        yield f"{name}: first snapshot", place.snapshot(path, "db")
+        if not wal:
+            yield f"{name}: restore", place.restore(path, "db")
+            yield f"{name}: verify", place.measure(program.verify(place.store))
+        if program.keeps_stores:
+            put_database(data.database(after=True), path, wal)
+            yield f"{name}: again after 9.2 % of its pages changed", place.snapshot(path, "db")
+
+    return run
+
+
+def put_database(database: pathlib.Path, path: pathlib.Path, wal: bool) -> None:
+    shutil.copyfile(database, path)
+    if wal:
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.close()
 
 
 def stream(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
@@ -228,7 +243,8 @@ def many_on_server(data: corpora.Corpora, program: Program, directory: pathlib.P
 
 GROUPS: dict[str, Callable[[corpora.Corpora, Program, pathlib.Path], Yields]] = {
     "tree": tree,
-    "database": database,
+    "database": database(wal=False),
+    "database-wal": database(wal=True),
     "stream": stream,
     "incompressible": incompressible,
     "s3": gateway(None),
@@ -247,7 +263,7 @@ def warm(data: corpora.Corpora, group: str) -> None:
     """Makes what the group reads and brings it into the cache."""
     if "many" in group:
         return
-    if group == "database":
+    if group.startswith("database"):
         paths = [data.database(after=False), data.database(after=True)]
     elif group == "stream":
         paths = [data.stream()]

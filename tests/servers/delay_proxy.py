@@ -195,8 +195,9 @@ class DelayProxy:
         return self
 
     def __exit__(self, *_) -> None:
-        self.process.stdin.close()
         self.process.kill()
+        self.process.stdin.close()
+        self.process.stdout.close()
         self.process.wait()
 
     def take(self) -> dict:
