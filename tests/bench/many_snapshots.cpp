@@ -59,7 +59,8 @@ class Generator {
       }
     }
     m_puts.drain();
-    std::cout << fmt::format("{} snapshots, {} packs\n", each * m_shape.series, m_packs);
+    std::cout << fmt::format("{} snapshots of {} GB, {} packs\n", each * m_shape.series, m_shape.bytes / 1'000'000'000,
+                             m_packs);
   }
 
  private:

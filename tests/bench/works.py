@@ -201,7 +201,8 @@ class ManySnapshots(Place):
         config.write_text("[retention]\nkeep_last = 5\n")
         program.environment["CAIRN_CONFIG"] = str(config)
 
-    def make(self, *shape: int) -> None:
+    def make(self) -> None:
+        shape = (100, 10) if self.data.quick else (1000, 100, 100)
         generator = pathlib.Path(self.program.binary).parent / "tests" / "bench" / "cairn_many_snapshots"
         if not generator.exists():
             raise Failed(f"{generator} is not built")
@@ -209,7 +210,7 @@ class ManySnapshots(Place):
         done = subprocess.run(command, env=self.program.environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"{command}: {done.stderr}")
-        self.data.facts["many snapshots"] = done.stdout.strip()
+        self.data.facts["many snapshots"] = self.name = done.stdout.strip()
 
     def command(self, *args: str) -> Measured:
         return self.measure([self.program.binary, "--json", *args, "--store", self.store])
@@ -228,8 +229,8 @@ def many(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yi
     if program.name != "cairn":
         return
     place = ManySnapshots(data, program, directory)
-    place.make(*((100, 10) if data.quick else ()))
-    yield from place.works("1,000 snapshots")
+    place.make()
+    yield from place.works(place.name)
 
 
 def many_on_server(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
@@ -237,8 +238,8 @@ def many_on_server(data: corpora.Corpora, program: Program, directory: pathlib.P
     if program.name != "cairn":
         return
     with Bucket(data, program, directory, 0, ManySnapshots) as place:
-        place.make(*((100, 10) if data.quick else ()))
-        yield from place.works("1,000 snapshots on S3")
+        place.make()
+        yield from place.works(f"{place.name} on S3")
 
 
 GROUPS: dict[str, Callable[[corpora.Corpora, Program, pathlib.Path], Yields]] = {
