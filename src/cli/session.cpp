@@ -126,6 +126,7 @@ OpenStore Session::open(const std::string& store, Access access, const KeyOption
       return ask_on_terminal(prompt);
     });
   };
+  settings.io = &waiters();
   return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
 }
 
@@ -163,12 +164,16 @@ SpoolLimit Session::spool_limit() {
   return {config().spool.size.value_or(free_space(spool()) / 2), config().spool.full};
 }
 
+ThreadPool& Session::waiters() {
+  if (!m_waiters) m_waiters = std::make_unique<ThreadPool>(k_waiting_threads);
+  return *m_waiters;
+}
+
 Context Session::context(OpenStore& store) {
   if (!m_pool) m_pool = std::make_unique<ThreadPool>(ThreadPool::processors());
-  if (!m_waiters) m_waiters = std::make_unique<ThreadPool>(k_waiting_threads);
   return {.repository = *store.repository,
           .pool = *m_pool,
-          .io = *m_waiters,
+          .io = waiters(),
           .reporter = m_reporter,
           .host = host_name(),
           .clock = m_io.clock};

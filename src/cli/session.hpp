@@ -85,6 +85,8 @@ class Session {
   Context context(OpenStore& store);
 
  private:
+  ThreadPool& waiters();
+
   Io& m_io;
   const GlobalOptions& m_global;
   ConsoleReporter& m_reporter;

@@ -97,6 +97,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   RepositoryOptions options;
   options.cache_root = settings.cache;
   options.trust = settings.trust;
+  options.io = settings.io;
   options.descriptor = Repository::read_descriptor(*open.store);
   const Descriptor& descriptor = *options.descriptor;
   check_or_note(state, settings, address, open.store->describe(), descriptor, reporter);

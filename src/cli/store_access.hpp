@@ -41,6 +41,7 @@ struct StoreSettings {
   std::vector<std::string> recipients;
   TrustPolicy trust;
   Keyring::LoadIdentities identities;
+  ThreadPool* io = nullptr;  // see RepositoryOptions
 };
 
 // What stands for the store in this host's state: the real path of a directory, however it was spelt; bucket, prefix

@@ -17,10 +17,9 @@ Cache::Cache(const fs::path& root, const std::string& store_id) {
   if (root.empty()) return;
   try {
     m_directory = root / store_id;
-    make_directories(m_directory / "directories", 0700);
-    make_directories(m_directory / "manifests", 0700);
-    make_directories(m_directory / "own", 0700);
-    make_directories(m_directory / "damaged", 0700);
+    for (const char* kind : {"directories", "manifests", "heads", "own", "damaged"}) {
+      make_directories(m_directory / kind, 0700);
+    }
   } catch (const Error&) {
     m_directory.clear();
   }

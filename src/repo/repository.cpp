@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t k_head_bytes = 4096;
 constexpr unsigned k_init_attempts = 8;
+constexpr std::size_t k_heads_at_once = 64;
 // Keys of sealed packs that are kept.
 constexpr std::size_t k_data_keys = 4096;
 
@@ -139,6 +140,7 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_descriptor(options.descriptor ? *options.descriptor : read_descriptor(store)),
       m_cache(options.cache_root, m_descriptor.store_id),
       m_directory_limit(options.directory_memory),
+      m_io(options.io),
       m_keys(std::move(options.keys)),
       m_trust(std::move(options.trust)) {
   if (!m_keys) m_keys = std::make_shared<const Keyring>();
@@ -221,14 +223,30 @@ std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
   const std::string name = fs::path{info.key}.filename().native();
   auto cached = m_cache.get("manifests", name);
   if (cached && sha256(*cached).short_hex() != info.name.sha256) cached.reset();
+  // A head proves itself: the id that is in the name is a digest of all that is shown of it.
+  if (!cached) cached = m_cache.get("heads", name);
+  const auto open_head = [&](ByteView bytes) {
+    auto head = Manifest::parse_head(as_text(bytes), info.key, *m_keys);
+    if (!head) return peek_manifest(info);
+    check_name(*head, info);
+    judge(*head, info);
+    return std::move(*head);
+  };
+  if (cached) {
+    try {
+      return open_head(*cached);
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::damaged) throw;
+    }
+  }
   return read_again_if_damaged(
       [&]() -> std::optional<Manifest> {
-        const auto bytes = cached ? std::exchange(cached, {}) : m_store.get(info.key, ByteRange{0, k_head_bytes});
+        const auto bytes = m_store.get(info.key, ByteRange{0, k_head_bytes});
         if (!bytes) return std::nullopt;  // removed since the listing
-        auto head = Manifest::parse_head(as_text(*bytes), info.key, *m_keys);
-        if (!head) return peek_manifest(info);
-        check_name(*head, info);
-        judge(*head, info);
+        auto head = open_head(*bytes);
+        m_cache.put("heads", name, *bytes);
         return head;
       },
       telling(m_reporter));
@@ -244,33 +262,51 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
     if (unreadable != nullptr) unreadable->push_back(key);
   };
   for (const auto& key : unknown) report(key, fmt::format("object {} is not a manifest's name", quote(key)));
-  for (const auto& info : manifests) {
-    try {
-      auto head = load_head(info);
-      if (!head) continue;
-      SnapshotInfo snapshot;
-      snapshot.object = info;
-      snapshot.id = head->id;
-      snapshot.record = std::move(head->record);
-      snapshot.facts = std::move(head->facts);
-      snapshot.closed = head->closed;
-      snapshot.signer = std::move(head->signer);
-      snapshot.trusted = head->trusted;
-      snapshot.pinned = pinned.pinned(head->id);
-      // Two manifests of one id are one snapshot; in a listing they stand side by side.
-      if (!out.empty() && out.back().id == snapshot.id) {
-        const bool better = std::pair{snapshot.trusted, snapshot.object.stored_at} >
-                            std::pair{out.back().trusted, out.back().object.stored_at};
-        if (better) out.back() = std::move(snapshot);
-        continue;
-      }
-      out.push_back(std::move(snapshot));
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      report(info.key, e.message());
+  struct Loaded {
+    const ManifestInfo* info;
+    std::optional<Manifest> head;
+    std::optional<Error> failure;
+  };
+  const auto take = [&](Loaded loaded) {
+    if (loaded.failure) return report(loaded.info->key, loaded.failure->message());
+    auto& head = loaded.head;
+    if (!head) return;
+    SnapshotInfo snapshot;
+    snapshot.object = *loaded.info;
+    snapshot.id = head->id;
+    snapshot.record = std::move(head->record);
+    snapshot.facts = std::move(head->facts);
+    snapshot.closed = head->closed;
+    snapshot.signer = std::move(head->signer);
+    snapshot.trusted = head->trusted;
+    snapshot.pinned = pinned.pinned(head->id);
+    // Two manifests of one id are one snapshot; in a listing they stand side by side.
+    if (!out.empty() && out.back().id == snapshot.id) {
+      const bool better = std::pair{snapshot.trusted, snapshot.object.stored_at} >
+                          std::pair{out.back().trusted, out.back().object.stored_at};
+      if (better) out.back() = std::move(snapshot);
+      return;
     }
+    out.push_back(std::move(snapshot));
+  };
+  ThreadPool here{0};
+  OrderedWindow<Loaded> window{m_io != nullptr ? *m_io : here, k_heads_at_once, UINT64_MAX, take};
+  for (const auto& info : manifests) {
+    check_interrupted();
+    window.push(0, [this, &info] {
+      Loaded loaded{&info, std::nullopt, std::nullopt};
+      try {
+        loaded.head = load_head(info);
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        if (e.kind() == ErrorKind::interrupted) throw;
+        loaded.failure = e;
+      }
+      return loaded;
+    });
   }
+  window.drain();
   return out;
 }
 

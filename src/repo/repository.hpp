@@ -13,6 +13,7 @@
 #include "repo/trust.hpp"
 #include "store/object_store.hpp"
 #include "util/log.hpp"
+#include "util/thread_pool.hpp"
 
 #include <cstdint>
 #include <list>
@@ -55,6 +56,7 @@ struct RepositoryOptions {
   std::shared_ptr<const Keyring> keys;           // nothing: no_keys()
   TrustPolicy trust;
   std::optional<Descriptor> descriptor;  // if it was read already
+  ThreadPool* io = nullptr;              // for many small objects at a time; outlives the repository
 };
 
 class Repository {
@@ -147,6 +149,7 @@ class Repository {
   Descriptor m_descriptor;
   Cache m_cache;
   std::uint64_t m_directory_limit;
+  ThreadPool* m_io;
   std::shared_ptr<const Keyring> m_keys;
   TrustPolicy m_trust;
 

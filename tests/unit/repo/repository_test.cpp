@@ -9,7 +9,9 @@
 #include "support/memory_store.hpp"
 #include "unit/support.hpp"
 
+#include <atomic>
 #include <fstream>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -320,6 +322,53 @@ TEST_CASE("repository: two manifests of one id are one snapshot; one that is dam
   CHECK(f.open().list_snapshots({}, &unreadable).empty());
   CHECK(unreadable.size() == 2);
   CHECK(f.warnings.all().size() == 2);
+}
+
+TEST_CASE("repository: heads are fetched side by side and once; a cached one that is damaged is fetched again") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  test::MemoryStore store;
+  Descriptor described = descriptor();
+  Repository::init(store, described);
+  SilentReporter reporter;
+  {
+    Repository writer{store, reporter, {}};
+    for (int i = 0; i < 100; ++i) {
+      Record record;
+      record.series = "s";
+      record.cut_point = store.now() + std::chrono::seconds{i};
+      record.sequence = static_cast<std::uint64_t>(i) + 1;
+      Facts facts;
+      facts.salt = random_name(16);
+      Root root;
+      root.salt = random_name(16);
+      writer.store_manifest(Manifest::make(std::move(record), std::move(facts), std::move(root), {}));
+    }
+  }
+  ThreadPool io{8};
+  RepositoryOptions options;
+  options.cache_root = cache.path();
+  options.io = &io;
+  std::atomic<int> fetched{0};
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation == "get" && key.starts_with(layout::k_snapshots)) ++fetched;
+  };
+  const auto sequences = [&] {
+    fetched = 0;
+    std::vector<std::uint64_t> out;
+    for (const auto& info : Repository{store, reporter, options}.list_snapshots()) out.push_back(info.record.sequence);
+    return out;
+  };
+  std::vector<std::uint64_t> expected(100);
+  std::iota(expected.begin(), expected.end(), 1);
+  CHECK(sequences() == expected);
+  CHECK(fetched == 100);
+  CHECK(sequences() == expected);
+  CHECK(fetched == 0);
+  const fs::path heads = cache.path() / described.store_id / "heads";
+  write_file_atomic(
+      fs::directory_iterator { heads } -> path(), as_bytes("{}\n"));
+  CHECK(sequences() == expected);
+  CHECK(fetched == 1);
 }
 
 TEST_CASE("repository: a first line longer than the head is read whole") {
