@@ -332,15 +332,17 @@ class Secrets:
         big = self.work / "big"
         big.mkdir(exist_ok=True)
         for i in range(3):
-            (big / f"pending-name-{i}").write_bytes(os.urandom(10_000_000))
+            (big / f"pending-name-{i}").write_bytes(os.urandom(25_000_000))
         before = len(packs_of(store))
-        process = self.sealed.writer.start("snapshot", "--store", store, big, "--series", "big")
+        # It does not end by itself, however slow this test looks.
+        process = self.sealed.writer.start("snapshot", "--store", store, "--series", "big", "--", "sh", "-c",
+                                           f"cat {big}/*; exec sleep 600")
         while process.poll() is None and len(packs_of(store)) == before:
             time.sleep(0.002)
         process.terminate()
         process.communicate()
         check(process.returncode == 143, f"an interrupted snapshot: exit {process.returncode}")
-        process = self.sealed.writer.run("snapshot", "--store", store, big, "--series", "big")
+        self.sealed.writer.run("snapshot", "--store", store, big, "--series", "big")
         shutil.rmtree(big)
 
 
