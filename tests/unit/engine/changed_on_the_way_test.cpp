@@ -39,7 +39,9 @@ class Journey {
   std::size_t travel(std::size_t changed) {
     std::atomic<std::size_t> answers{0};
     m_store.on_answer = [&](const std::string&, Bytes& answer) {
-      if (answers++ == changed && !answer.empty()) answer[changed * 7919 % answer.size()] ^= 1U << (changed % 8);
+      if (answers++ != changed || answer.empty()) return;
+      auto& byte = answer[changed * 7919 % answer.size()];
+      byte = static_cast<std::uint8_t>(byte ^ 1U << (changed % 8));
     };
     test::EngineFixture engine{m_store, {}, "host", m_keys};
     const auto listed = engine.repository.list_snapshots();
