@@ -21,6 +21,7 @@ namespace {
 
 // Decoded frames that stay for what comes next: content that changed here and there reads several packs side by side.
 constexpr std::uint64_t k_kept_frames = 32ULL << 20;
+constexpr std::uint64_t k_kept_list_frames = 8ULL << 20;
 // One wave of work: fetched as a whole while the one before is written.
 constexpr std::uint64_t k_wave_bytes = 16ULL << 20;
 constexpr std::uint64_t k_wave_frames = 48;
@@ -28,8 +29,8 @@ constexpr std::size_t k_wave_tasks = 1024;
 // One job writes at most this much of one file, so that a large file keeps all workers busy.
 constexpr std::uint64_t k_task_bytes = 2ULL << 20;
 constexpr std::size_t k_tasks_in_flight = 64;
-// What one request covers at most; see FrameFetcher.
-constexpr std::uint64_t k_request_bytes = 8ULL << 20;
+// Stored bytes that are under way or wait for their turn.
+constexpr std::uint64_t k_read_ahead = 32ULL << 20;
 
 RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& request) {
   const bool single = manifest.facts.single_file && request.paths.empty();
@@ -40,8 +41,9 @@ RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& req
 // First pass: what is there, what it needs.
 class Planner : public TreeVisitor {
  public:
-  Planner(FrameFetcher& fetcher, PathSelection& selection, const RestoreTarget& target, RestorePlan& plan)
-      : m_fetcher(fetcher), m_selection(selection), m_target(target), m_plan(plan) {}
+  Planner(FrameFetcher& fetcher, PathSelection& selection, const RestoreTarget& target, RestorePlan& plan,
+          FetchPlan& fetch)
+      : m_fetcher(fetcher), m_selection(selection), m_target(target), m_plan(plan), m_fetch(fetch) {}
 
   bool entry(const Entry& given) override {
     m_selection.survey(given);
@@ -57,35 +59,17 @@ class Planner : public TreeVisitor {
   }
   void run(const ContentRun& run) override {
     const auto directory = m_fetcher.directory(run.pack);
-    auto& frames = m_frames[run.pack];
-    frames.resize(directory->frames().size());
     const std::uint32_t last = directory->frame_of(run.first + run.count - 1);
-    for (std::uint32_t f = directory->frame_of(run.first); f <= last; ++f) {
-      if (!frames[f]) m_plan.bytes_to_fetch += directory->frames()[f].stored_size;
-      frames[f] = true;
-    }
+    for (std::uint32_t f = directory->frame_of(run.first); f <= last; ++f) m_fetch.want(run.pack, *directory, f);
   }
   void end_file(const std::optional<Error>&) override {}
-
-  void finish() {
-    m_plan.packs = m_frames.size();
-    for (const auto& [pack, frames] : m_frames) {
-      // Neighbouring frames share a request; how long a request gets is the fetcher's matter.
-      bool inside = false;
-      for (const bool wanted : frames) {
-        if (wanted && !inside) ++m_plan.requests;
-        inside = wanted;
-      }
-    }
-    m_plan.requests = std::max<std::uint64_t>(m_plan.requests, m_plan.bytes_to_fetch / k_request_bytes);
-  }
 
  private:
   FrameFetcher& m_fetcher;
   PathSelection& m_selection;
   const RestoreTarget& m_target;
   RestorePlan& m_plan;
-  std::map<std::uint64_t, std::vector<bool>> m_frames;
+  FetchPlan& m_fetch;
 };
 
 // One file on its way to the target.
@@ -308,13 +292,15 @@ class RestoreRun : public TreeVisitor {
 };
 
 RestorePlan make_plan(Context& context, const Manifest& manifest, const RestoreRequest& request,
-                      const RestoreTarget& target, FrameFetcher& fetcher, PathSelection& selection) {
+                      const RestoreTarget& target, FrameFetcher& fetcher, PathSelection& selection, FetchPlan& fetch) {
   RestorePlan plan;
   const auto began = std::chrono::steady_clock::now();
   plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
-  Planner planner{fetcher, selection, target, plan};
+  Planner planner{fetcher, selection, target, plan, fetch};
   walk_tree(manifest, fetcher, planner);
-  planner.finish();
+  plan.packs = fetch.packs();
+  plan.bytes_to_fetch = fetch.bytes();
+  plan.requests = fetch.runs().size();
   plan.estimate =
       estimate_restore(plan.bytes_to_fetch, fetcher.statistics().bytes, std::chrono::steady_clock::now() - began);
   if (const auto warning = warning_of_grace(plan.estimate, request.grace)) context.reporter.warning(*warning);
@@ -329,8 +315,9 @@ RestorePlan plan_restore(Context& context, const Manifest& manifest, const Resto
   const RestoreTarget target = look_at_target(manifest, request);
   PathSelection selection{request.paths};
   const PackTable packs{manifest};
-  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
-  return make_plan(context, manifest, request, target, fetcher, selection);
+  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
+  FetchPlan fetch;
+  return make_plan(context, manifest, request, target, fetcher, selection, fetch);
 }
 
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
@@ -338,21 +325,26 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const std::uint64_t requests_before = context.repository.store().requests();
   PathSelection selection{request.paths};
   const PackTable packs{manifest};
-  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_frames};
+  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
   RestoreTarget target = look_at_target(manifest, request);
-  const RestorePlan plan = make_plan(context, manifest, request, target, fetcher, selection);
+  FetchPlan fetch;
+  const RestorePlan plan = make_plan(context, manifest, request, target, fetcher, selection, fetch);
   TreeWriter writer{std::move(target), context.reporter};
   RestoreResult result;
   {
-    RestoreRun run{context, fetcher, selection, writer, plan, result};
+    FrameFetcher content{context.repository, context.io, context.pool, packs, k_kept_frames};
+    // A store on this machine answers at once, and its files are read ahead by the system.
+    if (!context.repository.store().staging_directory()) content.expect(fetch.runs(), k_read_ahead);
+    RestoreRun run{context, content, selection, writer, plan, result};
     walk_tree(manifest, fetcher, run);
     run.finish();
+    result.bytes_fetched = content.statistics().bytes;
   }
   if (plan.single_file && !result.problems.empty()) {
     throw Error(ErrorKind::damaged, result.problems.front().message, "nothing was restored");
   }
   writer.publish();
-  result.bytes_fetched = fetcher.statistics().bytes;
+  result.bytes_fetched += fetcher.statistics().bytes;
   result.requests = context.repository.store().requests() - requests_before;
   result.duration = context.clock() - began;
   return result;

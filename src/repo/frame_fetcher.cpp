@@ -14,10 +14,6 @@ namespace cairn {
 
 namespace {
 
-// One request covers at most this much; more would only delay the first byte that can be used.
-constexpr std::uint64_t k_max_run = 8ULL << 20;
-// Bytes between two wanted frames that are cheaper to read than a request of their own.
-constexpr std::uint64_t k_max_gap = 128ULL << 10;
 // Directories in use at one time; the repository keeps more.
 constexpr std::size_t k_max_directories = 16;
 
@@ -194,6 +190,53 @@ FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::u
   return nullptr;
 }
 
+void FrameFetcher::keep(const FrameId& id, Future frame, std::uint64_t bytes) {
+  m_ages.push_front(id);
+  m_kept_bytes += bytes;
+  m_frames.insert_or_assign(id, Kept{std::move(frame), bytes, m_request, m_ages.begin()});
+}
+
+void FrameFetcher::expect(std::vector<FrameRun> runs, std::uint64_t limit) {
+  const auto reader = [this](const FrameRun& run) -> std::function<Bytes()> {
+    const Source& from = source(run.pack);
+    m_statistics.bytes += stored_range(from.ref, *from.directory, run.offset, run.length).length;
+    m_statistics.requests += 1;
+    return [this, ref = from.ref, directory = from.directory, run] {
+      return m_repository.read_data(ref, *directory, run.offset, run.length);
+    };
+  };
+  m_ahead.emplace(m_io, reader, std::move(runs), limit);
+}
+
+// False where nobody reads the frame ahead.
+bool FrameFetcher::fetch_ahead(const FrameId& id) {
+  if (!m_ahead) return false;
+  const Source from = source(id.pack);
+  auto promise = std::make_shared<std::promise<FramePointer>>();
+  // The last future to be set lets the destructor go on: nothing of this object is touched after that.
+  const auto use = [this, from, id, promise](const FrameRun& run, const ReadAhead::Fetched& fetched) {
+    m_pool.submit([this, from, id, promise, begin = run.offset, fetched] {
+      try {
+        const Frame& frame = from.directory->frames()[id.frame];
+        if (fetched.failure) {
+          const auto damage = damage_of(fetched.failure);
+          if (!damage) std::rethrow_exception(fetched.failure);
+          promise->set_value(read_again(from, id.frame, *damage, nullptr));
+        } else {
+          const ByteView stored = ByteView{*fetched.bytes}.subspan(frame.offset - begin, frame.stored_size);
+          promise->set_value(decode(from, id.frame, stored));
+        }
+      } catch (...) {
+        promise->set_exception(std::current_exception());
+      }
+    });
+  };
+  auto future = promise->get_future().share();
+  if (!m_ahead->take(id.pack, id.frame, use)) return false;
+  keep(id, std::move(future), from.directory->frames()[id.frame].raw_size);
+  return true;
+}
+
 void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames) {
   const Source& from = source(pack);
   const auto& dir = *from.directory;
@@ -216,11 +259,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   run->frames = frames;
   run->promises.resize(frames.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    const FrameId id{pack, frames[i]};
-    m_ages.push_front(id);
-    const std::uint64_t raw = dir.frames()[frames[i]].raw_size;
-    m_kept_bytes += raw;
-    m_frames.insert_or_assign(id, Kept{run->promises[i].get_future().share(), raw, m_request, m_ages.begin()});
+    keep({pack, frames[i]}, run->promises[i].get_future().share(), dir.frames()[frames[i]].raw_size);
   }
   m_io.submit([this, run, begin, length] {
     try {
@@ -266,6 +305,10 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   for (std::size_t i = 0; i < wanted.size();) {
+    if (fetch_ahead(wanted[i])) {
+      ++i;
+      continue;
+    }
     const auto dir = directory(wanted[i].pack);
     const auto& frames = dir->frames();
     std::vector<std::uint32_t> run{wanted[i].frame};

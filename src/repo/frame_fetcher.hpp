@@ -4,6 +4,7 @@
 #pragma once
 
 #include "repo/pack_table.hpp"
+#include "repo/read_ahead.hpp"
 #include "repo/repository.hpp"
 #include "util/thread_pool.hpp"
 
@@ -13,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -64,6 +66,9 @@ class FrameFetcher {
   // Waits for what is under way.
   ~FrameFetcher();
 
+  // What request() will be asked for: it is fetched ahead, up to limit stored bytes. Before the first request.
+  void expect(std::vector<FrameRun> runs, std::uint64_t limit);
+
   // A future for each id, in order; frames that are neither kept nor under way are fetched. Called by one thread, not
   // a thread of the pool. A future's error is Error(damaged) naming the pack, or a StoreError.
   std::vector<Future> request(const std::vector<FrameId>& ids);
@@ -89,6 +94,8 @@ class FrameFetcher {
   using FramePointer = std::shared_ptr<const DecodedFrame>;
   const Source& source(std::uint64_t pack);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
+  bool fetch_ahead(const FrameId& id);
+  void keep(const FrameId& id, Future frame, std::uint64_t bytes);
   FramePointer decode(const Source& source, std::uint32_t frame, ByteView stored);
   FramePointer read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory, std::uint32_t frame);
   FramePointer read_again(const Source& source, std::uint32_t frame, const Error& cause, FramePointer damaged);
@@ -108,6 +115,7 @@ class FrameFetcher {
   std::mutex m_mutex;
   std::set<Digest> m_warned;
   FetchStatistics m_statistics;
+  std::optional<ReadAhead> m_ahead;  // last: it waits for what uses the rest
 };
 
 }  // namespace cairn

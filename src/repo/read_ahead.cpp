@@ -1,0 +1,111 @@
+#include "repo/read_ahead.hpp"
+
+#include "util/error.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cairn {
+
+ReadAhead::ReadAhead(ThreadPool& io, Reader reader, std::vector<FrameRun> runs, std::uint64_t limit)
+    : m_io(io), m_reader(std::move(reader)), m_limit(limit) {
+  m_runs.reserve(runs.size());
+  for (const auto& run : runs) {
+    m_places[run.pack].push_back(m_runs.size());
+    m_runs.emplace_back(run);
+  }
+  for (auto& [pack, places] : m_places) {
+    std::sort(places.begin(), places.end(),
+              [this](std::size_t a, std::size_t b) { return m_runs[a].range.first < m_runs[b].range.first; });
+  }
+}
+
+ReadAhead::~ReadAhead() {
+  for (const auto& job : m_jobs) job.wait();
+}
+
+bool ReadAhead::start(Run& run) {
+  std::function<Bytes()> read;
+  try {
+    read = m_reader(run.range);
+  } catch (const Error&) {
+    // Whoever needs it is told.
+    run.state = Run::State::gone;
+    return false;
+  }
+  run.state = Run::State::started;
+  run.arrival = std::make_shared<Run::Arrival>();
+  m_held += run.range.length;
+  m_started.push_back(static_cast<std::size_t>(&run - m_runs.data()));
+  std::erase_if(m_jobs,
+                [](const auto& job) { return job.wait_for(std::chrono::seconds{0}) == std::future_status::ready; });
+  m_jobs.push_back(m_io.submit([arrival = run.arrival, range = run.range, read = std::move(read)] {
+    Fetched fetched;
+    try {
+      fetched.bytes = std::make_shared<const Bytes>(read());
+    } catch (...) {
+      fetched.failure = std::current_exception();
+    }
+    std::vector<Use> waiting;
+    {
+      const std::scoped_lock lock{arrival->mutex};
+      arrival->done = true;
+      arrival->fetched = fetched;
+      waiting = std::exchange(arrival->waiting, {});
+    }
+    for (const auto& use : waiting) use(range, fetched);
+  }));
+  return true;
+}
+
+void ReadAhead::let_go(Run& run) {
+  run.state = Run::State::gone;
+  run.arrival.reset();
+  m_held -= run.range.length;
+  std::erase(m_started, static_cast<std::size_t>(&run - m_runs.data()));
+}
+
+// What was fetched longest ago goes: where many packs are read side by side, not all can wait.
+void ReadAhead::make_room(const Run& needed) {
+  while (m_held + needed.range.length > m_limit && !m_started.empty()) let_go(m_runs[m_started.front()]);
+}
+
+void ReadAhead::go_ahead() {
+  for (; m_next < m_runs.size(); ++m_next) {
+    Run& run = m_runs[m_next];
+    if (run.state != Run::State::idle) continue;
+    if (m_held + run.range.length > m_limit) return;
+    start(run);
+  }
+}
+
+bool ReadAhead::take(std::uint64_t pack, std::uint32_t frame, Use use) {
+  const auto places = m_places.find(pack);
+  if (places == m_places.end()) return false;
+  const auto after = std::upper_bound(places->second.begin(), places->second.end(), frame,
+                                      [this](std::uint32_t f, std::size_t at) { return f < m_runs[at].range.first; });
+  if (after == places->second.begin()) return false;
+  Run& run = m_runs[*std::prev(after)];
+  if (frame > run.range.last || run.state == Run::State::gone) return false;
+  if (run.state == Run::State::idle) {
+    make_room(run);
+    if (!start(run)) return false;
+  }
+  const auto arrival = run.arrival;
+  // Taken twice (a frame that was dropped in between): then the last ones are not read ahead.
+  if (--run.left == 0) let_go(run);
+  go_ahead();
+  Fetched fetched;
+  {
+    const std::scoped_lock lock{arrival->mutex};
+    if (!arrival->done) {
+      arrival->waiting.push_back(std::move(use));
+      return true;
+    }
+    fetched = arrival->fetched;
+  }
+  use(run.range, fetched);
+  return true;
+}
+
+}  // namespace cairn

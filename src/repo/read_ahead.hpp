@@ -1,0 +1,76 @@
+// Runs of frames that are known to be needed, fetched before somebody asks for them, several at a time: over a network
+// the time that a request takes on its way counts more than the bytes.
+#pragma once
+
+#include "repo/fetch_plan.hpp"
+#include "util/bytes.hpp"
+#include "util/thread_pool.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace cairn {
+
+// Used by one thread; what it calls back may run in another.
+class ReadAhead {
+ public:
+  // Makes what reads a run's stored bytes, to be called by another thread. May throw: then it is not read ahead.
+  using Reader = std::function<std::function<Bytes()>(const FrameRun&)>;
+  // The bytes of a run, or why there are none.
+  struct Fetched {
+    std::shared_ptr<const Bytes> bytes;
+    std::exception_ptr failure;
+  };
+  using Use = std::function<void(const FrameRun&, const Fetched&)>;
+
+  // limit: stored bytes that are under way or wait to be used, at one time. One run always may.
+  ReadAhead(ThreadPool& io, Reader reader, std::vector<FrameRun> runs, std::uint64_t limit);
+  ReadAhead(const ReadAhead&) = delete;
+  ReadAhead& operator=(const ReadAhead&) = delete;
+  // Waits for what is under way.
+  ~ReadAhead();
+
+  // Calls use with the run that holds the frame, at once or by a thread of io when it has arrived. False, and it is not
+  // called, where the frame is not read ahead (any more).
+  bool take(std::uint64_t pack, std::uint32_t frame, Use use);
+
+ private:
+  struct Run {
+    explicit Run(const FrameRun& what) : range(what), left(what.wanted) {}
+    FrameRun range;
+    std::uint32_t left;  // frames that nobody has taken yet
+    enum class State { idle, started, gone } state = State::idle;
+    // Shared with the thread that reads.
+    struct Arrival {
+      std::mutex mutex;
+      bool done = false;
+      Fetched fetched;
+      std::vector<Use> waiting;
+    };
+    std::shared_ptr<Arrival> arrival;
+  };
+  bool start(Run& run);
+  void let_go(Run& run);
+  void make_room(const Run& needed);
+  void go_ahead();
+
+  ThreadPool& m_io;
+  Reader m_reader;
+  std::uint64_t m_limit;
+  std::uint64_t m_held = 0;
+  std::vector<Run> m_runs;
+  std::size_t m_next = 0;                                                // all before it are started, or gone
+  std::deque<std::size_t> m_started;                                     // oldest first
+  std::unordered_map<std::uint64_t, std::vector<std::size_t>> m_places;  // by pack, ascending by frame
+  std::vector<std::future<void>> m_jobs;
+};
+
+}  // namespace cairn
