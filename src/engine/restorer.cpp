@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <iterator>
 #include <mutex>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -29,8 +31,9 @@ constexpr std::size_t k_wave_tasks = 1024;
 // One job writes at most this much of one file, so that a large file keeps all workers busy.
 constexpr std::uint64_t k_task_bytes = 2ULL << 20;
 constexpr std::size_t k_tasks_in_flight = 64;
-// Stored bytes that are under way or wait for their turn.
-constexpr std::uint64_t k_read_ahead = 32ULL << 20;
+// Stored bytes that are under way or wait for their turn: of content, and of the entry list.
+constexpr std::uint64_t k_read_ahead = 64ULL << 20;
+constexpr std::uint64_t k_list_read_ahead = 16ULL << 20;
 
 RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& request) {
   const bool single = manifest.facts.single_file && request.paths.empty();
@@ -38,12 +41,29 @@ RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& req
                        request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no};
 }
 
+// How a restore reads its store.
+struct Access {
+  bool far = false;    // requests take longer than bytes
+  bool whole = false;  // all of the snapshot is wanted
+};
+
+Access access_of(Repository& repository, const RestoreRequest& request) {
+  // A store on this machine answers at once, and its files are read ahead by the system.
+  return {!repository.store().staging_directory(), request.paths.empty()};
+}
+
 // First pass: what is there, what it needs.
-class Planner : public TreeVisitor {
+class Planner : public TreeSurveyor {
  public:
-  Planner(FrameFetcher& fetcher, PathSelection& selection, const RestoreTarget& target, RestorePlan& plan,
-          FetchPlan& fetch)
-      : m_fetcher(fetcher), m_selection(selection), m_target(target), m_plan(plan), m_fetch(fetch) {}
+  Planner(FrameFetcher& fetcher, const PackTable& packs, const Access& access, PathSelection& selection,
+          const RestoreTarget& target, RestorePlan& plan, FetchPlan& fetch)
+      : m_fetcher(fetcher),
+        m_packs(packs),
+        m_access(access),
+        m_selection(selection),
+        m_target(target),
+        m_plan(plan),
+        m_fetch(fetch) {}
 
   bool entry(const Entry& given) override {
     m_selection.survey(given);
@@ -57,15 +77,31 @@ class Planner : public TreeVisitor {
     m_plan.bytes += entry.size;
     return true;
   }
-  void run(const ContentRun& run) override {
-    const auto directory = m_fetcher.directory(run.pack);
-    const std::uint32_t last = directory->frame_of(run.first + run.count - 1);
-    for (std::uint32_t f = directory->frame_of(run.first); f <= last; ++f) m_fetch.want(run.pack, *directory, f);
+  void extent(const Extent& extent) override {
+    try {
+      const PackRef& pack = m_packs.find(extent.pack);
+      if (m_access.far && m_access.whole && worth_whole(pack)) {
+        m_fetch.want_whole(pack, extent.first, extent.count, m_plan.bytes);
+        return;
+      }
+      const auto directory = m_fetcher.directory(extent.pack);
+      if (std::uint64_t{extent.first} + extent.count > directory->chunk_count()) return;
+      const std::uint32_t last = directory->frame_of(extent.first + extent.count - 1);
+      for (std::uint32_t f = directory->frame_of(extent.first); f <= last; ++f) {
+        m_fetch.want(extent.pack, *directory, f);
+      }
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      // The second pass tells whose content it is.
+      if (e.kind() != ErrorKind::damaged) throw;
+    }
   }
-  void end_file(const std::optional<Error>&) override {}
 
  private:
   FrameFetcher& m_fetcher;
+  const PackTable& m_packs;
+  const Access m_access;
   PathSelection& m_selection;
   const RestoreTarget& m_target;
   RestorePlan& m_plan;
@@ -291,13 +327,40 @@ class RestoreRun : public TreeVisitor {
   OrderedWindow<int> m_running;  // last: its jobs use all of the above
 };
 
-RestorePlan make_plan(Context& context, const Manifest& manifest, const RestoreRequest& request,
+// The packs with the entry list, in the order in which it is read as far as the manifest tells.
+FetchPlan lists_of(const Manifest& manifest, const PackTable& packs) {
+  FetchPlan plan;
+  const auto want = [&](const PackRef& pack) {
+    if (pack.content == PackContent::list && worth_whole(pack)) plan.want_whole(pack, 0, 0, 0);
+  };
+  for (const auto& extent : manifest.root.extents) {
+    if (const PackRef* pack = packs.find_if_there(extent.pack)) want(*pack);
+  }
+  for (const auto& pack : packs.all()) want(pack);
+  return plan;
+}
+
+// Before anything is asked for: what the plan itself will need, over a network in few requests side by side.
+void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const PackTable& packs, const Access& access,
+                         FrameFetcher& fetcher) {
+  if (!access.far) return;
+  fetcher.expect(lists_of(manifest, packs), k_list_read_ahead);
+  if (!access.whole) return;
+  std::vector<PackRef> others;
+  std::copy_if(packs.all().begin(), packs.all().end(), std::back_inserter(others),
+               [](const PackRef& pack) { return !worth_whole(pack); });
+  repository.fetch_directories(others);
+}
+
+RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTable& packs, const RestoreRequest& request,
                       const RestoreTarget& target, FrameFetcher& fetcher, PathSelection& selection, FetchPlan& fetch) {
   RestorePlan plan;
   const auto began = std::chrono::steady_clock::now();
   plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
-  Planner planner{fetcher, selection, target, plan, fetch};
-  walk_tree(manifest, fetcher, planner);
+  const Access access = access_of(context.repository, request);
+  read_ahead_for_plan(context.repository, manifest, packs, access, fetcher);
+  Planner planner{fetcher, packs, access, selection, target, plan, fetch};
+  survey_tree(manifest, fetcher, planner);
   plan.packs = fetch.packs();
   plan.bytes_to_fetch = fetch.bytes();
   plan.requests = fetch.runs().size();
@@ -317,7 +380,7 @@ RestorePlan plan_restore(Context& context, const Manifest& manifest, const Resto
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
   FetchPlan fetch;
-  return make_plan(context, manifest, request, target, fetcher, selection, fetch);
+  return make_plan(context, manifest, packs, request, target, fetcher, selection, fetch);
 }
 
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
@@ -328,15 +391,14 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
   RestoreTarget target = look_at_target(manifest, request);
   FetchPlan fetch;
-  const RestorePlan plan = make_plan(context, manifest, request, target, fetcher, selection, fetch);
+  const RestorePlan plan = make_plan(context, manifest, packs, request, target, fetcher, selection, fetch);
   TreeWriter writer{std::move(target), context.reporter};
   RestoreResult result;
   {
     FrameFetcher content{context.repository, context.io, context.pool, packs, k_kept_frames};
-    // A store on this machine answers at once, and its files are read ahead by the system.
-    if (!context.repository.store().staging_directory()) content.expect(fetch.runs(), k_read_ahead);
+    if (access_of(context.repository, request).far) content.expect(std::move(fetch), k_read_ahead);
     RestoreRun run{context, content, selection, writer, plan, result};
-    walk_tree(manifest, fetcher, run);
+    walk_tree(manifest, fetcher, content, run);
     run.finish();
     result.bytes_fetched = content.statistics().bytes;
   }

@@ -71,13 +71,36 @@ class Walk {
 
 }  // namespace
 
-void walk_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeVisitor& visitor) {
-  EntryListReader list{fetcher, manifest};
-  Walk walk{list, fetcher, visitor};
+void walk_tree(const Manifest& manifest, FrameFetcher& lists, FrameFetcher& content, TreeVisitor& visitor) {
+  EntryListReader list{lists, manifest};
+  Walk walk{list, content, visitor};
   while (const auto line = list.next()) {
     check_interrupted();
     const bool wanted = visitor.entry(*line->entry);
     if (line->entry->type == EntryType::file && wanted) walk.file(*line);
+  }
+}
+
+void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& surveyor) {
+  EntryListReader list{fetcher, manifest};
+  const auto tell = [&](const std::vector<Extent>& extents) {
+    for (const auto& extent : extents) {
+      if (!extent.is_hole()) surveyor.extent(extent);
+    }
+  };
+  while (const auto line = list.next()) {
+    check_interrupted();
+    const bool wanted = surveyor.entry(*line->entry);
+    if (line->entry->type != EntryType::file || !wanted) continue;
+    tell(line->extents);
+    try {
+      for (std::uint64_t part = 0; part < line->parts; ++part) tell(list.next_part().extents);
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      // Damage to this file alone, for walk_tree() to tell; or to the list, which its next line tells.
+      if (e.kind() != ErrorKind::damaged) throw;
+    }
   }
 }
 

@@ -31,8 +31,22 @@ class TreeVisitor {
   virtual void end_file(const std::optional<Error>& failure) = 0;
 };
 
-// Calls the visitor in order. Extents are checked against the directories: in range, lengths add up to the file's size.
+// What a survey of a tree sees.
+class TreeSurveyor {
+ public:
+  virtual ~TreeSurveyor() = default;
+  // As TreeVisitor's; extent()s follow.
+  virtual bool entry(const Entry& entry) = 0;
+  // Not a hole; nothing of it was checked.
+  virtual void extent(const Extent& extent) = 0;
+};
+
+// Reads the entry list alone: no pack, nor its directory.
+void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& surveyor);
+
+// Calls the visitor in order. lists fetches the entry list, content what is asked about packs with content; they may be
+// one. Extents are checked against the directories: in range, lengths add up to the file's size.
 // Throws Error(damaged) where the list itself cannot be read.
-void walk_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeVisitor& visitor);
+void walk_tree(const Manifest& manifest, FrameFetcher& lists, FrameFetcher& content, TreeVisitor& visitor);
 
 }  // namespace cairn

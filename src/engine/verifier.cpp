@@ -230,10 +230,10 @@ class Verification {
       FrameFetcher fetcher{m_context.repository, m_context.io, m_context.pool, packs, k_kept_frames};
       ListCheck check;
       try {
-        walk_tree(manifest, fetcher, check);
+        walk_tree(manifest, fetcher, fetcher, check);
         if (!check.link_targets.empty()) {
           LinkCheck links{std::move(check.link_targets)};
-          walk_tree(manifest, fetcher, links);
+          walk_tree(manifest, fetcher, fetcher, links);
           for (const auto& [target, path] : links.missing) check.failures.push_back(ListCheck::bad_link(path, target));
         }
       } catch (const StoreError&) {

@@ -16,6 +16,7 @@ namespace {
 
 // Directories in use at one time; the repository keeps more.
 constexpr std::size_t k_max_directories = 16;
+constexpr std::uint64_t k_max_retained = 32ULL << 20;
 
 Error named(const PackRef& pack, const Error& e) {
   return {e.kind(), fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)), e.message())};
@@ -92,7 +93,12 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
   Source source{m_packs.find(pack), nullptr, {}};
   source.spares = m_packs.spares(source.ref);
   try {
-    source.directory = m_repository.directory(source.ref);
+    std::optional<Error> first;
+    source.directory = directory_ahead(source.ref, first);
+    if (!source.directory) {
+      source.directory = m_repository.directory(source.ref);
+      if (first) warn_once(source.ref, right_when_read_again(*first));
+    }
   } catch (const StoreError&) {
     throw;
   } catch (const Error& e) {
@@ -114,6 +120,30 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
   }
   if (m_sources.size() >= k_max_directories) m_sources.clear();
   return m_sources.emplace(pack, std::move(source)).first->second;
+}
+
+// From a pack that is being read whole. Nothing where it is not, or where its bytes are not what they should be (damage
+// says what is wrong): then it is for the caller to read the directory by itself.
+std::shared_ptr<const PackDirectory> FrameFetcher::directory_ahead(const PackRef& ref, std::optional<Error>& damage) {
+  if (!m_ahead) return nullptr;
+  const auto fetched = m_ahead->whole(ref.prefix());
+  if (!fetched) return nullptr;
+  if (fetched->failure) {
+    damage = damage_of(fetched->failure);
+  } else {
+    try {
+      const ByteView stored = ByteView{*fetched->bytes}.subspan(ref.directory_offset, ref.directory_size);
+      auto directory = m_repository.take_directory(ref, stored);
+      m_ahead->settle(ref.prefix(), m_plan.wanted_of_whole(ref.prefix(), *directory));
+      retain(ref.prefix(), ref, *directory, *fetched->bytes);
+      return directory;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
+      damage = e;
+    }
+  }
+  m_ahead->drop(ref.prefix());
+  return nullptr;
 }
 
 std::shared_ptr<const PackDirectory> FrameFetcher::directory(std::uint64_t pack) {
@@ -196,16 +226,80 @@ void FrameFetcher::keep(const FrameId& id, Future frame, std::uint64_t bytes) {
   m_frames.insert_or_assign(id, Kept{std::move(frame), bytes, m_request, m_ages.begin()});
 }
 
-void FrameFetcher::expect(std::vector<FrameRun> runs, std::uint64_t limit) {
-  const auto reader = [this](const FrameRun& run) -> std::function<Bytes()> {
-    const Source& from = source(run.pack);
-    m_statistics.bytes += stored_range(from.ref, *from.directory, run.offset, run.length).length;
-    m_statistics.requests += 1;
-    return [this, ref = from.ref, directory = from.directory, run] {
-      return m_repository.read_data(ref, *directory, run.offset, run.length);
-    };
+void FrameFetcher::expect(FetchPlan plan, std::uint64_t limit) {
+  m_plan = std::move(plan);
+  m_ahead.emplace(
+      m_io, [this](const FrameRun& run) { return reader_of(run); }, m_plan.runs(), limit);
+  m_ahead->go_ahead();
+}
+
+std::function<Bytes()> FrameFetcher::reader_of(const FrameRun& run) {
+  m_statistics.requests += 1;
+  if (run.whole) {
+    m_statistics.bytes += run.length;
+    return [this, ref = m_packs.find(run.pack)] { return m_repository.read_pack(ref); };
+  }
+  const Source& from = source(run.pack);
+  m_statistics.bytes += stored_range(from.ref, *from.directory, run.offset, run.length).length;
+  return [this, ref = from.ref, directory = from.directory, run] {
+    return m_repository.read_data(ref, *directory, run.offset, run.length);
   };
-  m_ahead.emplace(m_io, reader, std::move(runs), limit);
+}
+
+// A frame of a run that came. Thread-safe.
+FrameFetcher::FramePointer FrameFetcher::decode_ahead(const Source& source, std::uint32_t number, const FrameRun& run,
+                                                      ByteView bytes) {
+  const Frame& frame = source.directory->frames()[number];
+  const StoredRange range = run.whole ? stored_range(source.ref, *source.directory, frame.offset, frame.stored_size)
+                                      : StoredRange{frame.offset - run.offset, frame.stored_size};
+  if (range.offset > bytes.size() || range.length > bytes.size() - range.offset) {
+    const Error cause{ErrorKind::damaged, "a spare pack has taken the place of the one that was read ahead"};
+    return read_again(source, number, cause, nullptr);
+  }
+  const ByteView stored = bytes.subspan(range.offset, range.length);
+  return run.whole ? decode_stored(source, number, stored) : decode(source, number, stored);
+}
+
+// A frame from its stored_range(). Thread-safe.
+FrameFetcher::FramePointer FrameFetcher::decode_stored(const Source& source, std::uint32_t number, ByteView stored) {
+  if (!is_sealed(source.ref.seal)) return decode(source, number, stored);
+  const Frame& frame = source.directory->frames()[number];
+  Bytes opened;
+  try {
+    opened = m_repository.open_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::damaged) throw;
+    return read_again(source, number, e, nullptr);
+  }
+  return decode(source, number, opened);
+}
+
+void FrameFetcher::retain(std::uint64_t pack, const PackRef& ref, const PackDirectory& directory, ByteView bytes) {
+  for (const std::uint32_t number : m_plan.wanted_again(pack, directory)) {
+    const Frame& frame = directory.frames()[number];
+    const StoredRange range = stored_range(ref, directory, frame.offset, frame.stored_size);
+    if (range.length > k_max_retained - m_retained_bytes) return;
+    const ByteView stored = bytes.subspan(range.offset, range.length);
+    if (m_retained.emplace(FrameId{pack, number}, std::make_shared<const Bytes>(stored.begin(), stored.end())).second) {
+      m_retained_bytes += range.length;
+    }
+  }
+}
+
+bool FrameFetcher::take_retained(const FrameId& id) {
+  const auto found = m_retained.find(id);
+  if (found == m_retained.end()) return false;
+  const Source from = source(id.pack);
+  auto promise = std::make_shared<std::promise<FramePointer>>();
+  keep(id, promise->get_future().share(), from.directory->frames()[id.frame].raw_size);
+  m_pool.submit([this, from, id, promise, stored = found->second] {
+    try {
+      promise->set_value(decode_stored(from, id.frame, *stored));
+    } catch (...) {
+      promise->set_exception(std::current_exception());
+    }
+  });
+  return true;
 }
 
 // False where nobody reads the frame ahead.
@@ -215,16 +309,14 @@ bool FrameFetcher::fetch_ahead(const FrameId& id) {
   auto promise = std::make_shared<std::promise<FramePointer>>();
   // The last future to be set lets the destructor go on: nothing of this object is touched after that.
   const auto use = [this, from, id, promise](const FrameRun& run, const ReadAhead::Fetched& fetched) {
-    m_pool.submit([this, from, id, promise, begin = run.offset, fetched] {
+    m_pool.submit([this, from, id, promise, run, fetched] {
       try {
-        const Frame& frame = from.directory->frames()[id.frame];
         if (fetched.failure) {
           const auto damage = damage_of(fetched.failure);
           if (!damage) std::rethrow_exception(fetched.failure);
           promise->set_value(read_again(from, id.frame, *damage, nullptr));
         } else {
-          const ByteView stored = ByteView{*fetched.bytes}.subspan(frame.offset - begin, frame.stored_size);
-          promise->set_value(decode(from, id.frame, stored));
+          promise->set_value(decode_ahead(from, id.frame, run, *fetched.bytes));
         }
       } catch (...) {
         promise->set_exception(std::current_exception());
@@ -305,7 +397,7 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   for (std::size_t i = 0; i < wanted.size();) {
-    if (fetch_ahead(wanted[i])) {
+    if (fetch_ahead(wanted[i]) || take_retained(wanted[i])) {
       ++i;
       continue;
     }

@@ -66,8 +66,9 @@ class FrameFetcher {
   // Waits for what is under way.
   ~FrameFetcher();
 
-  // What request() will be asked for: it is fetched ahead, up to limit stored bytes. Before the first request.
-  void expect(std::vector<FrameRun> runs, std::uint64_t limit);
+  // What request() and directory() will be asked for: it is fetched ahead, up to limit stored bytes. Before the first
+  // of them.
+  void expect(FetchPlan plan, std::uint64_t limit);
 
   // A future for each id, in order; frames that are neither kept nor under way are fetched. Called by one thread, not
   // a thread of the pool. A future's error is Error(damaged) naming the pack, or a StoreError.
@@ -93,8 +94,14 @@ class FrameFetcher {
   };
   using FramePointer = std::shared_ptr<const DecodedFrame>;
   const Source& source(std::uint64_t pack);
+  std::shared_ptr<const PackDirectory> directory_ahead(const PackRef& ref, std::optional<Error>& damage);
+  std::function<Bytes()> reader_of(const FrameRun& run);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
   bool fetch_ahead(const FrameId& id);
+  FramePointer decode_ahead(const Source& source, std::uint32_t number, const FrameRun& run, ByteView bytes);
+  FramePointer decode_stored(const Source& source, std::uint32_t number, ByteView stored);
+  void retain(std::uint64_t pack, const PackRef& ref, const PackDirectory& directory, ByteView bytes);
+  bool take_retained(const FrameId& id);
   void keep(const FrameId& id, Future frame, std::uint64_t bytes);
   FramePointer decode(const Source& source, std::uint32_t frame, ByteView stored);
   FramePointer read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory, std::uint32_t frame);
@@ -115,6 +122,10 @@ class FrameFetcher {
   std::mutex m_mutex;
   std::set<Digest> m_warned;
   FetchStatistics m_statistics;
+  FetchPlan m_plan;
+  // Frames of packs that were read whole, as stored, which are wanted again much later.
+  std::map<FrameId, std::shared_ptr<const Bytes>> m_retained;
+  std::uint64_t m_retained_bytes = 0;
   std::optional<ReadAhead> m_ahead;  // last: it waits for what uses the rest
 };
 

@@ -7,6 +7,13 @@
 
 namespace cairn {
 
+namespace {
+
+// After so many, packs are not read whole any more: what is read jumps between more of them than there is room for.
+constexpr unsigned k_max_lost = 4;
+
+}  // namespace
+
 ReadAhead::ReadAhead(ThreadPool& io, Reader reader, std::vector<FrameRun> runs, std::uint64_t limit)
     : m_io(io), m_reader(std::move(reader)), m_limit(limit) {
   m_runs.reserve(runs.size());
@@ -25,6 +32,10 @@ ReadAhead::~ReadAhead() {
 }
 
 bool ReadAhead::start(Run& run) {
+  if (run.range.whole && m_lost >= k_max_lost) {
+    run.state = Run::State::gone;
+    return false;
+  }
   std::function<Bytes()> read;
   try {
     read = m_reader(run.range);
@@ -53,6 +64,7 @@ bool ReadAhead::start(Run& run) {
       arrival->fetched = fetched;
       waiting = std::exchange(arrival->waiting, {});
     }
+    arrival->changed.notify_all();
     for (const auto& use : waiting) use(range, fetched);
   }));
   return true;
@@ -67,7 +79,11 @@ void ReadAhead::let_go(Run& run) {
 
 // What was fetched longest ago goes: where many packs are read side by side, not all can wait.
 void ReadAhead::make_room(const Run& needed) {
-  while (m_held + needed.range.length > m_limit && !m_started.empty()) let_go(m_runs[m_started.front()]);
+  while (m_held + needed.range.length > m_limit && !m_started.empty()) {
+    Run& oldest = m_runs[m_started.front()];
+    if (oldest.range.whole) ++m_lost;
+    let_go(oldest);
+  }
 }
 
 void ReadAhead::go_ahead() {
@@ -79,21 +95,30 @@ void ReadAhead::go_ahead() {
   }
 }
 
-bool ReadAhead::take(std::uint64_t pack, std::uint32_t frame, Use use) {
+ReadAhead::Run* ReadAhead::find(std::uint64_t pack, std::uint32_t frame) {
   const auto places = m_places.find(pack);
-  if (places == m_places.end()) return false;
+  if (places == m_places.end()) return nullptr;
   const auto after = std::upper_bound(places->second.begin(), places->second.end(), frame,
                                       [this](std::uint32_t f, std::size_t at) { return f < m_runs[at].range.first; });
-  if (after == places->second.begin()) return false;
+  if (after == places->second.begin()) return nullptr;
   Run& run = m_runs[*std::prev(after)];
-  if (frame > run.range.last || run.state == Run::State::gone) return false;
-  if (run.state == Run::State::idle) {
-    make_room(run);
-    if (!start(run)) return false;
-  }
-  const auto arrival = run.arrival;
+  return frame > run.range.last || run.state == Run::State::gone ? nullptr : &run;
+}
+
+// It is needed, whatever has to go for it.
+bool ReadAhead::start_now(Run& run) {
+  if (run.state == Run::State::started) return true;
+  make_room(run);
+  return start(run);
+}
+
+bool ReadAhead::take(std::uint64_t pack, std::uint32_t frame, Use use) {
+  Run* const run = find(pack, frame);
+  if (run == nullptr || !start_now(*run)) return false;
+  const auto arrival = run->arrival;
+  const FrameRun range = run->range;
   // Taken twice (a frame that was dropped in between): then the last ones are not read ahead.
-  if (--run.left == 0) let_go(run);
+  if (run->left != 0 && --run->left == 0) let_go(*run);
   go_ahead();
   Fetched fetched;
   {
@@ -104,8 +129,30 @@ bool ReadAhead::take(std::uint64_t pack, std::uint32_t frame, Use use) {
     }
     fetched = arrival->fetched;
   }
-  use(run.range, fetched);
+  use(range, fetched);
   return true;
+}
+
+std::optional<ReadAhead::Fetched> ReadAhead::whole(std::uint64_t pack) {
+  Run* const run = find(pack, 0);
+  if (run == nullptr || !run->range.whole || run->left != 0 || !start_now(*run)) return std::nullopt;
+  const auto arrival = run->arrival;
+  go_ahead();
+  std::unique_lock lock{arrival->mutex};
+  arrival->changed.wait(lock, [&] { return arrival->done; });
+  return arrival->fetched;
+}
+
+void ReadAhead::settle(std::uint64_t pack, std::uint32_t frames) {
+  Run* const run = find(pack, 0);
+  if (run != nullptr && run->state == Run::State::started) run->left = frames;
+}
+
+void ReadAhead::drop(std::uint64_t pack) {
+  Run* const run = find(pack, 0);
+  if (run == nullptr) return;
+  if (run->state == Run::State::started) return let_go(*run);
+  run->state = Run::State::gone;
 }
 
 }  // namespace cairn

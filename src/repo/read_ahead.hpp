@@ -7,6 +7,7 @@
 #include "util/thread_pool.hpp"
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -14,6 +15,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -38,34 +40,48 @@ class ReadAhead {
   // Waits for what is under way.
   ~ReadAhead();
 
+  // Starts what there is room for.
+  void go_ahead();
+
   // Calls use with the run that holds the frame, at once or by a thread of io when it has arrived. False, and it is not
   // called, where the frame is not read ahead (any more).
   bool take(std::uint64_t pack, std::uint32_t frame, Use use);
+
+  // A whole pack of which nobody has said yet how many of its frames are wanted: waits for it. Nothing where there is
+  // none (any more).
+  std::optional<Fetched> whole(std::uint64_t pack);
+  // So many of its frames will be taken: after the last it need not be held.
+  void settle(std::uint64_t pack, std::uint32_t frames);
+  // It is no good: nothing of it will be taken.
+  void drop(std::uint64_t pack);
 
  private:
   struct Run {
     explicit Run(const FrameRun& what) : range(what), left(what.wanted) {}
     FrameRun range;
-    std::uint32_t left;  // frames that nobody has taken yet
+    std::uint32_t left;  // frames that nobody has taken yet; 0: not known
     enum class State { idle, started, gone } state = State::idle;
     // Shared with the thread that reads.
     struct Arrival {
       std::mutex mutex;
+      std::condition_variable changed;
       bool done = false;
       Fetched fetched;
       std::vector<Use> waiting;
     };
     std::shared_ptr<Arrival> arrival;
   };
+  Run* find(std::uint64_t pack, std::uint32_t frame);
   bool start(Run& run);
+  bool start_now(Run& run);
   void let_go(Run& run);
   void make_room(const Run& needed);
-  void go_ahead();
 
   ThreadPool& m_io;
   Reader m_reader;
   std::uint64_t m_limit;
   std::uint64_t m_held = 0;
+  unsigned m_lost = 0;  // whole packs that had to go before all was taken
   std::vector<Run> m_runs;
   std::size_t m_next = 0;                                                // all before it are started, or gone
   std::deque<std::size_t> m_started;                                     // oldest first

@@ -433,10 +433,45 @@ bool Repository::fits_name(const PackRef& ref) {
 
 std::shared_ptr<const PackDirectory> Repository::directory(const PackRef& ref) {
   if (auto known = cached_directory(ref)) return known;
-  auto directory = read_again_if_damaged([&] { return fetch_directory(ref); }, telling(m_reporter));
+  return remember(ref, read_again_if_damaged([&] { return fetch_directory(ref); }, telling(m_reporter)));
+}
+
+std::shared_ptr<const PackDirectory> Repository::take_directory(const PackRef& ref, ByteView stored) {
+  if (auto known = recall(ref)) return known;
+  return remember(ref, naming_pack(ref, [&] {
+                    return std::make_shared<const PackDirectory>(open_pack_directory(stored, ref, *m_keys));
+                  }));
+}
+
+std::shared_ptr<const PackDirectory> Repository::remember(const PackRef& ref,
+                                                          std::shared_ptr<const PackDirectory> directory) {
   m_cache.put("directories", ref.name.hex(), directory->encode());
   keep(ref, directory);
   return directory;
+}
+
+void Repository::fetch_directories(const std::vector<PackRef>& refs) {
+  if (m_io == nullptr) return;
+  // Decoded they take more room than stored, but not twice as much: digests do not compress.
+  std::uint64_t room = m_directory_limit / 2;
+  OrderedWindow<bool> window{*m_io, m_io->size() + 1, UINT64_MAX, [](bool) {}};
+  for (const auto& ref : refs) {
+    check_interrupted();
+    if (ref.directory_size > room) break;
+    room -= ref.directory_size;
+    window.push(0, [this, &ref] {
+      try {
+        directory(ref);
+        return true;
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        if (e.kind() == ErrorKind::interrupted) throw;
+        return false;
+      }
+    });
+  }
+  window.drain();
 }
 
 std::shared_ptr<const PackDirectory> Repository::fetch_directory(const PackRef& ref) {
@@ -474,9 +509,19 @@ Bytes Repository::read_data(const PackRef& ref, const PackDirectory& directory, 
   const StoredRange range = stored_range(ref, directory, offset, length);
   if (!is_sealed(ref.seal)) return get_range(m_store, ref, {range.offset, range.length});
   // Without the key there is nothing to fetch.
-  const auto key = naming_pack(ref, [&] { return data_key(ref, directory); });
-  const Bytes stored = get_range(m_store, ref, {range.offset, range.length});
-  return naming_pack(ref, [&] { return unseal_range(*key, ref, directory, offset, length, stored); });
+  naming_pack(ref, [&] { return data_key(ref, directory); });
+  return open_data(ref, directory, offset, length, get_range(m_store, ref, {range.offset, range.length}));
+}
+
+Bytes Repository::read_pack(const PackRef& ref) {
+  return get_range(m_store, ref, {0, ref.size});
+}
+
+Bytes Repository::open_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
+                            std::uint64_t length, ByteView stored) {
+  if (!is_sealed(ref.seal)) return {stored.begin(), stored.end()};
+  return naming_pack(ref,
+                     [&] { return unseal_range(*data_key(ref, directory), ref, directory, offset, length, stored); });
 }
 
 std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<std::string>& known) {

@@ -115,11 +115,21 @@ class Repository {
   // The directory of a pack, from memory, cache or store; its logical id was recomputed. Error(damaged) naming the
   // pack; Error(damaged) too where the pack is missing; Error(no_key).
   std::shared_ptr<const PackDirectory> directory(const PackRef& ref);
+  // The same, from bytes of the pack that were read in another way: checked and kept like any.
+  std::shared_ptr<const PackDirectory> take_directory(const PackRef& ref, ByteView stored);
+  // Many of them side by side, so that directory() has them at hand: those it has memory for, in this order. What
+  // is damaged is left to whoever needs it.
+  void fetch_directories(const std::vector<PackRef>& refs);
   // A directory this process just built: saves reading it back.
   void remember_directory(const PackRef& ref, const PackDirectory& directory);
   // Part of a pack's data part (offset counts from its start), decrypted where it is sealed. Exactly length bytes, else
   // Error(damaged); Error(no_key).
   Bytes read_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length);
+  // A pack's stored bytes, from the first to the last. Error(damaged) where they are fewer than the reference says.
+  Bytes read_pack(const PackRef& ref);
+  // What read_data() would give, from the bytes of its stored_range().
+  Bytes open_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length,
+                  ByteView stored);
 
   // All marks, and all pending records; an unreadable one is Error(damaged), one that prune removed meanwhile is left
   // out.
@@ -143,6 +153,7 @@ class Repository {
   void keep(const PackRef& ref, std::shared_ptr<const PackDirectory> directory);
   std::shared_ptr<const age::Decryptor> data_key(const PackRef& ref, const PackDirectory& directory);
   std::shared_ptr<const PackDirectory> fetch_directory(const PackRef& ref);
+  std::shared_ptr<const PackDirectory> remember(const PackRef& ref, std::shared_ptr<const PackDirectory> directory);
 
   ObjectStore& m_store;
   Reporter& m_reporter;

@@ -3,6 +3,8 @@
 #include "capture/directory_source.hpp"
 #include "engine/snapshotter.hpp"
 #include "repo/frame_fetcher.hpp"
+#include "support/engine_fixture.hpp"
+#include "support/memory_store.hpp"
 #include "support/store_fixture.hpp"
 #include "util/error.hpp"
 
@@ -133,6 +135,63 @@ TEST_CASE("a damaged file is left out and named, the rest is restored") {
   CHECK(result.problems[1].path == "bad-link");
   CHECK(!fs::exists(t.target / "bad"));
   CHECK(as_text(read_file(t.target / "good")) == noise(3'000'000, 1));
+}
+
+TEST_CASE("from a far store: each pack comes in one request, and what is damaged in it is left out") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path source = directory.path() / "source";
+  fs::create_directory(source);
+  write(source / "bad", noise(3'000'000, 2));
+  write(source / "good", noise(3'000'000, 1));
+  for (int i = 0; i < 50; ++i) write(source / fmt::format("small{}", i), noise(5'000, 100U + static_cast<unsigned>(i)));
+  test::MemoryStore store;
+  {
+    test::EngineFixture engine{store};
+    DirectorySource from{{.path = source, .exclude = {}, .include = {}}};
+    SnapshotRequest request;
+    request.series = "s";
+    take_snapshot(engine.context, from, request);
+  }
+  test::EngineFixture engine{store};
+  const auto manifest = engine.repository.load_manifest(engine.repository.list_manifests().at(0));
+  std::mutex mutex;
+  std::vector<std::string> answered;
+  store.on_answer = [&](const std::string& key, Bytes&) {
+    const std::scoped_lock lock{mutex};
+    answered.push_back(key);
+  };
+  const auto plan = plan_restore(engine.context, manifest, {.target = directory.path() / "plan", .paths = {}});
+  CHECK(plan.packs == 1);
+  CHECK(plan.requests == 1);
+  answered.clear();
+  const auto whole =
+      restore(engine.context, manifest, {.target = directory.path() / "whole", .paths = {}, .overwrite = false});
+  CHECK(whole.problems.empty());
+  CHECK(whole.files == 52);
+  CHECK(answered.size() == 2);  // the content, and the entry list
+
+  // "bad" comes first, so its frames do.
+  PackRef pack;
+  for (const auto& ref : manifest.packs) {
+    if (ref.size > pack.size) pack = ref;
+  }
+  const std::string key = layout::pack_key(pack.name);
+  Bytes bytes = store.read(key, std::nullopt).value();
+  const auto damage = [&](std::size_t at) {
+    Bytes damaged = bytes;
+    damaged[at] = static_cast<std::uint8_t>(damaged[at] ^ 1U);
+    store.put(key, ObjectBody::from_memory(damaged));
+    test::EngineFixture other{store};
+    const auto target = directory.path() / fmt::format("damaged{}", at);
+    return restore(other.context, manifest, {.target = target, .paths = {}, .overwrite = false});
+  };
+  const auto frame = damage(500'000);
+  REQUIRE(frame.problems.size() == 1);
+  CHECK(frame.problems[0].path == "bad");
+  CHECK(frame.files == 51);
+  CHECK(damage(pack.directory_offset + 20).problems.size() == 52);
+  bytes.resize(bytes.size() / 2);
+  CHECK(damage(0).problems.size() == 52);
 }
 
 TEST_CASE("a target that is not empty is refused, and merged into when asked") {

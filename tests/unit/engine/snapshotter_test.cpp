@@ -83,7 +83,7 @@ struct Snapshots : test::StoreFixture {
     const PackTable packs{m};
     FrameFetcher fetcher{*repository, io, pool, packs, 64 << 20};
     Collector collector{fetcher};
-    walk_tree(m, fetcher, collector);
+    walk_tree(m, fetcher, fetcher, collector);
     return collector.files;
   }
   VerifyResult verify_all(VerifyLevel level = VerifyLevel::full) {

@@ -18,7 +18,7 @@ constexpr std::uint64_t k_length = 1000;
 // Runs of four frames each, every one wanted, of one pack.
 std::vector<FrameRun> runs_of(std::uint32_t count) {
   std::vector<FrameRun> out;
-  for (std::uint32_t i = 0; i < count; ++i) out.push_back({1, i * 4, i * 4 + 3, 4, i * k_length, k_length});
+  for (std::uint32_t i = 0; i < count; ++i) out.push_back({1, i * 4, i * 4 + 3, 4, i * k_length, k_length, false});
   return out;
 }
 
@@ -94,6 +94,54 @@ TEST_CASE("read ahead: a failure reaches whoever takes from that run, and nobody
   CHECK(subject.take(4) == -2);
   CHECK(subject.take(5) == -2);
   CHECK(subject.take(8) == 8);
+}
+
+TEST_CASE("read ahead: a whole pack is held until all that is wanted of it was taken") {
+  constexpr std::uint32_t k_last = 0xffff'ffff;
+  std::vector<FrameRun> runs;
+  for (std::uint64_t pack = 1; pack <= 3; ++pack) runs.push_back({pack, 0, k_last, 0, 0, k_length, true});
+  for (const unsigned threads : {0U, 2U}) {
+    CAPTURE(threads);
+    Subject subject{threads, runs, 2 * k_length};
+    subject.ahead->go_ahead();
+    CHECK(subject.started.size() == 2);
+    const auto came = subject.ahead->whole(1);
+    REQUIRE(came);
+    CHECK(came->bytes->size() == k_length);
+    subject.ahead->settle(1, 2);
+    CHECK_FALSE(subject.ahead->whole(1));
+    CHECK(subject.take(7) == 0);
+    CHECK(subject.started.size() == 2);
+    CHECK(subject.take(900) == 0);
+    CHECK(subject.started.size() == 3);
+    CHECK(subject.take(7) == -1);
+    // Nobody says what is wanted of it: it stays until room is needed.
+    for (int i = 0; i < 2; ++i) CHECK(subject.ahead->whole(2).has_value());
+    subject.ahead->drop(2);
+    CHECK_FALSE(subject.ahead->whole(2));
+    CHECK_FALSE(subject.ahead->whole(4));
+    subject.ahead->drop(4);
+  }
+}
+
+TEST_CASE("read ahead: where what is read jumps between too many packs, they are not read whole for ever") {
+  std::vector<FrameRun> runs;
+  for (std::uint64_t pack = 1; pack <= 100; ++pack) runs.push_back({pack, 0, 0xffff'ffff, 0, 0, k_length, true});
+  Subject subject{2, runs, 2 * k_length};
+  std::size_t came = 0;
+  for (std::uint64_t pack = 1; pack <= 100; ++pack) came += subject.ahead->whole(pack) ? 1U : 0U;
+  CHECK(came >= 3);
+  CHECK(came <= 10);
+  CHECK(subject.started.size() == came);
+}
+
+TEST_CASE("read ahead: a whole pack that fails is told to whoever waits for it") {
+  Subject subject{2, {{1, 0, 0xffff'ffff, 0, 0, k_length, true}}, k_length};
+  subject.failing = {0};
+  const auto came = subject.ahead->whole(1);
+  REQUIRE(came);
+  CHECK(came->failure);
+  CHECK_FALSE(came->bytes);
 }
 
 TEST_CASE("read ahead: many that wait for one run are all served, and what nobody takes is waited for at the end") {
