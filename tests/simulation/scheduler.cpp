@@ -73,15 +73,16 @@ void Scheduler::hand_over(std::size_t to) noexcept {
   ::swapcontext(&here.context, &there.context);
 }
 
+void Scheduler::prepare(ucontext_t& context, void* stack) {
+  ::getcontext(&context);
+  context.uc_stack.ss_sp = stack;
+  context.uc_stack.ss_size = k_stack;
+  context.uc_link = nullptr;  // whoever ends hands over
+  ::makecontext(&context, &Scheduler::enter, 0);
+}
+
 void Scheduler::run() {
-  for (std::size_t i = 0; i < m_actors.size(); ++i) {
-    ucontext_t& context = m_actors[i].place.context;
-    ::getcontext(&context);
-    context.uc_stack.ss_sp = m_crew.m_stacks[i];
-    context.uc_stack.ss_size = k_stack;
-    context.uc_link = nullptr;  // whoever ends hands over
-    ::makecontext(&context, &Scheduler::enter, 0);
-  }
+  for (std::size_t i = 0; i < m_actors.size(); ++i) prepare(m_actors[i].place.context, m_crew.m_stacks[i]);
   const std::size_t first = next();
   if (first == k_nobody) return;
   current = this;

@@ -77,6 +77,7 @@ class Scheduler {
   };
   static constexpr std::size_t k_nobody = SIZE_MAX;
   static void enter();
+  static void prepare(ucontext_t& context, void* stack);
   void act() noexcept;
   std::size_t next() const noexcept;
   Place& place_of(std::size_t who) noexcept { return who == k_nobody ? m_home : m_actors[who].place; }
