@@ -14,7 +14,7 @@ constexpr unsigned k_max_lost = 4;
 
 }  // namespace
 
-ReadAhead::ReadAhead(ThreadPool& io, Reader reader, std::vector<FrameRun> runs, std::uint64_t limit)
+ReadAhead::ReadAhead(ThreadPool& io, Reader reader, const std::vector<FrameRun>& runs, std::uint64_t limit)
     : m_io(io), m_reader(std::move(reader)), m_limit(limit) {
   m_runs.reserve(runs.size());
   for (const auto& run : runs) {

@@ -34,7 +34,7 @@ class ReadAhead {
   using Use = std::function<void(const FrameRun&, const Fetched&)>;
 
   // limit: stored bytes that are under way or wait to be used, at one time. One run always may.
-  ReadAhead(ThreadPool& io, Reader reader, std::vector<FrameRun> runs, std::uint64_t limit);
+  ReadAhead(ThreadPool& io, Reader reader, const std::vector<FrameRun>& runs, std::uint64_t limit);
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
   // Waits for what is under way.
