@@ -69,7 +69,7 @@ class Planner {
   bool is_removed(const PruneEvidence::StoredManifest& manifest) const {
     return is_removed(manifest.id) || m_superseded.contains(manifest.key);
   }
-  bool older_than_grace(Time time) const { return elapsed(time, m_evidence.now) >= m_settings.grace; }
+  bool older_than_grace(Time time) const { return elapsed(time, m_evidence.since) >= m_settings.grace; }
   static Time time_of(const PruneEvidence::StoredMark& stored) { return std::max(stored.mark.time, stored.modified); }
   static void count(PrunePlan::Amount& amount, const PruneEvidence::Pack& pack) {
     amount.packs += 1;
@@ -189,7 +189,7 @@ void Planner::decide_manifests() {
   }
   for (const auto& key : m_plan.staying_manifests) {
     const auto removed = m_removed.find(key);
-    if (removed != m_removed.end() && elapsed(removed->second, m_evidence.now) >= k_removal_settled) {
+    if (removed != m_removed.end() && elapsed(removed->second, m_evidence.since) >= k_removal_settled) {
       m_plan.restored_manifests.push_back(key);
     }
   }
@@ -368,7 +368,7 @@ void Planner::decide_marks() {
   };
   for (const auto* stored : left) account(*stored, 1);
   const auto served = [&](const PruneEvidence::StoredMark& stored) {
-    if (elapsed(time_of(stored), m_evidence.now) / 2 < m_settings.grace) return false;
+    if (elapsed(time_of(stored), m_evidence.since) / 2 < m_settings.grace) return false;
     const bool packs_done = std::all_of(stored.mark.packs.begin(), stored.mark.packs.end(), [&](const Digest& name) {
       const auto at = listed.find(name);
       if (at == listed.end() || marked_now.contains(name)) return true;
@@ -405,7 +405,7 @@ void Planner::decide_pending() {
     if (!added) at->second = std::max(at->second, stored.modified);
   }
   for (const auto& stored : m_evidence.pending) {
-    if (elapsed(newest_record[stored.run], m_evidence.now) / 2 >= m_settings.grace)
+    if (elapsed(newest_record[stored.run], m_evidence.since) / 2 >= m_settings.grace)
       m_plan.deleted_pending.push_back(stored.key);
   }
 }

@@ -77,6 +77,9 @@ struct PruneEvidence {
   std::vector<StoredMark> marks;
   std::vector<StoredPending> pending;
   std::set<Digest> pinned;
+  // By the store's clock, before anything was listed, and after. What must have its grace behind it must have had it
+  // when manifests were listed: one that was committed later relies on a run that sees it.
+  Time since;
   Time now;
 };
 

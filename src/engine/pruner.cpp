@@ -86,6 +86,13 @@ std::vector<ManifestInfo> list_manifests_twice(Repository& repository, std::vect
   return out;
 }
 
+// As the manifests: what one listing leaves out must not cost a snapshot its pin.
+Pins list_pins_twice(Repository& repository) {
+  Pins pins;
+  for (int listing = 0; listing < 2; ++listing) repository.list_pins(pins);
+  return pins;
+}
+
 Error forgets_pinned(const Digest& id, const std::string& series) {
   return {ErrorKind::usage,
           fmt::format("unable to forget {} of series {}: it is pinned", id.short_hex(), quote(series)),
@@ -98,6 +105,7 @@ PruneEvidence gather_prune_evidence(Context& context) {
   Repository& repository = context.repository;
   ObjectStore& store = repository.store();
   PruneEvidence evidence;
+  evidence.since = store.now();
   // Manifests are listed before the marks are: a removal record is written before its manifest goes, so a manifest
   // that was listed no more has its record read.
   std::vector<std::string> unknown;
@@ -175,9 +183,7 @@ PruneEvidence gather_prune_evidence(Context& context) {
   for (auto& item : vanished) {
     if (!removed.contains(item.key)) evidence.unreadable.push_back(std::move(item));
   }
-  // Twice, as the manifests: what one listing leaves out must not cost a snapshot its pin.
-  Pins pins;
-  for (int listing = 0; listing < 2; ++listing) repository.list_pins(pins);
+  const Pins pins = list_pins_twice(repository);
   for (const auto& manifest : evidence.manifests) {
     if (pins.pinned(manifest.id)) evidence.pinned.insert(manifest.id);
   }
@@ -192,7 +198,7 @@ Pruner::Pruner(Context& context, PruneRequest request, Apply apply)
   m_request.settings.scope = m_request.forget ? PruneSettings::Scope::forget : PruneSettings::Scope::prune;
   if (apply == Apply::yes) m_lease.emplace(context);
   const PruneEvidence evidence = gather_prune_evidence(context);
-  m_checked = evidence.now;
+  m_checked = evidence.since;
   for (const auto& manifest : evidence.manifests) m_settled.push_back(manifest.key);
   for (const auto& stored : evidence.marks) {
     for (const auto& removed : stored.mark.removed) m_settled.push_back(removed.key);
@@ -274,7 +280,8 @@ std::vector<std::string> Pruner::write_marks() {
 
 void Pruner::spare_pinned() {
   if (m_plan.removed_manifests.empty()) return;
-  const Pins pins = m_context.repository.pins();
+  // Whoever pins looks at the marks after his record is there, this looks at the records after the mark is.
+  const Pins pins = list_pins_twice(m_context.repository);
   for (const auto& series : m_plan.series) {
     for (const auto& snapshot : series.snapshots) {
       if (snapshot.decision.verdict != Verdict::remove || !pins.pinned(snapshot.id)) continue;

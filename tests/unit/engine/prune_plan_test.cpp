@@ -24,7 +24,7 @@ struct Scene {
   PruneSettings settings;
 
   Scene() {
-    evidence.now = k_now;
+    evidence.since = evidence.now = k_now;
     // So that the clock looks right: something was stored lately.
     evidence.marks.push_back({"marks/recent", k_now - 1h, Mark{k_now - 1h, k_now - 1h, {}, {}, {}, {}}});
   }

@@ -417,6 +417,34 @@ TEST_CASE("pruner: a run that stood still between two steps gives up, a long one
   CHECK(kind_of([&] { prune(fixture, keep_last(1)); }) == ErrorKind::busy);
 }
 
+TEST_CASE("pruner: a run that stood still while it listed deletes nothing that was committed meanwhile") {
+  for (const bool short_sleep : {false, true}) {
+    CAPTURE(short_sleep);
+    MemoryStore store;
+    Scene scene{store};
+    Repository& repository = scene.fixture.repository;
+    const Manifest first = repository.load_manifest(repository.list_manifests().front());
+    prune(scene.fixture, keep_last(2));
+    CHECK(scene.fixture.repository.list_manifests().size() == 2);
+    // Nine days pass at once, or the last half hour before the grace is over.
+    store.advance(short_sleep ? days{7} - 20min : days{1});
+    bool slept = false;
+    store.on_call = [&](const std::string& operation, const std::string& key) {
+      if (operation != "list" || key != layout::k_packs || slept) return;
+      slept = true;
+      scene.fixture.put_manifest("late", store.now(), first.packs);
+      store.advance(short_sleep ? Nanoseconds{30min} : Nanoseconds{days{9}});
+    };
+    if (short_sleep) {
+      prune(scene.fixture, keep_last(2));
+    } else {
+      CHECK(kind_of([&] { prune(scene.fixture, keep_last(2)); }) == ErrorKind::failed);
+    }
+    CHECK(slept);
+    CHECK(store.has(scene.packs[0]));
+  }
+}
+
 TEST_CASE("pruner: undo puts back what the newest run removed, and it stays there") {
   MemoryStore store;
   Scene scene{store};
