@@ -290,15 +290,9 @@ bool FrameFetcher::take_retained(const FrameId& id) {
   const auto found = m_retained.find(id);
   if (found == m_retained.end()) return false;
   const Source from = source(id.pack);
-  auto promise = std::make_shared<std::promise<FramePointer>>();
-  keep(id, promise->get_future().share(), from.directory->frames()[id.frame].raw_size);
-  m_pool.submit([this, from, id, promise, stored = found->second] {
-    try {
-      promise->set_value(decode_stored(from, id.frame, *stored));
-    } catch (...) {
-      promise->set_exception(std::current_exception());
-    }
-  });
+  auto decoded =
+      m_pool.submit([this, from, id, stored = found->second] { return decode_stored(from, id.frame, *stored); });
+  keep(id, decoded.share(), from.directory->frames()[id.frame].raw_size);
   return true;
 }
 
