@@ -344,12 +344,12 @@ void Planner::decide_marks() {
   std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) {
     return std::pair{time_of(*a), a->key} < std::pair{time_of(*b), b->key};
   });
-  // Manifests that were restored: the newest such mark. Removals before it are void, and keep it needed.
+  // Manifests that were restored: removals before that time are void, and keep the mark needed.
   std::map<std::string, Time> restored;
   for (const auto* stored : left) {
     for (const auto& key : stored->mark.restored) {
-      auto& at = restored[key];
-      at = std::max(at, order_of(stored->mark, stored->modified));
+      auto& before = restored[key];
+      before = std::max(before, restores_before(stored->mark, stored->modified));
     }
   }
   const auto is_void_removal = [&](const PruneEvidence::StoredMark& stored, const std::string& key) {
@@ -434,6 +434,10 @@ Time order_of(const Mark& mark, Time stored_at) noexcept {
   return std::max({mark.time, mark.newest_object, stored_at});
 }
 
+Time restores_before(const Mark& mark, Time stored_at) noexcept {
+  return std::min(order_of(mark, stored_at), shifted(mark.newest_object, Nanoseconds{1}));
+}
+
 std::map<std::string, Time> removal_records(const std::vector<PruneEvidence::StoredMark>& marks) {
   std::map<std::string, Time> out;
   for (const auto& stored : marks) {
@@ -445,7 +449,7 @@ std::map<std::string, Time> removal_records(const std::vector<PruneEvidence::Sto
   for (const auto& stored : marks) {
     for (const auto& key : stored.mark.restored) {
       const auto found = out.find(key);
-      if (found != out.end() && found->second < order_of(stored.mark, stored.modified)) out.erase(found);
+      if (found != out.end() && found->second < restores_before(stored.mark, stored.modified)) out.erase(found);
     }
   }
   return out;

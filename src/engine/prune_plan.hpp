@@ -10,7 +10,8 @@
 //   A
 //     mark is void if it says to be older than the newest object it saw.
 //   - Every manifest that some mark saw is listed, or a mark says that it was removed and no later one that it was
-//     restored; else the listing cannot be trusted and nothing is done at all.
+//     restored; else the listing cannot be trusted and nothing is done at all. What a mark restores it restores as far
+//     as it saw: a removal that is newer than all that it saw holds.
 //   - Of a snapshot that has several manifests, those go that name a pack which is condemned or not there, once a later
 //     one names none: it was repaired.
 //   - A manifest that stays although it was recorded as removed (a run ended early, or it was pushed once more) is
@@ -154,6 +155,10 @@ PrunePlan plan_prune(const PruneEvidence& evidence, const std::map<Digest, Reten
 // Where a mark stands among others, whatever the clock did: a mark that saw another one comes after it or with it.
 // stored_at: of its object.
 Time order_of(const Mark& mark, Time stored_at) noexcept;
+
+// A mark that restores a manifest makes void the removal records of marks before this time in that order: those that it
+// can have seen. Listings that lag may have kept later ones from it.
+Time restores_before(const Mark& mark, Time stored_at) noexcept;
 
 // Manifests that are recorded as removed and not as restored since, with the order of the newest such record.
 std::map<std::string, Time> removal_records(const std::vector<PruneEvidence::StoredMark>& marks);

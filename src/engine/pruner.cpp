@@ -257,7 +257,10 @@ std::vector<std::string> Pruner::write_marks() {
   mark.newest_object = m_plan.newest_object;
   mark.packs = m_plan.marked_packs;
   mark.seen = m_plan.staying_manifests;
-  mark.restored = m_plan.restored_manifests;
+  // Listings may show what has gone.
+  for (const auto& key : m_plan.restored_manifests) {
+    if (m_context.repository.store().head(key)) mark.restored.push_back(key);
+  }
   for (const auto& key : m_plan.lost_manifests) mark.removed.push_back({key, {}});
   std::vector<std::string> keys;
   std::uint64_t bytes = 0;

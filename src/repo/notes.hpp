@@ -33,7 +33,7 @@ struct Mark {
     std::string bytes;  // the whole object: prune --undo puts it back; empty if it could not be read (set aside)
   };
   Time time;           // by the store's clock
-  Time newest_object;  // newest object time that the run saw: a mark older than that is void
+  Time newest_object;  // newest object time that the run saw: a mark older than that is void; see restores_before()
   std::vector<Digest> packs;
   std::vector<std::string> seen;  // keys of all manifests that the run saw and that stay
   std::vector<Removed> removed;

@@ -107,11 +107,15 @@ class MemoryStore : public ObjectStore {
   void set_create_only(bool available) override { m_create_only = available; }
   // Leaves the key out of listings (a listing that lags behind).
   void hide(const std::string& key) { m_unlisted.insert(key); }
-  void show_all() { m_unlisted.clear(); }
-  // Shows in listings for ever what is there now (a listing that lags behind).
+  // Shows in listings what is there now, until show_all() (a listing that lags behind).
   void freeze_listings() {
     const std::scoped_lock lock{m_mutex};
     m_frozen = m_objects;
+  }
+  void show_all() {
+    const std::scoped_lock lock{m_mutex};
+    m_unlisted.clear();
+    m_frozen.reset();
   }
   // Called before every operation ("put", "get", "head", "list", "remove") and after a put took effect ("after put");
   // may throw, or change the store.

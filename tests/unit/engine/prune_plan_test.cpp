@@ -221,6 +221,15 @@ TEST_CASE("prune plan: a manifest that a mark saw and that is not there stops ev
     scene.mark(days{6}, {}, {"a"}, {"gone"});
     CHECK(scene.plan().stops.empty());
   }
+  SUBCASE("but holds where it is newer than all that the restoring mark saw") {
+    scene.mark(days{10}, {}, {"a"}, {"gone"});
+    scene.mark(days{8} + 30min, {}, {"a"}, {"gone"});
+    Mark& restored = scene.mark(days{8}, {}, {"a", "gone"});
+    restored.restored = {Scene::key("gone")};
+    CHECK(scene.plan().stops.empty());
+    restored.newest_object = k_now - days{8} - 30min;
+    CHECK(stopped_by(scene.plan(), "has shrunk"));
+  }
   SUBCASE("or it is given up by name: recorded as removed, and everything gets a new grace") {
     scene.settings.set_aside = {Scene::key("gone")};
     const PrunePlan plan = scene.plan();

@@ -574,6 +574,36 @@ TEST_CASE("pruner: undo is not misled by listings that lag") {
   CHECK_FALSE(store.has(scene.keys[0]));
 }
 
+TEST_CASE("pruner: a manifest that listings still show is not restored by a run that did not see it go") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  MemoryStore store;
+  Scene scene{store, cache.path()};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  {
+    // It ends after its mark, and what it meant to remove stays.
+    Pruner pruner{fixture.context, keep_last(2), Apply::yes};
+    store.on_call = [](const std::string& operation, const std::string& key) {
+      if (operation == "remove" && key.starts_with(layout::k_snapshots)) throw Error(ErrorKind::interrupted, "killed");
+    };
+    CHECK(kind_of([&] { pruner.execute(); }) == ErrorKind::interrupted);
+    store.on_call = {};
+  }
+  CHECK(store.has(scene.keys[0]));
+  store.advance(3h);
+  store.freeze_listings();
+  CHECK(prune(fixture, keep_last(2)).manifests_removed == 1);
+  CHECK_FALSE(store.has(scene.keys[0]));
+  store.advance(5s);
+  PruneRequest forget;
+  forget.forget = {scene.ids[1]};
+  CHECK(prune(fixture, forget).manifests_removed == 1);
+  store.show_all();
+  store.advance(days{8});
+  keep_busy(store, fixture);
+  CHECK(prune(fixture, keep_last(2)).packs_deleted == 2);
+}
+
 TEST_CASE("pruner: many removed manifests are spread over several marks, which undo takes together") {
   MemoryStore store;
   EngineFixture fixture{store};
