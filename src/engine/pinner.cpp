@@ -43,10 +43,7 @@ void check_stays(Repository& repository, const SnapshotInfo& snapshot) {
 
 bool set_pin(Repository& repository, const SnapshotInfo& snapshot, PinAction action) {
   const bool pin = action == PinAction::pin;
-  Pins pins;
-  for (int listing = 0; listing < 2; ++listing) repository.list_pins(pins, snapshot.id);
-  const bool changed = pins.pinned(snapshot.id) != pin;
-  if (changed) repository.set_pin(snapshot.id, pin);
+  const bool changed = repository.set_pin(snapshot.id, pin);
   if (pin) check_stays(repository, snapshot);
   return changed;
 }

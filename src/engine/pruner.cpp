@@ -86,13 +86,6 @@ std::vector<ManifestInfo> list_manifests_twice(Repository& repository, std::vect
   return out;
 }
 
-// As the manifests: what one listing leaves out must not cost a snapshot its pin.
-Pins list_pins_twice(Repository& repository) {
-  Pins pins;
-  for (int listing = 0; listing < 2; ++listing) repository.list_pins(pins);
-  return pins;
-}
-
 Error forgets_pinned(const Digest& id, const std::string& series) {
   return {ErrorKind::usage,
           fmt::format("unable to forget {} of series {}: it is pinned", id.short_hex(), quote(series)),
@@ -183,7 +176,7 @@ PruneEvidence gather_prune_evidence(Context& context) {
   for (auto& item : vanished) {
     if (!removed.contains(item.key)) evidence.unreadable.push_back(std::move(item));
   }
-  const Pins pins = list_pins_twice(repository);
+  const Pins pins = repository.pins(Repository::Listed::twice);
   for (const auto& manifest : evidence.manifests) {
     if (pins.pinned(manifest.id)) evidence.pinned.insert(manifest.id);
   }
@@ -284,7 +277,7 @@ std::vector<std::string> Pruner::write_marks() {
 void Pruner::spare_pinned() {
   if (m_plan.removed_manifests.empty()) return;
   // Whoever pins looks at the marks after his record is there, this looks at the records after the mark is.
-  const Pins pins = list_pins_twice(m_context.repository);
+  const Pins pins = m_context.repository.pins(Repository::Listed::twice);
   for (const auto& series : m_plan.series) {
     for (const auto& snapshot : series.snapshots) {
       if (snapshot.decision.verdict != Verdict::remove || !pins.pinned(snapshot.id)) continue;

@@ -353,11 +353,11 @@ void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const
 }
 
 RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTable& packs, const RestoreRequest& request,
-                      const RestoreTarget& target, FrameFetcher& fetcher, PathSelection& selection, FetchPlan& fetch) {
+                      const Access& access, const RestoreTarget& target, FrameFetcher& fetcher,
+                      PathSelection& selection, FetchPlan& fetch) {
   RestorePlan plan;
   const auto began = std::chrono::steady_clock::now();
   plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
-  const Access access = access_of(context.repository, request);
   read_ahead_for_plan(context.repository, manifest, packs, access, fetcher);
   Planner planner{fetcher, packs, access, selection, target, plan, fetch};
   survey_tree(manifest, fetcher, planner);
@@ -380,7 +380,8 @@ RestorePlan plan_restore(Context& context, const Manifest& manifest, const Resto
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
   FetchPlan fetch;
-  return make_plan(context, manifest, packs, request, target, fetcher, selection, fetch);
+  const Access access = access_of(context.repository, request);
+  return make_plan(context, manifest, packs, request, access, target, fetcher, selection, fetch);
 }
 
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
@@ -391,12 +392,13 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
   RestoreTarget target = look_at_target(manifest, request);
   FetchPlan fetch;
-  const RestorePlan plan = make_plan(context, manifest, packs, request, target, fetcher, selection, fetch);
+  const Access access = access_of(context.repository, request);
+  const RestorePlan plan = make_plan(context, manifest, packs, request, access, target, fetcher, selection, fetch);
   TreeWriter writer{std::move(target), context.reporter};
   RestoreResult result;
   {
     FrameFetcher content{context.repository, context.io, context.pool, packs, k_kept_frames};
-    if (access_of(context.repository, request).far) content.expect(std::move(fetch), k_read_ahead);
+    if (access.far) content.expect(std::move(fetch), k_read_ahead);
     RestoreRun run{context, content, selection, writer, plan, result};
     walk_tree(manifest, fetcher, content, run);
     run.finish();

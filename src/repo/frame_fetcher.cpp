@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -135,7 +136,7 @@ std::shared_ptr<const PackDirectory> FrameFetcher::directory_ahead(const PackRef
       const ByteView stored = ByteView{*fetched->bytes}.subspan(ref.directory_offset, ref.directory_size);
       auto directory = m_repository.take_directory(ref, stored);
       m_ahead->settle(ref.prefix(), m_plan.wanted_of_whole(ref.prefix(), *directory));
-      retain(ref.prefix(), ref, *directory, *fetched->bytes);
+      retain(ref, *directory, *fetched->bytes);
       return directory;
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
@@ -266,7 +267,7 @@ FrameFetcher::FramePointer FrameFetcher::decode_stored(const Source& source, std
   const Frame& frame = source.directory->frames()[number];
   Bytes opened;
   try {
-    opened = m_repository.open_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored);
+    opened = m_repository.unseal_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::damaged) throw;
     return read_again(source, number, e, nullptr);
@@ -274,15 +275,15 @@ FrameFetcher::FramePointer FrameFetcher::decode_stored(const Source& source, std
   return decode(source, number, opened);
 }
 
-void FrameFetcher::retain(std::uint64_t pack, const PackRef& ref, const PackDirectory& directory, ByteView bytes) {
-  for (const std::uint32_t number : m_plan.wanted_again(pack, directory)) {
+void FrameFetcher::retain(const PackRef& ref, const PackDirectory& directory, ByteView bytes) {
+  for (const std::uint32_t number : m_plan.wanted_again(ref.prefix(), directory)) {
     const Frame& frame = directory.frames()[number];
     const StoredRange range = stored_range(ref, directory, frame.offset, frame.stored_size);
     if (range.length > k_max_retained - m_retained_bytes) return;
     const ByteView stored = bytes.subspan(range.offset, range.length);
-    if (m_retained.emplace(FrameId{pack, number}, std::make_shared<const Bytes>(stored.begin(), stored.end())).second) {
-      m_retained_bytes += range.length;
-    }
+    auto copy = std::make_shared<const Bytes>(stored.begin(), stored.end());
+    const bool added = m_retained.emplace(FrameId{ref.prefix(), number}, std::move(copy)).second;
+    if (added) m_retained_bytes += range.length;
   }
 }
 

@@ -100,7 +100,7 @@ class FrameFetcher {
   bool fetch_ahead(const FrameId& id);
   FramePointer decode_ahead(const Source& source, std::uint32_t number, const FrameRun& run, ByteView bytes);
   FramePointer decode_stored(const Source& source, std::uint32_t number, ByteView stored);
-  void retain(std::uint64_t pack, const PackRef& ref, const PackDirectory& directory, ByteView bytes);
+  void retain(const PackRef& ref, const PackDirectory& directory, ByteView bytes);
   bool take_retained(const FrameId& id);
   void keep(const FrameId& id, Future frame, std::uint64_t bytes);
   FramePointer decode(const Source& source, std::uint32_t frame, ByteView stored);

@@ -318,22 +318,21 @@ std::string Repository::store_manifest(const Manifest& manifest) {
   return key;
 }
 
-void Repository::list_pins(Pins& seen, const std::optional<Digest>& id) {
+Pins Repository::pins(Listed listed, const std::optional<Digest>& id) {
   const std::string prefix = id ? layout::k_pins + id->hex() + "/" : layout::k_pins;
-  m_store.list(prefix, [&](const ObjectInfo& info) {
-    if (const auto key = layout::parse_pin_key(info.key)) seen.add(*key);
-  });
-}
-
-Pins Repository::pins() {
+  const int listings = listed == Listed::twice ? 2 : 1;
   Pins out;
-  list_pins(out);
+  for (int listing = 0; listing < listings; ++listing) {
+    m_store.list(prefix, [&](const ObjectInfo& info) {
+      if (const auto key = layout::parse_pin_key(info.key)) out.add(*key);
+    });
+  }
   return out;
 }
 
-void Repository::set_pin(const Digest& id, bool pinned) {
-  Pins seen;
-  for (int listing = 0; listing < 2; ++listing) list_pins(seen, id);
+bool Repository::set_pin(const Digest& id, bool pinned) {
+  const Pins seen = pins(Listed::twice, id);
+  if (seen.pinned(id) == pinned) return false;
   Time time = m_store.now();
   // A clock that was ahead once, or is behind now, must not make an older record the one that counts.
   if (const auto newest = seen.newest(id)) time = std::max(time, shifted(*newest, Nanoseconds{1}));
@@ -342,6 +341,7 @@ void Repository::set_pin(const Digest& id, bool pinned) {
   text.begin_object().member("format", "cairn-pin").member("version", k_format_version);
   text.member("id", id.hex()).member("pinned", pinned).end_object().newline();
   m_store.put(key, ObjectBody::from_text(text.text()));
+  return true;
 }
 
 std::shared_ptr<const PackDirectory> Repository::recall(const PackRef& ref) {
@@ -510,16 +510,15 @@ Bytes Repository::read_data(const PackRef& ref, const PackDirectory& directory, 
   if (!is_sealed(ref.seal)) return get_range(m_store, ref, {range.offset, range.length});
   // Without the key there is nothing to fetch.
   naming_pack(ref, [&] { return data_key(ref, directory); });
-  return open_data(ref, directory, offset, length, get_range(m_store, ref, {range.offset, range.length}));
+  return unseal_data(ref, directory, offset, length, get_range(m_store, ref, {range.offset, range.length}));
 }
 
 Bytes Repository::read_pack(const PackRef& ref) {
   return get_range(m_store, ref, {0, ref.size});
 }
 
-Bytes Repository::open_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
-                            std::uint64_t length, ByteView stored) {
-  if (!is_sealed(ref.seal)) return {stored.begin(), stored.end()};
+Bytes Repository::unseal_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
+                              std::uint64_t length, ByteView stored) {
   return naming_pack(ref,
                      [&] { return unseal_range(*data_key(ref, directory), ref, directory, offset, length, stored); });
 }

@@ -105,12 +105,12 @@ class Repository {
   // Commits. Returns the key.
   std::string store_manifest(const Manifest& manifest);
 
-  // Adds what a listing shows to `seen`; of one snapshot only, where it is named.
-  void list_pins(Pins& seen, const std::optional<Digest>& id = std::nullopt);
-  Pins pins();
-  // Adds a record that is newer than all there are of the id, whatever the store's clock says. engine/pinner.hpp is for
-  // those who need to know that it holds.
-  void set_pin(const Digest& id, bool pinned);
+  // Of all snapshots, or of one. Twice where what one listing leaves out must not cost a snapshot its pin.
+  enum class Listed { once, twice };
+  Pins pins(Listed listed = Listed::once, const std::optional<Digest>& id = std::nullopt);
+  // Adds a record that is newer than all there are of the id, whatever the store's clock says; none where the newest
+  // says the same. Returns whether it did. engine/pinner.hpp is for those who need to know that it holds.
+  bool set_pin(const Digest& id, bool pinned);
 
   // The directory of a pack, from memory, cache or store; its logical id was recomputed. Error(damaged) naming the
   // pack; Error(damaged) too where the pack is missing; Error(no_key).
@@ -127,9 +127,9 @@ class Repository {
   Bytes read_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length);
   // A pack's stored bytes, from the first to the last. Error(damaged) where they are fewer than the reference says.
   Bytes read_pack(const PackRef& ref);
-  // What read_data() would give, from the bytes of its stored_range().
-  Bytes open_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length,
-                  ByteView stored);
+  // What read_data() would give of a sealed pack, from the bytes of its stored_range().
+  Bytes unseal_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length,
+                    ByteView stored);
 
   // All marks, and all pending records; an unreadable one is Error(damaged), one that prune removed meanwhile is left
   // out.
