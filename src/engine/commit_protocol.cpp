@@ -77,9 +77,13 @@ void CommitProtocol::read_marks() {
 void CommitProtocol::adopt() {
   std::unordered_set<Digest, DigestHash> taken;
   const auto take = [&](const PackRef& ref) {
+      const auto bytes = store.get(key);
+      if (!bytes) continue;  // prune removed it
     if (ref.seal == m_context.repository.keys().seal() && usable(ref) && taken.insert(ref.logical_id).second)
       m_adoptable.push_back(ref);
   };
+    } catch (const StoreError&) {
+      throw;
   for (const auto& ref : m_journal.abandoned()) take(ref);
   ObjectStore& store = m_context.repository.store();
   std::vector<std::string> keys;
@@ -87,8 +91,6 @@ void CommitProtocol::adopt() {
     if (layout::parse_pending_key(info.key)) keys.push_back(info.key);
   });
   for (const auto& key : keys) {
-    const auto bytes = store.get(key);
-    if (!bytes) continue;  // prune removed it
     try {
       const PendingRecord record = PendingRecord::parse(as_text(*bytes), key, m_context.repository.keys());
       if (record.closed || record.host != m_context.host) continue;

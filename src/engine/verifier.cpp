@@ -148,10 +148,11 @@ class Verification {
       }
       for (const auto& key : keys) {
         check_interrupted();
-        const auto bytes = store.get(key);
-        if (!bytes) continue;  // prune removed it meanwhile
         try {
-          parse(as_text(*bytes), key);
+          // Nothing: prune removed it meanwhile.
+          if (const auto bytes = store.get(key)) parse(as_text(*bytes), key);
+        } catch (const StoreError&) {
+          throw;
         } catch (const Error& e) {
           if (e.kind() != ErrorKind::damaged) continue;
           m_result.problems.push_back({key, e.message() + "; prune and snapshot may refuse to run beside it", {}});

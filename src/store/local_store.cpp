@@ -191,6 +191,17 @@ bool prepare_for_move(const fs::path& path, std::uint64_t size) {
   return true;
 }
 
+// A disk that cannot read one file, or a file system that finds it wrong, may well have the rest.
+template <class F>
+auto as_damage(F&& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const SystemError& e) {
+    if (e.number() != EIO && e.number() != EBADMSG && e.number() != EUCLEAN) throw;
+    throw Error(ErrorKind::damaged, e.message(), e.hint());
+  }
+}
+
 // Gives the file `from` the name `to` in parent. False where PutMode::create_only finds the name taken; `from` is left
 // then, and gone otherwise. Nothing where `from` is on another file system.
 std::optional<bool> publish(int from_directory, const std::string& from, int parent, const std::string& to,
@@ -354,26 +365,28 @@ PutOutcome LocalStore::put(const std::string& key, const ObjectBody& body, PutMo
 std::optional<Bytes> LocalStore::get(const std::string& key, std::optional<ByteRange> range) {
   require_valid_key(key);
   count();
-  return as_store_error([&]() -> std::optional<Bytes> {
-    const fs::path path = m_root / key;
-    const auto parent = open_directory(m_root_fd.get(), m_root, parent_of(key));
-    if (!parent) return std::nullopt;
-    // O_NONBLOCK: whatever else lies there (a FIFO), opening it must not hang.
-    const auto fd = open_component(parent->get(), std::string{last_component(key)}, O_RDONLY | O_NONBLOCK, path);
-    if (!fd) return std::nullopt;
-    struct stat st {};
-    if (::fstat(fd->get(), &st) != 0) throw_errno("stat", path.native(), errno);
-    if (!S_ISREG(st.st_mode)) return std::nullopt;
-    const auto size = static_cast<std::uint64_t>(st.st_size);
-    const std::uint64_t offset = range ? std::min(range->offset, size) : 0;
-    const std::uint64_t length = range ? std::min(range->length, size - offset) : size;
-    Bytes bytes(length);
-    if (read_at(fd->get(), bytes, offset, path) != length) {
-      throw StoreError(ErrorKind::failed, StoreError::Transient::no,
-                       fmt::format("unable to read {}: the file shrank while it was read", quote(path.native())));
-    }
-    return bytes;
-  });
+  return as_store_error([&] { return as_damage([&] { return get_below(key, range); }); });
+}
+
+std::optional<Bytes> LocalStore::get_below(const std::string& key, std::optional<ByteRange> range) {
+  const fs::path path = m_root / key;
+  const auto parent = open_directory(m_root_fd.get(), m_root, parent_of(key));
+  if (!parent) return std::nullopt;
+  // O_NONBLOCK: whatever else lies there (a FIFO), opening it must not hang.
+  const auto fd = open_component(parent->get(), std::string{last_component(key)}, O_RDONLY | O_NONBLOCK, path);
+  if (!fd) return std::nullopt;
+  struct stat st {};
+  if (::fstat(fd->get(), &st) != 0) throw_errno("stat", path.native(), errno);
+  if (!S_ISREG(st.st_mode)) return std::nullopt;
+  const auto size = static_cast<std::uint64_t>(st.st_size);
+  const std::uint64_t offset = range ? std::min(range->offset, size) : 0;
+  const std::uint64_t length = range ? std::min(range->length, size - offset) : size;
+  Bytes bytes(length);
+  if (read_at(fd->get(), bytes, offset, path) != length) {
+    throw StoreError(ErrorKind::failed, StoreError::Transient::no,
+                     fmt::format("unable to read {}: the file shrank while it was read", quote(path.native())));
+  }
+  return bytes;
 }
 
 std::optional<ObjectInfo> LocalStore::head(const std::string& key) {

@@ -42,6 +42,7 @@ class LocalStore : public ObjectStore {
  private:
   UniqueFd parent_for_writing(const std::string& key);
   PutOutcome put_below(int parent, const std::string& key, const ObjectBody& body, PutMode mode);
+  std::optional<Bytes> get_below(const std::string& key, std::optional<ByteRange> range);
   std::string temporary_holding(int parent, const std::string& key, const ObjectBody& body);
   void count() noexcept { m_requests.fetch_add(1, std::memory_order_relaxed); }
 

@@ -83,7 +83,8 @@ class ObjectStore {
   // the whole object or none of it. The transfer is checked by the store (checksum).
   virtual PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) = 0;
 
-  // Nothing where the object does not exist. A range is cut at the end of the object; one that begins at or past the
+  // Nothing where the object does not exist; Error(damaged), no StoreError, where the medium does not give its bytes
+  // back, though it may those of others. A range is cut at the end of the object; one that begins at or past the
   // end gives no bytes. Never returns fewer bytes than the object has in the range.
   virtual std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) = 0;
   virtual std::optional<ObjectInfo> head(const std::string& key) = 0;

@@ -22,7 +22,8 @@ std::string errno_text(int error_number) {
 void throw_errno(std::string_view verb, std::string_view path, int error_number) {
   std::string hint;
   if (error_number == ENOSPC || error_number == EDQUOT) hint = "free space on the file system that holds this path";
-  throw Error(ErrorKind::failed, fmt::format("unable to {} {}: {}", verb, quote(path), errno_text(error_number)), hint);
+  throw SystemError(fmt::format("unable to {} {}: {}", verb, quote(path), errno_text(error_number)), hint,
+                    error_number);
 }
 
 std::string terminal_safe(std::string_view text) {

@@ -67,6 +67,17 @@ class StoreError : public Error {
   std::optional<std::chrono::nanoseconds> m_retry_after;
 };
 
+// A system call failed; what throw_errno() throws.
+class SystemError : public Error {
+ public:
+  SystemError(std::string message, std::string hint, int number)
+      : Error(ErrorKind::failed, std::move(message), std::move(hint)), m_number(number) {}
+  int number() const noexcept { return m_number; }
+
+ private:
+  int m_number;
+};
+
 // "unable to VERB 'path': cause of errno". Kind is failed; ENOENT stays failed too (a caller that means not_found
 // says so itself). ENOSPC and EDQUOT get a hint.
 [[noreturn]] void throw_errno(std::string_view verb, std::string_view path, int error_number);
