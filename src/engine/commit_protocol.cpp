@@ -51,39 +51,24 @@ void CommitProtocol::list_packs() {
 }
 
 void CommitProtocol::read_marks() {
-  ObjectStore& store = m_context.repository.store();
-  std::vector<ObjectInfo> fresh;
-  store.list(layout::k_marks, [&](const ObjectInfo& info) {
-    if (!m_marks_read.contains(info.key)) fresh.push_back(info);
-  });
-  for (const auto& info : fresh) {
-    const auto bytes = store.get(info.key);
-    if (!bytes) {
-      // Prune removed it: what it named is gone or has a newer mark. The listing of packs may be older than that.
-      m_mark_vanished = true;
-      continue;
-    }
-    const Mark mark = Mark::parse(as_text(*bytes), info.key);
-    const Time time = std::min(mark.time, info.modified);
-    for (const auto& pack : mark.packs) {
+  // Where prune removed one, what it named is gone or has a newer mark. The listing of packs may be older than that.
+  for (const auto& stored : m_context.repository.marks(m_marks_read, &m_mark_vanished)) {
+    const Time time = std::min(stored.mark.time, stored.object.modified);
+    for (const auto& pack : stored.mark.packs) {
       m_condemned.insert(pack);
       const auto [at, added] = m_marked.emplace(pack, time);
       if (!added) at->second = std::min(at->second, time);
     }
-    m_marks_read.insert(info.key);
+    m_marks_read.insert(stored.object.key);
   }
 }
 
 void CommitProtocol::adopt() {
   std::unordered_set<Digest, DigestHash> taken;
   const auto take = [&](const PackRef& ref) {
-      const auto bytes = store.get(key);
-      if (!bytes) continue;  // prune removed it
     if (ref.seal == m_context.repository.keys().seal() && usable(ref) && taken.insert(ref.logical_id).second)
       m_adoptable.push_back(ref);
   };
-    } catch (const StoreError&) {
-      throw;
   for (const auto& ref : m_journal.abandoned()) take(ref);
   ObjectStore& store = m_context.repository.store();
   std::vector<std::string> keys;
@@ -92,9 +77,13 @@ void CommitProtocol::adopt() {
   });
   for (const auto& key : keys) {
     try {
+      const auto bytes = store.get(key);
+      if (!bytes) continue;  // prune removed it
       const PendingRecord record = PendingRecord::parse(as_text(*bytes), key, m_context.repository.keys());
       if (record.closed || record.host != m_context.host) continue;
       for (const auto& ref : record.packs) take(ref);
+    } catch (const StoreError&) {
+      throw;
     } catch (const Error& e) {
       // Without it some packs are stored twice, nothing worse.
       m_context.reporter.warning(e.message());
@@ -203,6 +192,11 @@ void CommitProtocol::abandon() noexcept {
       return;  // a message that cannot be given must not hide the failure that led here
     }
   }
+}
+
+void CommitProtocol::finish() {
+  m_journal.clear();
+  m_context.repository.sweep_cache();
 }
 
 std::string CommitProtocol::commit(Manifest& manifest) {

@@ -78,7 +78,7 @@ class CommitProtocol {
   // after the other; finish() ends the run.
   std::string commit(Manifest& manifest, const StoreAgain& store_again);
   // Ends the journal: everything that was stored is committed.
-  void finish() { m_journal.clear(); }
+  void finish();
   // A run of one snapshot: commit with store_pack_again() for StoreAgain, and finish().
   std::string commit(Manifest& manifest);
   // Reads a pack from this store, verifies every chunk, and stores it under a new name. Error(damaged) where it is gone

@@ -166,8 +166,6 @@ PruneEvidence gather_prune_evidence(Context& context) {
         {stored.object.key, stored.record.run, stored.object.modified, index.of(stored.record.packs)});
   }
   for (auto& stored : repository.marks()) {
-    // Only keys are needed for the plan; the bytes of what was removed may be much.
-    for (auto& removed : stored.mark.removed) removed.bytes = {};
     evidence.marks.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
   }
   // A manifest that went since the listing was removed by another prune, which said so first; its packs have the grace
@@ -338,6 +336,7 @@ PruneResult Pruner::execute() {
   // One by one where the order matters: what a batch did before it failed is not known.
   for (const auto& key : m_plan.deleted_marks) remove_all("deleting marks", {key});
   remove_all("deleting pending records", m_plan.deleted_pending);
+  m_context.repository.sweep_cache();
   return result;
 }
 
@@ -369,7 +368,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
 
   std::vector<PruneEvidence::StoredMark> all_marks;
   Time newest{};
-  for (auto& stored : repository.marks()) {
+  for (auto& stored : repository.marks({}, nullptr, Mark::RemovedBytes::keep)) {
     newest = std::max(newest, order_of(stored.mark, stored.object.modified));
     all_marks.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
   }

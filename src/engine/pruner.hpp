@@ -36,7 +36,7 @@ struct PruneRequest {
   // Error(usage).
   std::optional<std::vector<Digest>> forget;
   // Bytes of removed manifests in one mark object; a run that removes more writes several.
-  std::uint64_t mark_bytes = 64ULL << 20;
+  std::uint64_t mark_bytes = 16ULL << 20;
 };
 
 struct PruneResult {

@@ -3,7 +3,9 @@
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <chrono>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -13,13 +15,27 @@
 
 namespace cairn {
 
+namespace {
+
+constexpr std::array<const char*, 6> k_kinds{"directories", "manifests", "heads", "marks", "own", "damaged"};
+constexpr const char* k_swept = "swept";
+constexpr std::chrono::hours k_sweep_interval{24};
+
+// Zero where it cannot be told, so that nothing is old for that.
+std::chrono::nanoseconds age_of(const fs::path& path) {
+  std::error_code failed;
+  const auto changed = fs::last_write_time(path, failed);
+  return failed ? std::chrono::nanoseconds{0} : fs::file_time_type::clock::now() - changed;
+}
+
+}  // namespace
+
 Cache::Cache(const fs::path& root, const std::string& store_id) {
   if (root.empty()) return;
   try {
     m_directory = root / store_id;
-    for (const char* kind : {"directories", "manifests", "heads", "own", "damaged"}) {
-      make_directories(m_directory / kind, 0700);
-    }
+    for (const char* kind : k_kinds) make_directories(m_directory / kind, 0700);
+    open_file(m_directory / k_swept, O_WRONLY | O_CREAT, 0600);
   } catch (const Error&) {
     m_directory.clear();
   }
@@ -56,6 +72,22 @@ std::vector<std::string> Cache::names(std::string_view kind) const {
     out.push_back(at->path().filename().native());
   }
   return out;
+}
+
+bool Cache::claim_sweep() const {
+  if (m_directory.empty() || age_of(m_directory / k_swept) < k_sweep_interval) return false;
+  std::error_code failed;
+  fs::last_write_time(m_directory / k_swept, fs::file_time_type::clock::now(), failed);
+  return !failed;
+}
+
+void Cache::sweep(const std::function<bool(std::string_view kind, const std::string& name)>& keep) const {
+  for (const char* kind : k_kinds) {
+    for (const auto& name : names(kind)) {
+      const fs::path path = m_directory / kind / name;
+      if (!keep(kind, name) && age_of(path) >= k_sweep_interval) ::unlink(path.c_str());
+    }
+  }
 }
 
 namespace {

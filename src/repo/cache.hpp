@@ -6,6 +6,7 @@
 #include "util/bytes.hpp"
 #include "util/file.hpp"
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -20,13 +21,18 @@ class Cache {
   // root/STORE-ID/ is used. An empty root: every get misses, every put does nothing.
   Cache(const fs::path& root, const std::string& store_id);
 
-  // kind: "directories", "manifests", "heads" (the beginning of manifests), "own" (ids of snapshots that this host
-  // took, without content), "damaged" (packs that this host found damaged, without content); name: a hexadecimal digest
-  // or an object's base name.
+  // kind: "directories", "manifests", "heads" (the beginning of manifests), "marks", "own" (ids of snapshots that this
+  // host took, without content), "damaged" (packs that this host found damaged, without content); name: a hexadecimal
+  // digest or an object's base name.
   std::optional<Bytes> get(std::string_view kind, std::string_view name) const;
   void put(std::string_view kind, std::string_view name, ByteView bytes) const;
   // What of that kind is there.
   std::vector<std::string> names(std::string_view kind) const;
+
+  // Whether a day has gone by since the last claim of this store's cache, or since it was made; it is claimed then.
+  bool claim_sweep() const;
+  // Removes what keep() denies and is a day old: what is younger may have been put since keep() was made.
+  void sweep(const std::function<bool(std::string_view kind, const std::string& name)>& keep) const;
 
   // Where the journals of runs are kept; empty where there is no cache.
   const fs::path& directory() const noexcept { return m_directory; }

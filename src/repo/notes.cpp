@@ -93,7 +93,7 @@ std::string Mark::text() const {
   return std::move(to).text();
 }
 
-Mark Mark::parse(std::string_view text, std::string_view what) {
+Mark Mark::parse(std::string_view text, std::string_view what, RemovedBytes bytes) {
   return naming("mark", what, [&] {
     const Json json = Json::parse(text);
     check_format(json, k_mark_format, what);
@@ -104,12 +104,12 @@ Mark Mark::parse(std::string_view text, std::string_view what) {
     for (const auto& key : json.at("seen").array()) m.seen.push_back(key.string());
     for (const auto& key : json.at("restored").array()) m.restored.push_back(key.string());
     for (const auto& item : json.at("removed").array()) {
-      const auto bytes = from_base64(item.at("bytes_b64").string());
-      if (!bytes) throw Error(ErrorKind::damaged, "invalid JSON: expected base64");
+      const auto decoded = from_base64(item.at("bytes_b64").string());
+      if (!decoded) throw Error(ErrorKind::damaged, "invalid JSON: expected base64");
       const std::string& key = item.at("key").string();
       // Whoever puts it back must not be led to write anything else.
       if (!key.starts_with(layout::k_snapshots)) throw Error(ErrorKind::damaged, "a removed object is no manifest");
-      m.removed.push_back({key, std::string{as_text(*bytes)}});
+      m.removed.push_back({key, bytes == RemovedBytes::keep ? std::string{as_text(*decoded)} : std::string{}});
     }
     return m;
   });

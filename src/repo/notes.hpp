@@ -41,7 +41,9 @@ struct Mark {
       restored;  // keys of manifests that are there although an earlier mark says they were removed
 
   std::string text() const;
-  static Mark parse(std::string_view text, std::string_view what);
+  // drop: only undo needs what was removed, and it may be much. `bytes` is checked, and left empty.
+  enum class RemovedBytes { drop, keep };
+  static Mark parse(std::string_view text, std::string_view what, RemovedBytes bytes = RemovedBytes::keep);
 };
 
 }  // namespace cairn

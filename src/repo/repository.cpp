@@ -18,6 +18,10 @@ namespace {
 constexpr std::uint64_t k_head_bytes = 4096;
 constexpr unsigned k_init_attempts = 8;
 constexpr std::size_t k_heads_at_once = 64;
+constexpr std::size_t k_notes_at_once = 32;
+constexpr std::uint64_t k_note_bytes_at_once = 64ULL << 20;
+constexpr std::size_t k_hex_digits = 2 * sizeof(Digest::bytes);
+constexpr std::size_t k_short_hex_digits = 16;
 // Keys of sealed packs that are kept.
 constexpr std::size_t k_data_keys = 4096;
 
@@ -523,23 +527,53 @@ Bytes Repository::unseal_data(const PackRef& ref, const PackDirectory& directory
                      [&] { return unseal_range(*data_key(ref, directory), ref, directory, offset, length, stored); });
 }
 
-std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<std::string>& known) {
+// A mark is never changed, and its name is never used again. In the cache its digest stands before it.
+std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes) {
+  const std::string name = fs::path{info.key}.filename().native();
+  const auto kept = bytes == Mark::RemovedBytes::drop ? m_cache.get("marks", name) : std::nullopt;
+  if (kept && kept->size() > k_hex_digits) {
+    const std::string_view text = as_text(*kept).substr(k_hex_digits);
+    if (sha256(text).hex() == as_text(*kept).substr(0, k_hex_digits)) return Mark::parse(text, info.key, bytes);
+  }
+  check_object_size("mark", info.key, info.size);
+  auto mark = read_again_if_damaged(
+      [&]() -> std::optional<Mark> {
+        const auto stored = m_store.get(info.key);
+        if (!stored) return std::nullopt;
+        return Mark::parse(as_text(*stored), info.key, bytes);
+      },
+      telling(m_reporter));
+  if (mark && bytes == Mark::RemovedBytes::drop) {
+    const std::string text = mark->text();
+    m_cache.put("marks", name, as_bytes(sha256(text).hex() + text));
+  }
+  return mark;
+}
+
+std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<std::string>& known, bool* vanished,
+                                                      Mark::RemovedBytes bytes) {
   std::vector<ObjectInfo> listed;
   m_store.list(layout::k_marks, [&](const ObjectInfo& info) {
     if (!known.contains(info.key)) listed.push_back(info);
   });
   std::vector<StoredMark> out;
-  for (auto& info : listed) {
-    check_object_size("mark", info.key, info.size);
-    auto mark = read_again_if_damaged(
-        [&]() -> std::optional<Mark> {
-          const auto bytes = m_store.get(info.key);
-          if (!bytes) return std::nullopt;
-          return Mark::parse(as_text(*bytes), info.key);
-        },
-        telling(m_reporter));
-    if (mark) out.push_back({std::move(info), std::move(*mark)});
+  std::size_t taken = 0;
+  const auto take = [&](std::optional<Mark> mark) {
+    ObjectInfo& info = listed[taken++];
+    if (mark) {
+      out.push_back({std::move(info), std::move(*mark)});
+    } else if (vanished != nullptr) {
+      *vanished = true;
+    }
+  };
+  ThreadPool here{0};
+  OrderedWindow<std::optional<Mark>> window{m_io != nullptr ? *m_io : here, k_notes_at_once, k_note_bytes_at_once,
+                                            take};
+  for (const auto& info : listed) {
+    check_interrupted();
+    window.push(info.size, [this, &info, bytes] { return load_mark(info, bytes); });
   }
+  window.drain();
   return out;
 }
 
@@ -560,6 +594,25 @@ std::vector<Repository::StoredPending> Repository::pending() {
     if (record) out.push_back({std::move(info), std::move(*record)});
   }
   return out;
+}
+
+void Repository::sweep_cache() {
+  if (!m_cache.claim_sweep()) return;
+  std::unordered_set<std::string> there;
+  std::unordered_set<std::string> ids;  // short
+  try {
+    for (const char* prefix : {layout::k_packs, layout::k_snapshots, layout::k_marks}) {
+      m_store.list(prefix, [&](const ObjectInfo& info) {
+        there.insert(fs::path{info.key}.filename().native());
+        if (const auto name = layout::parse_manifest_key(info.key)) ids.insert(name->id);
+      });
+    }
+  } catch (const Error&) {
+    return;
+  }
+  m_cache.sweep([&](std::string_view kind, const std::string& name) {
+    return kind == "own" ? ids.contains(name.substr(0, k_short_hex_digits)) : there.contains(name);
+  });
 }
 
 }  // namespace cairn

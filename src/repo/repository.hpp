@@ -137,18 +137,25 @@ class Repository {
     ObjectInfo object;
     Mark mark;
   };
-  // known: keys that the caller has read already; they are left out.
-  std::vector<StoredMark> marks(const std::unordered_set<std::string>& known = {});
+  // known: keys that the caller has read already; they are left out. vanished: set where a listed one had gone. Without
+  // the bytes of what was removed, what this host has read before is not asked for again.
+  std::vector<StoredMark> marks(const std::unordered_set<std::string>& known = {}, bool* vanished = nullptr,
+                                Mark::RemovedBytes bytes = Mark::RemovedBytes::drop);
   struct StoredPending {
     ObjectInfo object;
     PendingRecord record;
   };
   std::vector<StoredPending> pending();
 
+  // Once a day, removes from the cache what the store does not have any more, for which it lists it. A store that
+  // cannot be listed is no failure.
+  void sweep_cache();
+
  private:
   bool fits_name(const PackRef& ref);
   void judge(Manifest& manifest, const ManifestInfo& info) const;
   std::optional<Manifest> load_head(const ManifestInfo& info);
+  std::optional<Mark> load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes);
   std::shared_ptr<const PackDirectory> recall(const PackRef& ref);
   void keep(const PackRef& ref, std::shared_ptr<const PackDirectory> directory);
   std::shared_ptr<const age::Decryptor> data_key(const PackRef& ref, const PackDirectory& directory);

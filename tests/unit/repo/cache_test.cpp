@@ -1,10 +1,12 @@
 #include "repo/cache.hpp"
 
+#include <chrono>
 #include <string>
 
 #include <doctest/doctest.h>
 
 using namespace cairn;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -40,6 +42,33 @@ TEST_CASE("cache: gives what was put, nothing else; none at all where it cannot 
     none.put("manifests", "x", as_bytes("one"));
     CHECK_FALSE(none.get("manifests", "x"));
   }
+}
+
+TEST_CASE("cache: a sweep, once a day, takes what is denied and a day old") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path root = directory.path() / "id";
+  const auto set_age = [&](const fs::path& path, std::chrono::hours age) {
+    fs::last_write_time(root / path, fs::file_time_type::clock::now() - age);
+  };
+  const Cache cache{directory.path(), "id"};
+  for (const char* name : {"old", "young", "needed"}) cache.put("manifests", name, as_bytes("x"));
+  set_age("manifests/old", 25h);
+  set_age("manifests/young", 23h);
+  set_age("manifests/needed", 1000h);
+  CHECK_FALSE(cache.claim_sweep());  // it is new
+  set_age("swept", 23h);
+  CHECK_FALSE(Cache(directory.path(), "id").claim_sweep());
+  set_age("swept", 25h);
+  CHECK(cache.claim_sweep());
+  CHECK_FALSE(cache.claim_sweep());
+  cache.sweep([](std::string_view kind, const std::string& name) {
+    CHECK(kind == "manifests");
+    return name == "needed";
+  });
+  CHECK_FALSE(cache.get("manifests", "old"));
+  CHECK(cache.get("manifests", "young"));
+  CHECK(cache.get("manifests", "needed"));
+  CHECK_FALSE(Cache(fs::path{}, "id").claim_sweep());
 }
 
 TEST_CASE("journal: the next run of a series finds what a dead one stored, a living one's it leaves alone") {

@@ -448,6 +448,62 @@ TEST_CASE("repository: a directory is believed only where it fits the manifest")
   CHECK(failure_of([&] { f.open().read_data(ref, directory, 0, 1); }) == ErrorKind::damaged);
 }
 
+TEST_CASE("repository: a mark is read once, where what was removed is not asked for") {
+  Fixture f;
+  const fs::path cache = f.directory.path() / "cache";
+  const std::string key = layout::mark_key(Time{}, std::string(32, '0'));
+  Mark mark;
+  mark.seen = {"snapshots/s/a.json"};
+  mark.removed = {{"snapshots/s/b.json", "bytes"}};
+  f.put(key, mark.text());
+  auto repository = f.open(cache);
+  const auto first = repository.marks();
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].mark.seen == mark.seen);
+  CHECK(first[0].mark.removed[0].bytes.empty());
+  CHECK(repository.marks({}, nullptr, Mark::RemovedBytes::keep)[0].mark.removed[0].bytes == "bytes");
+  CHECK(repository.marks({key}).empty());
+
+  f.put(key, "{}");
+  const auto second = f.open(cache).marks();
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].mark.text() == first[0].mark.text());
+  CHECK(failure_of([&] { f.open(cache).marks({}, nullptr, Mark::RemovedBytes::keep); }) == ErrorKind::damaged);
+  // What the disk did to the cache is noticed.
+  const fs::path cached = cache / f.open().descriptor().store_id / "marks" / fs::path{key}.filename();
+  const std::string text{as_text(read_file(cached))};
+  for (const std::size_t at : {std::size_t{0}, text.size() / 2, text.size() - 1}) {
+    std::string wrong = text;
+    wrong[at] ^= 1;
+    write_file_atomic(cached, as_bytes(wrong));
+    CHECK(failure_of([&] { f.open(cache).marks(); }) == ErrorKind::damaged);
+  }
+  write_file_atomic(cached, as_bytes(text.substr(0, text.size() / 2)));
+  f.put(key, mark.text());
+  CHECK(f.open(cache).marks()[0].mark.text() == first[0].mark.text());
+}
+
+TEST_CASE("repository: the cache loses what the store has lost") {
+  Fixture f;
+  const fs::path cache = f.directory.path() / "cache";
+  const PackRef kept = f.put_pack({"kept"});
+  const PackRef gone = f.put_pack({"gone"});
+  f.open(cache).directory(kept);
+  f.open(cache).directory(gone);
+  const fs::path root = cache / f.open().descriptor().store_id;
+  f.store.remove(std::vector{layout::pack_key(gone.name)});
+  const auto make_old = [&](const fs::path& path) {
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours{25});
+  };
+  for (const auto& ref : {kept, gone}) make_old(root / "directories" / ref.name.hex());
+  f.open(cache).sweep_cache();
+  CHECK(fs::exists(root / "directories" / gone.name.hex()));  // not yet
+  make_old(root / "swept");
+  f.open(cache).sweep_cache();
+  CHECK(fs::exists(root / "directories" / kept.name.hex()));
+  CHECK_FALSE(fs::exists(root / "directories" / gone.name.hex()));
+}
+
 TEST_CASE("repository: marks must all be readable; pending records that are gone are gone") {
   Fixture f;
   Mark mark;
