@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <exception>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -35,7 +36,6 @@ Cache::Cache(const fs::path& root, const std::string& store_id) {
   try {
     m_directory = root / store_id;
     for (const char* kind : k_kinds) make_directories(m_directory / kind, 0700);
-    open_file(m_directory / k_swept, O_WRONLY | O_CREAT, 0600);
   } catch (const Error&) {
     m_directory.clear();
   }
@@ -75,10 +75,18 @@ std::vector<std::string> Cache::names(std::string_view kind) const {
 }
 
 bool Cache::claim_sweep() const {
-  if (m_directory.empty() || age_of(m_directory / k_swept) < k_sweep_interval) return false;
+  if (m_directory.empty()) return false;
+  const fs::path path = m_directory / k_swept;
+  const bool due = age_of(path) >= k_sweep_interval;
   std::error_code failed;
-  fs::last_write_time(m_directory / k_swept, fs::file_time_type::clock::now(), failed);
-  return !failed;
+  if (!due && fs::exists(path, failed)) return false;
+  try {
+    open_file(path, O_WRONLY | O_CREAT, 0600);
+    fs::last_write_time(path, fs::file_time_type::clock::now());
+    return due;
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 void Cache::sweep(const std::function<bool(std::string_view kind, const std::string& name)>& keep) const {

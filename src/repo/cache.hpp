@@ -29,7 +29,7 @@ class Cache {
   // What of that kind is there.
   std::vector<std::string> names(std::string_view kind) const;
 
-  // Whether a day has gone by since the last claim of this store's cache, or since it was made; it is claimed then.
+  // Whether a day has gone by since the last claim of this store's cache, or since the first one was tried.
   bool claim_sweep() const;
   // Removes what keep() denies and is a day old: what is younger may have been put since keep() was made.
   void sweep(const std::function<bool(std::string_view kind, const std::string& name)>& keep) const;

@@ -55,6 +55,7 @@ TEST_CASE("cache: a sweep, once a day, takes what is denied and a day old") {
   set_age("manifests/old", 25h);
   set_age("manifests/young", 23h);
   set_age("manifests/needed", 1000h);
+  CHECK_FALSE(fs::exists(root / "swept"));
   CHECK_FALSE(cache.claim_sweep());  // it is new
   set_age("swept", 23h);
   CHECK_FALSE(Cache(directory.path(), "id").claim_sweep());
