@@ -1,5 +1,5 @@
-// Bytes change on the way, too: by a proxy, a cable, memory. What fails its check is read once more before it is called
-// damaged.
+// Bytes change on the way, too, by a proxy, a cable, memory; and disks fail now and then. What fails its check is read
+// once more before it is called damaged.
 #pragma once
 
 #include "store/object_store.hpp"
@@ -30,7 +30,7 @@ auto read_again_if_damaged(Read read, Tell second_was_right) -> decltype(read())
 }
 
 inline std::string right_when_read_again(const Error& first) {
-  return first.message() + "; read again, it was right: something on the way from the store changes bytes";
+  return first.message() + "; read again, it was right: the disk, or something on the way from the store, is failing";
 }
 
 // For read_again_if_damaged(): tells the user.
