@@ -58,6 +58,9 @@ class Corpora:
     def incompressible(self) -> pathlib.Path:
         return self.make("random", lambda path: make_random(path, 32 if self.quick else 256))
 
+    def small_files(self) -> pathlib.Path:
+        return self.make("small-files", lambda path: make_small_files(path, 20 if self.quick else 1000))
+
     def tree(self, newer: bool) -> pathlib.Path:
         made = [tree.name.removeprefix("linux-") for tree in self.path.glob("linux-*")]
         versions = in_order(made) if len(made) > 1 else kernel_versions()
@@ -200,6 +203,17 @@ def make_random(path: pathlib.Path, megabytes: int) -> None:
     with open(path, "wb") as to:
         for _ in range(megabytes):
             to.write(rng.randbytes(1_000_000))
+
+
+def make_small_files(path: pathlib.Path, directories: int) -> None:
+    """A thousand in each directory, no two alike."""
+    rng = random.Random(5)
+    words = Words(rng)
+    for directory in range(directories):
+        below = path / f"{directory:03}"
+        below.mkdir(parents=True)
+        for number in range(1000):
+            (below / f"{rng.getrandbits(32):08x}-{number:03}.txt").write_text(words.text(rng.randrange(5, 200)))
 
 
 def read_all(path: pathlib.Path) -> tuple[int, int]:

@@ -94,6 +94,17 @@ def tree(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yi
         yield "newer tree on top of it", place.snapshot(data.tree(newer=True), "tree")
 
 
+def small_files(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    place = Place(data, program, directory)
+    place.init()
+    source = data.small_files()
+    name = "20,000 small files" if data.quick else "1,000,000 small files"
+    yield f"{name}: first snapshot", place.snapshot(source, "files")
+    yield f"{name}: the same again, unchanged", place.snapshot(source, "files")
+    yield f"{name}: restore", place.restore(source, "files")
+    yield f"{name}: verify", place.measure(program.verify(place.store))
+
+
 def database(wal: bool):
     """At one path before and after, as a database is. Most are in WAL mode while a service writes them; those with a rollback
     journal are captured another way."""
@@ -248,6 +259,7 @@ GROUPS: dict[str, Callable[[corpora.Corpora, Program, pathlib.Path], Yields]] = 
     "database-wal": database(wal=True),
     "stream": stream,
     "incompressible": incompressible,
+    "small-files": small_files,
     "s3": gateway(None),
     "s3-20ms": gateway(20),
     "s3-80ms": gateway(80),
@@ -270,6 +282,8 @@ def warm(data: corpora.Corpora, group: str) -> None:
         paths = [data.stream()]
     elif group == "incompressible":
         paths = [data.incompressible()]
+    elif group == "small-files":
+        paths = [data.small_files()]
     else:
         paths = [data.tree(newer=False)] + ([data.tree(newer=True)] if group == "tree" else [])
     for path in paths:
