@@ -82,27 +82,24 @@ def check_restored(source: pathlib.Path, target: pathlib.Path) -> None:
         raise Failed(f"restored {found} bytes, {wanted} were to be")
 
 
+def of_directory(place: Place, source: pathlib.Path, name: str) -> Yields:
+    place.init()
+    yield f"{name}: first snapshot", place.snapshot(source, "tree")
+    yield f"{name}: the same again, unchanged", place.snapshot(source, "tree")
+    yield f"{name}: restore", place.restore(source, "tree")
+    yield f"{name}: verify", place.measure(place.program.verify(place.store))
+
+
 def tree(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
     place = Place(data, program, directory)
-    place.init()
-    source = data.tree(newer=False)
-    yield "tree: first snapshot", place.snapshot(source, "tree")
-    yield "tree: the same again, unchanged", place.snapshot(source, "tree")
-    yield "tree: restore", place.restore(source, "tree")
-    yield "tree: verify", place.measure(program.verify(place.store))
+    yield from of_directory(place, data.tree(newer=False), "tree")
     if program.keeps_stores:
         yield "newer tree on top of it", place.snapshot(data.tree(newer=True), "tree")
 
 
 def small_files(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
-    place = Place(data, program, directory)
-    place.init()
-    source = data.small_files()
     name = "20,000 small files" if data.quick else "1,000,000 small files"
-    yield f"{name}: first snapshot", place.snapshot(source, "files")
-    yield f"{name}: the same again, unchanged", place.snapshot(source, "files")
-    yield f"{name}: restore", place.restore(source, "files")
-    yield f"{name}: verify", place.measure(program.verify(place.store))
+    yield from of_directory(Place(data, program, directory), data.small_files(), name)
 
 
 def database(wal: bool):
