@@ -85,6 +85,7 @@ void CommitProtocol::adopt() {
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
+      if (e.kind() == ErrorKind::interrupted) throw;
       // Without it some packs are stored twice, nothing worse.
       m_context.reporter.warning(e.message());
     }

@@ -77,7 +77,7 @@ class CommitProtocol {
   // pack list is what was committed last. Returns that object's key. Several snapshots of a run may be committed one
   // after the other; finish() ends the run.
   std::string commit(Manifest& manifest, const StoreAgain& store_again);
-  // Ends the journal: everything that was stored is committed.
+  // Everything that was stored is committed: ends the journal, and looks after the cache.
   void finish();
   // A run of one snapshot: commit with store_pack_again() for StoreAgain, and finish().
   std::string commit(Manifest& manifest);

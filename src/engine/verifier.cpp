@@ -154,6 +154,7 @@ class Verification {
         } catch (const StoreError&) {
           throw;
         } catch (const Error& e) {
+          if (e.kind() == ErrorKind::interrupted) throw;
           if (e.kind() != ErrorKind::damaged) continue;
           m_result.problems.push_back({key, e.message() + "; prune and snapshot may refuse to run beside it", {}});
         }
