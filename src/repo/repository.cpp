@@ -21,7 +21,6 @@ constexpr std::size_t k_heads_at_once = 64;
 constexpr std::size_t k_notes_at_once = 32;
 constexpr std::uint64_t k_note_bytes_at_once = 64ULL << 20;
 constexpr std::size_t k_hex_digits = 2 * sizeof(Digest::bytes);
-constexpr std::size_t k_short_hex_digits = 16;
 // Keys of sealed packs that are kept.
 constexpr std::size_t k_data_keys = 4096;
 
@@ -611,7 +610,9 @@ void Repository::sweep_cache() {
     return;
   }
   m_cache.sweep([&](std::string_view kind, const std::string& name) {
-    return kind == "own" ? ids.contains(name.substr(0, k_short_hex_digits)) : there.contains(name);
+    if (kind != "own") return there.contains(name);
+    const auto id = Digest::parse(name);
+    return id && ids.contains(id->short_hex());
   });
 }
 

@@ -191,17 +191,6 @@ bool prepare_for_move(const fs::path& path, std::uint64_t size) {
   return true;
 }
 
-// A disk that cannot read one file, or a file system that finds it wrong, may well have the rest.
-template <class F>
-auto as_damage(F&& work) -> decltype(work()) {
-  try {
-    return work();
-  } catch (const SystemError& e) {
-    if (e.number() != EIO && e.number() != EBADMSG && e.number() != EUCLEAN) throw;
-    throw Error(ErrorKind::damaged, e.message(), e.hint());
-  }
-}
-
 // Gives the file `from` the name `to` in parent. False where PutMode::create_only finds the name taken; `from` is left
 // then, and gone otherwise. Nothing where `from` is on another file system.
 std::optional<bool> publish(int from_directory, const std::string& from, int parent, const std::string& to,
@@ -365,7 +354,15 @@ PutOutcome LocalStore::put(const std::string& key, const ObjectBody& body, PutMo
 std::optional<Bytes> LocalStore::get(const std::string& key, std::optional<ByteRange> range) {
   require_valid_key(key);
   count();
-  return as_store_error([&] { return as_damage([&] { return get_below(key, range); }); });
+  return as_store_error([&] {
+    try {
+      return get_below(key, range);
+    } catch (const SystemError& e) {
+      // A disk that cannot read one file, or a file system that finds it wrong, may well have the rest.
+      if (e.number() != EIO && e.number() != EBADMSG && e.number() != EUCLEAN) throw;
+      throw Error(ErrorKind::damaged, e.message(), e.hint());
+    }
+  });
 }
 
 std::optional<Bytes> LocalStore::get_below(const std::string& key, std::optional<ByteRange> range) {
