@@ -69,6 +69,7 @@ bool passes(PackCheck& out, F check) {
   } catch (const StoreError&) {
     throw;
   } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
     out.failures.push_back(e.message());
     return false;
   }
