@@ -52,14 +52,16 @@ void CommitProtocol::list_packs() {
 
 void CommitProtocol::read_marks() {
   // Where prune removed one, what it named is gone or has a newer mark. The listing of packs may be older than that.
-  for (const auto& stored : m_context.repository.marks(m_marks_read, &m_mark_vanished)) {
-    const Time time = std::min(stored.mark.time, stored.object.modified);
+  const auto more = m_context.repository.marks_besides(m_marks_read);
+  m_mark_vanished = m_mark_vanished || more.vanished;
+  for (const auto& stored : more.marks) {
+    const Time time = std::min(stored.mark.time, stored.modified);
     for (const auto& pack : stored.mark.packs) {
       m_condemned.insert(pack);
       const auto [at, added] = m_marked.emplace(pack, time);
       if (!added) at->second = std::min(at->second, time);
     }
-    m_marks_read.insert(stored.object.key);
+    m_marks_read.insert(stored.key);
   }
 }
 
@@ -70,25 +72,11 @@ void CommitProtocol::adopt() {
       m_adoptable.push_back(ref);
   };
   for (const auto& ref : m_journal.abandoned()) take(ref);
-  ObjectStore& store = m_context.repository.store();
-  std::vector<std::string> keys;
-  store.list(layout::k_pending, [&](const ObjectInfo& info) {
-    if (layout::parse_pending_key(info.key)) keys.push_back(info.key);
-  });
-  for (const auto& key : keys) {
-    try {
-      const auto bytes = store.get(key);
-      if (!bytes) continue;  // prune removed it
-      const PendingRecord record = PendingRecord::parse(as_text(*bytes), key, m_context.repository.keys());
-      if (record.closed || record.host != m_context.host) continue;
-      for (const auto& ref : record.packs) take(ref);
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      if (e.kind() == ErrorKind::interrupted) throw;
-      // Without it some packs are stored twice, nothing worse.
-      m_context.reporter.warning(e.message());
-    }
+  // Without one that cannot be read some packs are stored twice, nothing worse.
+  const auto tell = [this](const Error& e) { m_context.reporter.warning(e.message()); };
+  for (const auto& stored : m_context.repository.pending(tell)) {
+    if (stored.record.closed || stored.record.host != m_context.host) continue;
+    for (const auto& ref : stored.record.packs) take(ref);
   }
 }
 

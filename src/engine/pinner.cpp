@@ -14,13 +14,13 @@ namespace cairn {
 namespace {
 
 // Listed twice: what one listing leaves out must not hide that the snapshot is about to go.
-std::vector<PruneEvidence::StoredMark> all_marks(Repository& repository) {
-  std::vector<PruneEvidence::StoredMark> out;
+std::vector<StoredMark> all_marks(Repository& repository) {
+  std::vector<StoredMark> out;
   std::unordered_set<std::string> known;
   for (int listing = 0; listing < 2; ++listing) {
-    for (auto& stored : repository.marks(known)) {
-      known.insert(stored.object.key);
-      out.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
+    for (auto& stored : repository.marks_besides(known).marks) {
+      known.insert(stored.key);
+      out.push_back(std::move(stored));
     }
   }
   return out;

@@ -70,7 +70,7 @@ class Planner {
     return is_removed(manifest.id) || m_superseded.contains(manifest.key);
   }
   bool older_than_grace(Time time) const { return elapsed(time, m_evidence.since) >= m_settings.grace; }
-  static Time time_of(const PruneEvidence::StoredMark& stored) { return std::max(stored.mark.time, stored.modified); }
+  static Time time_of(const StoredMark& stored) { return std::max(stored.mark.time, stored.modified); }
   static void count(PrunePlan::Amount& amount, const PruneEvidence::Pack& pack) {
     amount.packs += 1;
     amount.bytes += pack.size;
@@ -339,7 +339,7 @@ void Planner::decide_marks() {
     if (m_evidence.packs[i].listed) listed.emplace(m_evidence.packs[i].name, i);
   }
   const std::unordered_set<Digest, DigestHash> marked_now{m_plan.marked_packs.begin(), m_plan.marked_packs.end()};
-  std::vector<const PruneEvidence::StoredMark*> left;
+  std::vector<const StoredMark*> left;
   for (const auto& stored : m_evidence.marks) left.push_back(&stored);
   std::sort(left.begin(), left.end(), [](const auto* a, const auto* b) {
     return std::pair{time_of(*a), a->key} < std::pair{time_of(*b), b->key};
@@ -352,7 +352,7 @@ void Planner::decide_marks() {
       before = std::max(before, restores_before(stored->mark, stored->modified));
     }
   }
-  const auto is_void_removal = [&](const PruneEvidence::StoredMark& stored, const std::string& key) {
+  const auto is_void_removal = [&](const StoredMark& stored, const std::string& key) {
     const auto found = restored.find(key);
     return found != restored.end() && order_of(stored.mark, stored.modified) < found->second;
   };
@@ -360,14 +360,14 @@ void Planner::decide_marks() {
   std::map<std::string, int> seen;
   std::map<std::string, int> removed;
   std::map<std::string, int> void_removed;
-  const auto account = [&](const PruneEvidence::StoredMark& stored, int by) {
+  const auto account = [&](const StoredMark& stored, int by) {
     for (const auto& key : stored.mark.seen) seen[key] += by;
     for (const auto& item : stored.mark.removed) {
       (is_void_removal(stored, item.key) ? void_removed : removed)[item.key] += by;
     }
   };
   for (const auto* stored : left) account(*stored, 1);
-  const auto served = [&](const PruneEvidence::StoredMark& stored) {
+  const auto served = [&](const StoredMark& stored) {
     if (elapsed(time_of(stored), m_evidence.since) / 2 < m_settings.grace) return false;
     const bool packs_done = std::all_of(stored.mark.packs.begin(), stored.mark.packs.end(), [&](const Digest& name) {
       const auto at = listed.find(name);
@@ -438,7 +438,7 @@ Time restores_before(const Mark& mark, Time stored_at) noexcept {
   return std::min(order_of(mark, stored_at), shifted(mark.newest_object, Nanoseconds{1}));
 }
 
-std::map<std::string, Time> removal_records(const std::vector<PruneEvidence::StoredMark>& marks) {
+std::map<std::string, Time> removal_records(const std::vector<StoredMark>& marks) {
   std::map<std::string, Time> out;
   for (const auto& stored : marks) {
     for (const auto& removed : stored.mark.removed) {

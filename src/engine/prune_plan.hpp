@@ -61,11 +61,6 @@ struct PruneEvidence {
     Time stored_at;
     Error error;
   };
-  struct StoredMark {
-    std::string key;
-    Time modified;
-    Mark mark;  // `bytes` of what it removed are not looked at
-  };
   struct StoredPending {
     std::string key;
     std::string run;
@@ -75,7 +70,7 @@ struct PruneEvidence {
   std::vector<Pack> packs;
   std::vector<StoredManifest> manifests;  // ascending by key
   std::vector<Unreadable> unreadable;
-  std::vector<StoredMark> marks;
+  std::vector<StoredMark> marks;  // `bytes` of what they removed are not looked at
   std::vector<StoredPending> pending;
   std::set<Digest> pinned;
   // By the store's clock, before anything was listed, and after. What must have its grace behind it must have had it
@@ -161,7 +156,7 @@ Time order_of(const Mark& mark, Time stored_at) noexcept;
 Time restores_before(const Mark& mark, Time stored_at) noexcept;
 
 // Manifests that are recorded as removed and not as restored since, with the order of the newest such record.
-std::map<std::string, Time> removal_records(const std::vector<PruneEvidence::StoredMark>& marks);
+std::map<std::string, Time> removal_records(const std::vector<StoredMark>& marks);
 
 // Whether a mark says to be older than the newest object it saw: its time cannot be relied on.
 bool is_void(const Mark& mark) noexcept;

@@ -165,9 +165,7 @@ PruneEvidence gather_prune_evidence(Context& context) {
     evidence.pending.push_back(
         {stored.object.key, stored.record.run, stored.object.modified, index.of(stored.record.packs)});
   }
-  for (auto& stored : repository.marks()) {
-    evidence.marks.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
-  }
+  evidence.marks = repository.marks();
   // A manifest that went since the listing was removed by another prune, which said so first; its packs have the grace
   // of that one's mark.
   const auto removed = removal_records(evidence.marks);
@@ -344,7 +342,7 @@ namespace {
 
 // The marks of the newest run that removed a manifest which is either not listed, or listed and not recorded as
 // restored: that run, or an undo of it, was cut short.
-std::vector<PruneEvidence::StoredMark> marks_to_undo(std::vector<PruneEvidence::StoredMark> marks) {
+std::vector<StoredMark> marks_to_undo(std::vector<StoredMark> marks) {
   const auto removed = removal_records(marks);
   std::optional<Time> newest;
   for (const auto& stored : marks) {
@@ -366,12 +364,9 @@ UndoResult undo_prune(Context& context, Apply apply) {
   std::optional<PruneLease> lease;
   if (apply == Apply::yes) lease.emplace(context);
 
-  std::vector<PruneEvidence::StoredMark> all_marks;
+  const std::vector<StoredMark> all_marks = repository.marks(Mark::RemovedBytes::keep);
   Time newest{};
-  for (auto& stored : repository.marks({}, nullptr, Mark::RemovedBytes::keep)) {
-    newest = std::max(newest, order_of(stored.mark, stored.object.modified));
-    all_marks.push_back({stored.object.key, stored.object.modified, std::move(stored.mark)});
-  }
+  for (const auto& stored : all_marks) newest = std::max(newest, order_of(stored.mark, stored.modified));
   const auto marks = marks_to_undo(all_marks);
   if (marks.empty()) {
     throw Error(ErrorKind::not_found, fmt::format("unable to undo: no snapshot that a prune of {} removed is missing",

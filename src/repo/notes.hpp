@@ -46,4 +46,10 @@ struct Mark {
   static Mark parse(std::string_view text, std::string_view what, RemovedBytes bytes = RemovedBytes::keep);
 };
 
+struct StoredMark {
+  std::string key;
+  Time modified;  // by the store's clock
+  Mark mark;
+};
+
 }  // namespace cairn

@@ -143,7 +143,7 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_descriptor(options.descriptor ? *options.descriptor : read_descriptor(store)),
       m_cache(options.cache_root, m_descriptor.store_id),
       m_directory_limit(options.directory_memory),
-      m_io(options.io),
+      m_io(options.io != nullptr ? *options.io : m_no_threads),
       m_keys(std::move(options.keys)),
       m_trust(std::move(options.trust)) {
   if (!m_keys) m_keys = std::make_shared<const Keyring>();
@@ -292,8 +292,7 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
     }
     out.push_back(std::move(snapshot));
   };
-  ThreadPool here{0};
-  OrderedWindow<Loaded> window{m_io != nullptr ? *m_io : here, k_heads_at_once, UINT64_MAX, take};
+  OrderedWindow<Loaded> window{m_io, k_heads_at_once, UINT64_MAX, take};
   for (const auto& info : manifests) {
     check_interrupted();
     window.push(0, [this, &info] {
@@ -454,10 +453,10 @@ std::shared_ptr<const PackDirectory> Repository::remember(const PackRef& ref,
 }
 
 void Repository::fetch_directories(const std::vector<PackRef>& refs) {
-  if (m_io == nullptr) return;
+  if (&m_io == &m_no_threads) return;
   // Decoded they take more room than stored, but not twice as much: digests do not compress.
   std::uint64_t room = m_directory_limit / 2;
-  OrderedWindow<bool> window{*m_io, m_io->size() + 1, UINT64_MAX, [](bool) {}};
+  OrderedWindow<bool> window{m_io, m_io.size() + 1, UINT64_MAX, [](bool) {}};
   for (const auto& ref : refs) {
     check_interrupted();
     if (ref.directory_size > room) break;
@@ -549,25 +548,22 @@ std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedB
   return mark;
 }
 
-std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<std::string>& known, bool* vanished,
-                                                      Mark::RemovedBytes bytes) {
+Repository::NewMarks Repository::read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes) {
   std::vector<ObjectInfo> listed;
   m_store.list(layout::k_marks, [&](const ObjectInfo& info) {
     if (!known.contains(info.key)) listed.push_back(info);
   });
-  std::vector<StoredMark> out;
+  NewMarks out;
   std::size_t taken = 0;
   const auto take = [&](std::optional<Mark> mark) {
-    ObjectInfo& info = listed[taken++];
+    const ObjectInfo& info = listed[taken++];
     if (mark) {
-      out.push_back({std::move(info), std::move(*mark)});
-    } else if (vanished != nullptr) {
-      *vanished = true;
+      out.marks.push_back({info.key, info.modified, std::move(*mark)});
+    } else {
+      out.vanished = true;
     }
   };
-  ThreadPool here{0};
-  OrderedWindow<std::optional<Mark>> window{m_io != nullptr ? *m_io : here, k_notes_at_once, k_note_bytes_at_once,
-                                            take};
+  OrderedWindow<std::optional<Mark>> window{m_io, k_notes_at_once, k_note_bytes_at_once, take};
   for (const auto& info : listed) {
     check_interrupted();
     window.push(info.size, [this, &info, bytes] { return load_mark(info, bytes); });
@@ -576,22 +572,47 @@ std::vector<Repository::StoredMark> Repository::marks(const std::unordered_set<s
   return out;
 }
 
-std::vector<Repository::StoredPending> Repository::pending() {
+std::optional<PendingRecord> Repository::load_pending(const ObjectInfo& info) {
+  check_object_size("pending record", info.key, info.size);
+  // A prune may remove old ones since the listing; what nobody keeps any more keeps nothing.
+  return read_again_if_damaged(
+      [&]() -> std::optional<PendingRecord> {
+        const auto bytes = m_store.get(info.key);
+        if (!bytes) return std::nullopt;
+        return PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
+      },
+      telling(m_reporter));
+}
+
+std::vector<Repository::StoredPending> Repository::pending(const std::function<void(const Error&)>& unreadable) {
   std::vector<ObjectInfo> listed;
   m_store.list(layout::k_pending, [&](const ObjectInfo& info) { listed.push_back(info); });
   std::vector<StoredPending> out;
-  for (auto& info : listed) {
-    check_object_size("pending record", info.key, info.size);
-    // A prune may remove old ones since the listing; what nobody keeps any more keeps nothing.
-    auto record = read_again_if_damaged(
-        [&]() -> std::optional<PendingRecord> {
-          const auto bytes = m_store.get(info.key);
-          if (!bytes) return std::nullopt;
-          return PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
-        },
-        telling(m_reporter));
-    if (record) out.push_back({std::move(info), std::move(*record)});
+  struct Loaded {
+    const ObjectInfo* info;
+    std::optional<PendingRecord> record;
+    std::optional<Error> failure;
+  };
+  OrderedWindow<Loaded> window{m_io, k_notes_at_once, k_note_bytes_at_once, [&](Loaded loaded) {
+                                 if (loaded.failure) return unreadable(*loaded.failure);
+                                 if (loaded.record) out.push_back({*loaded.info, std::move(*loaded.record)});
+                               }};
+  for (const auto& info : listed) {
+    check_interrupted();
+    window.push(info.size, [this, &info, &unreadable] {
+      Loaded loaded{&info, std::nullopt, std::nullopt};
+      try {
+        loaded.record = load_pending(info);
+      } catch (const StoreError&) {
+        throw;
+      } catch (const Error& e) {
+        if (!unreadable || e.kind() == ErrorKind::interrupted) throw;
+        loaded.failure = e;
+      }
+      return loaded;
+    });
   }
+  window.drain();
   return out;
 }
 

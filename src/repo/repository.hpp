@@ -16,6 +16,7 @@
 #include "util/thread_pool.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -131,21 +132,26 @@ class Repository {
   Bytes unseal_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length,
                     ByteView stored);
 
-  // All marks, and all pending records; an unreadable one is Error(damaged), one that prune removed meanwhile is left
-  // out.
-  struct StoredMark {
-    ObjectInfo object;
-    Mark mark;
+  // All marks; an unreadable one is Error(damaged), one that prune removed meanwhile is left out. Without the bytes of
+  // what was removed, what this host has read before is not asked for again.
+  std::vector<StoredMark> marks(Mark::RemovedBytes bytes = Mark::RemovedBytes::drop) {
+    return read_marks({}, bytes).marks;
+  }
+  struct NewMarks {
+    std::vector<StoredMark> marks;
+    bool vanished = false;  // one was listed, and had gone
   };
-  // known: keys that the caller has read already; they are left out. vanished: set where a listed one had gone. Without
-  // the bytes of what was removed, what this host has read before is not asked for again.
-  std::vector<StoredMark> marks(const std::unordered_set<std::string>& known = {}, bool* vanished = nullptr,
-                                Mark::RemovedBytes bytes = Mark::RemovedBytes::drop);
+  // The marks but for those whose keys the caller has read already.
+  NewMarks marks_besides(const std::unordered_set<std::string>& known) {
+    return read_marks(known, Mark::RemovedBytes::drop);
+  }
   struct StoredPending {
     ObjectInfo object;
     PendingRecord record;
   };
-  std::vector<StoredPending> pending();
+  // All pending records; one that prune removed meanwhile is left out. An unreadable one is thrown, or, where the
+  // caller can do without it, handed to unreadable.
+  std::vector<StoredPending> pending(const std::function<void(const Error&)>& unreadable = {});
 
   // Once a day, removes from the cache what the store does not have any more, for which it lists it. A store that
   // cannot be listed is no failure.
@@ -155,7 +161,9 @@ class Repository {
   bool fits_name(const PackRef& ref);
   void judge(Manifest& manifest, const ManifestInfo& info) const;
   std::optional<Manifest> load_head(const ManifestInfo& info);
+  NewMarks read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes);
   std::optional<Mark> load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes);
+  std::optional<PendingRecord> load_pending(const ObjectInfo& info);
   std::shared_ptr<const PackDirectory> recall(const PackRef& ref);
   void keep(const PackRef& ref, std::shared_ptr<const PackDirectory> directory);
   std::shared_ptr<const age::Decryptor> data_key(const PackRef& ref, const PackDirectory& directory);
@@ -167,7 +175,8 @@ class Repository {
   Descriptor m_descriptor;
   Cache m_cache;
   std::uint64_t m_directory_limit;
-  ThreadPool* m_io;
+  ThreadPool m_no_threads{0};
+  ThreadPool& m_io;
   std::shared_ptr<const Keyring> m_keys;
   TrustPolicy m_trust;
 

@@ -461,14 +461,14 @@ TEST_CASE("repository: a mark is read once, where what was removed is not asked 
   REQUIRE(first.size() == 1);
   CHECK(first[0].mark.seen == mark.seen);
   CHECK(first[0].mark.removed[0].bytes.empty());
-  CHECK(repository.marks({}, nullptr, Mark::RemovedBytes::keep)[0].mark.removed[0].bytes == "bytes");
-  CHECK(repository.marks({key}).empty());
+  CHECK(repository.marks(Mark::RemovedBytes::keep)[0].mark.removed[0].bytes == "bytes");
+  CHECK(repository.marks_besides({key}).marks.empty());
 
   f.put(key, "{}");
   const auto second = f.open(cache).marks();
   REQUIRE(second.size() == 1);
   CHECK(second[0].mark.text() == first[0].mark.text());
-  CHECK(failure_of([&] { f.open(cache).marks({}, nullptr, Mark::RemovedBytes::keep); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open(cache).marks(Mark::RemovedBytes::keep); }) == ErrorKind::damaged);
   // What the disk did to the cache is noticed.
   const fs::path cached = cache / f.open().descriptor().store_id / "marks" / fs::path{key}.filename();
   const std::string text{as_text(read_file(cached))};
