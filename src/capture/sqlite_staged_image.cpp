@@ -3,6 +3,7 @@
 #include "capture/sqlite_image.hpp"
 #include "capture/sqlite_schema.hpp"
 #include "util/interrupt.hpp"
+#include "util/thread_pool.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -20,7 +21,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t k_copy_bytes = 1 << 16;
+constexpr std::size_t k_copy_bytes = 1 << 18;
+constexpr std::size_t k_pieces_in_flight = 4;
 constexpr auto k_poll = std::chrono::milliseconds{10};
 // File times move in steps of the kernel's tick (10 ms at most): a file that changed less than two ago could change
 // again and show the same time.
@@ -141,15 +143,23 @@ void lock_shared(int fd, const fs::path& path, Deadline deadline) {
 // read: fills what it is given from an offset on, and says how much was there.
 void copy_file(const std::function<std::size_t(ByteSpan, std::uint64_t)>& read, const fs::path& to_path) {
   const UniqueFd to = open_file(to_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  Bytes buffer(k_copy_bytes);
+  // Writers wait for as long as the copy takes: the one piece is written while the next is read.
+  ThreadPool writer{1};
+  OrderedWindow<bool> pieces{writer, k_pieces_in_flight, UINT64_MAX, [](bool) {}};
   std::uint64_t offset = 0;
   while (true) {
     check_interrupted();
-    const std::size_t got = of_source([&] { return read(buffer, offset); });
-    if (got == 0) return;
-    write_all(to.get(), ByteView{buffer}.first(got), to_path);
-    offset += got;
+    Bytes piece(k_copy_bytes);
+    piece.resize(of_source([&] { return read(piece, offset); }));
+    if (piece.empty()) break;
+    const std::uint64_t at = offset;
+    offset += piece.size();
+    pieces.push(0, [&to, &to_path, at, piece = std::move(piece)] {
+      write_at(to.get(), piece, at, to_path);
+      return true;
+    });
   }
+  pieces.drain();
 }
 
 void copy_file(int from, const fs::path& from_path, const fs::path& to_path) {
