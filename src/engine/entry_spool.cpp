@@ -23,25 +23,25 @@ void append_place(std::vector<LocalExtent>& to, ChunkPlace place) {
 EntrySpool::EntrySpool(const fs::path& directory) : m_entries(directory), m_parts(directory) {}
 
 void EntrySpool::add_part(const LocalPart& part) {
-  Bytes bytes;
-  put_u64(bytes, part.size);
-  put_u64(bytes, part.extents.size());
+  m_record.clear();
+  put_u64(m_record, part.size);
+  put_u64(m_record, part.extents.size());
   for (const auto& e : part.extents) {
-    put_u32(bytes, e.source);
-    put_u32(bytes, e.first);
-    put_u32(bytes, e.count);
+    put_u32(m_record, e.source);
+    put_u32(m_record, e.first);
+    put_u32(m_record, e.count);
   }
-  m_parts.write(bytes);
+  m_parts.write(m_record);
   ++m_pending_parts;
 }
 
 void EntrySpool::add_entry(const std::string& head, bool is_file) {
-  Bytes bytes;
-  put_u32(bytes, static_cast<std::uint32_t>(head.size()));
-  put_u32(bytes, is_file ? 1 : 0);
-  put_u64(bytes, m_pending_parts);
-  append(bytes, as_bytes(head));
-  m_entries.write(bytes);
+  m_record.clear();
+  put_u32(m_record, static_cast<std::uint32_t>(head.size()));
+  put_u32(m_record, is_file ? 1 : 0);
+  put_u64(m_record, m_pending_parts);
+  append(m_record, as_bytes(head));
+  m_entries.write(m_record);
   m_pending_parts = 0;
   m_parts_begin = m_parts.size();
   ++m_left;

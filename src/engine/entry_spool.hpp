@@ -50,6 +50,7 @@ class EntrySpool {
   void next_part(LocalPart& out);
 
  private:
+  Bytes m_record;  // what is written next: kept for its room
   SpoolFile m_entries;
   SpoolFile m_parts;
   std::uint64_t m_pending_parts = 0;

@@ -87,6 +87,8 @@ Time time_of(const element& from) {
   return *time;
 }
 
+constexpr std::size_t k_extent_text = 32;  // about what one takes
+
 constexpr std::uint64_t k_max_integer = (std::uint64_t{1} << 53) - 1;
 
 std::vector<Extent> extents_of(const element& from) {
@@ -333,7 +335,9 @@ std::string write_entry_head(const Entry& entry) {
 }
 
 std::string finish_entry_line(std::string_view head, const std::vector<Extent>& extents, std::uint64_t parts) {
-  std::string line{head};
+  std::string line;
+  line.reserve(head.size() + 32 + extents.size() * k_extent_text);
+  line += head;
   if (parts != 0) {
     line += fmt::format(",\"parts\":{}", parts);
   } else {

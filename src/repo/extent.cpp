@@ -2,6 +2,7 @@
 
 #include <iterator>
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 namespace cairn {
@@ -28,9 +29,9 @@ void append_extents_text(std::string& out, const std::vector<Extent>& extents) {
     if (!first) out += ',';
     first = false;
     if (e.is_hole()) {
-      fmt::format_to(std::back_inserter(out), "[{}]", e.hole);
+      fmt::format_to(std::back_inserter(out), FMT_COMPILE("[{}]"), e.hole);
     } else {
-      fmt::format_to(std::back_inserter(out), "[\"{:016x}\",{},{}]", e.pack, e.first, e.count);
+      fmt::format_to(std::back_inserter(out), FMT_COMPILE("[\"{:016x}\",{},{}]"), e.pack, e.first, e.count);
     }
   }
   out += ']';

@@ -28,6 +28,13 @@ constexpr std::array<std::int8_t, 256> base64_table() {
   return table;
 }
 constexpr auto k_base64_values = base64_table();
+template <class T>
+void put(Bytes& to, T value) {
+  std::array<std::uint8_t, sizeof value> bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(value >> (8 * i));
+  to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
 }  // namespace
 
 // Not inline: GCC 12 then takes constant sizes for buffers that are too small, and warns at -O3.
@@ -109,11 +116,11 @@ std::optional<Bytes> from_base64(std::string_view text) {
 }
 
 void put_u32(Bytes& to, std::uint32_t value) {
-  for (int i = 0; i < 4; ++i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+  put(to, value);
 }
 
 void put_u64(Bytes& to, std::uint64_t value) {
-  for (int i = 0; i < 8; ++i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+  put(to, value);
 }
 
 std::uint32_t get_u32(const std::uint8_t* from) noexcept {

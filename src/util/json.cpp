@@ -3,6 +3,8 @@
 #include "util/error.hpp"
 #include "util/utf8.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -14,12 +16,26 @@ namespace cairn {
 namespace {
 constexpr std::uint64_t k_max_integer = (std::uint64_t{1} << 53) - 1;
 
+// Bytes that stand for themselves in a string.
+constexpr std::array<bool, 256> plain_table() {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0x20; c < 0x7f; ++c) table[c] = c != '"' && c != '\\';
+  return table;
+}
+constexpr auto k_plain = plain_table();
+
 [[noreturn]] void bad_type(std::string_view wanted) {
   throw Error(ErrorKind::damaged, fmt::format("invalid JSON: expected {}", wanted));
 }
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
+  if (std::all_of(text.begin(), text.end(), [](char c) { return k_plain[static_cast<unsigned char>(c)]; })) {
+    out += '"';
+    out += text;
+    out += '"';
+    return;
+  }
   if (!is_valid_utf8(text)) throw Error(ErrorKind::failed, "unable to write JSON: text is not UTF-8");
   out += '"';
   std::size_t clean = 0;
@@ -93,12 +109,14 @@ JsonWriter& JsonWriter::value(std::string_view text) {
 }
 JsonWriter& JsonWriter::value(std::uint64_t number) {
   before_value();
-  m_out += fmt::format("{}", number);
+  const fmt::format_int text{number};
+  m_out.append(text.data(), text.size());
   return *this;
 }
 JsonWriter& JsonWriter::value(std::int64_t number) {
   before_value();
-  m_out += fmt::format("{}", number);
+  const fmt::format_int text{number};
+  m_out.append(text.data(), text.size());
   return *this;
 }
 JsonWriter& JsonWriter::value(double number) {

@@ -75,11 +75,20 @@ std::optional<Time> parse_tail(sys_seconds base, std::string_view rest, bool com
 }  // namespace
 
 std::string format_time(Time time) {
+  // Every entry of a list has two of them. No year of the range has more digits or fewer.
+  std::string out = "0000-00-00T00:00:00.000000000Z";
   const auto p = split(time);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", static_cast<int>(p.date.year()),
-                     static_cast<unsigned>(p.date.month()), static_cast<unsigned>(p.date.day()),
-                     p.clock.hours().count(), p.clock.minutes().count(), p.clock.seconds().count(),
-                     p.clock.subseconds().count());
+  const auto put = [&](std::size_t first, std::size_t width, std::int64_t value) {
+    for (std::size_t at = first + width; at-- > first; value /= 10) out[at] = static_cast<char>('0' + value % 10);
+  };
+  put(0, 4, static_cast<int>(p.date.year()));
+  put(5, 2, static_cast<unsigned>(p.date.month()));
+  put(8, 2, static_cast<unsigned>(p.date.day()));
+  put(11, 2, p.clock.hours().count());
+  put(14, 2, p.clock.minutes().count());
+  put(17, 2, p.clock.seconds().count());
+  put(20, 9, p.clock.subseconds().count());
+  return out;
 }
 
 std::string format_time_compact(Time time) {
