@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -33,6 +34,29 @@ void check_object_size(std::string_view kind, std::string_view key, std::uint64_
   if (size <= k_max_json_object) return;
   throw Error(ErrorKind::damaged,
               fmt::format("damaged {} {}: it is larger than {} bytes", kind, quote(key), k_max_json_object));
+}
+
+// One of many objects that are read side by side: what is wrong with it is not the end of the others.
+template <class Info, class T>
+struct Loaded {
+  const Info* info;
+  std::optional<T> value;  // nothing: it has gone since the listing, or failure
+  std::optional<Error> failure;
+};
+
+// action: reads it, as std::optional. A store that fails and an interruption are thrown.
+template <class Info, class F>
+auto load(const Info& info, F action) {
+  Loaded<Info, typename std::invoke_result_t<F>::value_type> loaded{&info, std::nullopt, std::nullopt};
+  try {
+    loaded.value = action();
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    loaded.failure = e;
+  }
+  return loaded;
 }
 
 }  // namespace
@@ -265,14 +289,9 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
     if (unreadable != nullptr) unreadable->push_back(key);
   };
   for (const auto& key : unknown) report(key, fmt::format("object {} is not a manifest's name", quote(key)));
-  struct Loaded {
-    const ManifestInfo* info;
-    std::optional<Manifest> head;
-    std::optional<Error> failure;
-  };
-  const auto take = [&](Loaded loaded) {
+  const auto take = [&](Loaded<ManifestInfo, Manifest> loaded) {
     if (loaded.failure) return report(loaded.info->key, loaded.failure->message());
-    auto& head = loaded.head;
+    auto& head = loaded.value;
     if (!head) return;
     SnapshotInfo snapshot;
     snapshot.object = *loaded.info;
@@ -292,21 +311,10 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
     }
     out.push_back(std::move(snapshot));
   };
-  OrderedWindow<Loaded> window{m_io, k_heads_at_once, UINT64_MAX, take};
+  OrderedWindow<Loaded<ManifestInfo, Manifest>> window{m_io, k_heads_at_once, UINT64_MAX, take};
   for (const auto& info : manifests) {
     check_interrupted();
-    window.push(0, [this, &info] {
-      Loaded loaded{&info, std::nullopt, std::nullopt};
-      try {
-        loaded.head = load_head(info);
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        if (e.kind() == ErrorKind::interrupted) throw;
-        loaded.failure = e;
-      }
-      return loaded;
-    });
+    window.push(0, [this, &info] { return load(info, [&] { return load_head(info); }); });
   }
   window.drain();
   return out;
@@ -588,29 +596,15 @@ std::vector<Repository::StoredPending> Repository::pending(const std::function<v
   std::vector<ObjectInfo> listed;
   m_store.list(layout::k_pending, [&](const ObjectInfo& info) { listed.push_back(info); });
   std::vector<StoredPending> out;
-  struct Loaded {
-    const ObjectInfo* info;
-    std::optional<PendingRecord> record;
-    std::optional<Error> failure;
+  const auto take = [&](Loaded<ObjectInfo, PendingRecord> loaded) {
+    if (loaded.failure && !unreadable) throw Error(*loaded.failure);
+    if (loaded.failure) return unreadable(*loaded.failure);
+    if (loaded.value) out.push_back({*loaded.info, std::move(*loaded.value)});
   };
-  OrderedWindow<Loaded> window{m_io, k_notes_at_once, k_note_bytes_at_once, [&](Loaded loaded) {
-                                 if (loaded.failure) return unreadable(*loaded.failure);
-                                 if (loaded.record) out.push_back({*loaded.info, std::move(*loaded.record)});
-                               }};
+  OrderedWindow<Loaded<ObjectInfo, PendingRecord>> window{m_io, k_notes_at_once, k_note_bytes_at_once, take};
   for (const auto& info : listed) {
     check_interrupted();
-    window.push(info.size, [this, &info, &unreadable] {
-      Loaded loaded{&info, std::nullopt, std::nullopt};
-      try {
-        loaded.record = load_pending(info);
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        if (!unreadable || e.kind() == ErrorKind::interrupted) throw;
-        loaded.failure = e;
-      }
-      return loaded;
-    });
+    window.push(info.size, [this, &info] { return load(info, [&] { return load_pending(info); }); });
   }
   window.drain();
   return out;
