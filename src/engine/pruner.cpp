@@ -2,6 +2,7 @@
 
 #include "repo/format.hpp"
 #include "repo/layout.hpp"
+#include "repo/loaded.hpp"
 #include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -114,49 +115,35 @@ PruneEvidence gather_prune_evidence(Context& context) {
     if (const auto name = layout::parse_pack_key(info.key)) index.add_listed(*name, info);
   });
 
-  struct Read {
-    std::size_t which = 0;
-    std::optional<Manifest> manifest;
-    std::optional<Error> error;
-  };
   std::size_t done = 0;
   std::vector<PruneEvidence::Unreadable> vanished;
-  OrderedWindow<Read> window{
-      context.io, k_reads_at_once, k_read_bytes_at_once, [&](Read read) {
-        const ManifestInfo& info = manifests[read.which];
-        context.reporter.progress("reading manifests", ++done, manifests.size());
-        if (read.error) {
-          auto& list = read.error->kind() == ErrorKind::not_found ? vanished : evidence.unreadable;
-          list.push_back({info.key, info.stored_at, *read.error});
-          return;
-        }
-        PruneEvidence::StoredManifest stored;
-        stored.key = info.key;
-        stored.series = info.name.series;
-        stored.cut_point = info.name.cut_point;
-        stored.stored_at = info.stored_at;
-        stored.size = info.size;
-        stored.id = read.manifest->id;
-        stored.trusted = repository.trust()
-                             .judge(read.manifest->record, read.manifest->id, read.manifest->signatures, info.stored_at)
-                             .trusted;
-        stored.packs = index.of(read.manifest->packs);
-        stored.requires_prune = unknown_features(read.manifest->requirements);
-        evidence.manifests.push_back(std::move(stored));
-      }};
-  for (std::size_t i = 0; i < manifests.size(); ++i) {
+  const auto take = [&](Loaded<ManifestInfo, Manifest> loaded) {
+    const ManifestInfo& info = *loaded.info;
+    context.reporter.progress("reading manifests", ++done, manifests.size());
+    if (loaded.failure) {
+      auto& list = loaded.failure->kind() == ErrorKind::not_found ? vanished : evidence.unreadable;
+      list.push_back({info.key, info.stored_at, *loaded.failure});
+      return;
+    }
+    const Manifest& manifest = *loaded.value;
+    PruneEvidence::StoredManifest stored;
+    stored.key = info.key;
+    stored.series = info.name.series;
+    stored.cut_point = info.name.cut_point;
+    stored.stored_at = info.stored_at;
+    stored.size = info.size;
+    stored.id = manifest.id;
+    stored.trusted =
+        repository.trust().judge(manifest.record, manifest.id, manifest.signatures, info.stored_at).trusted;
+    stored.packs = index.of(manifest.packs);
+    stored.requires_prune = unknown_features(manifest.requirements);
+    evidence.manifests.push_back(std::move(stored));
+  };
+  OrderedWindow<Loaded<ManifestInfo, Manifest>> window{context.io, k_reads_at_once, k_read_bytes_at_once, take};
+  for (const auto& info : manifests) {
     check_interrupted();
-    window.push(manifests[i].size, [&repository, &manifests, i] {
-      Read read;
-      read.which = i;
-      try {
-        read.manifest = parse_for_prune(repository.load_manifest_text(manifests[i]), manifests[i]);
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        read.error = e;
-      }
-      return read;
+    window.push(info.size, [&repository, &info] {
+      return load(info, [&] { return std::optional{parse_for_prune(repository.load_manifest_text(info), info)}; });
     });
   }
   window.drain();

@@ -1,6 +1,7 @@
 #include "repo/repository.hpp"
 
 #include "repo/format.hpp"
+#include "repo/loaded.hpp"
 #include "repo/second_reading.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
-#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -34,29 +34,6 @@ void check_object_size(std::string_view kind, std::string_view key, std::uint64_
   if (size <= k_max_json_object) return;
   throw Error(ErrorKind::damaged,
               fmt::format("damaged {} {}: it is larger than {} bytes", kind, quote(key), k_max_json_object));
-}
-
-// One of many objects that are read side by side: what is wrong with it is not the end of the others.
-template <class Info, class T>
-struct Loaded {
-  const Info* info;
-  std::optional<T> value;  // nothing: it has gone since the listing, or failure
-  std::optional<Error> failure;
-};
-
-// action: reads it, as std::optional. A store that fails and an interruption are thrown.
-template <class Info, class F>
-auto load(const Info& info, F action) {
-  Loaded<Info, typename std::invoke_result_t<F>::value_type> loaded{&info, std::nullopt, std::nullopt};
-  try {
-    loaded.value = action();
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    loaded.failure = e;
-  }
-  return loaded;
 }
 
 }  // namespace

@@ -397,6 +397,15 @@ TEST_CASE("pruner: an interrupted run gives its lease back to a store that obeys
   CHECK(scene.fixture.reporter.warnings.empty());
 }
 
+TEST_CASE("pruner: an interruption while a manifest is read ends the run, it is no fault of the manifest") {
+  MemoryStore store;
+  Scene scene{store};
+  store.on_call = [](const std::string& operation, const std::string& key) {
+    if (operation == "get" && key.starts_with(layout::k_snapshots)) throw Error(ErrorKind::interrupted, "interrupted");
+  };
+  CHECK(kind_of([&] { Pruner(scene.fixture.context, keep_last(1), Apply::no); }) == ErrorKind::interrupted);
+}
+
 TEST_CASE("pruner: a run that stood still between two steps gives up, a long one keeps its lease") {
   MemoryStore store;
   Scene scene{store};
