@@ -169,7 +169,7 @@ void TreeWriter::finish_directories() {
   }
 }
 
-void TreeWriter::sync_staged() const {
+void TreeWriter::sync_staged() {
   if (m_target.shape() == RestoreTarget::Shape::single_file) {
     // Only a regular file has anything to lose; opening another one may block or do something.
     bool there = false;
@@ -179,7 +179,8 @@ void TreeWriter::sync_staged() const {
     // A mode without read permission for its owner, and not root: then the whole file system has to be synced.
     if (fd) return sync_file(fd.get(), m_target.path());
   }
-  if (::syncfs(m_staging.get()) != 0) throw_errno("sync", m_staging_path.native(), errno);
+  const int error = m_sync ? m_sync->finish() : ::syncfs(m_staging.get()) == 0 ? 0 : errno;
+  if (error != 0) throw_errno("sync", m_staging_path.native(), error);
 }
 
 void TreeWriter::move_single_file() {

@@ -68,6 +68,8 @@ TreeWriter::TreeWriter(RestoreTarget target, Reporter& reporter)
   remove_stale();
   make_staging();
   m_open.emplace(m_staging.get());
+  // A single file is synced alone: what else its file system has to write is no matter of it.
+  if (m_target.shape() == RestoreTarget::Shape::tree) m_sync.emplace(m_staging.get());
 }
 
 TreeWriter::~TreeWriter() {
@@ -187,7 +189,7 @@ std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
     throw_errno("set the size of", name, errno);
   }
   ++m_unfinished;
-  return std::unique_ptr<File>(new File(entry, std::move(fd), name));
+  return std::unique_ptr<File>(new File(entry, std::move(fd), name, m_sync ? &*m_sync : nullptr));
 }
 
 void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
@@ -195,6 +197,7 @@ void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
     refuse(m_entry.path, "its content is longer than its size");
   }
   cairn::write_at(m_fd.get(), bytes, offset, m_shown);
+  if (m_sync != nullptr) m_sync->wrote(bytes.size());
 }
 
 void TreeWriter::finish_file(std::unique_ptr<File> file) {

@@ -5,6 +5,7 @@
 #include "engine/restore_target.hpp"
 #include "repo/entry.hpp"
 #include "util/bytes.hpp"
+#include "util/early_sync.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/open_directories.hpp"
@@ -50,11 +51,12 @@ class TreeWriter {
 
    private:
     friend class TreeWriter;
-    File(Entry entry, UniqueFd fd, std::string shown)
-        : m_entry(std::move(entry)), m_fd(std::move(fd)), m_shown(std::move(shown)) {}
+    File(Entry entry, UniqueFd fd, std::string shown, EarlySync* sync)
+        : m_entry(std::move(entry)), m_fd(std::move(fd)), m_shown(std::move(shown)), m_sync(sync) {}
     Entry m_entry;
     UniqueFd m_fd;
     std::string m_shown;
+    EarlySync* m_sync;  // told what is written; nothing: nobody is
   };
   // Holds one descriptor until it is finished or dropped.
   std::unique_ptr<File> begin_file(const Entry& entry);
@@ -67,11 +69,11 @@ class TreeWriter {
   // Any entry but a regular file. A hard link's target must be an entry of this writer, too (sooner or later).
   void add(const Entry& entry);
 
-  // Makes everything durable (one syncfs(2), no fsync a file), then moves it into place: one rename where the target
-  // did not exist; else name by name, files replaced, directories merged, what the snapshot does not have left alone.
-  // First it looks once more for what RestoreTarget refuses, so that a refusal still changes nothing. -wal, -shm and
-  // -journal beside a restored SQLite database are renamed to NAME.cairn-aside-RANDOM. Everything is durable when it
-  // returns. If the system fails in the middle of moving, the message says so.
+  // Makes everything durable (by syncfs(2), begun while entries still come, no fsync a file), then moves it into place:
+  // one rename where the target did not exist; else name by name, files replaced, directories merged, what the snapshot
+  // does not have left alone. First it looks once more for what RestoreTarget refuses, so that a refusal still changes
+  // nothing. -wal, -shm and -journal beside a restored SQLite database are renamed to NAME.cairn-aside-RANDOM.
+  // Everything is durable when it returns. If the system fails in the middle of moving, the message says so.
   void publish();
 
   // Entries and attributes left out for want of privilege or of support by the file system; after publish().
@@ -120,7 +122,7 @@ class TreeWriter {
   void look();
   void look_at(const std::string& path, std::vector<std::string>& todo);
   void finish_directories();
-  void sync_staged() const;
+  void sync_staged();
   void move_single_file();
   void move_new_tree();
   void merge_tree();
@@ -135,6 +137,7 @@ class TreeWriter {
   Reporter& m_reporter;
   fs::path m_staging_path;
   UniqueFd m_staging;
+  std::optional<EarlySync> m_sync;        // of staging, of a tree
   std::optional<OpenDirectories> m_open;  // below staging
   std::uint32_t m_default_mode = 0755;    // of a directory that no entry describes
   bool m_privileged;
