@@ -197,7 +197,7 @@ std::string CommitProtocol::commit(Manifest& manifest) {
 std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_again) {
   for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
     const Time checked = m_context.repository.store().now();
-    std::string key = put_checked(manifest, store_again);
+    std::string key = put_checked(manifest, store_again, checked);
     if (!repair_after(manifest, store_again, checked)) {
       // The manifest names them now.
       const std::scoped_lock lock{m_mutex};
@@ -219,10 +219,10 @@ void CommitProtocol::replace(PackRef& pack, const StoreAgain& store_again) {
   pack = std::move(fresh);
 }
 
-std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& store_again) {
+std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& store_again, Time checked) {
   Repository& repository = m_context.repository;
   for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
-    const Time checked = repository.store().now();
+    if (attempt != 0) checked = repository.store().now();
     read_marks();
     // A mark lives for twice the grace at least, so a listing that is younger than that and the marks together know of
     // every pack that went; an older one is not relied on.
@@ -259,6 +259,9 @@ void CommitProtocol::make_adopted_durable(const Manifest& manifest) {
 bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked) {
   ObjectStore& store = m_context.repository.store();
   read_marks();
+  const bool marked = std::any_of(manifest.packs.begin(), manifest.packs.end(),
+                                  [&](const PackRef& pack) { return m_marked.contains(pack.name); });
+  if (!marked) return false;
   const Time now = store.now();
   bool repaired = false;
   for (auto& pack : manifest.packs) {

@@ -97,7 +97,8 @@ class CommitProtocol {
   void write_record(std::vector<PackRef> packs, std::uint64_t number);
   void replace(PackRef& pack, const StoreAgain& store_again);
   void make_adopted_durable(const Manifest& manifest);
-  std::string put_checked(Manifest& manifest, const StoreAgain& store_again);
+  // checked: store's clock, a moment ago.
+  std::string put_checked(Manifest& manifest, const StoreAgain& store_again, Time checked);
   bool repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked);
 
   Context& m_context;
