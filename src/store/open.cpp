@@ -34,12 +34,9 @@ std::unique_ptr<ObjectStore> open_s3(const S3Url& url, const StoreAddress& addre
   const s3::AwsEnvironment aws{environment, address.profile, s3::read_settings_file};
   s3::Location location = s3::locate(url, address, aws);
   s3::CredentialSource credentials = [found = aws.credentials()] { return found; };
-  auto store = std::make_unique<RetryingStore>(
+  return std::make_unique<RetryingStore>(
       std::make_unique<s3::S3Store>(std::move(location), std::move(credentials), reporter),
       retry_policy(environment, address.patience), reporter);
-  // A missing bucket, wrong keys and a wrong clock are told now and not in the middle of something.
-  store->now();
-  return store;
 }
 
 }  // namespace

@@ -33,11 +33,11 @@ struct StoreAddress {
 };
 
 enum class CreateRoot {
-  no,   // Error(not_found) where the directory or bucket is missing
+  no,   // Error(not_found) where the directory is missing; that a bucket is, its first request tells
   yes,  // init: makes the directory (0700); a bucket is never created
 };
 
-// The returned store retries transient failures. Reads AWS_* through environment.
+// The returned store retries transient failures. Reads AWS_* through environment. Of S3 nothing is asked yet.
 std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const EnvironmentLookup& environment,
                                         Reporter& reporter, CreateRoot create = CreateRoot::no);
 

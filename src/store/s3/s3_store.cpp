@@ -290,7 +290,8 @@ void S3Store::list_after(const std::string& prefix, const std::string& after,
   std::string last = after.empty() ? std::string{} : own + after;
   std::string token;
   for (;;) {
-    Call call = bucket_call("GET", "list");
+    // A command begins with a listing: what is wrong with the bucket, the keys or the way to it is no matter of lists.
+    Call call = bucket_call("GET", m_bucket_seen ? "list" : "reach");
     call.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"prefix", wanted}};
     if (!token.empty()) {
       call.query.emplace_back("continuation-token", token);
