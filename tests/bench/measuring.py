@@ -17,8 +17,8 @@ LEAST_MB = 12  # a launcher's own peak: less than this cannot be told
 
 @dataclasses.dataclass
 class Measured:
-    seconds: float = 0.0
-    cpu: float = 0.0  # user and system
+    seconds: float | None = 0.0  # None: not told
+    cpu: float | None = 0.0  # user and system
     peak_mb: float = 0.0  # resident, decimal
     stored: int | None = None  # bytes that a store grew by
     requests: int | None = None

@@ -4,6 +4,7 @@ store on the same file system or in the same bucket."""
 
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import urllib.parse
@@ -39,7 +40,8 @@ class Program:
     def snapshot(self, store: str, path: pathlib.Path, series: str) -> list | None:
         return None
 
-    def stream(self, store: str, path: pathlib.Path, series: str) -> list | None:
+    def stream(self, store: str, command: list[str], series: str) -> list | None:
+        """Of what the command writes."""
         return None
 
     def restore(self, store: str, source: pathlib.Path, series: str, target: pathlib.Path) -> list | None:
@@ -66,8 +68,8 @@ class Cairn(Program):
     def snapshot(self, store, path, series):
         return [self.binary, "--json", "snapshot", "--store", store, path, "--series", series]
 
-    def stream(self, store, path, series):
-        return [self.binary, "--json", "snapshot", "--store", store, "--series", series, "--", "cat", path]
+    def stream(self, store, command, series):
+        return [self.binary, "--json", "snapshot", "--store", store, "--series", series, "--", *command]
 
     def restore(self, store, source, series, target):
         return [self.binary, "--json", "restore", "--store", store, series, target]
@@ -99,9 +101,9 @@ class Restic(Program):
     def snapshot(self, store, path, series):
         return self.command(store, "backup", "--tag", series, path)
 
-    def stream(self, store, path, series):
-        return self.command(store, "backup", "--tag", series, "--stdin-filename", series, "--stdin-from-command", "--", "cat",
-                            path)
+    def stream(self, store, command, series):
+        return self.command(store, "backup", "--tag", series, "--stdin-filename", series, "--stdin-from-command", "--",
+                            *command)
 
     def restore(self, store, source, series, target):
         return self.command(store, "restore", "--tag", series, "--target", target, f"latest:{inside(source)}")
@@ -121,8 +123,9 @@ class Rustic(Restic):
         super().settle(home, keys)
         self.environment |= {"RUSTIC_PASSWORD": "password", "RUSTIC_CACHE_DIR": f"{home}/cache"}
 
-    def stream(self, store, path, series):
-        return self.command(store, "backup", "--tag", series, "--stdin-filename", series, "--stdin-command", f"cat {path}", "-")
+    def stream(self, store, command, series):
+        return self.command(store, "backup", "--tag", series, "--stdin-filename", series, "--stdin-command",
+                            shlex.join(command), "-")
 
     def restore(self, store, source, series, target):
         return self.command(store, "restore", f"latest:{inside(source)}", target)
@@ -142,8 +145,9 @@ class Borg(Program):
     def snapshot(self, store, path, series):
         return [self.binary, "create", "--compression", "zstd,3", f"{store}::{series}-{{utcnow:%s%f}}", path]
 
-    def stream(self, store, path, series):
-        return [self.binary, "create", "--compression", "zstd,3", "--content-from-command", f"{store}::{series}", "cat", path]
+    def stream(self, store, command, series):
+        return [self.binary, "create", "--compression", "zstd,3", "--content-from-command",
+                f"{store}::{series}-{{utcnow:%s%f}}", *command]
 
     def restore(self, store, source, series, target):
         # It extracts where it stands, the newest archive first asked for by name.
@@ -184,8 +188,8 @@ class Kopia(Program):
     def snapshot(self, store, path, series):
         return [self.binary, "snapshot", "create", path]
 
-    def stream(self, store, path, series):
-        return ["bash", "-c", f'cat "$1" | "$0" snapshot create --stdin-file {series} /stream', self.binary, path]
+    def stream(self, store, command, series):
+        return ["bash", "-c", f'{shlex.join(command)} | "$0" snapshot create --stdin-file {series} /stream', self.binary]
 
     def restore(self, store, source, series, target):
         return [self.binary, "snapshot", "restore", source, target]
@@ -244,8 +248,8 @@ class Plain(Program):
             return ["bash", "-c", f'set -o pipefail; tar -C "$0" -c . | zstd -3 -T2 -q -o "{store}/{series}"', path]
         return ["zstd", "-3", "-T2", "-q", "-f", path, "-o", f"{store}/{series}"]
 
-    def stream(self, store, path, series):
-        return ["bash", "-c", f'set -o pipefail; cat "$0" | zstd -3 -T2 -q -o "{store}/{series}"', path]
+    def stream(self, store, command, series):
+        return ["bash", "-c", f'set -o pipefail; {shlex.join(command)} | zstd -3 -T2 -q -f -o "{store}/{series}"']
 
     def restore(self, store, source, series, target):
         return ["cp", "-a", source, target]

@@ -1,7 +1,15 @@
-"""Results as a Markdown table and an SVG chart: medians, and their ratios to restic's."""
+"""Results as Markdown tables and an SVG chart: medians, and their ratios to restic's.
 
+  tests/bench/report.py OUTPUT_DIR BENCH.JSON...
+
+puts the results of several runs, each of other works, together: results.md and results.svg."""
+
+import dataclasses
 import html
+import json
+import pathlib
 import statistics
+import sys
 
 from measuring import LEAST_MB, Measured
 
@@ -37,12 +45,33 @@ class Results:
         mine, other = self.median(work, program, field), self.median(work, YARDSTICK, field)
         return mine / other if mine is not None and other else None
 
-    def rounds(self) -> int:
-        return max((len(samples) for work in self.samples.values() for samples in work.values()), default=0)
+    def rounds(self, work: str | None = None, program: str | None = None) -> int:
+        """The most that one of these has."""
+        return max((len(samples) for name, programs in self.samples.items() if work in (None, name)
+                    for which, samples in programs.items() if program in (None, which)), default=0)
+
+    def name(self, work: str) -> str:
+        """With its rounds, where they are fewer than those of others."""
+        return work if self.rounds(work) == self.rounds() else f"{work} ({count_rounds(self.rounds(work))})"
+
+    def told_rounds(self) -> str:
+        most = self.rounds()
+        fewer = [f"{program}: {self.rounds(program=program)}" for program in self.programs if self.rounds(program=program) < most]
+        return count_rounds(most) + (f" ({', '.join(fewer)})" if fewer else "")
+
+    def to_json(self) -> dict:
+        return {work: {program: [dataclasses.asdict(sample) for sample in samples] for program, samples in programs.items()}
+                for work, programs in self.samples.items()}
+
+    def add_json(self, raw: dict) -> None:
+        for work, programs in raw.items():
+            for program, samples in programs.items():
+                for sample in samples:
+                    self.add(work, program, Measured(**sample))
 
 
-def rounds(results: Results) -> str:
-    return "1 round" if results.rounds() == 1 else f"{results.rounds()} rounds"
+def count_rounds(number: int) -> str:
+    return "1 round" if number == 1 else f"{number} rounds"
 
 
 def size(value: float) -> str:
@@ -71,7 +100,7 @@ def table(results: Results) -> str:
                    for work, programs in results.samples.items() for program in programs)}
     lines = [f"| work | program | {' | '.join(used)} |", f"| --- | --- | {' | '.join('---:' for _ in used)} |"]
     for work, programs in results.samples.items():
-        shown = work
+        shown = results.name(work)
         for program in results.programs:
             if program in programs:
                 cells = " | ".join(cell(results, work, program, field) for field in used.values())
@@ -80,11 +109,30 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def summary(results: Results) -> str:
+    """A line for each work that the yardstick does, a column for each program: the clock."""
+    works = [work for work in results.samples if results.median(work, YARDSTICK, "seconds") is not None]
+    lines = [f"| work | {' | '.join(results.programs)} |", f"| --- | {' | '.join('---:' for _ in results.programs)} |"]
+    for work in works:
+        cells = " | ".join(cell(results, work, program, "seconds") if program in results.samples[work] else ""
+                           for program in results.programs)
+        lines.append(f"| {results.name(work)} | {cells} |")
+    return "\n".join(lines)
+
+
 def document(results: Results, facts: dict[str, str], chart: str) -> str:
-    lines = ["# Measured", "", f"Medians of {rounds(results)}, the programs in turn; in brackets the ratio to "
+    lines = ["# Measured", "", f"Medians of {results.told_rounds()}, the programs in turn; in brackets the ratio to "
              f"{YARDSTICK}. Warm cache; MB are decimal.", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
-    return "\n".join([*lines, "", f"![ratios]({chart})", "", table(results), ""])
+    return "\n".join([*lines, "", f"![ratios]({chart})", "", "## The clock", "", summary(results), "",
+                      "## Everything", "", table(results), ""])
+
+
+def write(directory: pathlib.Path, name: str, results: Results, facts: dict[str, str]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    caption = f"medians of {results.told_rounds()}, {facts['date']}, {facts['machine']}"
+    (directory / f"{name}.svg").write_text(chart(results, caption))
+    (directory / f"{name}.md").write_text(document(results, facts, f"{name}.svg"))
 
 
 def text(x: float, y: float, content: str, size: int = 12, colour: str = "#222", weight: str = "normal") -> str:
@@ -110,7 +158,7 @@ def chart(results: Results, caption: str) -> str:
     for work in works:
         programs = [program for program in results.programs if program in results.samples[work]]
         height = len(programs) * LINE + 14
-        out.append(text(20, y + 11, work))
+        out.append(text(20, y + 11, results.name(work)))
         for field, _, left in panels:
             for number, program in enumerate(programs):
                 at = y + number * LINE
@@ -133,3 +181,22 @@ def chart(results: Results, caption: str) -> str:
     height = y + 28
     return (f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height:.0f}' viewBox='0 0 {width} {height:.0f}'>\n"
             f"<rect width='100%' height='100%' fill='{BACKGROUND}'/>\n" + "\n".join(out) + "\n</svg>\n")
+
+
+def main() -> int:
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    results, facts = Results(), {}
+    for path in sys.argv[2:]:
+        raw = json.loads(pathlib.Path(path).read_text())
+        if repeated := results.samples.keys() & raw["samples"].keys():
+            sys.exit(f"{path}: measured in another run, too: {', '.join(sorted(repeated))}")
+        results.add_json(raw["samples"])
+        for name, value in raw["facts"].items():
+            facts[name] = value if facts.get(name, value) == value else f"{facts[name]}; {value}"
+    write(pathlib.Path(sys.argv[1]), "results", results, facts)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,6 +2,7 @@
 name, in the order of the table."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -63,6 +64,9 @@ class Place:
 
     def snapshot(self, path: pathlib.Path, series: str) -> Measured | None:
         return self.measure(self.program.snapshot(self.store, path, series), stores=True)
+
+    def stream(self, command: list[str]) -> Measured | None:
+        return self.measure(self.program.stream(self.store, command, "dump"), stores=True)
 
     def restore(self, source: pathlib.Path, series: str) -> Measured | None:
         target = self.directory / "restored"
@@ -165,7 +169,26 @@ def put_database(database: pathlib.Path, path: pathlib.Path, wal: bool) -> None:
 def stream(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
     place = Place(data, program, directory)
     place.init()
-    yield "dump stream: first snapshot", place.measure(program.stream(place.store, data.stream(), "dump"), stores=True)
+    yield "dump stream: first snapshot", place.stream(["cat", str(data.stream())])
+
+
+def growth(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
+    """What memory does as a source grows: a dump that is made on the way, then again with one block in a hundred changed. The
+    clock is that of the one who makes it, and not told."""
+    if not program.keeps_stores:
+        return
+    for size in (100_000_000,) if data.quick else (1_000_000_000, 10_000_000_000, 100_000_000_000):
+        place = Place(data, program, directory)
+        place.init()
+        name = f"stream of {size / 1e9:g} GB"
+        generator = [sys.executable, str(HERE.parent / "acceptance" / "memory.py"), "--generate", "stream", str(size)]
+        yield f"{name}: first snapshot", without_clock(place.stream([*generator, "0"]))
+        yield f"{name}: again, 1 % changed", without_clock(place.stream([*generator, "10"]))
+        yield f"{name}: verify", without_clock(place.measure(program.verify(place.store)))
+
+
+def without_clock(taken: Measured | None) -> Measured | None:
+    return taken and dataclasses.replace(taken, seconds=None, cpu=None)
 
 
 def incompressible(data: corpora.Corpora, program: Program, directory: pathlib.Path) -> Yields:
@@ -284,6 +307,7 @@ GROUPS: dict[str, Callable[[corpora.Corpora, Program, pathlib.Path], Yields]] = 
     "database-wal": database(wal=True),
     "stream": stream,
     "incompressible": incompressible,
+    "growth": growth,
     "small-files": small_files,
     "s3": gateway(None),
     "s3-20ms": gateway(20),
@@ -299,7 +323,7 @@ def needs_server(group: str) -> bool:
 
 def warm(data: corpora.Corpora, group: str) -> None:
     """Makes what the group reads and brings it into the cache."""
-    if "many" in group:
+    if "many" in group or group == "growth":
         return
     if group.startswith("database"):
         paths = [data.database(after=False), data.database(after=True)]
