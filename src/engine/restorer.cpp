@@ -30,7 +30,10 @@ constexpr std::uint64_t k_wave_frames = 48;
 constexpr std::size_t k_wave_tasks = 1024;
 // One job writes at most this much of one file, so that a large file keeps all workers busy.
 constexpr std::uint64_t k_task_bytes = 2ULL << 20;
-constexpr std::size_t k_tasks_in_flight = 64;
+// Small files are written many by one job.
+constexpr std::uint64_t k_batch_bytes = 1ULL << 20;
+constexpr std::size_t k_batch_tasks = 64;
+constexpr std::size_t k_batches_in_flight = 64;
 // Stored bytes that are under way or wait for their turn: of content, and of the entry list.
 constexpr std::uint64_t k_read_ahead = 64ULL << 20;
 constexpr std::uint64_t k_list_read_ahead = 16ULL << 20;
@@ -145,7 +148,7 @@ class RestoreRun : public TreeVisitor {
         m_writer(writer),
         m_plan(plan),
         m_result(result),
-        m_running(context.pool, k_tasks_in_flight, UINT64_MAX, [](int) {}) {}
+        m_running(context.pool, k_batches_in_flight, UINT64_MAX, [](int) {}) {}
 
   bool entry(const Entry& given) override {
     Entry entry = given;
@@ -260,13 +263,23 @@ class RestoreRun : public TreeVisitor {
       check_interrupted();
       // Wait here and not in the pool, which decodes the frames.
       for (const auto& frame : task->frames) frame.wait();
-      m_running.push(0, [this, task = std::move(task)] {
-        execute(*task);
-        return 0;
-      });
+      m_batch_bytes += task->bytes;
+      m_batch.push_back(std::move(task));
+      if (m_batch_bytes >= k_batch_bytes || m_batch.size() >= k_batch_tasks) run_batch();
     }
+    run_batch();
     m_ready.clear();
     m_context.reporter.progress("restore", m_bytes_written.load(), m_plan.bytes);
+  }
+
+  // Neighbours in the tree are written by one thread: two that make files in one directory wait for each other.
+  void run_batch() {
+    if (m_batch.empty()) return;
+    m_running.push(0, [this, batch = std::exchange(m_batch, {})] {
+      for (const auto& task : batch) execute(*task);
+      return 0;
+    });
+    m_batch_bytes = 0;
   }
 
   void execute(Task& task) {
@@ -321,6 +334,8 @@ class RestoreRun : public TreeVisitor {
   Task m_task;
   std::vector<std::shared_ptr<Task>> m_wave;   // being filled
   std::vector<std::shared_ptr<Task>> m_ready;  // its frames are on their way
+  std::vector<std::shared_ptr<Task>> m_batch;  // its frames are there
+  std::uint64_t m_batch_bytes = 0;
   std::uint64_t m_wave_bytes = 0;
   std::set<FrameId> m_wave_frames;
   std::vector<Entry> m_links;
