@@ -144,7 +144,6 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
   chosen.info.closed = manifest.closed;
   chosen.info.signer = manifest.signer;
   chosen.info.trusted = manifest.trusted;
-  chosen.info.pinned = repository.pins(Repository::Listed::once, manifest.id).pinned(manifest.id);
   return chosen;
 }
 

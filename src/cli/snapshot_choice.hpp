@@ -29,7 +29,7 @@ ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const s
                              const std::set<std::string>& untrusted = {});
 
 struct ChosenSnapshot {
-  SnapshotInfo info;
+  SnapshotInfo info;  // pinned is left unset: that is a request of its own
   Manifest manifest;
 };
 
