@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import corpora
@@ -18,6 +19,8 @@ from programs import Program
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "acceptance"), str(HERE.parent / "servers")]
+
+FORGOTTEN = 300  # seconds: RECENTCY_DIRTY in that file, see put_aside()
 
 Yields = Iterator[tuple[str, Measured]]
 
@@ -101,6 +104,15 @@ def put_aside(restored: pathlib.Path) -> None:
     if room.f_favail < room.f_files / 4:
         print("  removes what was restored so far: no room for more names", flush=True)
         shutil.rmtree(place)
+
+
+def remove_aside(work: pathlib.Path) -> float:
+    """Before the first round and after the last one. Returns the seconds until ext4 has forgotten it."""
+    removed = work / "removed"
+    if aside(work).exists():
+        shutil.rmtree(aside(work))
+        removed.touch()
+    return max(0.0, removed.stat().st_mtime + FORGOTTEN - time.time()) if removed.exists() else 0.0
 
 
 def check_restored(source: pathlib.Path, target: pathlib.Path) -> None:
