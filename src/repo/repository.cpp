@@ -474,7 +474,6 @@ std::shared_ptr<const PackDirectory> Repository::fetch_directory(const PackRef& 
 }
 
 void Repository::remember_directory(const PackRef& ref, const PackDirectory& directory) {
-  keep(ref, std::make_shared<const PackDirectory>(directory));
   m_cache.put("directories", ref.name.hex(), directory.encode());
 }
 
