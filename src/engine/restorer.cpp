@@ -33,7 +33,7 @@ constexpr std::uint64_t k_task_bytes = 2ULL << 20;
 // Small files are written many by one job.
 constexpr std::uint64_t k_batch_bytes = 1ULL << 20;
 constexpr std::size_t k_batch_tasks = 64;
-constexpr std::size_t k_batches_in_flight = 64;
+constexpr std::size_t k_batches_in_flight = 16;
 // Stored bytes that are under way or wait for their turn: of content, and of the entry list.
 constexpr std::uint64_t k_read_ahead = 64ULL << 20;
 constexpr std::uint64_t k_list_read_ahead = 16ULL << 20;
