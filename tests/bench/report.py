@@ -17,7 +17,7 @@ YARDSTICK = "restic"
 COLOURS = ("#1b6ca8", "#9a9a9a", "#c98b2b", "#5d8f57", "#8a5a9e", "#b0544f", "#4b5563")
 BACKGROUND = "#fcfcfa"
 FONT = "font-family='DejaVu Sans, Helvetica, Arial, sans-serif'"
-LABELS, PANEL, GAP, BAR, LINE = 345, 380, 30, 13, 17
+LABELS, PANEL, GAP, BAR, LINE = 265, 380, 30, 13, 17
 LONGEST = 1.6  # ratio at which a bar is cut
 
 
@@ -158,7 +158,8 @@ def chart(results: Results, caption: str) -> str:
     for work in works:
         programs = [program for program in results.programs if program in results.samples[work]]
         height = len(programs) * LINE + 14
-        out.append(text(20, y + 11, results.name(work)))
+        for line, part in enumerate(results.name(work).split(": ", 1)):
+            out.append(text(20, y + 11 + line * LINE, part, colour="#222" if line == 0 else "#555"))
         for field, _, left in panels:
             for number, program in enumerate(programs):
                 at = y + number * LINE
