@@ -259,17 +259,15 @@ void CommitProtocol::make_adopted_durable(const Manifest& manifest) {
 bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked) {
   ObjectStore& store = m_context.repository.store();
   read_marks();
-  const bool marked = std::any_of(manifest.packs.begin(), manifest.packs.end(),
-                                  [&](const PackRef& pack) { return m_marked.contains(pack.name); });
-  if (!marked) return false;
-  const Time now = store.now();
+  std::optional<Time> now;  // asked for where it matters
   bool repaired = false;
   for (auto& pack : manifest.packs) {
     const auto mark = m_marked.find(pack.name);
     if (mark == m_marked.end()) continue;
     // The mark came after the check, so the pack has its grace and later runs see the manifest; unless the put was so
     // slow that neither is sure.
-    const bool slow = now - checked > k_marks_age || elapsed(mark->second, now) > m_grace / 2;
+    if (!now) now = store.now();
+    const bool slow = *now - checked > k_marks_age || elapsed(mark->second, *now) > m_grace / 2;
     if (!slow) {
       const auto info = store.head(layout::pack_key(pack.name));
       if (info && info->size == pack.size) continue;
