@@ -259,27 +259,29 @@ class RestoreRun : public TreeVisitor {
   }
 
   void run_wave() {
+    std::vector<std::shared_ptr<Task>> batch;
+    std::uint64_t bytes = 0;
     for (auto& task : m_ready) {
       check_interrupted();
       // Wait here and not in the pool, which decodes the frames.
       for (const auto& frame : task->frames) frame.wait();
-      m_batch_bytes += task->bytes;
-      m_batch.push_back(std::move(task));
-      if (m_batch_bytes >= k_batch_bytes || m_batch.size() >= k_batch_tasks) run_batch();
+      bytes += task->bytes;
+      batch.push_back(std::move(task));
+      if (bytes < k_batch_bytes && batch.size() < k_batch_tasks) continue;
+      run_batch(std::exchange(batch, {}));
+      bytes = 0;
     }
-    run_batch();
+    if (!batch.empty()) run_batch(std::move(batch));
     m_ready.clear();
     m_context.reporter.progress("restore", m_bytes_written.load(), m_plan.bytes);
   }
 
   // Neighbours in the tree are written by one thread: two that make files in one directory wait for each other.
-  void run_batch() {
-    if (m_batch.empty()) return;
-    m_running.push(0, [this, batch = std::exchange(m_batch, {})] {
+  void run_batch(std::vector<std::shared_ptr<Task>> batch) {
+    m_running.push(0, [this, batch = std::move(batch)] {
       for (const auto& task : batch) execute(*task);
       return 0;
     });
-    m_batch_bytes = 0;
   }
 
   void execute(Task& task) {
@@ -334,8 +336,6 @@ class RestoreRun : public TreeVisitor {
   Task m_task;
   std::vector<std::shared_ptr<Task>> m_wave;   // being filled
   std::vector<std::shared_ptr<Task>> m_ready;  // its frames are on their way
-  std::vector<std::shared_ptr<Task>> m_batch;  // its frames are there
-  std::uint64_t m_batch_bytes = 0;
   std::uint64_t m_wave_bytes = 0;
   std::set<FrameId> m_wave_frames;
   std::vector<Entry> m_links;

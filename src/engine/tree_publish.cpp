@@ -179,8 +179,7 @@ void TreeWriter::sync_staged() {
     // A mode without read permission for its owner, and not root: then the whole file system has to be synced.
     if (fd) return sync_file(fd.get(), m_target.path());
   }
-  const int error = m_sync ? m_sync->finish() : ::syncfs(m_staging.get()) == 0 ? 0 : errno;
-  if (error != 0) throw_errno("sync", m_staging_path.native(), error);
+  if (const int error = m_sync->finish(); error != 0) throw_errno("sync", m_staging_path.native(), error);
 }
 
 void TreeWriter::move_single_file() {

@@ -68,8 +68,7 @@ TreeWriter::TreeWriter(RestoreTarget target, Reporter& reporter)
   remove_stale();
   make_staging();
   m_open.emplace(m_staging.get());
-  // A single file is synced alone: what else its file system has to write is no matter of it.
-  if (m_target.shape() == RestoreTarget::Shape::tree) m_sync.emplace(m_staging.get());
+  m_sync.emplace(m_staging.get());
 }
 
 TreeWriter::~TreeWriter() {
@@ -189,7 +188,9 @@ std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
     throw_errno("set the size of", name, errno);
   }
   ++m_unfinished;
-  return std::unique_ptr<File>(new File(entry, std::move(fd), name, m_sync ? &*m_sync : nullptr));
+  // A single file is synced alone: what else its file system has to write is no matter of it.
+  EarlySync* const sync = m_target.shape() == RestoreTarget::Shape::tree ? &*m_sync : nullptr;
+  return std::unique_ptr<File>(new File(entry, std::move(fd), name, sync));
 }
 
 void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
