@@ -432,7 +432,7 @@ std::shared_ptr<const PackDirectory> Repository::take_directory(const PackRef& r
 
 std::shared_ptr<const PackDirectory> Repository::remember(const PackRef& ref,
                                                           std::shared_ptr<const PackDirectory> directory) {
-  m_cache.put("directories", ref.name.hex(), directory->encode());
+  remember_directory(ref, *directory);
   keep(ref, directory);
   return directory;
 }

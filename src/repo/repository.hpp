@@ -121,7 +121,7 @@ class Repository {
   // Many of them side by side, so that directory() has them at hand: those it has memory for, in this order. What
   // is damaged is left to whoever needs it.
   void fetch_directories(const std::vector<PackRef>& refs);
-  // A directory this process just built: saves reading it back.
+  // A directory this process just built, into the cache and not into memory: a later run need not read it back.
   void remember_directory(const PackRef& ref, const PackDirectory& directory);
   // Part of a pack's data part (offset counts from its start), decrypted where it is sealed. Exactly length bytes, else
   // Error(damaged); Error(no_key).
