@@ -45,6 +45,10 @@ class Results:
         mine, other = self.median(work, program, field), self.median(work, YARDSTICK, field)
         return mine / other if mine is not None and other else None
 
+    def compared(self) -> list[str]:
+        """The works that the yardstick does, too, where the clock is told."""
+        return [work for work in self.samples if self.median(work, YARDSTICK, "seconds") is not None]
+
     def rounds(self, work: str | None = None, program: str | None = None) -> int:
         """The most that one of these has."""
         return max((len(samples) for name, programs in self.samples.items() if work in (None, name)
@@ -111,9 +115,8 @@ def table(results: Results) -> str:
 
 def summary(results: Results) -> str:
     """A line for each work that the yardstick does, a column for each program: the clock."""
-    works = [work for work in results.samples if results.median(work, YARDSTICK, "seconds") is not None]
     lines = [f"| work | {' | '.join(results.programs)} |", f"| --- | {' | '.join('---:' for _ in results.programs)} |"]
-    for work in works:
+    for work in results.compared():
         cells = " | ".join(cell(results, work, program, "seconds") if program in results.samples[work] else ""
                            for program in results.programs)
         lines.append(f"| {results.name(work)} | {cells} |")
@@ -143,7 +146,6 @@ def text(x: float, y: float, content: str, size: int = 12, colour: str = "#222",
 
 def chart(results: Results, caption: str) -> str:
     """A bar for each work and program, its length the ratio to the yardstick; for the clock and for the processor."""
-    works = [work for work in results.samples if results.median(work, YARDSTICK, "seconds") is not None]
     colours = dict(zip(results.programs, COLOURS))
     width = 20 + LABELS + 2 * PANEL + GAP + 20
     out = []
@@ -155,7 +157,7 @@ def chart(results: Results, caption: str) -> str:
     panels = (("seconds", "seconds of the clock", 20 + LABELS), ("cpu", "seconds of processor", 20 + LABELS + PANEL + GAP))
     scale = (PANEL - 95) / LONGEST
     top = y = 100.0
-    for work in works:
+    for work in results.compared():
         programs = [program for program in results.programs if program in results.samples[work]]
         height = len(programs) * LINE + 14
         for line, part in enumerate(results.name(work).split(": ", 1)):

@@ -103,7 +103,7 @@ def put_aside(restored: pathlib.Path) -> None:
     room = os.statvfs(place)
     if room.f_favail < room.f_files / 4:
         print("  removes what was restored so far: no room for more names", flush=True)
-        shutil.rmtree(place)
+        remove_aside(place.parent)
 
 
 def remove_aside(work: pathlib.Path) -> float:
