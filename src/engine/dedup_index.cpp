@@ -13,6 +13,8 @@ constexpr std::size_t k_record = 32 + 4 + 4;
 constexpr std::size_t k_first_slots = 16;
 // Records beyond are not remembered: numbers have 32 bits. 2^32 chunks of 16 KiB are 64 TiB.
 constexpr std::uint32_t k_max_records = 0xffffffff;
+// A stretch of new chunks longer than this is not taken to replace as many old ones.
+constexpr std::uint32_t k_max_replaced = 256;
 
 std::uint32_t tag_of(const Digest& digest) noexcept {
   return get_u32(digest.bytes.data());
@@ -100,12 +102,22 @@ std::optional<DedupIndex::Found> DedupIndex::look_up(const Digest& digest) {
   return std::nullopt;
 }
 
+std::optional<DedupIndex::Found> DedupIndex::follow(const Digest& digest) {
+  if (m_missed != 0 && m_missed <= k_max_replaced && m_missed < m_count - std::min(m_next, m_count)) {
+    if (const auto found = compare(m_next + m_missed, digest)) return found;
+  }
+  return m_next < m_count ? compare(m_next, digest) : std::nullopt;
+}
+
 std::optional<ChunkPlace> DedupIndex::find(const Digest& digest) {
-  std::optional<Found> found;
-  if (m_next < m_count) found = compare(m_next, digest);
+  auto found = follow(digest);
   if (!found) found = look_up(digest);
-  if (!found) return std::nullopt;
+  if (!found) {
+    if (m_sampling != 0) ++m_missed;
+    return std::nullopt;
+  }
   m_next = found->record + 1;
+  m_missed = 0;
   return found->place;
 }
 

@@ -22,13 +22,15 @@ inline constexpr std::uint32_t k_hole_source = 0xffffffff;
 // bytes a chunk, 32 bits of the digest and its number in the file, where the whole digest is compared. The table is
 // bounded: when it is full it keeps every second digest, then every fourth (those with low bits of zero). What follows
 // one that was found is looked for where it follows in the file, too, so that long stretches of known content are found
-// whole whatever the table holds; what is missed costs deduplication, never correctness. After "Sparse Indexing:
-// Large Scale, Inline Deduplication Using Sampling and Locality" (Lillibridge et al., FAST 2009). One thread.
+// whole whatever the table holds. Where the table is a sample, new chunks among known ones are taken to stand in the
+// place of as many old ones, and the known content is looked for behind those as well. What is missed costs
+// deduplication, never correctness. After "Sparse Indexing: Large Scale, Inline Deduplication Using Sampling and
+// Locality" (Lillibridge et al., FAST 2009). One thread.
 class DedupIndex {
  public:
   // scratch: where the file goes; max_table: entries of the table, about 10 bytes each.
   explicit DedupIndex(fs::path scratch, std::size_t max_table = k_max_table);
-  static constexpr std::size_t k_max_table = 7'000'000;
+  static constexpr std::size_t k_max_table = 3'500'000;
 
   // Of a digest that is there the first place stays, but what follows this one is found after it, too.
   void insert(const Digest& digest, ChunkPlace place);
@@ -59,10 +61,12 @@ class DedupIndex {
   };
   std::optional<Found> compare(std::uint32_t record, const Digest& digest);
   std::optional<Found> look_up(const Digest& digest);
+  std::optional<Found> follow(const Digest& digest);
 
   SpoolFile m_records;  // digest, source, chunk
   std::uint32_t m_count = 0;
-  std::uint32_t m_next = 0;  // the record after the one found last
+  std::uint32_t m_next = 0;    // the record after the one found last
+  std::uint32_t m_missed = 0;  // digests not found since, of a table that is a sample
   std::size_t m_max;
   std::size_t m_used = 0;
   unsigned m_sampling = 0;  // low bits that are zero in what is kept

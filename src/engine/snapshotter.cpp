@@ -27,7 +27,7 @@ namespace cairn {
 namespace {
 
 // The pages of one large database, which are compared by their position, must not crowd out everything else.
-constexpr double k_fill_by_pages = 0.25;
+constexpr double k_fill_by_pages = 0.5;
 // Files up to this size are read whole by one job, several a job; larger ones in segments, many jobs a file.
 constexpr std::uint64_t k_small_file = 4ULL << 20;
 constexpr std::uint64_t k_batch_bytes = 2ULL << 20;
@@ -256,7 +256,7 @@ void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& dec
       const auto directory = m_context.repository.cached_directory(ref);
       if (!directory) continue;
       chunks += directory->chunk_count();
-      if (chunks > DedupIndex::k_max_table / 4) return;
+      if (chunks > DedupIndex::k_max_table / 2) return;
       lean_on(ref);
     }
   }

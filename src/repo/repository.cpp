@@ -21,6 +21,8 @@ constexpr unsigned k_init_attempts = 8;
 constexpr std::size_t k_heads_at_once = 64;
 constexpr std::size_t k_notes_at_once = 32;
 constexpr std::uint64_t k_note_bytes_at_once = 64ULL << 20;
+// What is read ahead of directories, as stored: it goes to the cache on disk, whatever of it stays in memory.
+constexpr std::uint64_t k_directories_ahead = 32ULL << 20;
 constexpr std::size_t k_hex_digits = 2 * sizeof(Digest::bytes);
 // Keys of sealed packs that are kept.
 constexpr std::size_t k_data_keys = 4096;
@@ -439,8 +441,7 @@ std::shared_ptr<const PackDirectory> Repository::remember(const PackRef& ref,
 
 void Repository::fetch_directories(const std::vector<PackRef>& refs) {
   if (&m_io == &m_no_threads) return;
-  // Decoded they take more room than stored, but not twice as much: digests do not compress.
-  std::uint64_t room = m_directory_limit / 2;
+  std::uint64_t room = k_directories_ahead;
   OrderedWindow<bool> window{m_io, m_io.size() + 1, UINT64_MAX, [](bool) {}};
   for (const auto& ref : refs) {
     check_interrupted();

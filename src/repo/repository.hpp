@@ -53,7 +53,7 @@ struct SnapshotInfo {
 
 struct RepositoryOptions {
   fs::path cache_root;                           // empty: no cache
-  std::uint64_t directory_memory = 64ULL << 20;  // bytes of decoded directories kept in memory
+  std::uint64_t directory_memory = 16ULL << 20;  // bytes of decoded directories kept in memory
   std::shared_ptr<const Keyring> keys;           // nothing: no_keys()
   TrustPolicy trust;
   std::optional<Descriptor> descriptor;  // if it was read already
@@ -118,8 +118,8 @@ class Repository {
   std::shared_ptr<const PackDirectory> directory(const PackRef& ref);
   // The same, from bytes of the pack that were read in another way: checked and kept like any.
   std::shared_ptr<const PackDirectory> take_directory(const PackRef& ref, ByteView stored);
-  // Many of them side by side, so that directory() has them at hand: those it has memory for, in this order. What
-  // is damaged is left to whoever needs it.
+  // Many of them side by side, so that directory() has them at hand, in memory or in the host's cache: as many as
+  // take 32 MiB, in this order. What is damaged is left to whoever needs it.
   void fetch_directories(const std::vector<PackRef>& refs);
   // A directory this process just built, into the cache and not into memory: a later run need not read it back.
   void remember_directory(const PackRef& ref, const PackDirectory& directory);
