@@ -85,17 +85,19 @@ void ChunkStore::end_frame() {
   if (m_chunks.empty()) return;
   check_interrupted();
   if (++m_frame == k_own_frame - 1) throw Error(ErrorKind::failed, "unable to take the snapshot: too many frames");
-  auto raw = std::make_shared<Bytes>();
-  raw->reserve(k_frame_target + k_max_chunk);
-  std::swap(*raw, m_raw);
-  const std::uint64_t weight = raw->size();
-  m_compressing.push(weight, [raw, chunks = std::exchange(m_chunks, {})]() mutable {
-    CompressedFrame frame{compress_checked(*raw), std::move(chunks)};
-    return frame;
+  Bytes raw = take_last(m_buffers);
+  raw.clear();
+  raw.reserve(k_frame_target + k_max_chunk);
+  std::swap(raw, m_raw);
+  const std::uint64_t weight = raw.size();
+  m_compressing.push(weight, [raw = std::move(raw), chunks = std::exchange(m_chunks, {})]() mutable {
+    Bytes stored = compress_checked(raw);
+    return CompressedFrame{std::move(stored), std::move(chunks), std::move(raw)};
   });
 }
 
 void ChunkStore::place_frame(CompressedFrame frame) {
+  m_buffers.push_back(std::move(frame.raw));
   m_stored_bytes += frame.stored.size();
   if (m_options.discard) {
     m_frames.push_back({0, 0});

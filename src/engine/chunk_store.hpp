@@ -62,6 +62,7 @@ class ChunkStore {
   struct CompressedFrame {
     Bytes stored;
     std::vector<PackBuilder::Chunk> chunks;
+    Bytes raw;  // its memory is used again
   };
   struct FramePlace {
     std::uint32_t pack;
@@ -78,7 +79,8 @@ class ChunkStore {
   const Keyring& m_keys;
   PackContent m_content = PackContent::files;
 
-  Bytes m_raw;  // of the frame being filled
+  Bytes m_raw;                   // of the frame being filled
+  std::vector<Bytes> m_buffers;  // of frames that are done
   std::vector<PackBuilder::Chunk> m_chunks;
   std::uint32_t m_frame = 0;  // its number
 

@@ -24,7 +24,7 @@ void cut_segment(Segment& segment, const ChunkRule& rule) {
   }
 }
 
-std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead, bool& ended) {
+std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead, bool& ended, Bytes buffer) {
   Segment segment;
   if (hole_ahead != 0) {
     segment.hole = std::exchange(hole_ahead, 0);
@@ -35,6 +35,7 @@ std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead,
   const std::uint64_t expected = content.expected_size();
   std::size_t capacity = k_segment_size;
   if (expected != 0 && expected < k_segment_size) capacity = static_cast<std::size_t>(expected) + 1;
+  segment.bytes = std::move(buffer);
   segment.bytes.resize(capacity);
   std::size_t filled = 0;
   while (filled < k_segment_size) {
@@ -52,7 +53,7 @@ std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead,
   }
   segment.bytes.resize(filled);
   if (filled != 0) return segment;
-  return read_segment(content, hole_ahead, ended);
+  return read_segment(content, hole_ahead, ended, std::move(segment.bytes));
 }
 
 WholeFile read_whole_file(ContentOpener& opener, Entry& entry, std::uint64_t limit) {

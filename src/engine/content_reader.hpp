@@ -28,8 +28,9 @@ inline constexpr std::size_t k_segment_size = 4U << 20;
 void cut_segment(Segment& segment, const ChunkRule& rule);
 
 // Reads up to one segment: data until it is full, a hole begins or the content ends. Nothing at the end. A hole that
-// was met after data is kept in `hole_ahead` for the next call.
-std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead, bool& ended);
+// was met after data is kept in `hole_ahead` for the next call. `buffer`: of a segment that is no longer needed; its
+// memory is used again.
+std::optional<Segment> read_segment(Content& content, std::uint64_t& hole_ahead, bool& ended, Bytes buffer = {});
 
 // A file read whole, cut and hashed.
 struct WholeFile {

@@ -480,11 +480,15 @@ bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore
   PartBuilder parts{spool, rule.kind};
   std::uint64_t size = 0;
   {
-    OrderedWindow<Segment> window{m_context.pool, k_segments_in_flight, UINT64_MAX,
-                                  [&](const Segment& segment) { take_segment(segment, rule, previous, parts, store); }};
+    // Used again and again: freed and taken anew, they would leave holes in the heap, and their pages be cleared.
+    std::vector<Bytes> buffers;
+    OrderedWindow<Segment> window{m_context.pool, k_segments_in_flight, UINT64_MAX, [&](Segment segment) {
+                                    take_segment(segment, rule, previous, parts, store);
+                                    if (segment.hole == 0) buffers.push_back(std::move(segment.bytes));
+                                  }};
     std::uint64_t hole_ahead = 0;
     bool ended = false;
-    while (auto segment = read_segment(*content, hole_ahead, ended)) {
+    while (auto segment = read_segment(*content, hole_ahead, ended, take_last(buffers))) {
       check_interrupted();
       size += segment->bytes.size() + segment->hole;
       window.push(0, [segment = std::move(*segment), rule]() mutable {

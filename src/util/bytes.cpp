@@ -55,6 +55,13 @@ std::string to_hex(ByteView bytes) {
   return out;
 }
 
+Bytes take_last(std::vector<Bytes>& buffers) {
+  if (buffers.empty()) return {};
+  Bytes last = std::move(buffers.back());
+  buffers.pop_back();
+  return last;
+}
+
 bool is_hex(std::string_view text) noexcept {
   for (const char c : text) {
     if (hex_value(c) < 0) return false;

@@ -44,6 +44,8 @@ inline std::string_view as_text(ByteView bytes) noexcept {
 }
 // The bytes may not be part of what they are appended to.
 void append(Bytes& to, ByteView bytes);
+// Takes the last buffer out, for its memory; an empty one where there is none.
+Bytes take_last(std::vector<Bytes>& buffers);
 
 // Lower-case hexadecimal. from_hex takes lower case only (a name has one spelling) and an even number of digits.
 std::string to_hex(ByteView bytes);

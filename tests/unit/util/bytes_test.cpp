@@ -69,3 +69,16 @@ TEST_CASE("little-endian integers") {
   put_u64(out, UINT64_MAX);
   CHECK(get_u64(out.data()) == UINT64_MAX);
 }
+
+TEST_CASE("a buffer is taken for its memory, the last one first") {
+  std::vector<Bytes> buffers;
+  CHECK(take_last(buffers).empty());
+  buffers.emplace_back(1);
+  buffers.emplace_back(2);
+  const auto* memory = buffers.back().data();
+  const Bytes last = take_last(buffers);
+  CHECK(last.size() == 2);
+  CHECK(last.data() == memory);
+  CHECK(take_last(buffers).size() == 1);
+  CHECK(buffers.empty());
+}
