@@ -59,9 +59,7 @@ void PlaceResolver::note(const PackRef& ref, std::uint32_t chunk_count, std::uin
   Use& use = m_uses[ref.logical_id];
   if (use.chunks.empty()) {
     use.ref = ref;
-    // A pack leaned on may come from a record that does not say how large it is: then its directory does.
-    use.chunks.resize(chunk_count != 0 ? chunk_count : m_repository.directory(ref)->chunk_count());
-    if (ref.raw_bytes == 0) use.ref.raw_bytes = m_repository.directory(ref)->raw_size();
+    use.chunks.resize(chunk_count);
   }
   if (std::uint64_t{first} + count > use.chunks.size()) {
     throw Error(ErrorKind::damaged, "damaged entry list: an extent out of its pack");
@@ -81,7 +79,7 @@ std::vector<Extent> PlaceResolver::resolve(const std::vector<LocalExtent>& local
       append_extent(out, {ref.prefix(), place.chunk, e.count, 0});
     } else {
       const PackRef& ref = m_lean[e.source];
-      note(ref, 0, e.first, e.count);
+      note(ref, m_lean.chunk_count(e.source), e.first, e.count);
       append_extent(out, {ref.prefix(), e.first, e.count, 0});
     }
   }

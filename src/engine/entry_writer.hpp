@@ -17,8 +17,8 @@ namespace cairn {
 // Turns places of this run into extents, and notes which chunks of which pack the snapshot refers to. One thread.
 class PlaceResolver {
  public:
-  PlaceResolver(Repository& repository, const LeanSet& lean, const ChunkStore& store)
-      : m_repository(repository), m_lean(lean), m_store(store) {}
+  // lean: with the packs' numbers of chunks.
+  PlaceResolver(const LeanSet& lean, const ChunkStore& store) : m_lean(lean), m_store(store) {}
   // Own places must be in closed packs.
   std::vector<Extent> resolve(const std::vector<LocalExtent>& local);
   // Every pack referred to, with live_bytes filled in (from the share of chunks: advice, so the mean will do).
@@ -31,7 +31,6 @@ class PlaceResolver {
     std::vector<bool> chunks;
   };
   void note(const PackRef& ref, std::uint32_t chunk_count, std::uint32_t first, std::uint32_t count);
-  Repository& m_repository;
   const LeanSet& m_lean;
   const ChunkStore& m_store;
   std::unordered_map<Digest, Use, DigestHash> m_uses;  // by logical id

@@ -10,7 +10,8 @@ namespace {
 constexpr std::uint64_t k_kept_frames = 8ULL << 20;
 }
 
-PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest) : m_context(context), m_packs(manifest) {
+PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest)
+    : m_context(context), m_packs(manifest), m_digests([this](std::uint64_t pack) { return directory(pack); }) {
   try {
     m_fetcher = std::make_unique<FrameFetcher>(context.repository, context.io, context.pool, m_packs, k_kept_frames);
     m_reader = std::make_unique<EntryListReader>(*m_fetcher, manifest);
@@ -63,21 +64,16 @@ std::optional<PreviousEntries::Part> PreviousEntries::next_part() {
   }
 }
 
-const Digest* PreviousEntries::digest(std::uint64_t pack, std::uint32_t chunk) {
-  if (!m_last_directory || m_last_pack != pack) {
-    const PackRef* ref = m_packs.find_if_there(pack);
-    if (ref == nullptr) return nullptr;
-    try {
-      m_last_directory = m_context.repository.directory(*ref);
-      m_last_pack = pack;
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error&) {
-      m_last_directory.reset();
-      return nullptr;
-    }
+std::shared_ptr<const PackDirectory> PreviousEntries::directory(std::uint64_t pack) {
+  const PackRef* ref = m_packs.find_if_there(pack);
+  if (ref == nullptr) return nullptr;
+  try {
+    return m_context.repository.directory(*ref);
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error&) {
+    return nullptr;
   }
-  return chunk < m_last_directory->chunk_count() ? &m_last_directory->digest(chunk) : nullptr;
 }
 
 bool PreviousChunks::next_part() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/context.hpp"
+#include "engine/digest_windows.hpp"
 #include "repo/entry_list.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "util/error.hpp"
@@ -30,12 +31,13 @@ class PreviousEntries {
   // one part.
   std::optional<Part> next_part();
 
-  // The digest of a chunk of that snapshot, or null where its directory cannot be read.
-  const Digest* digest(std::uint64_t pack, std::uint32_t chunk);
+  // The digest of a chunk of that snapshot, or null where its directory cannot be read. Valid until the next call.
+  const Digest* digest(std::uint64_t pack, std::uint32_t chunk) { return m_digests.find(pack, chunk); }
 
  private:
   void advance();
   void give_up(const Error& e);
+  std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
   Context& m_context;
   PackTable m_packs;
@@ -43,8 +45,7 @@ class PreviousEntries {
   std::unique_ptr<EntryListReader> m_reader;
   std::optional<EntryLine> m_line;  // read, not passed yet
   std::uint64_t m_parts_left = 0;
-  std::uint64_t m_last_pack = 0;
-  std::shared_ptr<const PackDirectory> m_last_directory;
+  DigestWindows m_digests;
 };
 
 // The chunks of a page file's previous version, one after the other, for comparison by position.

@@ -26,8 +26,9 @@ namespace cairn {
 
 namespace {
 
-// The pages of one large database, which are compared by their position, must not crowd out everything else.
-constexpr double k_fill_by_pages = 0.5;
+// The pages of one large database, which are compared by their position, must not crowd out everything else; nor must
+// what other series hold. Less than half: so full is the table whenever it was thinned out.
+constexpr double k_fill_by_others = 0.45;
 // Files up to this size are read whole by one job, several a job; larger ones in segments, many jobs a file.
 constexpr std::uint64_t k_small_file = 4ULL << 20;
 constexpr std::uint64_t k_batch_bytes = 2ULL << 20;
@@ -104,7 +105,7 @@ class Run {
   void choose_packs();
   void lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided);
   void lean_on(const PackRef& ref);
-  void index_packs();
+  void index_packs(std::size_t first_other);
   void capture(ChunkStore& store, EntrySpool& spool);
   bool reuse_content(Item& item);
   void run_batch(std::deque<Item>& batch) const;
@@ -239,8 +240,9 @@ void Run::choose_packs() {
   for (const auto& ref : m_protocol.adoptable()) {
     if (!decided.contains(ref.logical_id)) lean_on(ref);
   }
+  const std::size_t own = m_lean.all().size();
   lean_on_other_series(decided);
-  index_packs();
+  index_packs(own);
 }
 
 // The newest snapshot of each other series, as far as this host has its manifest and directories at hand.
@@ -269,17 +271,22 @@ void Run::lean_on(const PackRef& ref) {
   m_lean.add(ref);
 }
 
-void Run::index_packs() {
+// first_other: of the packs of other series, which come last.
+void Run::index_packs(std::size_t first_other) {
   // A pack whose directory is gone or wrong is not leaned on: what it held is stored again from the source.
   LeanSet readable;
-  for (const auto& ref : m_lean.all()) {
+  for (std::size_t i = 0; i < m_lean.all().size(); ++i) {
+    PackRef ref = m_lean.all()[i];
+    DedupIndex& chunks = ref.content == PackContent::list ? m_list_index : m_index;
+    const bool full = chunks.fill() > k_fill_by_others;
+    if (full && i >= first_other) continue;
     check_interrupted();
     try {
       const auto directory = m_context.repository.directory(ref);
-      const auto index = readable.add(ref);
-      if (!index) continue;
-      DedupIndex& chunks = ref.content == PackContent::list ? m_list_index : m_index;
-      if (directory->even_chunks() && chunks.fill() > k_fill_by_pages) continue;
+      // Records of interrupted runs do not say how large it is.
+      if (ref.raw_bytes == 0) ref.raw_bytes = directory->raw_size();
+      const auto index = readable.add(ref, directory->chunk_count());
+      if (!index || (full && directory->even_chunks())) continue;
       for (std::uint32_t chunk = 0; chunk < directory->chunk_count(); ++chunk) {
         chunks.insert(directory->digest(chunk), {*index, chunk});
       }
@@ -488,7 +495,7 @@ bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore
                                   }};
     std::uint64_t hole_ahead = 0;
     bool ended = false;
-    while (auto segment = read_segment(*content, hole_ahead, ended, take_last(buffers))) {
+    while (auto segment = read_segment(*content, hole_ahead, ended, hole_ahead != 0 ? Bytes{} : take_last(buffers))) {
       check_interrupted();
       size += segment->bytes.size() + segment->hole;
       window.push(0, [segment = std::move(*segment), rule]() mutable {
@@ -534,7 +541,7 @@ ChunkPlace Run::place_chunk(const Digest& digest, ByteView bytes, const ChunkRul
   }
   if (const auto place = m_index.find(digest)) return *place;
   const ChunkPlace place = store.add(digest, bytes);
-  if (rule.kind != ChunkRule::Kind::fixed || m_index.fill() <= k_fill_by_pages) m_index.insert(digest, place);
+  if (rule.kind != ChunkRule::Kind::fixed || m_index.fill() <= k_fill_by_others) m_index.insert(digest, place);
   return place;
 }
 
@@ -592,7 +599,7 @@ SnapshotResult Run::take_whole() {
   }
 
   store.close_pack();
-  PlaceResolver resolver{m_context.repository, m_lean, store};
+  PlaceResolver resolver{m_lean, store};
   Root root = write_entry_list(spool, store, m_list_index, resolver);
   store.finish();
   m_entries.reset();

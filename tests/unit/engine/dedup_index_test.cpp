@@ -118,6 +118,26 @@ TEST_CASE("behind a replaced chunk the known ones are found whatever the table h
   CHECK(lost == 0);
 }
 
+TEST_CASE("what is looked for behind new content stays within what the index holds") {
+  const TemporaryDirectory directory{fs::temp_directory_path(), "index"};
+  DedupIndex index{directory.path(), 100};
+  constexpr std::uint32_t k_count = 20'000;
+  for (std::uint32_t i = 0; i < k_count; ++i) index.insert(digest_of(i), {0, i});
+  std::uint32_t last = k_count - 1;
+  while (!index.find(digest_of(last))) --last;
+  // From there, known one by one, to the last of all; then new ones, up to it and beyond.
+  for (std::uint32_t i = last + 1; i < k_count - 3; ++i) CHECK(at(index.find(digest_of(i)), 0, i));
+  for (std::uint32_t i = 0; i < 10; ++i) CHECK_FALSE(index.find(digest_of(k_count + i)));
+  for (std::uint32_t i = last; i < k_count; ++i) index.find(digest_of(i));
+  for (std::uint32_t i = 0; i < 1000; ++i) CHECK_FALSE(index.find(digest_of(k_count + i)));
+
+  // Behind a long stretch of new content nothing is expected in its place; but what follows comes first.
+  std::uint32_t first = 0;
+  while (!index.find(digest_of(first))) ++first;
+  for (std::uint32_t i = 0; i < 1000; ++i) CHECK_FALSE(index.find(digest_of(k_count + i)));
+  CHECK(at(index.find(digest_of(first + 1)), 0, first + 1));
+}
+
 TEST_CASE("an index without a place for its file says so when it needs one") {
   DedupIndex index{"/nonexistent-directory"};
   index.insert(digest_of(1), {1, 1});

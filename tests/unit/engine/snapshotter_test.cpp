@@ -207,7 +207,8 @@ TEST_CASE("an unchanged source stores nothing but a manifest") {
 
 TEST_CASE("a change in a large file stores little") {
   Snapshots t;
-  std::string text = noise(20'000'000, 7);
+  // More segments than are under way at a time.
+  std::string text = noise(40'000'000, 7);
   write(t.source / "large", text);
   t.take();
   text.insert(5'000'000, "inserted");
