@@ -119,7 +119,7 @@ class Repository {
   // The same, from bytes of the pack that were read in another way: checked and kept like any.
   std::shared_ptr<const PackDirectory> take_directory(const PackRef& ref, ByteView stored);
   // Many of them side by side, so that directory() has them at hand, in memory or in the host's cache: as many as
-  // take 32 MiB, in this order. What is damaged is left to whoever needs it.
+  // take 32 MiB, without a cache as many as stay in memory, in this order. What is damaged is left to whoever needs it.
   void fetch_directories(const std::vector<PackRef>& refs);
   // A directory this process just built, into the cache and not into memory: a later run need not read it back.
   void remember_directory(const PackRef& ref, const PackDirectory& directory);

@@ -448,6 +448,29 @@ TEST_CASE("repository: a directory is believed only where it fits the manifest")
   CHECK(failure_of([&] { f.open().read_data(ref, directory, 0, 1); }) == ErrorKind::damaged);
 }
 
+TEST_CASE(
+    "repository: directories that are fetched ahead are there when they are asked for, with a cache and without") {
+  for (const bool cached : {false, true}) {
+    Fixture f;
+    std::vector<PackRef> refs;
+    for (int i = 0; i < 20; ++i) {
+      const std::string text = std::to_string(i);
+      refs.push_back(f.put_pack({text + "a", text + "b", text + "c", text + "d"}));
+    }
+    RepositoryOptions options;
+    options.io = &f.pool;
+    options.directory_memory = 10 * 4 * 40;  // of ten at most
+    if (cached) options.cache_root = f.directory.path() / "cache";
+    Repository repository{f.store, f.warnings, options};
+    repository.fetch_directories(refs);
+    for (const auto& ref : refs) f.store.remove(std::vector{layout::pack_key(ref.name)});
+    std::size_t there = 0;
+    while (there < refs.size() && !failure_of([&] { repository.directory(refs[there]); })) ++there;
+    // In order, from the first.
+    CHECK(there >= (cached ? refs.size() : 2));
+  }
+}
+
 TEST_CASE("repository: a mark is read once, where what was removed is not asked for") {
   Fixture f;
   const fs::path cache = f.directory.path() / "cache";
