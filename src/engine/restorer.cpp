@@ -5,6 +5,7 @@
 #include "engine/restore_target.hpp"
 #include "engine/tree_reader.hpp"
 #include "engine/tree_writer.hpp"
+#include "engine/write_order.hpp"
 #include "util/interrupt.hpp"
 
 #include <algorithm>
@@ -26,8 +27,13 @@ constexpr std::uint64_t k_kept_frames = 32ULL << 20;
 constexpr std::uint64_t k_kept_list_frames = 8ULL << 20;
 // One wave of work: fetched as a whole while the one before is written.
 constexpr std::uint64_t k_wave_bytes = 16ULL << 20;
-constexpr std::uint64_t k_wave_frames = 48;
+constexpr std::uint64_t k_wave_frames = 24;
 constexpr std::size_t k_wave_tasks = 1024;
+// Large files are read in stripes. One that jumps from pack to pack so often is fetched and written pack by pack. What
+// is smaller is planned together up to this size.
+constexpr std::uint64_t k_stripe = 1ULL << 30;
+constexpr std::uint64_t k_large_file = 16ULL << 20;
+constexpr std::uint64_t k_returns_per_mib = 2;
 // One job writes at most this much of one file, so that a large file keeps all workers busy.
 constexpr std::uint64_t k_task_bytes = 2ULL << 20;
 // Small files are written many by one job.
@@ -35,7 +41,7 @@ constexpr std::uint64_t k_batch_bytes = 1ULL << 20;
 constexpr std::size_t k_batch_tasks = 64;
 constexpr std::size_t k_batches_in_flight = 16;
 // Stored bytes that are under way or wait for their turn: of content, and of the entry list.
-constexpr std::uint64_t k_read_ahead = 64ULL << 20;
+constexpr std::uint64_t k_read_ahead = 80ULL << 20;
 constexpr std::uint64_t k_list_read_ahead = 16ULL << 20;
 
 RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& request) {
@@ -55,18 +61,22 @@ Access access_of(Repository& repository, const RestoreRequest& request) {
   return {!repository.store().staging_directory(), request.paths.empty()};
 }
 
+// Of the stripes of large files, in order, whether they are scattered over their packs.
+using ScatteredStripes = std::vector<bool>;
+
 // First pass: what is there, what it needs.
 class Planner : public TreeSurveyor {
  public:
   Planner(FrameFetcher& fetcher, const PackTable& packs, const Access& access, PathSelection& selection,
-          const RestoreTarget& target, RestorePlan& plan, FetchPlan& fetch)
+          const RestoreTarget& target, RestorePlan& plan, FetchPlan& fetch, ScatteredStripes& scattered)
       : m_fetcher(fetcher),
         m_packs(packs),
         m_access(access),
         m_selection(selection),
         m_target(target),
         m_plan(plan),
-        m_fetch(fetch) {}
+        m_fetch(fetch),
+        m_scattered(scattered) {}
 
   bool entry(const Entry& given) override {
     m_selection.survey(given);
@@ -77,14 +87,25 @@ class Planner : public TreeSurveyor {
     m_target.check_entry(entry);
     if (entry.type != EntryType::file) return false;
     ++m_plan.files;
+    end_stripe();
+    m_file_at = m_plan.bytes;
     m_plan.bytes += entry.size;
+    if (entry.size >= k_large_file) {
+      begin_stripe(0);
+    } else if (m_plan.bytes - m_fetch.stretch_at() >= k_large_file) {
+      m_fetch.begin_stretch(m_file_at);
+    }
     return true;
   }
-  void extent(const Extent& extent) override {
+  void extent(const Extent& extent, std::uint64_t at) override {
+    if (m_stripe && *m_stripe != at / k_stripe) {
+      end_stripe();
+      begin_stripe(at);
+    }
     try {
       const PackRef& pack = m_packs.find(extent.pack);
       if (m_access.far && m_access.whole && worth_whole(pack)) {
-        m_fetch.want_whole(pack, extent.first, extent.count, m_plan.bytes);
+        m_fetch.want_whole(pack, extent.first, extent.count);
         return;
       }
       const auto directory = m_fetcher.directory(extent.pack);
@@ -101,7 +122,21 @@ class Planner : public TreeSurveyor {
     }
   }
 
+  void finish() { end_stripe(); }
+
  private:
+  void begin_stripe(std::uint64_t at) {
+    m_stripe = at / k_stripe;
+    m_fetch.begin_stretch(m_file_at + at);
+  }
+  void end_stripe() {
+    if (!m_stripe) return;
+    const std::uint64_t mib = (m_plan.bytes - m_fetch.stretch_at()) >> 20;
+    m_scattered.push_back(m_fetch.returns() > std::min(mib, k_stripe >> 20) * k_returns_per_mib);
+    if (m_scattered.back()) m_fetch.need_directories();
+    m_stripe.reset();
+  }
+
   FrameFetcher& m_fetcher;
   const PackTable& m_packs;
   const Access m_access;
@@ -109,6 +144,9 @@ class Planner : public TreeSurveyor {
   const RestoreTarget& m_target;
   RestorePlan& m_plan;
   FetchPlan& m_fetch;
+  ScatteredStripes& m_scattered;
+  std::uint64_t m_file_at = 0;            // content before the file
+  std::optional<std::uint64_t> m_stripe;  // of a large file
 };
 
 // One file on its way to the target.
@@ -119,14 +157,6 @@ struct FileState {
   std::atomic<std::uint64_t> tasks_left{1};  // one for the walk itself
   std::mutex mutex;
   std::optional<Error> failure;
-};
-
-// Neighbouring chunks of one frame and where they belong.
-struct Write {
-  FrameId frame;
-  std::uint32_t first = 0;
-  std::uint32_t count = 0;
-  std::uint64_t offset = 0;
 };
 
 struct Task {
@@ -141,12 +171,13 @@ struct Task {
 class RestoreRun : public TreeVisitor {
  public:
   RestoreRun(Context& context, FrameFetcher& fetcher, const PathSelection& selection, TreeWriter& writer,
-             const RestorePlan& plan, RestoreResult& result)
+             const RestorePlan& plan, const ScatteredStripes& scattered, RestoreResult& result)
       : m_context(context),
         m_fetcher(fetcher),
         m_selection(selection),
         m_writer(writer),
         m_plan(plan),
+        m_scattered(scattered),
         m_result(result),
         m_running(context.pool, k_batches_in_flight, UINT64_MAX, [](int) {}) {}
 
@@ -165,36 +196,39 @@ class RestoreRun : public TreeVisitor {
     }
     m_file = std::make_shared<FileState>();
     m_file->entry = std::move(entry);
-    m_task.file = m_file;
+    if (m_file->entry.size >= k_large_file) begin_stripe(0);
     return true;
   }
 
   void run(const ContentRun& run) override {
+    if (m_stripe && *m_stripe != run.part / k_stripe) {
+      end_stripe();
+      begin_stripe(run.part);
+    }
     const auto directory = m_fetcher.directory(run.pack);
     std::uint64_t offset = run.offset;
     std::uint32_t frame = directory->frame_of(run.first);
     for (std::uint32_t chunk = run.first; chunk < run.first + run.count;) {
       const Frame& f = directory->frames()[frame];
       const std::uint32_t end = std::min(run.first + run.count, f.first_chunk + f.chunk_count);
-      Write write{{run.pack, frame}, chunk, 0, offset};
-      for (; chunk < end && m_task.bytes < k_task_bytes; ++chunk) {
-        offset += directory->length(chunk);
-        m_task.bytes += directory->length(chunk);
-        ++write.count;
+      Write write{{run.pack, frame}, chunk, end - chunk, offset, 0, 0};
+      for (; chunk < end; ++chunk) write.bytes += directory->length(chunk);
+      offset += write.bytes;
+      if (m_collect) {
+        m_writes.push_back(write);
+      } else {
+        add_write(write);
       }
-      if (write.count != 0) {
-        m_wave_frames.insert(write.frame);
-        m_task.writes.push_back(write);
-      }
-      if (m_task.bytes >= k_task_bytes) end_task();
-      if (chunk == end) ++frame;
+      ++frame;
     }
   }
 
   void end_file(const std::optional<Error>& failure) override {
     if (failure) fail(*m_file, *failure);
+    end_stripe();
     // The last task is the walk's own share; without writes where the file is empty, which is made all the same.
     m_wave_bytes += m_task.bytes;
+    m_task.file = m_file;
     push_task();
     m_file.reset();
     end_wave_if_full();
@@ -224,11 +258,29 @@ class RestoreRun : public TreeVisitor {
   }
 
  private:
+  void begin_stripe(std::uint64_t at) {
+    m_stripe = at / k_stripe;
+    m_collect = m_stripes < m_scattered.size() && m_scattered[m_stripes];
+    ++m_stripes;
+  }
+  void end_stripe() {
+    m_stripe.reset();
+    if (!std::exchange(m_collect, false)) return;
+    order_by_pack(m_writes);
+    for (const auto& write : m_writes) add_write(write);
+    m_writes.clear();
+  }
+  void add_write(const Write& write) {
+    m_wave_frames.insert(write.frame);
+    m_task.writes.push_back(write);
+    m_task.bytes += write.bytes;
+    if (m_task.bytes >= k_task_bytes) end_task();
+  }
   void end_task() {
     m_file->tasks_left.fetch_add(1);
     m_wave_bytes += m_task.bytes;
-    push_task();
     m_task.file = m_file;
+    push_task();
     end_wave_if_full();
   }
   void end_wave_if_full() {
@@ -328,11 +380,16 @@ class RestoreRun : public TreeVisitor {
   TreeWriter& m_writer;
   OwnerNumbers m_owners;
   const RestorePlan& m_plan;
+  const ScatteredStripes& m_scattered;
   RestoreResult& m_result;
   std::mutex m_mutex;  // guards m_result while tasks run
   std::atomic<std::uint64_t> m_bytes_written{0};
 
   std::shared_ptr<FileState> m_file;
+  std::optional<std::uint64_t> m_stripe;  // of a large file
+  std::size_t m_stripes = 0;              // begun so far
+  bool m_collect = false;                 // the stripe is scattered: its writes are brought into order first
+  std::vector<Write> m_writes;
   Task m_task;
   std::vector<std::shared_ptr<Task>> m_wave;   // being filled
   std::vector<std::shared_ptr<Task>> m_ready;  // its frames are on their way
@@ -346,7 +403,7 @@ class RestoreRun : public TreeVisitor {
 FetchPlan lists_of(const Manifest& manifest, const PackTable& packs) {
   FetchPlan plan;
   const auto want = [&](const PackRef& pack) {
-    if (pack.content == PackContent::list && worth_whole(pack)) plan.want_whole(pack, 0, 0, 0);
+    if (pack.content == PackContent::list && worth_whole(pack)) plan.want_whole(pack, 0, 0);
   };
   for (const auto& extent : manifest.root.extents) {
     if (const PackRef* pack = packs.find_if_there(extent.pack)) want(*pack);
@@ -367,20 +424,40 @@ void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const
   repository.fetch_directories(others);
 }
 
+void take_apart_long_held(Repository& repository, const PackTable& packs, FrameFetcher& content, FetchPlan& fetch) {
+  const auto held = fetch.held_long(held_ahead(k_read_ahead));
+  std::vector<PackRef> refs;
+  refs.reserve(held.size());
+  for (const std::uint64_t pack : held) refs.push_back(packs.find(pack));
+  repository.fetch_directories(refs);
+  for (const std::uint64_t pack : held) {
+    try {
+      fetch.take_apart(pack, *content.directory(pack));
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      // The second pass tells whose content it is.
+      if (e.kind() != ErrorKind::damaged) throw;
+    }
+  }
+}
+
 RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTable& packs, const RestoreRequest& request,
-                      const Access& access, const RestoreTarget& target, FrameFetcher& fetcher,
-                      PathSelection& selection, FetchPlan& fetch) {
+                      const Access& access, const RestoreTarget& target, FrameFetcher& lists, FrameFetcher& content,
+                      PathSelection& selection, FetchPlan& fetch, ScatteredStripes& scattered) {
   RestorePlan plan;
   const auto began = std::chrono::steady_clock::now();
   plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
-  read_ahead_for_plan(context.repository, manifest, packs, access, fetcher);
-  Planner planner{fetcher, packs, access, selection, target, plan, fetch};
-  survey_tree(manifest, fetcher, planner);
+  read_ahead_for_plan(context.repository, manifest, packs, access, lists);
+  Planner planner{content, packs, access, selection, target, plan, fetch, scattered};
+  survey_tree(manifest, lists, planner);
+  planner.finish();
+  take_apart_long_held(context.repository, packs, content, fetch);
   plan.packs = fetch.packs();
   plan.bytes_to_fetch = fetch.bytes();
-  plan.requests = fetch.runs().size();
+  plan.requests = fetch.runs(held_ahead(k_read_ahead)).size();
   plan.estimate =
-      estimate_restore(plan.bytes_to_fetch, fetcher.statistics().bytes, std::chrono::steady_clock::now() - began);
+      estimate_restore(plan.bytes_to_fetch, lists.statistics().bytes, std::chrono::steady_clock::now() - began);
   if (const auto warning = warning_of_grace(plan.estimate, request.grace)) context.reporter.warning(*warning);
   selection.check_found();
   target.check_space(plan.bytes);
@@ -395,8 +472,9 @@ RestorePlan plan_restore(Context& context, const Manifest& manifest, const Resto
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
   FetchPlan fetch;
+  ScatteredStripes scattered;
   const Access access = access_of(context.repository, request);
-  return make_plan(context, manifest, packs, request, access, target, fetcher, selection, fetch);
+  return make_plan(context, manifest, packs, request, access, target, fetcher, fetcher, selection, fetch, scattered);
 }
 
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
@@ -404,26 +482,27 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const std::uint64_t requests_before = context.repository.store().requests();
   PathSelection selection{request.paths};
   const PackTable packs{manifest};
-  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
+  FrameFetcher lists{context.repository, context.io, context.pool, packs, k_kept_list_frames};
+  FrameFetcher content{context.repository, context.io, context.pool, packs, k_kept_frames};
   RestoreTarget target = look_at_target(manifest, request);
   FetchPlan fetch;
+  ScatteredStripes scattered;
   const Access access = access_of(context.repository, request);
-  const RestorePlan plan = make_plan(context, manifest, packs, request, access, target, fetcher, selection, fetch);
+  const RestorePlan plan =
+      make_plan(context, manifest, packs, request, access, target, lists, content, selection, fetch, scattered);
   TreeWriter writer{std::move(target), context.reporter};
   RestoreResult result;
   {
-    FrameFetcher content{context.repository, context.io, context.pool, packs, k_kept_frames};
     if (access.far) content.expect(std::move(fetch), k_read_ahead);
-    RestoreRun run{context, content, selection, writer, plan, result};
-    walk_tree(manifest, fetcher, content, run);
+    RestoreRun run{context, content, selection, writer, plan, scattered, result};
+    walk_tree(manifest, lists, content, run);
     run.finish();
-    result.bytes_fetched = content.statistics().bytes;
   }
   if (plan.single_file && !result.problems.empty()) {
     throw Error(ErrorKind::damaged, result.problems.front().message, "nothing was restored");
   }
   writer.publish();
-  result.bytes_fetched += fetcher.statistics().bytes;
+  result.bytes_fetched = lists.statistics().bytes + content.statistics().bytes;
   result.requests = context.repository.store().requests() - requests_before;
   result.duration = context.clock() - began;
   return result;

@@ -47,6 +47,7 @@ class Walk {
  private:
   // Returns where the extents end in the file.
   std::uint64_t extents(const Entry& entry, std::uint64_t offset, const std::vector<Extent>& list) {
+    const std::uint64_t part = offset;
     for (const auto& e : list) {
       if (e.is_hole()) {
         if (e.hole > entry.size - offset) damaged(entry, "a hole beyond its end");
@@ -55,7 +56,7 @@ class Walk {
       }
       const auto directory = m_fetcher.directory(e.pack);
       if (std::uint64_t{e.first} + e.count > directory->chunk_count()) damaged(entry, "an extent out of its pack");
-      ContentRun run{offset, 0, e.pack, e.first, e.count};
+      ContentRun run{offset, 0, e.pack, e.first, e.count, part};
       for (std::uint32_t i = 0; i < e.count; ++i) run.length += directory->length(e.first + i);
       if (run.length > entry.size - offset) damaged(entry, "chunks beyond its end");
       m_visitor.run(run);
@@ -83,18 +84,23 @@ void walk_tree(const Manifest& manifest, FrameFetcher& lists, FrameFetcher& cont
 
 void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& surveyor) {
   EntryListReader list{fetcher, manifest};
-  const auto tell = [&](const std::vector<Extent>& extents) {
+  const auto tell = [&](const std::vector<Extent>& extents, std::uint64_t at) {
     for (const auto& extent : extents) {
-      if (!extent.is_hole()) surveyor.extent(extent);
+      if (!extent.is_hole()) surveyor.extent(extent, at);
     }
   };
   while (const auto line = list.next()) {
     check_interrupted();
     const bool wanted = surveyor.entry(*line->entry);
     if (line->entry->type != EntryType::file || !wanted) continue;
-    tell(line->extents);
+    tell(line->extents, 0);
     try {
-      for (std::uint64_t part = 0; part < line->parts; ++part) tell(list.next_part().extents);
+      std::uint64_t at = 0;
+      for (std::uint64_t i = 0; i < line->parts; ++i) {
+        const EntryLine part = list.next_part();
+        tell(part.extents, at);
+        at += part.part_size;
+      }
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {

@@ -19,6 +19,7 @@ struct ContentRun {
   std::uint64_t pack = 0;  // as extents name it
   std::uint32_t first = 0;
   std::uint32_t count = 0;
+  std::uint64_t part = 0;  // bytes of the file before the part that it belongs to
 };
 
 class TreeVisitor {
@@ -37,8 +38,8 @@ class TreeSurveyor {
   virtual ~TreeSurveyor() = default;
   // As TreeVisitor's; extent()s follow.
   virtual bool entry(const Entry& entry) = 0;
-  // Not a hole; nothing of it was checked.
-  virtual void extent(const Extent& extent) = 0;
+  // Not a hole; nothing of it was checked. at: bytes of the file before the part that it belongs to.
+  virtual void extent(const Extent& extent, std::uint64_t at) = 0;
 };
 
 // Reads the entry list alone: no pack, nor its directory.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 namespace cairn {
@@ -14,7 +15,13 @@ constexpr std::uint64_t k_max_whole = 20ULL << 20;
 // So little that reading it all costs less than another request.
 constexpr std::uint64_t k_small = 256ULL << 10;
 // Content between two uses of a chunk after which nobody has it any more.
-constexpr std::uint32_t k_far_mib = 16;
+constexpr std::uint64_t k_far = 16ULL << 20;
+// Packs are not read whole of which one chunk in so many is used so much content further on than the pack is long.
+constexpr std::uint64_t k_spread = 64ULL << 20;
+constexpr std::size_t k_spread_part = 4;
+// How far from each other the frames of one run may be used, from the fewest requests to the least memory.
+constexpr std::uint64_t k_nears[] = {std::numeric_limits<std::uint64_t>::max(), 256ULL << 20, 64ULL << 20, 16ULL << 20,
+                                     0};
 
 }  // namespace
 
@@ -22,21 +29,46 @@ bool worth_whole(const PackRef& pack) noexcept {
   return pack.size <= k_small || (pack.size <= k_max_whole && pack.live_bytes >= pack.raw_bytes - pack.raw_bytes / 4);
 }
 
+// Of the pack in the present stretch.
+std::uint32_t FetchPlan::order_here(std::uint64_t pack) {
+  Stretch& here = m_stretches.back();
+  const auto [at, fresh] = here.packs.emplace(pack, static_cast<std::uint32_t>(here.packs.size()));
+  if (!fresh && here.last != pack) ++here.returns;
+  here.last = pack;
+  return at->second;
+}
+
+void FetchPlan::need_directories() {
+  for (const auto& [pack, order] : m_stretches.back().packs) {
+    const auto whole = m_whole.find(pack);
+    if (whole != m_whole.end()) whole->second.directory_needed = true;
+  }
+}
+
 void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame) {
+  want(pack, directory, frame, stretch(), order_here(pack));
+}
+
+void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, std::uint32_t stretch,
+                     std::uint32_t order) {
   auto& frames = m_packs[pack];
   frames.resize(directory.frames().size());
   Wanted& wanted = frames[frame];
-  if (wanted.order != 0) return;
+  if (wanted.stretch != 0) return;
   const Frame& f = directory.frames()[frame];
-  wanted = {f.offset, f.stored_size, ++m_order};
+  wanted = {f.offset, f.stored_size, stretch, order};
   m_bytes += f.stored_size;
 }
 
-void FetchPlan::want_whole(const PackRef& pack, std::uint32_t first, std::uint32_t count, std::uint64_t at) {
+void FetchPlan::want_whole(const PackRef& pack, std::uint32_t first, std::uint32_t count) {
   Whole& whole = m_whole[pack.prefix()];
-  if (whole.order == 0) {
+  const std::uint32_t order = order_here(pack.prefix());
+  const std::uint32_t now = stretch();
+  if (whole.stretch == 0) {
     whole.size = pack.size;
-    whole.order = ++m_order;
+    whole.raw_size = pack.raw_bytes;
+    whole.stretch = now;
+    whole.order = order;
     m_bytes += pack.size;
   }
   // The digests of more chunks than this have no room in it, whatever the extent says.
@@ -45,10 +77,50 @@ void FetchPlan::want_whole(const PackRef& pack, std::uint32_t first, std::uint32
     whole.seen.resize(end);
     whole.again.resize(end);
   }
-  const auto now = static_cast<std::uint32_t>(std::min<std::uint64_t>(at >> 20, UINT32_MAX - 1)) + 1;
   for (std::uint64_t i = first; i < end; ++i) {
-    if (whole.seen[i] != 0 && now - whole.seen[i] > k_far_mib) whole.again[i] = true;
+    if (whole.seen[i] != 0 && at_of(now) - at_of(whole.seen[i]) > k_far) whole.again[i] = true;
     whole.seen[i] = now;
+  }
+}
+
+std::vector<std::uint64_t> FetchPlan::held_long(std::uint64_t room) const {
+  std::vector<std::uint64_t> out;
+  std::vector<Placed> spread;
+  for (const auto& [pack, whole] : m_whole) {
+    if (whole.size <= k_small) continue;
+    if (whole.directory_needed) {
+      out.push_back(pack);
+      continue;
+    }
+    const std::uint64_t end = at_of(whole.stretch) + whole.raw_size + k_spread;
+    std::size_t far = 0;
+    std::uint32_t last = whole.stretch;
+    for (const std::uint32_t seen : whole.seen) {
+      if (seen != 0 && at_of(seen) > end) ++far;
+      last = std::max(last, seen);
+    }
+    if (far > whole.seen.size() / k_spread_part) spread.push_back({whole_run(pack, whole), whole.stretch, last, 0});
+  }
+  if (most_held(spread) > room) {
+    for (const auto& placed : spread) out.push_back(placed.run.pack);
+  }
+  return out;
+}
+
+void FetchPlan::take_apart(std::uint64_t pack, const PackDirectory& directory) {
+  const auto found = m_whole.find(pack);
+  if (found == m_whole.end()) return;
+  const Whole whole = std::move(found->second);
+  m_whole.erase(found);
+  m_bytes -= whole.size;
+  const auto& frames = directory.frames();
+  for (std::uint32_t f = 0; f < frames.size(); ++f) {
+    std::uint32_t first = 0;
+    const std::size_t end = std::min<std::size_t>(frames[f].first_chunk + frames[f].chunk_count, whole.seen.size());
+    for (std::size_t i = frames[f].first_chunk; i < end; ++i) {
+      if (whole.seen[i] != 0 && (first == 0 || whole.seen[i] < first)) first = whole.seen[i];
+    }
+    if (first != 0) want(pack, directory, f, first, m_stretches[first - 1].packs.at(pack));
   }
 }
 
@@ -80,36 +152,78 @@ std::vector<std::uint32_t> FetchPlan::wanted_again(std::uint64_t pack, const Pac
   return frames_of_whole(pack, directory, [](const Whole& whole, std::size_t chunk) { return whole.again[chunk]; });
 }
 
-std::vector<FrameRun> FetchPlan::runs() const {
-  std::vector<std::pair<std::uint32_t, FrameRun>> found;  // with the order of its first use
+FrameRun FetchPlan::whole_run(std::uint64_t pack, const Whole& whole) {
+  return {pack, 0, std::numeric_limits<std::uint32_t>::max(), 0, 0, whole.size, true};
+}
+
+std::vector<FetchPlan::Placed> FetchPlan::placed(std::uint64_t near) const {
+  std::vector<Placed> out;
   for (const auto& [pack, whole] : m_whole) {
-    constexpr auto k_last = std::numeric_limits<std::uint32_t>::max();
-    found.push_back({whole.order, {pack, 0, k_last, 0, 0, whole.size, true}});
+    out.push_back({whole_run(pack, whole), whole.stretch, whole.stretch, whole.order});
   }
   for (const auto& [pack, frames] : m_packs) {
-    bool open = false;
+    const Wanted* before = nullptr;
     for (std::uint32_t i = 0; i < frames.size(); ++i) {
       const Wanted& frame = frames[i];
-      if (frame.order == 0) continue;
+      if (frame.stretch == 0) continue;
       const std::uint64_t end = frame.offset + frame.stored_size;
-      if (open) {
-        auto& [order, run] = found.back();
-        if (frame.offset - (run.offset + run.length) <= k_max_gap && end - run.offset <= k_max_run) {
+      if (before != nullptr) {
+        Placed& last = out.back();
+        FrameRun& run = last.run;
+        const auto [one, other] = std::minmax({at_of(frame.stretch), at_of(before->stretch)});
+        if (frame.offset - (run.offset + run.length) <= k_max_gap && end - run.offset <= k_max_run &&
+            other - one <= near) {
           run.last = i;
           run.wanted += 1;
           run.length = end - run.offset;
-          order = std::min(order, frame.order);
+          if (frame.stretch < last.from) {
+            last.from = frame.stretch;
+            last.order = frame.order;
+          }
+          last.to = std::max(last.to, frame.stretch);
+          before = &frame;
           continue;
         }
       }
-      found.push_back({frame.order, {pack, i, i, 1, frame.offset, frame.stored_size, false}});
-      open = true;
+      out.push_back(
+          {{pack, i, i, 1, frame.offset, frame.stored_size, false}, frame.stretch, frame.stretch, frame.order});
+      before = &frame;
     }
   }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(out.begin(), out.end(), [](const Placed& a, const Placed& b) {
+    return std::tie(a.from, a.order, a.run.first) < std::tie(b.from, b.order, b.run.first);
+  });
+  return out;
+}
+
+// The most bytes of runs that are in use from one stretch to another.
+std::uint64_t FetchPlan::most_held(const std::vector<Placed>& runs) {
+  std::vector<std::pair<std::uint32_t, std::int64_t>> changes;
+  for (const auto& placed : runs) {
+    if (placed.from == placed.to) continue;
+    const auto length = static_cast<std::int64_t>(placed.run.length);
+    changes.emplace_back(placed.from, length);
+    changes.emplace_back(placed.to, -length);
+  }
+  std::sort(changes.begin(), changes.end());
+  std::int64_t held = 0;
+  std::int64_t most = 0;
+  for (const auto& [at, change] : changes) {
+    held += change;
+    most = std::max(most, held);
+  }
+  return static_cast<std::uint64_t>(most);
+}
+
+std::vector<FrameRun> FetchPlan::runs(std::uint64_t room) const {
+  std::vector<Placed> found;
+  for (const std::uint64_t near : k_nears) {
+    found = placed(near);
+    if (most_held(found) <= room) break;
+  }
   std::vector<FrameRun> out;
   out.reserve(found.size());
-  for (const auto& [order, run] : found) out.push_back(run);
+  for (const auto& placed : found) out.push_back(placed.run);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -15,8 +16,9 @@ namespace cairn {
 
 namespace {
 
-// Directories in use at one time; the repository keeps more.
-constexpr std::size_t k_max_directories = 16;
+// Directories in use at one time: so many in any case, and as many as take so many bytes.
+constexpr std::size_t k_min_directories = 16;
+constexpr std::uint64_t k_directory_memory = 48ULL << 20;
 constexpr std::uint64_t k_max_retained = 32ULL << 20;
 
 Error named(const PackRef& pack, const Error& e) {
@@ -119,8 +121,16 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
     }
     if (!source.directory) throw;
   }
-  if (m_sources.size() >= k_max_directories) m_sources.clear();
-  return m_sources.emplace(pack, std::move(source)).first->second;
+  const auto [added, fresh] = m_sources.emplace(pack, std::move(source));
+  if (fresh) m_directory_bytes += added->second.directory->memory();
+  // Names are random, and so is which one goes: where a few too many take turns, most are there all the same.
+  while (m_sources.size() > k_min_directories && m_directory_bytes > k_directory_memory) {
+    auto next = std::next(added);
+    if (next == m_sources.end()) next = m_sources.begin();
+    m_directory_bytes -= next->second.directory->memory();
+    m_sources.erase(next);
+  }
+  return added->second;
 }
 
 // From a pack that is being read whole. Nothing where it is not, or where its bytes are not what they should be (damage
@@ -230,7 +240,7 @@ void FrameFetcher::keep(const FrameId& id, Future frame, std::uint64_t bytes) {
 void FrameFetcher::expect(FetchPlan plan, std::uint64_t limit) {
   m_plan = std::move(plan);
   m_ahead.emplace(
-      m_io, [this](const FrameRun& run) { return reader_of(run); }, m_plan.runs(), limit);
+      m_io, [this](const FrameRun& run) { return reader_of(run); }, m_plan.runs(held_ahead(limit)), limit);
   m_ahead->go_ahead();
 }
 

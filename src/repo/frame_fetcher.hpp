@@ -67,7 +67,7 @@ class FrameFetcher {
   ~FrameFetcher();
 
   // What request() and directory() will be asked for: it is fetched ahead, up to limit stored bytes. Before the first
-  // of them.
+  // of them, but for directories of packs that are not wanted whole.
   void expect(FetchPlan plan, std::uint64_t limit);
 
   // A future for each id, in order; frames that are neither kept nor under way are fetched. Called by one thread, not
@@ -119,6 +119,7 @@ class FrameFetcher {
   std::list<FrameId> m_ages;  // newest first
   std::uint64_t m_request = 0;
   std::map<std::uint64_t, Source> m_sources;
+  std::uint64_t m_directory_bytes = 0;  // of them
   std::mutex m_mutex;
   std::set<Digest> m_warned;
   FetchStatistics m_statistics;

@@ -1,10 +1,14 @@
 #include "repo/fetch_plan.hpp"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 using namespace cairn;
 
 namespace {
+
+constexpr std::uint64_t k_room = 32ULL << 20;
 
 // Frames of one chunk each, of these stored sizes.
 PackDirectory directory_of(const std::vector<std::uint32_t>& stored) {
@@ -26,7 +30,7 @@ TEST_CASE("fetch plan: neighbours share a run, small gaps are read over, large o
   plan.want(7, directory, 3);
   CHECK(plan.packs() == 1);
   CHECK(plan.bytes() == 400 + 3 * std::uint64_t{k_third});
-  const auto runs = plan.runs();
+  const auto runs = plan.runs(k_room);
   REQUIRE(runs.size() == 3);
   CHECK(runs[0].first == 0);
   CHECK(runs[0].last == 3);
@@ -45,13 +49,13 @@ TEST_CASE("fetch plan: a pack that is needed as good as whole is one run") {
   CHECK(worth_whole(pack));
   const PackDirectory directory = directory_of({100, 100, 100, 100});
   FetchPlan plan;
-  plan.want_whole(pack, 3, 1, 0);
-  plan.want_whole(pack, 0, 2, 0);
+  plan.want_whole(pack, 3, 1);
+  plan.want_whole(pack, 0, 2);
   plan.want(9, directory, 1);
-  plan.want_whole(pack, 0, 1, 0);
+  plan.want_whole(pack, 0, 1);
   CHECK(plan.packs() == 2);
   CHECK(plan.bytes() == (3U << 20) + 100);
-  const auto runs = plan.runs();
+  const auto runs = plan.runs(k_room);
   REQUIRE(runs.size() == 2);
   CHECK(runs[0].pack == pack.prefix());
   CHECK(runs[0].whole);
@@ -61,9 +65,11 @@ TEST_CASE("fetch plan: a pack that is needed as good as whole is one run") {
   CHECK(plan.wanted_of_whole(pack.prefix(), directory) == 3);
   CHECK(plan.wanted_of_whole(9, directory) == 0);
   CHECK(plan.wanted_again(pack.prefix(), directory).empty());
-  plan.want_whole(pack, 1, 1, 10ULL << 20);
+  plan.begin_stretch(10ULL << 20);
+  plan.want_whole(pack, 1, 1);
   CHECK(plan.wanted_again(pack.prefix(), directory).empty());
-  plan.want_whole(pack, 0, 2, 20ULL << 20);
+  plan.begin_stretch(20ULL << 20);
+  plan.want_whole(pack, 0, 2);
   CHECK(plan.wanted_again(pack.prefix(), directory) == std::vector<std::uint32_t>{0});
 }
 
@@ -83,25 +89,111 @@ TEST_CASE("fetch plan: what decides for a whole pack") {
 TEST_CASE("fetch plan: an extent beyond all reason takes no memory") {
   const PackRef pack{sha256("name"), 6400, 0, 0, k_seal_none, sha256("content"), 1, 1};
   FetchPlan plan;
-  plan.want_whole(pack, 0xffff'ffff, 0xffff'ffff, 0);
-  plan.want_whole(pack, 199, 0xffff'ffff, 0);
+  plan.want_whole(pack, 0xffff'ffff, 0xffff'ffff);
+  plan.want_whole(pack, 199, 0xffff'ffff);
   CHECK(plan.wanted_of_whole(pack.prefix(), directory_of(std::vector<std::uint32_t>(300, 10))) == 1);
 }
 
-TEST_CASE("fetch plan: runs come in the order of their first use") {
-  const PackDirectory directory = directory_of({k_max_run, k_max_run, k_max_run});
+TEST_CASE("fetch plan: runs come in the order of their first use, in a stretch pack by pack") {
+  const PackDirectory directory = directory_of({k_max_run, k_max_run, k_max_run, k_max_run});
   FetchPlan plan;
   plan.want(2, directory, 2);
   plan.want(1, directory, 1);
   plan.want(2, directory, 0);
   plan.want(1, directory, 0);
-  const auto runs = plan.runs();
-  REQUIRE(runs.size() == 4);
-  CHECK(runs[0].pack == 2);
-  CHECK(runs[0].first == 2);
-  CHECK(runs[1].pack == 1);
-  CHECK(runs[1].first == 1);
-  CHECK(runs[2].pack == 2);
-  CHECK(runs[3].pack == 1);
-  CHECK(FetchPlan{}.runs().empty());
+  plan.begin_stretch(100);
+  plan.want(1, directory, 3);
+  plan.want(2, directory, 0);
+  plan.want(3, directory, 0);
+  plan.want(2, directory, 1);
+  std::string order;
+  for (const auto& run : plan.runs(k_room)) order += std::to_string(run.pack) + '.' + std::to_string(run.first) + ' ';
+  CHECK(order == "2.0 2.2 1.0 1.1 1.3 2.1 3.0 ");
+  CHECK(FetchPlan{}.runs(k_room).empty());
+}
+
+TEST_CASE("fetch plan: frames that are used far from each other share a request only as far as memory allows") {
+  constexpr std::uint64_t k_mib = 1ULL << 20;
+  // Frames of half a MiB, one used every 100 MiB, of some packs: what a database wrote on some days.
+  const PackDirectory directory = directory_of(std::vector<std::uint32_t>(20, k_mib / 2));
+  const auto days = [&](std::uint64_t packs) {
+    FetchPlan plan;
+    for (std::uint32_t frame = 0; frame < 20; ++frame) {
+      plan.begin_stretch(100 * frame * k_mib);
+      for (std::uint64_t pack = 0; pack < packs; ++pack) plan.want(pack, directory, frame);
+    }
+    return plan;
+  };
+  const auto apart = days(80).runs(k_room);
+  REQUIRE(apart.size() == 1600);
+  for (std::size_t i = 0; i < apart.size(); ++i) CHECK((apart[i].pack == i % 80 && apart[i].first == i / 80));
+  // Of two packs all of them wait without harm.
+  CHECK(days(2).runs(k_room).size() == 2);
+  CHECK(days(2).runs(15 * k_mib).size() == 40);
+  // As well as neighbours of any number of packs one after the other.
+  FetchPlan sequence;
+  for (std::uint64_t pack = 0; pack < 80; ++pack) {
+    for (std::uint32_t frame = 0; frame < 20; ++frame) {
+      sequence.begin_stretch((20 * pack + frame) * k_mib);
+      sequence.want(pack, directory, frame);
+    }
+  }
+  CHECK(sequence.runs(k_room).size() == 80);
+}
+
+TEST_CASE("fetch plan: a pack that is used all over the content is taken apart") {
+  constexpr std::uint64_t k_mib = 1ULL << 20;
+  const PackRef pack{sha256("name"), 3U << 20, 0, 0, k_seal_none, sha256("content"), 4000, 4000};
+  PackRef other = pack;
+  other.logical_id = sha256("other");
+  const PackDirectory directory = directory_of({100, 200, 300, 400});
+  FetchPlan plan;
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    plan.begin_stretch((50 + 100 * i) * k_mib);
+    if (i == 0) plan.want_whole(other, 0, 4);
+    plan.want_whole(pack, i, 1);
+  }
+  // Used again elsewhere, one of its chunks.
+  plan.want_whole(other, 3, 1);
+  // As long as there is room for it, it may wait.
+  CHECK(plan.held_long(3U << 20).empty());
+  const auto held = plan.held_long(0);
+  REQUIRE(held.size() == 1);
+  CHECK(held[0] == pack.prefix());
+  plan.take_apart(pack.prefix(), directory);
+  CHECK(plan.held_long(0).empty());
+  CHECK(plan.bytes() == (3U << 20) + 1000);
+  CHECK(plan.packs() == 2);
+  const auto runs = plan.runs(0);
+  REQUIRE(runs.size() == 5);
+  CHECK(runs[0].whole);
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    CHECK(runs[i + 1].pack == pack.prefix());
+    CHECK(runs[i + 1].first == i);
+    CHECK(runs[i + 1].length == 100 * (i + 1));
+  }
+}
+
+TEST_CASE(
+    "fetch plan: what returns to a pack is counted, and packs whose directories are needed first are taken apart") {
+  const PackRef pack{sha256("name"), 3U << 20, 0, 0, k_seal_none, sha256("content"), 4000, 4000};
+  PackRef other = pack;
+  other.logical_id = sha256("other");
+  FetchPlan plan;
+  plan.begin_stretch(0);
+  plan.want_whole(pack, 0, 1);
+  plan.want_whole(pack, 1, 1);
+  plan.want_whole(other, 0, 1);
+  CHECK(plan.returns() == 0);
+  plan.want_whole(pack, 2, 1);
+  plan.want_whole(other, 1, 1);
+  CHECK(plan.returns() == 2);
+  plan.begin_stretch(1000);
+  CHECK(plan.stretch_at() == 1000);
+  CHECK(plan.returns() == 0);
+  plan.want_whole(other, 2, 1);
+  CHECK(plan.held_long(0).empty());
+  plan.need_directories();
+  REQUIRE(plan.held_long(k_room).size() == 1);
+  CHECK(plan.held_long(k_room)[0] == other.prefix());
 }

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""A page file that changed here and there again and again: its neighbours are in different packs nearly everywhere. It is
+restored page for page, in more pieces than a restore holds at a time. Argument: how many thousands of pages."""
+
+import hashlib
+import random
+import struct
+
+from support import Cairn, Workspace, check, main
+
+PAGE = 4096
+LAYERS = 5
+
+
+def header(count: int) -> bytes:
+    fields = bytearray(100)
+    fields[:16] = b"SQLite format 3\0"
+    struct.pack_into(">HBBBBBBIIIIIIIII", fields, 16, PAGE, 2, 2, 0, 64, 32, 32, 1, count, 0, 0, 0, 4, 0, 0, 1)
+    return bytes(fields)
+
+
+def run(binary: str, args: list[str]) -> None:
+    count = int(args[0]) * 1000
+    with Workspace("layers") as work:
+        cairn = Cairn(binary, work)
+        rng = random.Random(1)
+        pages = bytearray(b"".join(rng.randbytes(1000 * PAGE) for _ in range(count // 1000)))
+        pages[:100] = header(count)
+        store = work / "store"
+        cairn.run("init", "--store", store, "--no-encryption")
+        states = []
+        for layer in range(LAYERS):
+            if layer:
+                for number in rng.sample(range(1, count), count // 4):
+                    pages[number * PAGE : (number + 1) * PAGE] = rng.randbytes(PAGE)
+            (work / "state.db").write_bytes(pages)
+            taken = cairn.json("snapshot", "--store", store, work / "state.db", "--series", "db")
+            # A quarter of it was new.
+            check(layer == 0 or taken["new_bytes"] < len(pages) * 0.26, f"layer {layer}: {taken['new_bytes']} new bytes")
+            states.append((taken["id"], hashlib.sha256(pages).digest()))
+        for snapshot, digest in states[1:: LAYERS - 2]:
+            back = work / "back.db"
+            cairn.run("restore", "--store", store, snapshot, back)
+            with open(back, "rb") as restored:
+                same = hashlib.file_digest(restored, "sha256").digest() == digest
+            check(same, f"snapshot {snapshot} was not restored as it was")
+            back.unlink()
+
+
+main(run)
