@@ -20,6 +20,8 @@ namespace cairn {
 class PreviousEntries {
  public:
   PreviousEntries(Context& context, const Manifest& manifest);
+  PreviousEntries(const PreviousEntries&) = delete;
+  PreviousEntries& operator=(const PreviousEntries&) = delete;
 
   // The entry of that path, or null. Paths are asked for in ascending order. Valid until the next call.
   const Entry* seek(std::string_view path);

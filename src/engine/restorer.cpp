@@ -13,6 +13,8 @@
 #include <iterator>
 #include <mutex>
 #include <set>
+#include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -29,11 +31,11 @@ constexpr std::uint64_t k_kept_list_frames = 8ULL << 20;
 constexpr std::uint64_t k_wave_bytes = 16ULL << 20;
 constexpr std::uint64_t k_wave_frames = 24;
 constexpr std::size_t k_wave_tasks = 1024;
-// Large files are read in stripes. One that jumps from pack to pack so often is fetched and written pack by pack. What
-// is smaller is planned together up to this size.
-constexpr std::uint64_t k_stripe = 1ULL << 30;
+// Large files are read in stripes. One that jumps from pack to pack so often is fetched and written pack by pack, so
+// many pieces of it at a time. What is smaller is planned together up to this size.
 constexpr std::uint64_t k_large_file = 16ULL << 20;
 constexpr std::uint64_t k_returns_per_mib = 2;
+constexpr std::size_t k_max_writes = 512 * 1024;
 // One job writes at most this much of one file, so that a large file keeps all workers busy.
 constexpr std::uint64_t k_task_bytes = 2ULL << 20;
 // Small files are written many by one job.
@@ -61,19 +63,21 @@ Access access_of(Repository& repository, const RestoreRequest& request) {
   return {!repository.store().staging_directory(), request.paths.empty()};
 }
 
-// Of the stripes of large files, in order, whether they are scattered over their packs.
-using ScatteredStripes = std::vector<bool>;
+// By the paths of large files: which of their stripes, in order, are scattered over their packs. Only files with such.
+using ScatteredStripes = std::unordered_map<std::string, std::vector<bool>>;
 
 // First pass: what is there, what it needs.
 class Planner : public TreeSurveyor {
  public:
   Planner(FrameFetcher& fetcher, const PackTable& packs, const Access& access, PathSelection& selection,
-          const RestoreTarget& target, RestorePlan& plan, FetchPlan& fetch, ScatteredStripes& scattered)
+          const RestoreTarget& target, std::uint64_t stripe, RestorePlan& plan, FetchPlan& fetch,
+          ScatteredStripes& scattered)
       : m_fetcher(fetcher),
         m_packs(packs),
         m_access(access),
         m_selection(selection),
         m_target(target),
+        m_stripe_size(stripe),
         m_plan(plan),
         m_fetch(fetch),
         m_scattered(scattered) {}
@@ -87,10 +91,11 @@ class Planner : public TreeSurveyor {
     m_target.check_entry(entry);
     if (entry.type != EntryType::file) return false;
     ++m_plan.files;
-    end_stripe();
+    end_file();
     m_file_at = m_plan.bytes;
     m_plan.bytes += entry.size;
     if (entry.size >= k_large_file) {
+      m_path = entry.path;
       begin_stripe(0);
     } else if (m_plan.bytes - m_fetch.stretch_at() >= k_large_file) {
       m_fetch.begin_stretch(m_file_at);
@@ -98,7 +103,7 @@ class Planner : public TreeSurveyor {
     return true;
   }
   void extent(const Extent& extent, std::uint64_t at) override {
-    if (m_stripe && *m_stripe != at / k_stripe) {
+    if (m_stripe && *m_stripe != at / m_stripe_size) {
       end_stripe();
       begin_stripe(at);
     }
@@ -122,19 +127,25 @@ class Planner : public TreeSurveyor {
     }
   }
 
-  void finish() { end_stripe(); }
+  void finish() { end_file(); }
 
  private:
   void begin_stripe(std::uint64_t at) {
-    m_stripe = at / k_stripe;
+    m_stripe = at / m_stripe_size;
     m_fetch.begin_stretch(m_file_at + at);
   }
   void end_stripe() {
+    const std::uint64_t bytes = std::min(m_plan.bytes - m_fetch.stretch_at(), m_stripe_size);
+    const bool scattered = m_fetch.returns() > (bytes >> 20) * k_returns_per_mib;
+    if (scattered) m_fetch.go_by_pack();
+    m_stripes.push_back(scattered);
+  }
+  void end_file() {
     if (!m_stripe) return;
-    const std::uint64_t mib = (m_plan.bytes - m_fetch.stretch_at()) >> 20;
-    m_scattered.push_back(m_fetch.returns() > std::min(mib, k_stripe >> 20) * k_returns_per_mib);
-    if (m_scattered.back()) m_fetch.need_directories();
+    end_stripe();
     m_stripe.reset();
+    const auto stripes = std::exchange(m_stripes, {});
+    if (std::find(stripes.begin(), stripes.end(), true) != stripes.end()) m_scattered.emplace(m_path, stripes);
   }
 
   FrameFetcher& m_fetcher;
@@ -142,11 +153,14 @@ class Planner : public TreeSurveyor {
   const Access m_access;
   PathSelection& m_selection;
   const RestoreTarget& m_target;
+  const std::uint64_t m_stripe_size;
   RestorePlan& m_plan;
   FetchPlan& m_fetch;
   ScatteredStripes& m_scattered;
-  std::uint64_t m_file_at = 0;            // content before the file
-  std::optional<std::uint64_t> m_stripe;  // of a large file
+  std::uint64_t m_file_at = 0;  // content before the file
+  std::string m_path;           // of a large file
+  std::optional<std::uint64_t> m_stripe;
+  std::vector<bool> m_stripes;  // that ended
 };
 
 // One file on its way to the target.
@@ -171,13 +185,14 @@ struct Task {
 class RestoreRun : public TreeVisitor {
  public:
   RestoreRun(Context& context, FrameFetcher& fetcher, const PathSelection& selection, TreeWriter& writer,
-             const RestorePlan& plan, const ScatteredStripes& scattered, RestoreResult& result)
+             const RestorePlan& plan, const ScatteredStripes& scattered, std::uint64_t stripe, RestoreResult& result)
       : m_context(context),
         m_fetcher(fetcher),
         m_selection(selection),
         m_writer(writer),
         m_plan(plan),
         m_scattered(scattered),
+        m_stripe_size(stripe),
         m_result(result),
         m_running(context.pool, k_batches_in_flight, UINT64_MAX, [](int) {}) {}
 
@@ -196,12 +211,15 @@ class RestoreRun : public TreeVisitor {
     }
     m_file = std::make_shared<FileState>();
     m_file->entry = std::move(entry);
-    if (m_file->entry.size >= k_large_file) begin_stripe(0);
+    const auto scattered = m_scattered.find(m_file->entry.path);
+    m_stripes = scattered == m_scattered.end() ? nullptr : &scattered->second;
+    m_stripe_number = 0;
+    if (m_stripes != nullptr) begin_stripe(0);
     return true;
   }
 
   void run(const ContentRun& run) override {
-    if (m_stripe && *m_stripe != run.part / k_stripe) {
+    if (m_stripes != nullptr && m_stripe != run.part / m_stripe_size) {
       end_stripe();
       begin_stripe(run.part);
     }
@@ -216,6 +234,7 @@ class RestoreRun : public TreeVisitor {
       offset += write.bytes;
       if (m_collect) {
         m_writes.push_back(write);
+        if (m_writes.size() >= k_max_writes) end_writes();
       } else {
         add_write(write);
       }
@@ -259,13 +278,15 @@ class RestoreRun : public TreeVisitor {
 
  private:
   void begin_stripe(std::uint64_t at) {
-    m_stripe = at / k_stripe;
-    m_collect = m_stripes < m_scattered.size() && m_scattered[m_stripes];
-    ++m_stripes;
+    m_stripe = at / m_stripe_size;
+    m_collect = m_stripe_number < m_stripes->size() && (*m_stripes)[m_stripe_number];
+    ++m_stripe_number;
   }
   void end_stripe() {
-    m_stripe.reset();
-    if (!std::exchange(m_collect, false)) return;
+    end_writes();
+    m_collect = false;
+  }
+  void end_writes() {
     order_by_pack(m_writes);
     for (const auto& write : m_writes) add_write(write);
     m_writes.clear();
@@ -381,14 +402,16 @@ class RestoreRun : public TreeVisitor {
   OwnerNumbers m_owners;
   const RestorePlan& m_plan;
   const ScatteredStripes& m_scattered;
+  const std::uint64_t m_stripe_size;
   RestoreResult& m_result;
   std::mutex m_mutex;  // guards m_result while tasks run
   std::atomic<std::uint64_t> m_bytes_written{0};
 
   std::shared_ptr<FileState> m_file;
-  std::optional<std::uint64_t> m_stripe;  // of a large file
-  std::size_t m_stripes = 0;              // begun so far
-  bool m_collect = false;                 // the stripe is scattered: its writes are brought into order first
+  const std::vector<bool>* m_stripes = nullptr;  // of the file, whether they are scattered; null: none is
+  std::uint64_t m_stripe = 0;                    // the present one's place in the file
+  std::size_t m_stripe_number = 0;               // begun so far
+  bool m_collect = false;                        // it is scattered: its writes are brought into order first
   std::vector<Write> m_writes;
   Task m_task;
   std::vector<std::shared_ptr<Task>> m_wave;   // being filled
@@ -429,10 +452,12 @@ void take_apart_long_held(Repository& repository, const PackTable& packs, FrameF
   std::vector<PackRef> refs;
   refs.reserve(held.size());
   for (const std::uint64_t pack : held) refs.push_back(packs.find(pack));
-  repository.fetch_directories(refs);
-  for (const std::uint64_t pack : held) {
+  std::size_t ahead = 0;
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    check_interrupted();
+    if (i >= ahead) ahead = i + repository.fetch_directories(std::span{refs}.subspan(i));
     try {
-      fetch.take_apart(pack, *content.directory(pack));
+      fetch.take_apart(held[i], *content.directory(held[i]));
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
@@ -449,15 +474,15 @@ RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTabl
   const auto began = std::chrono::steady_clock::now();
   plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
   read_ahead_for_plan(context.repository, manifest, packs, access, lists);
-  Planner planner{content, packs, access, selection, target, plan, fetch, scattered};
+  Planner planner{content, packs, access, selection, target, request.stripe, plan, fetch, scattered};
   survey_tree(manifest, lists, planner);
   planner.finish();
+  const auto surveyed = std::chrono::steady_clock::now() - began;
   take_apart_long_held(context.repository, packs, content, fetch);
   plan.packs = fetch.packs();
   plan.bytes_to_fetch = fetch.bytes();
   plan.requests = fetch.runs(held_ahead(k_read_ahead)).size();
-  plan.estimate =
-      estimate_restore(plan.bytes_to_fetch, lists.statistics().bytes, std::chrono::steady_clock::now() - began);
+  plan.estimate = estimate_restore(plan.bytes_to_fetch, lists.statistics().bytes, surveyed);
   if (const auto warning = warning_of_grace(plan.estimate, request.grace)) context.reporter.warning(*warning);
   selection.check_found();
   target.check_space(plan.bytes);
@@ -494,7 +519,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   RestoreResult result;
   {
     if (access.far) content.expect(std::move(fetch), k_read_ahead);
-    RestoreRun run{context, content, selection, writer, plan, scattered, result};
+    RestoreRun run{context, content, selection, writer, plan, scattered, request.stripe, result};
     walk_tree(manifest, lists, content, run);
     run.finish();
   }

@@ -18,6 +18,7 @@ struct RestoreRequest {
   std::vector<std::string> paths;  // entries (and what is below them); empty: everything
   bool overwrite = false;
   std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's: a longer restore is warned of
+  std::uint64_t stripe = 1ULL << 30;                      // so much of a large file is brought into order at a time
 };
 
 // What a restore would do. Made from the manifest, the entry list and directories, and a look at the target.

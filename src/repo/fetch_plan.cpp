@@ -38,7 +38,8 @@ std::uint32_t FetchPlan::order_here(std::uint64_t pack) {
   return at->second;
 }
 
-void FetchPlan::need_directories() {
+void FetchPlan::go_by_pack() {
+  m_stretches.back().by_pack = true;
   for (const auto& [pack, order] : m_stretches.back().packs) {
     const auto whole = m_whole.find(pack);
     if (whole != m_whole.end()) whole->second.directory_needed = true;
@@ -46,17 +47,18 @@ void FetchPlan::need_directories() {
 }
 
 void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame) {
-  want(pack, directory, frame, stretch(), order_here(pack));
+  want(pack, directory, frame, {0, 0, stretch(), order_here(pack), m_sequence++});
 }
 
-void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, std::uint32_t stretch,
-                     std::uint32_t order) {
+void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, const Wanted& where) {
   auto& frames = m_packs[pack];
   frames.resize(directory.frames().size());
   Wanted& wanted = frames[frame];
   if (wanted.stretch != 0) return;
   const Frame& f = directory.frames()[frame];
-  wanted = {f.offset, f.stored_size, stretch, order};
+  wanted = where;
+  wanted.offset = f.offset;
+  wanted.stored_size = f.stored_size;
   m_bytes += f.stored_size;
 }
 
@@ -69,6 +71,7 @@ void FetchPlan::want_whole(const PackRef& pack, std::uint32_t first, std::uint32
     whole.raw_size = pack.raw_bytes;
     whole.stretch = now;
     whole.order = order;
+    whole.sequence = m_sequence++;
     m_bytes += pack.size;
   }
   // The digests of more chunks than this have no room in it, whatever the extent says.
@@ -83,15 +86,11 @@ void FetchPlan::want_whole(const PackRef& pack, std::uint32_t first, std::uint32
   }
 }
 
-std::vector<std::uint64_t> FetchPlan::held_long(std::uint64_t room) const {
-  std::vector<std::uint64_t> out;
-  std::vector<Placed> spread;
+// Packs that are fetched whole and used a little here and a little there.
+std::vector<FetchPlan::Placed> FetchPlan::spread() const {
+  std::vector<Placed> out;
   for (const auto& [pack, whole] : m_whole) {
     if (whole.size <= k_small) continue;
-    if (whole.directory_needed) {
-      out.push_back(pack);
-      continue;
-    }
     const std::uint64_t end = at_of(whole.stretch) + whole.raw_size + k_spread;
     std::size_t far = 0;
     std::uint32_t last = whole.stretch;
@@ -99,10 +98,20 @@ std::vector<std::uint64_t> FetchPlan::held_long(std::uint64_t room) const {
       if (seen != 0 && at_of(seen) > end) ++far;
       last = std::max(last, seen);
     }
-    if (far > whole.seen.size() / k_spread_part) spread.push_back({whole_run(pack, whole), whole.stretch, last, 0});
+    if (far > whole.seen.size() / k_spread_part) out.push_back({whole_run(pack, whole), whole.stretch, last, 0});
   }
-  if (most_held(spread) > room) {
-    for (const auto& placed : spread) out.push_back(placed.run.pack);
+  return out;
+}
+
+std::vector<std::uint64_t> FetchPlan::held_long(std::uint64_t room) const {
+  std::vector<std::uint64_t> out;
+  for (const auto& [pack, whole] : m_whole) {
+    if (whole.directory_needed && whole.size > k_small) out.push_back(pack);
+  }
+  const auto others = spread();
+  if (most_held(others) <= room) return out;
+  for (const auto& placed : others) {
+    if (!m_whole.at(placed.run.pack).directory_needed) out.push_back(placed.run.pack);
   }
   return out;
 }
@@ -120,7 +129,7 @@ void FetchPlan::take_apart(std::uint64_t pack, const PackDirectory& directory) {
     for (std::size_t i = frames[f].first_chunk; i < end; ++i) {
       if (whole.seen[i] != 0 && (first == 0 || whole.seen[i] < first)) first = whole.seen[i];
     }
-    if (first != 0) want(pack, directory, f, first, m_stretches[first - 1].packs.at(pack));
+    if (first != 0) want(pack, directory, f, {0, 0, first, number(first).packs.at(pack), whole.sequence});
   }
 }
 
@@ -158,8 +167,11 @@ FrameRun FetchPlan::whole_run(std::uint64_t pack, const Whole& whole) {
 
 std::vector<FetchPlan::Placed> FetchPlan::placed(std::uint64_t near) const {
   std::vector<Placed> out;
+  const auto order_of = [this](const auto& wanted) {
+    return number(wanted.stretch).by_pack ? wanted.order : wanted.sequence;
+  };
   for (const auto& [pack, whole] : m_whole) {
-    out.push_back({whole_run(pack, whole), whole.stretch, whole.stretch, whole.order});
+    out.push_back({whole_run(pack, whole), whole.stretch, whole.stretch, order_of(whole)});
   }
   for (const auto& [pack, frames] : m_packs) {
     const Wanted* before = nullptr;
@@ -176,9 +188,9 @@ std::vector<FetchPlan::Placed> FetchPlan::placed(std::uint64_t near) const {
           run.last = i;
           run.wanted += 1;
           run.length = end - run.offset;
-          if (frame.stretch < last.from) {
+          if (std::pair{frame.stretch, order_of(frame)} < std::pair{last.from, last.order}) {
             last.from = frame.stretch;
-            last.order = frame.order;
+            last.order = order_of(frame);
           }
           last.to = std::max(last.to, frame.stretch);
           before = &frame;
@@ -186,7 +198,7 @@ std::vector<FetchPlan::Placed> FetchPlan::placed(std::uint64_t near) const {
         }
       }
       out.push_back(
-          {{pack, i, i, 1, frame.offset, frame.stored_size, false}, frame.stretch, frame.stretch, frame.order});
+          {{pack, i, i, 1, frame.offset, frame.stored_size, false}, frame.stretch, frame.stretch, order_of(frame)});
       before = &frame;
     }
   }
@@ -216,10 +228,11 @@ std::uint64_t FetchPlan::most_held(const std::vector<Placed>& runs) {
 }
 
 std::vector<FrameRun> FetchPlan::runs(std::uint64_t room) const {
+  const std::uint64_t left = room - std::min(room, most_held(spread()));
   std::vector<Placed> found;
   for (const std::uint64_t near : k_nears) {
     found = placed(near);
-    if (most_held(found) <= room) break;
+    if (most_held(found) <= left) break;
   }
   std::vector<FrameRun> out;
   out.reserve(found.size());

@@ -38,30 +38,31 @@ struct FrameRun {
 
 class FetchPlan {
  public:
-  // What is wanted from here on is used pack by pack: packs in the order in which they are wanted first, of each the
-  // frames in ascending order. at: bytes of content before it; ascending.
-  void begin_stretch(std::uint64_t at) { m_stretches.push_back({at, 0, 0, {}}); }
+  // What is wanted from here on is used in that order, but for a stretch that goes by pack. at: bytes of content before
+  // it; ascending.
+  void begin_stretch(std::uint64_t at) { m_stretches.push_back({at, 0, 0, false, {}}); }
   // Bytes of content before the present one.
   std::uint64_t stretch_at() const noexcept { return m_stretches.back().at; }
   // How often something of a pack was wanted in it again after something of another one.
   std::uint64_t returns() const noexcept { return m_stretches.back().returns; }
-  // Whoever uses the present stretch needs all of its packs' directories before the first of its frames.
-  void need_directories();
+  // The present stretch is used pack by pack: packs in the order in which they were wanted first, of each the frames in
+  // ascending order. That takes all of its packs' directories before the first of its frames.
+  void go_by_pack();
   // The frame will be used. Once more is as good as once.
   void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame);
   // Some chunks of a pack that is fetched whole. A pack is wanted in one way only.
   void want_whole(const PackRef& pack, std::uint32_t first, std::uint32_t count);
-  // Of the packs that are fetched whole those that would have to be held for long: in a stretch that needs its
-  // directories; or used a little here and a little there, stretch after stretch, as what a database wrote on one day,
-  // where those are too many for room.
+  // Of the packs that are fetched whole those that would have to be held for long: in a stretch that goes by pack; or
+  // used a little here and a little there, stretch after stretch, as what a database wrote on one day, where those are
+  // too many for room.
   std::vector<std::uint64_t> held_long(std::uint64_t room) const;
   // It is not fetched whole, after all.
   void take_apart(std::uint64_t pack, const PackDirectory& directory);
 
   std::uint64_t bytes() const noexcept { return m_bytes; }  // stored, of what is wanted
   std::uint64_t packs() const noexcept { return m_packs.size() + m_whole.size(); }
-  // Neighbouring frames that are used far from each other share a run as long as what waits for its use takes no more
-  // than room.
+  // Neighbouring frames that are used far from each other share a run as long as what waits for its use, packs that are
+  // fetched whole included, takes no more than room.
   std::vector<FrameRun> runs(std::uint64_t room) const;
   // Frames of a pack that is fetched whole in which something is wanted.
   std::uint32_t wanted_of_whole(std::uint64_t pack, const PackDirectory& directory) const;
@@ -72,14 +73,16 @@ class FetchPlan {
   struct Wanted {
     std::uint64_t offset = 0;
     std::uint32_t stored_size = 0;
-    std::uint32_t stretch = 0;  // 0: not wanted
-    std::uint32_t order = 0;    // of its pack there
+    std::uint32_t stretch = 0;   // 0: not wanted
+    std::uint32_t order = 0;     // of its pack there
+    std::uint32_t sequence = 0;  // of all that is wanted
   };
   struct Whole {
     std::uint64_t size = 0;
     std::uint64_t raw_size = 0;
     std::uint32_t stretch = 0;
     std::uint32_t order = 0;
+    std::uint32_t sequence = 0;
     std::vector<std::uint32_t> seen;  // by chunk: the stretch in which it was wanted last; 0: none
     std::vector<bool> again;          // by chunk
     bool directory_needed = false;
@@ -87,7 +90,8 @@ class FetchPlan {
   struct Stretch {
     std::uint64_t at = 0;
     std::uint64_t returns = 0;
-    std::uint64_t last = 0;                                  // pack
+    std::uint64_t last = 0;  // pack
+    bool by_pack = false;
     std::unordered_map<std::uint64_t, std::uint32_t> packs;  // in which order they were wanted first
   };
   // A run, and from which to which stretch its frames are used first.
@@ -95,7 +99,7 @@ class FetchPlan {
     FrameRun run;
     std::uint32_t from = 0;
     std::uint32_t to = 0;
-    std::uint32_t order = 0;  // of its pack in the first of them
+    std::uint32_t order = 0;  // in the first of them
   };
   static FrameRun whole_run(std::uint64_t pack, const Whole& whole);
   std::vector<Placed> placed(std::uint64_t near) const;
@@ -104,12 +108,14 @@ class FetchPlan {
   std::vector<std::uint32_t> frames_of_whole(std::uint64_t pack, const PackDirectory& directory, Chosen chosen) const;
   std::uint32_t stretch() const noexcept { return static_cast<std::uint32_t>(m_stretches.size()); }
   std::uint32_t order_here(std::uint64_t pack);
-  std::uint64_t at_of(std::uint32_t stretch) const { return m_stretches[stretch - 1].at; }
-  void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, std::uint32_t stretch,
-            std::uint32_t order);
+  const Stretch& number(std::uint32_t stretch) const { return m_stretches[stretch - 1]; }
+  std::uint64_t at_of(std::uint32_t stretch) const { return number(stretch).at; }
+  void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, const Wanted& where);
+  std::vector<Placed> spread() const;
   std::unordered_map<std::uint64_t, std::vector<Wanted>> m_packs;  // by frame
   std::unordered_map<std::uint64_t, Whole> m_whole;
   std::vector<Stretch> m_stretches{1};  // numbered from one
+  std::uint32_t m_sequence = 0;
   std::uint64_t m_bytes = 0;
 };
 

@@ -46,7 +46,10 @@ std::string taken_instead(const Error& cause, const PackRef& spare) {
 }  // namespace
 
 DecodedFrame::DecodedFrame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame, Bytes raw)
-    : m_directory(std::move(directory)), m_raw(std::move(raw)) {
+    : m_directory(std::move(directory)),
+      m_first(m_directory->frames()[frame].first_chunk),
+      m_count(m_directory->frames()[frame].chunk_count),
+      m_raw(std::move(raw)) {
   const Frame& f = m_directory->frames()[frame];
   for (std::uint32_t i = f.first_chunk; i < f.first_chunk + f.chunk_count; ++i) {
     const ByteView bytes = ByteView{m_raw}.subspan(m_directory->offset_in_frame(i), m_directory->length(i));
@@ -59,6 +62,10 @@ ByteView DecodedFrame::chunk(std::uint32_t index) const {
 }
 
 ByteView DecodedFrame::chunks(std::uint32_t first, std::uint32_t count) const {
+  // Whoever asks may have looked the frame up in another directory of the same content.
+  if (first < m_first || first - m_first > m_count || count > m_count - (first - m_first)) {
+    throw Error(ErrorKind::damaged, fmt::format("chunk {} is not in the frame it was in", first));
+  }
   const auto damaged = std::lower_bound(m_damaged.begin(), m_damaged.end(), first);
   if (damaged != m_damaged.end() && *damaged - first < count) {
     throw Error(ErrorKind::damaged, fmt::format("chunk {} does not fit its digest", *damaged));
@@ -387,6 +394,32 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   });
 }
 
+// The first of these, and those that one request gets with it. Returns how many.
+std::size_t FrameFetcher::fetch(std::span<const FrameId> wanted) {
+  const std::uint64_t pack = wanted.front().pack;
+  const auto dir = directory(pack);
+  const auto& frames = dir->frames();
+  if (wanted.front().frame >= frames.size()) {
+    throw named(m_packs.find(pack),
+                Error(ErrorKind::damaged, fmt::format("no frame {} any more", wanted.front().frame)));
+  }
+  if (fetch_ahead(wanted.front()) || take_retained(wanted.front())) return 1;
+  std::vector<std::uint32_t> run{wanted.front().frame};
+  const std::uint64_t begin = frames[run.front()].offset;
+  // The run takes in the frames between two wanted ones: they come with the bytes anyway.
+  for (const auto& id : wanted.subspan(1)) {
+    if (id.pack != pack || id.frame >= frames.size()) break;
+    const auto& f = frames[id.frame];
+    const auto& before = frames[run.back()];
+    if (f.offset - (before.offset + before.stored_size) > k_max_gap || f.offset + f.stored_size - begin > k_max_run) {
+      break;
+    }
+    run.push_back(id.frame);
+  }
+  fetch_run(pack, run);
+  return run.size();
+}
+
 std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameId>& ids) {
   ++m_request;
   std::vector<FrameId> wanted;
@@ -402,27 +435,18 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   for (std::size_t i = 0; i < wanted.size();) {
-    if (fetch_ahead(wanted[i]) || take_retained(wanted[i])) {
+    try {
+      i += fetch(std::span{wanted}.subspan(i));
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      // The directory cannot be read, now. What else was asked for is none the worse for it.
+      if (e.kind() != ErrorKind::damaged) throw;
+      std::promise<FramePointer> failed;
+      failed.set_exception(std::current_exception());
+      keep(wanted[i], failed.get_future().share(), 0);
       ++i;
-      continue;
     }
-    const auto dir = directory(wanted[i].pack);
-    const auto& frames = dir->frames();
-    std::vector<std::uint32_t> run{wanted[i].frame};
-    const std::uint64_t begin = frames[wanted[i].frame].offset;
-    std::size_t next = i + 1;
-    // The run takes in the frames between two wanted ones: they come with the bytes anyway.
-    while (next < wanted.size() && wanted[next].pack == wanted[i].pack) {
-      const auto& f = frames[wanted[next].frame];
-      const auto& before = frames[run.back()];
-      if (f.offset - (before.offset + before.stored_size) > k_max_gap || f.offset + f.stored_size - begin > k_max_run) {
-        break;
-      }
-      run.push_back(wanted[next].frame);
-      ++next;
-    }
-    fetch_run(wanted[i].pack, run);
-    i = next;
   }
   std::vector<Future> out;
   out.reserve(ids.size());

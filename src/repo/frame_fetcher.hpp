@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 namespace cairn {
@@ -26,7 +27,7 @@ class DecodedFrame {
   DecodedFrame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame, Bytes raw);
   // The chunk (index in its pack). Error(damaged) where it did not fit its digest.
   ByteView chunk(std::uint32_t index) const;
-  // The same for neighbouring chunks of this frame.
+  // The same for neighbouring chunks; Error(damaged) too where they are not all of this frame.
   ByteView chunks(std::uint32_t first, std::uint32_t count) const;
   // Every one of them. Error(damaged).
   void require_intact() const;
@@ -34,6 +35,8 @@ class DecodedFrame {
 
  private:
   std::shared_ptr<const PackDirectory> m_directory;
+  std::uint32_t m_first;  // chunk
+  std::uint32_t m_count;
   Bytes m_raw;
   std::vector<std::uint32_t> m_damaged;  // chunks, ascending
 };
@@ -96,6 +99,7 @@ class FrameFetcher {
   const Source& source(std::uint64_t pack);
   std::shared_ptr<const PackDirectory> directory_ahead(const PackRef& ref, std::optional<Error>& damage);
   std::function<Bytes()> reader_of(const FrameRun& run);
+  std::size_t fetch(std::span<const FrameId> wanted);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
   bool fetch_ahead(const FrameId& id);
   FramePointer decode_ahead(const Source& source, std::uint32_t number, const FrameRun& run, ByteView bytes);

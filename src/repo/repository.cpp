@@ -440,15 +440,17 @@ std::shared_ptr<const PackDirectory> Repository::remember(const PackRef& ref,
   return directory;
 }
 
-void Repository::fetch_directories(const std::vector<PackRef>& refs) {
-  if (&m_io == &m_no_threads) return;
+std::size_t Repository::fetch_directories(std::span<const PackRef> refs) {
+  if (&m_io == &m_no_threads) return 0;
   const bool cached = !m_cache.directory().empty();
   std::uint64_t room = cached ? k_directories_ahead : std::min(k_directories_ahead, m_directory_limit / 2);
   OrderedWindow<bool> window{m_io, m_io.size() + 1, UINT64_MAX, [](bool) {}};
+  std::size_t taken = 0;
   for (const auto& ref : refs) {
     check_interrupted();
     if (ref.directory_size > room) break;
     room -= ref.directory_size;
+    ++taken;
     window.push(0, [this, &ref] {
       try {
         directory(ref);
@@ -462,6 +464,7 @@ void Repository::fetch_directories(const std::vector<PackRef>& refs) {
     });
   }
   window.drain();
+  return taken;
 }
 
 std::shared_ptr<const PackDirectory> Repository::fetch_directory(const PackRef& ref) {

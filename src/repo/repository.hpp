@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -120,7 +121,8 @@ class Repository {
   std::shared_ptr<const PackDirectory> take_directory(const PackRef& ref, ByteView stored);
   // Many of them side by side, so that directory() has them at hand, in memory or in the host's cache: as many as
   // take 32 MiB, without a cache as many as stay in memory, in this order. What is damaged is left to whoever needs it.
-  void fetch_directories(const std::vector<PackRef>& refs);
+  // Returns how many, from the first.
+  std::size_t fetch_directories(std::span<const PackRef> refs);
   // A directory this process just built, into the cache and not into memory: a later run need not read it back.
   void remember_directory(const PackRef& ref, const PackDirectory& directory);
   // Part of a pack's data part (offset counts from its start), decrypted where it is sealed. Exactly length bytes, else

@@ -8,8 +8,10 @@
 #include "support/store_fixture.hpp"
 #include "util/error.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -192,6 +194,93 @@ TEST_CASE("from a far store: each pack comes in one request, and what is damaged
   CHECK(damage(pack.directory_offset + 20).problems.size() == 52);
   bytes.resize(bytes.size() / 2);
   CHECK(damage(0).problems.size() == 52);
+}
+
+TEST_CASE("from a far store: files that changed here and there come back, each byte fetched about once") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path source = directory.path() / "source";
+  fs::create_directory(source);
+  constexpr std::size_t k_page = 4096;
+  // Images: cut into pages. Each in several stripes of the restore below.
+  std::map<std::string, std::string> files{
+      {"a.img", noise(18'000'000, 1)}, {"b.img", noise(22'000'000, 2)}, {"c", noise(40'000, 3)}};
+  test::MemoryStore store;
+  std::uint32_t seed = 7;
+  constexpr int k_layers = 6;
+  for (int layer = 0; layer < k_layers; ++layer) {
+    for (auto& [name, text] : files) {
+      text.replace(0, 4, "QFI\xfb");
+      for (std::size_t i = 0; layer != 0 && i < text.size() / k_page / 8; ++i) {
+        seed = seed * 1664525 + 1013904223;
+        text.replace((seed >> 8) % (text.size() / k_page) * k_page, k_page, noise(k_page, seed));
+      }
+      write(source / name, text);
+    }
+    test::EngineFixture engine{store};
+    DirectorySource from{{.path = source, .exclude = {}, .include = {}}};
+    SnapshotRequest request;
+    request.series = "s";
+    request.reread = true;
+    take_snapshot(engine.context, from, request);
+  }
+  test::EngineFixture engine{store};
+  auto manifests = engine.repository.list_manifests();
+  REQUIRE(manifests.size() == k_layers);
+  std::sort(manifests.begin(), manifests.end(),
+            [](const auto& a, const auto& b) { return a.name.cut_point < b.name.cut_point; });
+  const auto manifest = engine.repository.load_manifest(manifests.back());
+  std::mutex mutex;
+  std::uint64_t fetched = 0;
+  std::uint64_t requests = 0;
+  store.on_answer = [&](const std::string& key, Bytes& bytes) {
+    const std::scoped_lock lock{mutex};
+    if (!key.starts_with("packs/")) return;
+    fetched += bytes.size();
+    ++requests;
+  };
+  std::uint64_t stored = 0;
+  for (const auto& pack : manifest.packs) stored += pack.size;
+  RestoreRequest request;
+  request.target = directory.path() / "whole";
+  request.stripe = 4ULL << 20;
+  const auto whole = restore(engine.context, manifest, request);
+  CHECK(whole.problems.empty());
+  for (const auto& [name, text] : files) CHECK((as_text(read_file(request.target / name)) == text));
+  MESSAGE(
+      fmt::format("{} packs of {} bytes: {} requests for {} bytes", manifest.packs.size(), stored, requests, fetched));
+  CHECK(fetched < stored + stored / 4);
+  CHECK(requests < 12 * manifest.packs.size());
+
+  // Of one file alone: what comes before it is not taken for it.
+  request.target = directory.path() / "one";
+  request.paths = {"b.img"};
+  CHECK(restore(engine.context, manifest, request).files == 1);
+  CHECK((as_text(read_file(request.target / "b.img")) == files.at("b.img")));
+
+  // The last layer's pack begins with pages of the first file.
+  request.paths = {};
+  PackRef pack;
+  const auto before = engine.repository.load_manifest(manifests[k_layers - 2]);
+  for (const auto& ref : manifest.packs) {
+    const auto old = std::find_if(before.packs.begin(), before.packs.end(),
+                                  [&](const PackRef& other) { return other.name == ref.name; });
+    if (old == before.packs.end() && ref.size > pack.size) pack = ref;
+  }
+  Bytes bytes = store.read(layout::pack_key(pack.name), std::nullopt).value();
+  bytes[1000] ^= 1;
+  store.put(layout::pack_key(pack.name), ObjectBody::from_memory(bytes));
+  test::EngineFixture other{store};
+  request.target = directory.path() / "damaged";
+  const auto damaged = restore(other.context, manifest, request);
+  REQUIRE(damaged.problems.size() == 1);
+  CHECK(damaged.problems[0].path == "a.img");
+  CHECK((as_text(read_file(request.target / "b.img")) == files.at("b.img")));
+  // Its directory, too: all that needs the pack.
+  bytes[pack.directory_offset + 20] ^= 1;
+  store.put(layout::pack_key(pack.name), ObjectBody::from_memory(bytes));
+  test::EngineFixture third{store};
+  request.target = directory.path() / "directory";
+  CHECK(restore(third.context, manifest, request).problems.size() == 3);
 }
 
 TEST_CASE("a target that is not empty is refused, and merged into when asked") {
