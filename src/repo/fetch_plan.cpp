@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -38,27 +39,17 @@ std::uint32_t FetchPlan::order_here(std::uint64_t pack) {
   return at->second;
 }
 
-void FetchPlan::go_by_pack() {
-  m_stretches.back().by_pack = true;
-  for (const auto& [pack, order] : m_stretches.back().packs) {
-    const auto whole = m_whole.find(pack);
-    if (whole != m_whole.end()) whole->second.directory_needed = true;
-  }
-}
-
 void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame) {
-  want(pack, directory, frame, {0, 0, stretch(), order_here(pack), m_sequence++});
+  want(pack, directory, frame, {stretch(), order_here(pack), m_sequence++});
 }
 
-void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, const Wanted& where) {
+void FetchPlan::want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, const FirstUse& use) {
   auto& frames = m_packs[pack];
   frames.resize(directory.frames().size());
   Wanted& wanted = frames[frame];
-  if (wanted.stretch != 0) return;
+  if (wanted.use.stretch != 0) return;
   const Frame& f = directory.frames()[frame];
-  wanted = where;
-  wanted.offset = f.offset;
-  wanted.stored_size = f.stored_size;
+  wanted = {f.offset, f.stored_size, use};
   m_bytes += f.stored_size;
 }
 
@@ -66,12 +57,10 @@ void FetchPlan::want_whole(const PackRef& pack, std::uint32_t first, std::uint32
   Whole& whole = m_whole[pack.prefix()];
   const std::uint32_t order = order_here(pack.prefix());
   const std::uint32_t now = stretch();
-  if (whole.stretch == 0) {
+  if (whole.use.stretch == 0) {
     whole.size = pack.size;
     whole.raw_size = pack.raw_bytes;
-    whole.stretch = now;
-    whole.order = order;
-    whole.sequence = m_sequence++;
+    whole.use = {now, order, m_sequence++};
     m_bytes += pack.size;
   }
   // The digests of more chunks than this have no room in it, whatever the extent says.
@@ -91,29 +80,32 @@ std::vector<FetchPlan::Placed> FetchPlan::spread() const {
   std::vector<Placed> out;
   for (const auto& [pack, whole] : m_whole) {
     if (whole.size <= k_small) continue;
-    const std::uint64_t end = at_of(whole.stretch) + whole.raw_size + k_spread;
+    const std::uint64_t end = at_of(whole.use.stretch) + whole.raw_size + k_spread;
     std::size_t far = 0;
-    std::uint32_t last = whole.stretch;
+    std::uint32_t last = whole.use.stretch;
     for (const std::uint32_t seen : whole.seen) {
       if (seen != 0 && at_of(seen) > end) ++far;
       last = std::max(last, seen);
     }
-    if (far > whole.seen.size() / k_spread_part) out.push_back({whole_run(pack, whole), whole.stretch, last, 0});
+    if (far > whole.seen.size() / k_spread_part) out.push_back({whole_run(pack, whole), whole.use.stretch, last, 0});
   }
   return out;
 }
 
 std::vector<std::uint64_t> FetchPlan::held_long(std::uint64_t room) const {
-  std::vector<std::uint64_t> out;
-  for (const auto& [pack, whole] : m_whole) {
-    if (whole.directory_needed && whole.size > k_small) out.push_back(pack);
+  std::set<std::uint64_t> out;
+  for (const auto& stretch : m_stretches) {
+    if (!stretch.by_pack) continue;
+    for (const auto& [pack, order] : stretch.packs) {
+      const auto whole = m_whole.find(pack);
+      if (whole != m_whole.end() && whole->second.size > k_small) out.insert(pack);
+    }
   }
   const auto others = spread();
-  if (most_held(others) <= room) return out;
-  for (const auto& placed : others) {
-    if (!m_whole.at(placed.run.pack).directory_needed) out.push_back(placed.run.pack);
+  if (most_held(others) > room) {
+    for (const auto& placed : others) out.insert(placed.run.pack);
   }
-  return out;
+  return {out.begin(), out.end()};
 }
 
 void FetchPlan::take_apart(std::uint64_t pack, const PackDirectory& directory) {
@@ -129,7 +121,7 @@ void FetchPlan::take_apart(std::uint64_t pack, const PackDirectory& directory) {
     for (std::size_t i = frames[f].first_chunk; i < end; ++i) {
       if (whole.seen[i] != 0 && (first == 0 || whole.seen[i] < first)) first = whole.seen[i];
     }
-    if (first != 0) want(pack, directory, f, {0, 0, first, number(first).packs.at(pack), whole.sequence});
+    if (first != 0) want(pack, directory, f, {first, number(first).packs.at(pack), whole.use.sequence});
   }
 }
 
@@ -167,38 +159,36 @@ FrameRun FetchPlan::whole_run(std::uint64_t pack, const Whole& whole) {
 
 std::vector<FetchPlan::Placed> FetchPlan::placed(std::uint64_t near) const {
   std::vector<Placed> out;
-  const auto order_of = [this](const auto& wanted) {
-    return number(wanted.stretch).by_pack ? wanted.order : wanted.sequence;
-  };
   for (const auto& [pack, whole] : m_whole) {
-    out.push_back({whole_run(pack, whole), whole.stretch, whole.stretch, order_of(whole)});
+    out.push_back({whole_run(pack, whole), whole.use.stretch, whole.use.stretch, order_of(whole.use)});
   }
   for (const auto& [pack, frames] : m_packs) {
     const Wanted* before = nullptr;
     for (std::uint32_t i = 0; i < frames.size(); ++i) {
       const Wanted& frame = frames[i];
-      if (frame.stretch == 0) continue;
+      if (frame.use.stretch == 0) continue;
       const std::uint64_t end = frame.offset + frame.stored_size;
+      const std::uint32_t order = order_of(frame.use);
       if (before != nullptr) {
         Placed& last = out.back();
         FrameRun& run = last.run;
-        const auto [one, other] = std::minmax({at_of(frame.stretch), at_of(before->stretch)});
+        const auto [one, other] = std::minmax({at_of(frame.use.stretch), at_of(before->use.stretch)});
         if (frame.offset - (run.offset + run.length) <= k_max_gap && end - run.offset <= k_max_run &&
             other - one <= near) {
           run.last = i;
           run.wanted += 1;
           run.length = end - run.offset;
-          if (std::pair{frame.stretch, order_of(frame)} < std::pair{last.from, last.order}) {
-            last.from = frame.stretch;
-            last.order = order_of(frame);
+          if (std::pair{frame.use.stretch, order} < std::pair{last.from, last.order}) {
+            last.from = frame.use.stretch;
+            last.order = order;
           }
-          last.to = std::max(last.to, frame.stretch);
+          last.to = std::max(last.to, frame.use.stretch);
           before = &frame;
           continue;
         }
       }
       out.push_back(
-          {{pack, i, i, 1, frame.offset, frame.stored_size, false}, frame.stretch, frame.stretch, order_of(frame)});
+          {{pack, i, i, 1, frame.offset, frame.stored_size, false}, frame.use.stretch, frame.use.stretch, order});
       before = &frame;
     }
   }

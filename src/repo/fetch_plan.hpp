@@ -47,7 +47,7 @@ class FetchPlan {
   std::uint64_t returns() const noexcept { return m_stretches.back().returns; }
   // The present stretch is used pack by pack: packs in the order in which they were wanted first, of each the frames in
   // ascending order. That takes all of its packs' directories before the first of its frames.
-  void go_by_pack();
+  void go_by_pack() { m_stretches.back().by_pack = true; }
   // The frame will be used. Once more is as good as once.
   void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame);
   // Some chunks of a pack that is fetched whole. A pack is wanted in one way only.
@@ -70,22 +70,22 @@ class FetchPlan {
   std::vector<std::uint32_t> wanted_again(std::uint64_t pack, const PackDirectory& directory) const;
 
  private:
+  struct FirstUse {
+    std::uint32_t stretch = 0;   // 0: not wanted
+    std::uint32_t order = 0;     // of the pack there
+    std::uint32_t sequence = 0;  // of all that is wanted
+  };
   struct Wanted {
     std::uint64_t offset = 0;
     std::uint32_t stored_size = 0;
-    std::uint32_t stretch = 0;   // 0: not wanted
-    std::uint32_t order = 0;     // of its pack there
-    std::uint32_t sequence = 0;  // of all that is wanted
+    FirstUse use;
   };
   struct Whole {
     std::uint64_t size = 0;
     std::uint64_t raw_size = 0;
-    std::uint32_t stretch = 0;
-    std::uint32_t order = 0;
-    std::uint32_t sequence = 0;
+    FirstUse use;
     std::vector<std::uint32_t> seen;  // by chunk: the stretch in which it was wanted last; 0: none
     std::vector<bool> again;          // by chunk
-    bool directory_needed = false;
   };
   struct Stretch {
     std::uint64_t at = 0;
@@ -110,7 +110,8 @@ class FetchPlan {
   std::uint32_t order_here(std::uint64_t pack);
   const Stretch& number(std::uint32_t stretch) const { return m_stretches[stretch - 1]; }
   std::uint64_t at_of(std::uint32_t stretch) const { return number(stretch).at; }
-  void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, const Wanted& where);
+  std::uint32_t order_of(const FirstUse& use) const { return number(use.stretch).by_pack ? use.order : use.sequence; }
+  void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, const FirstUse& use);
   std::vector<Placed> spread() const;
   std::unordered_map<std::uint64_t, std::vector<Wanted>> m_packs;  // by frame
   std::unordered_map<std::uint64_t, Whole> m_whole;

@@ -46,12 +46,8 @@ std::string taken_instead(const Error& cause, const PackRef& spare) {
 }  // namespace
 
 DecodedFrame::DecodedFrame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame, Bytes raw)
-    : m_directory(std::move(directory)),
-      m_first(m_directory->frames()[frame].first_chunk),
-      m_count(m_directory->frames()[frame].chunk_count),
-      m_raw(std::move(raw)) {
-  const Frame& f = m_directory->frames()[frame];
-  for (std::uint32_t i = f.first_chunk; i < f.first_chunk + f.chunk_count; ++i) {
+    : m_directory(std::move(directory)), m_frame(m_directory->frames()[frame]), m_raw(std::move(raw)) {
+  for (std::uint32_t i = m_frame.first_chunk; i < m_frame.first_chunk + m_frame.chunk_count; ++i) {
     const ByteView bytes = ByteView{m_raw}.subspan(m_directory->offset_in_frame(i), m_directory->length(i));
     if (sha256(bytes) != m_directory->digest(i)) m_damaged.push_back(i);
   }
@@ -63,7 +59,8 @@ ByteView DecodedFrame::chunk(std::uint32_t index) const {
 
 ByteView DecodedFrame::chunks(std::uint32_t first, std::uint32_t count) const {
   // Whoever asks may have looked the frame up in another directory of the same content.
-  if (first < m_first || first - m_first > m_count || count > m_count - (first - m_first)) {
+  const std::uint64_t end = std::uint64_t{m_frame.first_chunk} + m_frame.chunk_count;
+  if (first < m_frame.first_chunk || std::uint64_t{first} + count > end) {
     throw Error(ErrorKind::damaged, fmt::format("chunk {} is not in the frame it was in", first));
   }
   const auto damaged = std::lower_bound(m_damaged.begin(), m_damaged.end(), first);

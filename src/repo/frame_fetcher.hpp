@@ -35,8 +35,7 @@ class DecodedFrame {
 
  private:
   std::shared_ptr<const PackDirectory> m_directory;
-  std::uint32_t m_first;  // chunk
-  std::uint32_t m_count;
+  const Frame& m_frame;  // of the directory
   Bytes m_raw;
   std::vector<std::uint32_t> m_damaged;  // chunks, ascending
 };

@@ -1,22 +1,14 @@
 #!/usr/bin/env python3
 """A page file that changed here and there again and again: its neighbours are in different packs nearly everywhere. It is
-restored page for page, in more pieces than a restore holds at a time. Argument: how many thousands of pages."""
+restored pack by pack, and is what it was. Argument: how many thousands of pages."""
 
 import hashlib
 import random
-import struct
 
-from support import Cairn, Workspace, check, main
+from support import Cairn, Workspace, check, main, sqlite_header
 
 PAGE = 4096
 LAYERS = 5
-
-
-def header(count: int) -> bytes:
-    fields = bytearray(100)
-    fields[:16] = b"SQLite format 3\0"
-    struct.pack_into(">HBBBBBBIIIIIIIII", fields, 16, PAGE, 2, 2, 0, 64, 32, 32, 1, count, 0, 0, 0, 4, 0, 0, 1)
-    return bytes(fields)
 
 
 def run(binary: str, args: list[str]) -> None:
@@ -25,7 +17,7 @@ def run(binary: str, args: list[str]) -> None:
         cairn = Cairn(binary, work)
         rng = random.Random(1)
         pages = bytearray(b"".join(rng.randbytes(1000 * PAGE) for _ in range(count // 1000)))
-        pages[:100] = header(count)
+        pages[:100] = sqlite_header(PAGE, count)
         store = work / "store"
         cairn.run("init", "--store", store, "--no-encryption")
         states = []

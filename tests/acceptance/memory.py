@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from support import Cairn, Workspace, check, main, store_bytes
+from support import Cairn, Workspace, check, main, sqlite_header, store_bytes
 
 GB = 1_000_000_000
 MOST = 512  # MB, of any size of source
@@ -26,9 +26,7 @@ def pages(size: int, changed: float) -> None:
     rng = random.Random(7)
     texts = [bytes(rng.choices(b"etaoin shrdlu", k=PAGE - 48)) for _ in range(64)]
     count = size // PAGE
-    header = bytearray(100)
-    header[:16] = b"SQLite format 3\0"
-    struct.pack_into(">HBBBBBBIIIIIIIII", header, 16, PAGE, 2, 2, 0, 64, 32, 32, 1, count, 0, 0, 0, 4, 0, 0, 1)
+    header = sqlite_header(PAGE, count)
     for first in range(0, count, BLOCK_PAGES):
         block = []
         for number in range(first, min(first + BLOCK_PAGES, count)):

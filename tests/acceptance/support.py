@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,14 @@ def store_bytes(store: pathlib.Path, below: str = "packs") -> int:
     """Of objects; what killed writers left under temporary names is none."""
     files = (p for p in (store / below).rglob("*") if p.is_file() and not p.name.startswith(".tmp-"))
     return sum(p.stat().st_size for p in files)
+
+
+def sqlite_header(page: int, count: int) -> bytes:
+    """The first 100 bytes of a database of so many pages, none of them of use to SQLite."""
+    header = bytearray(100)
+    header[:16] = b"SQLite format 3\0"
+    struct.pack_into(">HBBBBBBIIIIIIIII", header, 16, page, 2, 2, 0, 64, 32, 32, 1, count, 0, 0, 0, 4, 0, 0, 1)
+    return bytes(header)
 
 
 def run_steps(steps) -> None:
