@@ -42,6 +42,8 @@ constexpr std::uint64_t k_task_bytes = 2ULL << 20;
 constexpr std::uint64_t k_batch_bytes = 1ULL << 20;
 constexpr std::size_t k_batch_tasks = 64;
 constexpr std::size_t k_batches_in_flight = 16;
+// The frames that they write from: a slow disk must not have them pile up.
+constexpr std::uint64_t k_frames_in_flight = 64ULL << 20;
 // Stored bytes that are under way or wait for their turn: of content, and of the entry list.
 constexpr std::uint64_t k_read_ahead = 80ULL << 20;
 constexpr std::uint64_t k_list_read_ahead = 16ULL << 20;
@@ -85,7 +87,7 @@ class Planner : public TreeSurveyor {
   bool entry(const Entry& given) override {
     m_selection.survey(given);
     Entry entry = given;
-    // Whether a hard link's target is needed is known only later; it is counted then, by its size.
+    // Whether a hard link's target that was not asked for is needed is known only later; it is not counted.
     if (!m_selection.select(entry)) return false;
     ++m_plan.entries;
     m_target.check_entry(entry);
@@ -95,6 +97,8 @@ class Planner : public TreeSurveyor {
     m_file_at = m_plan.bytes;
     m_plan.bytes += entry.size;
     if (entry.size >= k_large_file) {
+      // In the end this will be refused, with all that is needed. Stripes are noted only as far as they may be real.
+      if (!m_target.has_space(m_plan.bytes)) return false;
       m_path = entry.path;
       begin_stripe(0);
     } else if (m_plan.bytes - m_fetch.stretch_at() >= k_large_file) {
@@ -144,6 +148,8 @@ class Planner : public TreeSurveyor {
     if (!m_stripe) return;
     end_stripe();
     m_stripe.reset();
+    // What comes next is no part of it.
+    if (m_stripes.back()) m_fetch.begin_stretch(m_plan.bytes);
     const auto stripes = std::exchange(m_stripes, {});
     if (std::find(stripes.begin(), stripes.end(), true) != stripes.end()) m_scattered.emplace(m_path, stripes);
   }
@@ -194,7 +200,7 @@ class RestoreRun : public TreeVisitor {
         m_scattered(scattered),
         m_stripe_size(stripe),
         m_result(result),
-        m_running(context.pool, k_batches_in_flight, UINT64_MAX, [](int) {}) {}
+        m_running(context.pool, k_batches_in_flight, k_frames_in_flight, [](int) {}) {}
 
   bool entry(const Entry& given) override {
     Entry entry = given;
@@ -295,7 +301,7 @@ class RestoreRun : public TreeVisitor {
     m_wave_frames.insert(write.frame);
     m_task.writes.push_back(write);
     m_task.bytes += write.bytes;
-    if (m_task.bytes >= k_task_bytes) end_task();
+    if (m_task.bytes >= k_task_bytes || m_wave_frames.size() >= k_wave_frames) end_task();
   }
   void end_task() {
     m_file->tasks_left.fetch_add(1);
@@ -351,10 +357,32 @@ class RestoreRun : public TreeVisitor {
 
   // Neighbours in the tree are written by one thread: two that make files in one directory wait for each other.
   void run_batch(std::vector<std::shared_ptr<Task>> batch) {
-    m_running.push(0, [this, batch = std::move(batch)] {
+    const std::uint64_t bytes = frame_bytes(batch);
+    m_running.push(bytes, [this, batch = std::move(batch)] {
       for (const auto& task : batch) execute(*task);
       return 0;
     });
+  }
+
+  static std::uint64_t frame_bytes(const FrameFetcher::Future& frame) {
+    try {
+      return frame.get()->size();
+    } catch (...) {
+      return 0;  // told when it is to be written
+    }
+  }
+  // Of the decoded frames that it holds; they are there. Neighbours are often of one frame.
+  static std::uint64_t frame_bytes(const std::vector<std::shared_ptr<Task>>& batch) {
+    std::uint64_t bytes = 0;
+    const FrameId* last = nullptr;
+    for (const auto& task : batch) {
+      for (std::size_t i = 0; i < task->frames.size(); ++i) {
+        const FrameId& frame = task->writes[i].frame;
+        if (last == nullptr || *last != frame) bytes += frame_bytes(task->frames[i]);
+        last = &frame;
+      }
+    }
+    return bytes;
   }
 
   void execute(Task& task) {

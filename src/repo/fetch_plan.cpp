@@ -157,10 +157,16 @@ FrameRun FetchPlan::whole_run(std::uint64_t pack, const Whole& whole) {
   return {pack, 0, std::numeric_limits<std::uint32_t>::max(), 0, 0, whole.size, true};
 }
 
+// In its stretch, among what is fetched.
+std::uint64_t FetchPlan::order_of(const FirstUse& use, bool whole) const {
+  if (!number(use.stretch).by_pack || whole) return use.sequence;
+  return (1ULL << 32) + use.order;
+}
+
 std::vector<FetchPlan::Placed> FetchPlan::placed(std::uint64_t near) const {
   std::vector<Placed> out;
   for (const auto& [pack, whole] : m_whole) {
-    out.push_back({whole_run(pack, whole), whole.use.stretch, whole.use.stretch, order_of(whole.use)});
+    out.push_back({whole_run(pack, whole), whole.use.stretch, whole.use.stretch, order_of(whole.use, true)});
   }
   for (const auto& [pack, frames] : m_packs) {
     const Wanted* before = nullptr;
@@ -168,7 +174,7 @@ std::vector<FetchPlan::Placed> FetchPlan::placed(std::uint64_t near) const {
       const Wanted& frame = frames[i];
       if (frame.use.stretch == 0) continue;
       const std::uint64_t end = frame.offset + frame.stored_size;
-      const std::uint32_t order = order_of(frame.use);
+      const std::uint64_t order = order_of(frame.use, false);
       if (before != nullptr) {
         Placed& last = out.back();
         FrameRun& run = last.run;

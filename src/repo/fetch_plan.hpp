@@ -46,7 +46,8 @@ class FetchPlan {
   // How often something of a pack was wanted in it again after something of another one.
   std::uint64_t returns() const noexcept { return m_stretches.back().returns; }
   // The present stretch is used pack by pack: packs in the order in which they were wanted first, of each the frames in
-  // ascending order. That takes all of its packs' directories before the first of its frames.
+  // ascending order. That takes all of its packs' directories before the first of its frames, and so all of what is
+  // fetched whole.
   void go_by_pack() { m_stretches.back().by_pack = true; }
   // The frame will be used. Once more is as good as once.
   void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame);
@@ -99,7 +100,7 @@ class FetchPlan {
     FrameRun run;
     std::uint32_t from = 0;
     std::uint32_t to = 0;
-    std::uint32_t order = 0;  // in the first of them
+    std::uint64_t order = 0;  // in the first of them
   };
   static FrameRun whole_run(std::uint64_t pack, const Whole& whole);
   std::vector<Placed> placed(std::uint64_t near) const;
@@ -110,7 +111,7 @@ class FetchPlan {
   std::uint32_t order_here(std::uint64_t pack);
   const Stretch& number(std::uint32_t stretch) const { return m_stretches[stretch - 1]; }
   std::uint64_t at_of(std::uint32_t stretch) const { return number(stretch).at; }
-  std::uint32_t order_of(const FirstUse& use) const { return number(use.stretch).by_pack ? use.order : use.sequence; }
+  std::uint64_t order_of(const FirstUse& use, bool whole) const;
   void want(std::uint64_t pack, const PackDirectory& directory, std::uint32_t frame, const FirstUse& use);
   std::vector<Placed> spread() const;
   std::unordered_map<std::uint64_t, std::vector<Wanted>> m_packs;  // by frame

@@ -19,6 +19,8 @@ namespace {
 // Directories in use at one time: so many in any case, and as many as take so many bytes.
 constexpr std::size_t k_min_directories = 16;
 constexpr std::uint64_t k_directory_memory = 48ULL << 20;
+// One that cannot be read may be asked for by each of a million files: after so many tries it is given up.
+constexpr std::size_t k_directory_tries = 3;
 constexpr std::uint64_t k_max_retained = 32ULL << 20;
 
 Error named(const PackRef& pack, const Error& e) {
@@ -97,6 +99,9 @@ FrameFetcher::~FrameFetcher() {
 const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
   const auto found = m_sources.find(pack);
   if (found != m_sources.end()) return found->second;
+  const auto failures = m_failures.find(pack);
+  if (failures != m_failures.end() && failures->second.size() == k_directory_tries)
+    throw Error(failures->second.back());
   Source source{m_packs.find(pack), nullptr, {}};
   source.spares = m_packs.spares(source.ref);
   try {
@@ -123,7 +128,10 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
       source.ref = spare;
       break;
     }
-    if (!source.directory) throw;
+    if (!source.directory) {
+      m_failures[pack].push_back(e);
+      throw;
+    }
   }
   const auto [added, fresh] = m_sources.emplace(pack, std::move(source));
   if (fresh) m_directory_bytes += added->second.directory->memory();

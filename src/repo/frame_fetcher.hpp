@@ -122,7 +122,8 @@ class FrameFetcher {
   std::list<FrameId> m_ages;  // newest first
   std::uint64_t m_request = 0;
   std::map<std::uint64_t, Source> m_sources;
-  std::uint64_t m_directory_bytes = 0;  // of them
+  std::uint64_t m_directory_bytes = 0;                     // of them
+  std::map<std::uint64_t, std::vector<Error>> m_failures;  // by pack: why there was no directory
   std::mutex m_mutex;
   std::set<Digest> m_warned;
   FetchStatistics m_statistics;

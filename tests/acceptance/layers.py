@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A page file that changed here and there again and again: its neighbours are in different packs nearly everywhere. It is
-restored pack by pack, and is what it was. Argument: how many thousands of pages."""
+restored pack by pack, and is what it was. Then a small file of single pages of it, a frame for each; that many frames
+are not in memory at one time. Argument: how many thousands of pages."""
 
 import hashlib
 import random
@@ -9,6 +10,7 @@ from support import Cairn, Workspace, check, main, sqlite_header
 
 PAGE = 4096
 LAYERS = 5
+MOST = 250  # MB, for the small file
 
 
 def run(binary: str, args: list[str]) -> None:
@@ -21,6 +23,10 @@ def run(binary: str, args: list[str]) -> None:
         store = work / "store"
         cairn.run("init", "--store", store, "--no-encryption")
         states = []
+        single = pages[: 15_000_000 // PAGE * PAGE]
+        for number in range(1, len(single) // PAGE):
+            source = number * count // (len(single) // PAGE)
+            single[number * PAGE : (number + 1) * PAGE] = pages[source * PAGE : (source + 1) * PAGE]
         for layer in range(LAYERS):
             if layer:
                 for number in rng.sample(range(1, count), count // 4):
@@ -37,6 +43,15 @@ def run(binary: str, args: list[str]) -> None:
                 same = hashlib.file_digest(restored, "sha256").digest() == digest
             check(same, f"snapshot {snapshot} was not restored as it was")
             back.unlink()
+
+        (work / "single.db").write_bytes(single)
+        taken = cairn.json("snapshot", "--store", store, work / "single.db", "--series", "single")
+        check(taken["new_bytes"] < 1_000_000, f"{taken['new_bytes']} new bytes of pages that were there")
+        back = work / "back.db"
+        peak = cairn.peak_of("restore", "--store", store, "single", back)
+        check(back.read_bytes() == bytes(single), "single pages were not restored as they were")
+        print(f"single pages: {peak:.0f} MB at most")
+        check(peak < MOST, f"single pages: {peak:.0f} MB")
 
 
 main(run)

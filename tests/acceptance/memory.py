@@ -4,7 +4,6 @@ again after a change, verified and restored. Arguments: sizes in GB (1 10), then
 compresses 7 (pages) and 23 times (stream), so that 100 GB of it fit small disks; `stream` needs no source on disk."""
 
 import os
-import pathlib
 import random
 import struct
 import subprocess
@@ -55,32 +54,18 @@ def stream(size: int, changed: float) -> None:
 GENERATORS = {"pages": pages, "stream": stream}
 
 
-class Measured(Cairn):
-    """Tells the peak resident set of each run, in MB, as the kernel counted it."""
-
-    def measure(self, *args) -> tuple[float, float]:
-        out = self.home / "stdout"
-        err = self.home / "stderr"
-        begin = time.monotonic()
-        with open(out, "wb") as to, open(err, "wb") as errors:
-            process = subprocess.Popen([self.binary, *map(str, args)], env=self.environment, stdout=to, stderr=errors)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - begin
-        check(process.returncode == 0, f"{args}: exit {process.returncode}: {err.read_text(errors='replace')}")
-        return usage.ru_maxrss * 1024 / 1_000_000, seconds
-
-
 def measure(binary: str, kind: str, size: int) -> dict[str, float]:
     """The peak in MB of each step."""
     with Workspace("memory") as work:
-        cairn = Measured(binary, work)
+        cairn = Cairn(binary, work)
         store = work / "store"
         cairn.run("init", "--store", store, "--no-encryption")
         peaks = {}
 
         def step(name: str, *args) -> None:
-            peaks[name], seconds = cairn.measure(*args)
+            begin = time.monotonic()
+            peaks[name] = cairn.peak_of(*args)
+            seconds = time.monotonic() - begin
             print(f"{kind} {size / GB:g} GB, {name}: {peaks[name]:.0f} MB at most, {seconds:.0f} s", flush=True)
 
         def source(changed: str) -> list:

@@ -44,6 +44,16 @@ class Cairn:
     def json(self, *args, expect: int = 0) -> dict:
         return json.loads(self.run("--json", *args, expect=expect).stdout)
 
+    def peak_of(self, *args) -> float:
+        """Runs it; the peak resident set in MB, as the kernel counted it, below a small process: that of the one who forks
+        is inherited."""
+        launcher = pathlib.Path(__file__).resolve().parent.parent / "bench" / "measuring.py"
+        command = [sys.executable, "-I", "-S", launcher, self.binary, *args]
+        done = subprocess.run(list(map(str, command)), env=self.environment, capture_output=True)
+        told = json.loads(done.stdout)
+        check(told["exit"] == 0, f"{args}: exit {told['exit']}: {done.stderr.decode(errors='replace')}")
+        return told["peak_kib"] * 1024 / 1_000_000
+
 
 class Workspace:
     """A temporary directory that is gone afterwards."""

@@ -61,6 +61,19 @@ TEST_CASE("packs that are read side by side have their directories decoded a few
   for (std::uint64_t pack = 0; pack < k_packs; ++pack) CHECK(packs.loads[pack] <= 16);
 }
 
+TEST_CASE("a chunk that comes again and again does not have the directory decoded each time") {
+  constexpr std::uint32_t k_chunks = 20'000;
+  Packs packs{k_chunks};
+  DigestWindows windows = packs.windows();
+  std::size_t wrong = 0;
+  for (std::uint32_t chunk = 0; chunk < k_chunks; ++chunk) {
+    wrong += is(windows.find(1, chunk), 1, chunk) ? 0U : 1U;
+    wrong += is(windows.find(1, 5), 1, 5) ? 0U : 1U;
+  }
+  CHECK(wrong == 0);
+  CHECK(packs.loads[1] <= 32);
+}
+
 TEST_CASE("digests are right in whatever order they are asked for, and however few are kept") {
   Packs packs{5000};
   DigestWindows windows = packs.windows(1);

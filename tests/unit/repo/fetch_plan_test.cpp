@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace cairn;
 
@@ -114,6 +115,12 @@ TEST_CASE("fetch plan: runs come in the order of their first use, pack by pack w
   CHECK(order() == "2.2 1.1 2.0 1.0 1.3 3.0 2.1 ");
   plan.go_by_pack();
   CHECK(order() == "2.2 1.1 2.0 1.0 1.3 2.1 3.0 ");
+  // The directory of a pack that comes whole is needed before any frame of the stretch.
+  PackRef small;
+  small.name.bytes[0] = 4;
+  small.size = 100'000;
+  plan.want_whole(small, 0, 10);
+  CHECK(order() == fmt::format("2.2 1.1 2.0 1.0 {}.0 1.3 2.1 3.0 ", small.prefix()));
   CHECK(FetchPlan{}.runs(k_room).empty());
 }
 
