@@ -197,8 +197,12 @@ std::string CommitProtocol::commit(Manifest& manifest) {
 std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_again) {
   for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
     const Time checked = m_context.repository.store().now();
+    const Time began = m_context.clock();
     std::string key = put_checked(manifest, store_again, checked);
-    if (!repair_after(manifest, store_again, checked)) {
+    // A machine that slept: what prune marked meanwhile may have gone, and the mark after it.
+    const bool slept = m_context.clock() - began > std::max<Nanoseconds>(m_grace, k_marks_age);
+    if (slept) list_packs();
+    if (!repair_after(manifest, store_again, checked, slept)) {
       // The manifest names them now.
       const std::scoped_lock lock{m_mutex};
       m_unrecorded.clear();
@@ -256,14 +260,20 @@ void CommitProtocol::make_adopted_durable(const Manifest& manifest) {
 }
 
 // Whether something had to be stored again, so that another manifest is due.
-bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked) {
+// listed: since the put, so that what is not seen is not there.
+bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked, bool listed) {
   ObjectStore& store = m_context.repository.store();
   read_marks();
   std::optional<Time> now;  // asked for where it matters
   bool repaired = false;
   for (auto& pack : manifest.packs) {
     const auto mark = m_marked.find(pack.name);
-    if (mark == m_marked.end()) continue;
+    if (mark == m_marked.end()) {
+      if (!listed || seen(pack)) continue;
+      replace(pack, store_again);
+      repaired = true;
+      continue;
+    }
     // The mark came after the check, so the pack has its grace and later runs see the manifest; unless the put was so
     // slow that neither is sure.
     if (!now) now = store.now();

@@ -99,7 +99,7 @@ class CommitProtocol {
   void make_adopted_durable(const Manifest& manifest);
   // checked: store's clock, a moment ago.
   std::string put_checked(Manifest& manifest, const StoreAgain& store_again, Time checked);
-  bool repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked);
+  bool repair_after(Manifest& manifest, const StoreAgain& store_again, Time checked, bool listed);
 
   Context& m_context;
   std::string m_run;

@@ -232,6 +232,31 @@ TEST_CASE("commit protocol: a pack that went while the manifest was put makes a 
   }
 }
 
+TEST_CASE("commit protocol: a machine that slept while the manifest was put looks whether its packs are still there") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  const PackRef old = fixture.put_pack({"one"});
+  const PackRef other = fixture.put_pack({"two"});
+  Protocol protocol{fixture};
+  // Long enough for prunes to mark a pack, delete it, and delete the mark.
+  bool once = true;
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (!once || operation != "after put" || !key.starts_with(layout::k_snapshots)) return;
+    once = false;
+    store.advance(std::chrono::days{30});
+    store.erase(layout::pack_key(old.name));
+  };
+  Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old, other});
+  const std::string key = protocol.commit(manifest, [&](const PackRef& pack) {
+    CHECK(pack.name == old.name);
+    const auto again = EngineFixture::build_pack({"one"});
+    protocol.store_pack(again);
+    return again.ref;
+  });
+  CHECK(store.keys(layout::k_snapshots).size() == 2);
+  for (const auto& pack : read_back(fixture, key).packs) CHECK(store.has(layout::pack_key(pack.name)));
+}
+
 TEST_CASE("commit protocol: a fresh mark after the commit leaves the manifest as it is") {
   MemoryStore store;
   EngineFixture fixture{store};
