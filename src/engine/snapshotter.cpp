@@ -31,9 +31,12 @@ namespace {
 constexpr double k_fill_by_others = 0.45;
 // Files up to this size are read whole by one job, several a job; larger ones in segments, many jobs a file.
 constexpr std::uint64_t k_small_file = 4ULL << 20;
+// One that is unchanged goes by itself: it may have an extent for each of its pages.
+constexpr std::uint64_t k_large_file = 64ULL << 20;
 constexpr std::uint64_t k_batch_bytes = 2ULL << 20;
 constexpr std::size_t k_batch_files = 64;
 constexpr std::size_t k_batch_items = 1024;
+constexpr std::size_t k_batch_extents = 64 * 1024;
 constexpr std::size_t k_batches_in_flight = 6;
 constexpr std::size_t k_segments_in_flight = 6;
 // Parts of content that is cut by content end where a chunk's digest says so: after 256 chunks in the mean.
@@ -103,11 +106,15 @@ class Run {
   void find_previous();
   void check_closed_last();
   void choose_packs();
+  std::optional<Manifest> other_manifest(const ManifestInfo& info);
   void lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided);
   void lean_on(const PackRef& ref);
   void index_packs(std::size_t first_other);
   void capture(ChunkStore& store, EntrySpool& spool);
+  bool looks_unchanged(const Item& item);
+  std::optional<LocalPart> reused(const PreviousEntries::Part& part) const;
   bool reuse_content(Item& item);
+  bool reuse_large(Item& item, EntrySpool& spool);
   void run_batch(std::deque<Item>& batch) const;
   void consume(Item& item, ChunkStore& store, EntrySpool& spool);
   void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
@@ -245,13 +252,25 @@ void Run::choose_packs() {
   index_packs(own);
 }
 
+// What another series' newest manifest says, if it says it to this host: there is no other use for it here.
+std::optional<Manifest> Run::other_manifest(const ManifestInfo& info) {
+  try {
+    return m_context.repository.cached_manifest(info);
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    return std::nullopt;
+  }
+}
+
 // The newest snapshot of each other series, as far as this host has its manifest and directories at hand.
 void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided) {
   std::set<std::string> seen_series{m_request.series};
   std::uint64_t chunks = 0;
   for (const auto& info : m_manifests) {
     if (!seen_series.insert(info.name.series).second) continue;
-    const auto manifest = m_context.repository.cached_manifest(info);
+    const auto manifest = other_manifest(info);
     if (!manifest || manifest->closed || !manifest->trusted || !manifest->requirements.write.empty()) continue;
     for (const auto& ref : manifest->packs) {
       if (decided.contains(ref.logical_id)) continue;
@@ -310,8 +329,8 @@ void Run::problem(const std::string& path, const std::string& message) {
   m_context.reporter.warning(message);
 }
 
-// Unchanged by its metadata, and all of its content in packs that may be leaned on.
-bool Run::reuse_content(Item& item) {
+// By its metadata.
+bool Run::looks_unchanged(const Item& item) {
   const Entry* before = m_entries ? m_entries->seek(item.source.entry.path) : nullptr;
   const Entry& now = item.source.entry;
   if (before == nullptr || before->type != EntryType::file || m_request.reread || item.source.content->always_read()) {
@@ -322,26 +341,60 @@ bool Run::reuse_content(Item& item) {
     return false;
   }
   const Time last_read = m_previous->facts.started;
-  if (now.mtime > last_read - k_racy_window || now.ctime > last_read - k_racy_window) return false;
-  std::uint64_t total = 0;
-  bool reusable = true;
-  while (auto part = m_entries->next_part()) {
-    LocalPart local;
-    local.size = part->size;
-    for (const auto& e : part->extents) {
-      if (e.is_hole()) {
-        local.extents.push_back(local_hole(e.hole));
-        continue;
-      }
-      const auto lean = m_lean.find(e.pack);
-      reusable = reusable && lean;
-      if (lean) local.extents.push_back({*lean, e.first, e.count});
+  return now.mtime <= last_read - k_racy_window && now.ctime <= last_read - k_racy_window;
+}
+
+// Nothing where not all of its packs may be leaned on.
+std::optional<LocalPart> Run::reused(const PreviousEntries::Part& part) const {
+  LocalPart local;
+  local.size = part.size;
+  local.extents.reserve(part.extents.size());
+  for (const auto& e : part.extents) {
+    if (e.is_hole()) {
+      local.extents.push_back(local_hole(e.hole));
+      continue;
     }
-    total += part->size;
-    item.reuse.push_back(std::move(local));
-    item.previous.push_back(std::move(*part));
+    const auto lean = m_lean.find(e.pack);
+    if (!lean) return std::nullopt;
+    local.extents.push_back({*lean, e.first, e.count});
   }
-  return reusable && total == now.size;
+  return local;
+}
+
+// The content of one that looks unchanged.
+bool Run::reuse_content(Item& item) {
+  std::uint64_t total = 0;
+  while (auto part = m_entries->next_part()) {
+    auto local = reused(*part);
+    item.previous.push_back(std::move(*part));
+    if (!local) return false;
+    total += local->size;
+    item.reuse.push_back(std::move(*local));
+  }
+  return total == item.source.entry.size;
+}
+
+// The same where the extents are too many to be held.
+bool Run::reuse_large(Item& item, EntrySpool& spool) {
+  std::uint64_t total = 0;
+  while (const auto part = m_entries->next_part()) {
+    check_interrupted();
+    const auto local = reused(*part);
+    if (!local) {
+      // It is read, and compared with all of what it was.
+      m_entries = std::make_unique<PreviousEntries>(m_context, *m_previous);
+      total = 0;
+      break;
+    }
+    total += local->size;
+    spool.add_part(*local);
+  }
+  if (total == item.source.entry.size) {
+    end_entry(item.source.entry, spool);
+    return true;
+  }
+  spool.drop_parts();
+  return false;
 }
 
 void Run::run_batch(std::deque<Item>& batch) const {
@@ -364,6 +417,7 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
   auto batch = std::make_shared<std::deque<Item>>();
   std::uint64_t bytes = 0;
   std::size_t files = 0;
+  std::size_t extents = 0;
   const auto submit = [&] {
     if (batch->empty()) return;
     if (files == 0) {
@@ -377,15 +431,24 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
     batch = std::make_shared<std::deque<Item>>();
     bytes = 0;
     files = 0;
+    extents = 0;
   };
   while (auto next = m_source.next()) {
     check_interrupted();
     Item item;
     item.source = std::move(*next);
     if (item.source.content) {
-      item.read = !reuse_content(item);
+      const bool unchanged = looks_unchanged(item);
+      if (unchanged && item.source.entry.size > k_large_file) {
+        submit();
+        window.drain();
+        if (!reuse_large(item, spool)) read_large(item, true, store, spool);
+        continue;
+      }
+      item.read = !unchanged || !reuse_content(item);
       if (item.read) item.reuse.clear();
       if (!item.read) item.previous.clear();
+      for (const auto& part : item.reuse) extents += part.extents.size();
       if (item.read && (item.source.entry.size > k_small_file || m_request.single_file)) {
         submit();
         window.drain();
@@ -398,7 +461,10 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
       }
     }
     batch->push_back(std::move(item));
-    if (bytes >= k_batch_bytes || files >= k_batch_files || batch->size() >= k_batch_items) submit();
+    if (bytes >= k_batch_bytes || files >= k_batch_files || batch->size() >= k_batch_items ||
+        extents >= k_batch_extents) {
+      submit();
+    }
   }
   submit();
   window.drain();

@@ -35,6 +35,7 @@ struct StoreFixture {
   ThreadPool io{4};
   std::unique_ptr<LocalStore> store;
   std::unique_ptr<Repository> repository;
+  Nanoseconds ahead{0};  // of contexts made from here on: their clock before this machine's
   Time now = Time{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 
   StoreFixture() {
@@ -57,10 +58,9 @@ struct StoreFixture {
   }
   void reopen() { repository = std::make_unique<Repository>(*store, reporter, options()); }
   Context context() {
-    return {*repository, pool,
-            io,          reporter,
-            "testhost",  [] {
-              return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }};
+    return {*repository, pool, io, reporter, "testhost", [ahead = ahead] {
+              return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()) + ahead;
+            }};
   }
 };
 

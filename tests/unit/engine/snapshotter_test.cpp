@@ -307,6 +307,49 @@ TEST_CASE("another series' chunks are not stored again where this host knows the
   CHECK(t.read_back(result.id).at("file") == noise(3'000'000, 5));
 }
 
+TEST_CASE("another series' manifest that this program cannot read is no matter of this one") {
+  Snapshots t;
+  write(t.source / "file", noise(300'000, 5));
+  const auto one = t.take("one");
+  Manifest later = t.manifest(one.id);
+  later.requirements.read = {"of-the-future"};
+  for (const auto& info : t.repository->list_manifests()) fs::remove(t.store_root / info.key);
+  t.repository->store_manifest(later);
+  t.reopen();
+  // As verify does: now it is in the cache.
+  for (const auto& info : t.repository->list_manifests()) CHECK_THROWS_AS(t.repository->load_manifest(info), Error);
+  const auto two = t.take("two");
+  CHECK(t.read_back(two.id).at("file") == noise(300'000, 5));
+}
+
+TEST_CASE("a large file that is unchanged keeps its extents, and is read again where a pack of it has gone") {
+  Snapshots t;
+  const fs::path path = t.source / "large";
+  write(path, noise(3'000'000, 1));
+  fs::resize_file(path, 100'000'000);
+  {
+    std::ofstream end{path, std::ios::binary | std::ios::app};
+    end << noise(2'000'000, 2);
+  }
+  write(t.source / "other", noise(20'000, 3));
+  // Else it might have changed again within the clock's resolution.
+  t.ahead = std::chrono::hours{1};
+  const auto first = t.take();
+  const auto again = t.take();
+  CHECK(again.stats.new_bytes == 0);
+  const auto content = t.read_back(first.id);
+  CHECK(t.read_back(again.id) == content);
+  CHECK(t.manifest(again.id).packs == t.manifest(first.id).packs);
+
+  for (const auto& pack : t.manifest(again.id).packs) {
+    if (pack.content != PackContent::list) fs::remove(t.store_root / layout::pack_key(pack.name));
+  }
+  t.reopen();
+  const auto healed = t.take();
+  CHECK(healed.stats.new_bytes >= 5'000'000);
+  CHECK(t.read_back(healed.id) == content);
+}
+
 TEST_CASE("a damaged newest manifest is passed over for an older one") {
   Snapshots t;
   write(t.source / "file", noise(3'000'000, 5));
