@@ -1,6 +1,7 @@
 """The data that is measured with, made once and kept: two kernel source trees, a database before and after a change of some
 of its pages, a dump stream, and what does not compress. All but the trees follow from fixed seeds."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -8,7 +9,10 @@ import random
 import re
 import shutil
 import sqlite3
+import stat
 import subprocess
+import sys
+from collections.abc import Iterator
 
 PAGE = 4096
 CHANGED_SHARE = 0.092
@@ -30,6 +34,7 @@ class Corpora:
         self.path.mkdir(parents=True, exist_ok=True)
         self.packages.mkdir(exist_ok=True)
         self.facts: dict[str, str] = {}
+        self.compared: set[tuple[str, str]] = set()  # works and programs whose restores were like the source, see works.py
 
     def make(self, name: str, make) -> pathlib.Path:
         """What make(path) writes to a path, whole or not at all."""
@@ -60,6 +65,14 @@ class Corpora:
 
     def small_files(self) -> pathlib.Path:
         return self.make("small-files", lambda path: make_small_files(path, 20 if self.quick else 1000))
+
+    def pages(self, size: int, changed: bool) -> pathlib.Path:
+        """Not kept: see remove_pages()."""
+        return self.make(f"pages-{size}{'-changed' if changed else ''}", lambda path: make_pages(path, size, changed))
+
+    def remove_pages(self) -> None:
+        for path in self.path.glob("pages-*"):
+            path.unlink()
 
     def tree(self, newer: bool) -> pathlib.Path:
         made = [tree.name.removeprefix("linux-") for tree in self.path.glob("linux-*")]
@@ -205,6 +218,17 @@ def make_random(path: pathlib.Path, megabytes: int) -> None:
             to.write(rng.randbytes(1_000_000))
 
 
+def generator(kind: str, size: int, changed: bool) -> list[str]:
+    """The command that writes so many bytes of a stream or of pages, one in a hundred changed."""
+    memory = pathlib.Path(__file__).resolve().parents[1] / "acceptance" / "memory.py"
+    return [sys.executable, str(memory), "--generate", kind, str(size), "10" if changed else "0"]
+
+
+def make_pages(path: pathlib.Path, size: int, changed: bool) -> None:
+    with open(path, "wb") as to:
+        subprocess.run(generator("pages", size, changed), stdout=to, check=True)
+
+
 def make_small_files(path: pathlib.Path, directories: int) -> None:
     """A thousand in each directory, no two alike."""
     rng = random.Random(5)
@@ -236,3 +260,26 @@ def size_of(path: pathlib.Path) -> int:
         return path.stat().st_size
     paths = (os.path.join(directory, name) for directory, _, names in os.walk(path) for name in names)
     return sum(os.lstat(file).st_size for file in paths if not os.path.islink(file))
+
+
+def entries(path: pathlib.Path) -> Iterator[tuple]:
+    """All that is there, in the same order wherever it is: name, type, and size and digest of a file or target of a link."""
+    if not path.is_dir():
+        yield entry("", str(path))
+        return
+    for directory, below, names in os.walk(path):
+        below.sort()
+        for name in sorted(below + names):
+            file = os.path.join(directory, name)
+            yield entry(os.path.relpath(file, path), file)
+
+
+def entry(name: str, path: str) -> tuple:
+    status = os.lstat(path)
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFLNK:
+        return name, kind, os.readlink(path)
+    if kind != stat.S_IFREG:
+        return name, kind
+    with open(path, "rb") as file:
+        return name, kind, status.st_size, hashlib.file_digest(file, "sha256").hexdigest()

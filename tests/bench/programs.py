@@ -2,6 +2,7 @@
 commands; who runs and measures them is the benchmark's matter. Every program gets a home of its own, its defaults, and a
 store on the same file system or in the same bucket."""
 
+import hashlib
 import os
 import pathlib
 import shlex
@@ -11,9 +12,11 @@ import urllib.parse
 
 
 class Program:
-    """name: as on the command line and in tables. Commands are lists; None: the program does not do that."""
+    """name: as on the command line and in tables; file: what is run, where that has another name. Commands are lists; None:
+    the program does not do that."""
 
     name = ""
+    file = ""
     keeps_stores = True  # else each work is a tool of its own
     speaks_s3 = False
 
@@ -47,6 +50,10 @@ class Program:
     def restore(self, store: str, source: pathlib.Path, series: str, target: pathlib.Path) -> list | None:
         return None
 
+    def restore_stream(self, store: str, series: str, target: pathlib.Path) -> list | None:
+        """Of the newest in a series of streams, as a file or as the only one below the target."""
+        return None
+
     def verify(self, store: str) -> list | None:
         return None
 
@@ -54,6 +61,10 @@ class Program:
 class Cairn(Program):
     name = "cairn"
     speaks_s3 = True
+
+    def version(self):
+        with open(self.binary, "rb") as file:
+            return f"{super().version()}, sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
 
     def settle(self, home, keys):
         super().settle(home, keys)
@@ -74,8 +85,33 @@ class Cairn(Program):
     def restore(self, store, source, series, target):
         return [self.binary, "--json", "restore", "--store", store, series, target]
 
+    def restore_stream(self, store, series, target):
+        return self.restore(store, target, series, target)
+
     def verify(self, store):
         return [self.binary, "--json", "verify", "--store", store, "--level", "full"]
+
+
+class CairnSealed(Cairn):
+    """Sealed for a recipient. Snapshots are taken without the identity, which a saved host does not have; it lies beside the
+    home, for what reads content."""
+
+    name = "cairn, encrypted"
+    file = "cairn"
+
+    def settle(self, home, keys):
+        super().settle(home, keys)
+        self.identity = home.parent / "identity"
+
+    def init(self, store):
+        script = 'recipient=$("$0" key generate "$2") && "$0" init --store "$1" --recipient "$recipient"'
+        return [["bash", "-c", script, self.binary, store, self.identity]]
+
+    def restore(self, store, source, series, target):
+        return [*super().restore(store, source, series, target), "--identity", self.identity]
+
+    def verify(self, store):
+        return [*super().verify(store), "--identity", self.identity]
 
 
 class Restic(Program):
@@ -108,6 +144,9 @@ class Restic(Program):
     def restore(self, store, source, series, target):
         return self.command(store, "restore", "--tag", series, "--target", target, f"latest:{inside(source)}")
 
+    def restore_stream(self, store, series, target):
+        return self.command(store, "restore", "--tag", series, "--target", target, "latest")
+
     def verify(self, store):
         return self.command(store, "check", "--read-data")
 
@@ -130,6 +169,9 @@ class Rustic(Restic):
     def restore(self, store, source, series, target):
         return self.command(store, "restore", f"latest:{inside(source)}", target)
 
+    def restore_stream(self, store, series, target):
+        return None
+
 
 class Borg(Program):
     name = "borg"
@@ -146,7 +188,7 @@ class Borg(Program):
         return [self.binary, "create", "--compression", "zstd,3", f"{store}::{series}-{{utcnow:%s%f}}", path]
 
     def stream(self, store, command, series):
-        return [self.binary, "create", "--compression", "zstd,3", "--content-from-command",
+        return [self.binary, "create", "--compression", "zstd,3", "--content-from-command", "--",
                 f"{store}::{series}-{{utcnow:%s%f}}", *command]
 
     def restore(self, store, source, series, target):
@@ -229,10 +271,8 @@ class Plain(Program):
     """What the system's own tools take for the same bytes: less than what a backup program does, a mark to go by."""
 
     name = "plain tools"
+    file = "zstd"
     keeps_stores = False
-
-    def __init__(self, binary: str = "zstd"):
-        super().__init__(binary)
 
     def version(self):
         return f"tar {first_line(['tar', '--version']).split()[-1]}, zstd {first_line(['zstd', '-qV'])}"
@@ -258,7 +298,7 @@ class Plain(Program):
         return ["zstd", "-q", "-t", *sorted(pathlib.Path(store).iterdir())]
 
 
-ALL = (Cairn, Restic, Borg, Kopia, Rustic, Desync, Plain)
+ALL = (Cairn, CairnSealed, Restic, Borg, Kopia, Rustic, Desync, Plain)
 
 
 def first_line(command: list[str]) -> str:
@@ -272,13 +312,13 @@ def inside(source: pathlib.Path) -> str:
 
 
 def installed(paths: dict[str, str]) -> tuple[list[Program], list[str]]:
-    """Those that are there, and why the others are not."""
+    """Those that are there, and the names of the others."""
     found, missing = [], []
     for kind in ALL:
-        name = "zstd" if kind is Plain else kind.name
-        binary = paths.get(kind.name) or shutil.which(name)
+        file = kind.file or kind.name
+        binary = paths.get(kind.name) or paths.get(file) or shutil.which(file)
         if binary and os.access(binary, os.X_OK):
             found.append(kind(binary))
         else:
-            missing.append(f"{kind.name}: skipped: not installed")
+            missing.append(kind.name)
     return found, missing
