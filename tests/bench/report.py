@@ -32,8 +32,8 @@ NOT_THE_SAME = (
     "opens fewer connections",
     "the 1,000 snapshots are of cairn alone, all their packs live and without content blocks: removal there costs requests, not "
     "bytes",
-    "the growing pages are 64 texts in turn, which fit a chunk of restic's and not a frame of cairn's: what they store says "
-    "nothing, the memory does",
+    "the growing pages are 64 texts in turn, so what they store goes by how long a program's pieces happen to be; they are for "
+    "the memory",
     "plain tools do less",
 )
 
