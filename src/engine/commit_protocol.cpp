@@ -265,23 +265,19 @@ bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_ag
   ObjectStore& store = m_context.repository.store();
   read_marks();
   std::optional<Time> now;  // asked for where it matters
-  bool repaired = false;
-  for (auto& pack : manifest.packs) {
+  const auto stays = [&](const PackRef& pack) {
     const auto mark = m_marked.find(pack.name);
-    if (mark == m_marked.end()) {
-      if (!listed || seen(pack)) continue;
-      replace(pack, store_again);
-      repaired = true;
-      continue;
-    }
+    if (mark == m_marked.end()) return !listed || seen(pack);
     // The mark came after the check, so the pack has its grace and later runs see the manifest; unless the put was so
     // slow that neither is sure.
     if (!now) now = store.now();
-    const bool slow = *now - checked > k_marks_age || elapsed(mark->second, *now) > m_grace / 2;
-    if (!slow) {
-      const auto info = store.head(layout::pack_key(pack.name));
-      if (info && info->size == pack.size) continue;
-    }
+    if (*now - checked > k_marks_age || elapsed(mark->second, *now) > m_grace / 2) return false;
+    const auto info = store.head(layout::pack_key(pack.name));
+    return info && info->size == pack.size;
+  };
+  bool repaired = false;
+  for (auto& pack : manifest.packs) {
+    if (stays(pack)) continue;
     replace(pack, store_again);
     repaired = true;
   }

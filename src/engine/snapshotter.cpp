@@ -106,7 +106,6 @@ class Run {
   void find_previous();
   void check_closed_last();
   void choose_packs();
-  std::optional<Manifest> other_manifest(const ManifestInfo& info);
   void lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided);
   void lean_on(const PackRef& ref);
   void index_packs(std::size_t first_other);
@@ -252,25 +251,13 @@ void Run::choose_packs() {
   index_packs(own);
 }
 
-// What another series' newest manifest says, if it says it to this host: there is no other use for it here.
-std::optional<Manifest> Run::other_manifest(const ManifestInfo& info) {
-  try {
-    return m_context.repository.cached_manifest(info);
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    return std::nullopt;
-  }
-}
-
 // The newest snapshot of each other series, as far as this host has its manifest and directories at hand.
 void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided) {
   std::set<std::string> seen_series{m_request.series};
   std::uint64_t chunks = 0;
   for (const auto& info : m_manifests) {
     if (!seen_series.insert(info.name.series).second) continue;
-    const auto manifest = other_manifest(info);
+    const auto manifest = m_context.repository.cached_manifest(info);
     if (!manifest || manifest->closed || !manifest->trusted || !manifest->requirements.write.empty()) continue;
     for (const auto& ref : manifest->packs) {
       if (decided.contains(ref.logical_id)) continue;

@@ -203,7 +203,11 @@ Manifest Repository::load_manifest(const ManifestInfo& info, Cached cached) {
 }
 
 Manifest Repository::peek_manifest(const ManifestInfo& info, Cached cached) {
-  Manifest manifest = Manifest::parse(load_manifest_text(info, cached), info.key, *m_keys);
+  return open_manifest(load_manifest_text(info, cached), info);
+}
+
+Manifest Repository::open_manifest(std::string_view text, const ManifestInfo& info) const {
+  Manifest manifest = Manifest::parse(text, info.key, *m_keys);
   check_requirements(manifest.requirements, Operation::read, info.key);
   check_name(manifest, info);
   judge(manifest, info);
@@ -219,11 +223,11 @@ void Repository::judge(Manifest& manifest, const ManifestInfo& info) const {
 std::optional<Manifest> Repository::cached_manifest(const ManifestInfo& info) {
   const auto kept = m_cache.get("manifests", fs::path{info.key}.filename().native());
   if (!kept || sha256(*kept).short_hex() != info.name.sha256) return std::nullopt;
-  Manifest manifest = Manifest::parse(as_text(*kept), info.key, *m_keys);
-  check_requirements(manifest.requirements, Operation::read, info.key);
-  check_name(manifest, info);
-  judge(manifest, info);
-  return manifest;
+  try {
+    return open_manifest(as_text(*kept), info);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {

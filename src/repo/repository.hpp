@@ -101,7 +101,7 @@ class Repository {
   Manifest peek_manifest(const ManifestInfo& info, Cached cached = Cached::yes);
   std::string load_manifest_text(const ManifestInfo& info, Cached cached = Cached::yes);
   // What this host has in its cache, checked like anything else; nothing where that would take a request. A manifest
-  // may be closed.
+  // may be closed; nothing, too, where it is not what it should be, or only a later program can read it.
   std::optional<Manifest> cached_manifest(const ManifestInfo& info);
   std::shared_ptr<const PackDirectory> cached_directory(const PackRef& ref);
   // Commits. Returns the key.
@@ -161,6 +161,7 @@ class Repository {
 
  private:
   bool fits_name(const PackRef& ref);
+  Manifest open_manifest(std::string_view text, const ManifestInfo& info) const;
   void judge(Manifest& manifest, const ManifestInfo& info) const;
   std::optional<Manifest> load_head(const ManifestInfo& info);
   NewMarks read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes);

@@ -8,6 +8,8 @@
 #include "util/interrupt.hpp"
 
 #include <csignal>
+#include <functional>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -23,6 +25,15 @@ void put_mark(MemoryStore& store, const std::vector<Digest>& packs) {
   mark.newest_object = store.now();
   mark.packs = packs;
   store.put(layout::mark_key(mark.time, random_name(16)), ObjectBody::from_text(mark.text()));
+}
+
+// Once: when the first manifest has been put.
+void after_first_manifest(MemoryStore& store, std::function<void()> then) {
+  store.on_call = [then = std::move(then), once = true](const std::string& operation, const std::string& key) mutable {
+    if (!once || operation != "after put" || !key.starts_with(layout::k_snapshots)) return;
+    once = false;
+    then();
+  };
 }
 
 struct Protocol : CommitProtocol {
@@ -207,14 +218,11 @@ TEST_CASE("commit protocol: a pack that went while the manifest was put makes a 
   EngineFixture fixture{store};
   const PackRef old = fixture.put_pack({"one"});
   Protocol protocol{fixture};
-  bool once = true;
-  store.on_call = [&](const std::string& operation, const std::string& key) {
-    if (!once || operation != "after put" || !key.starts_with(layout::k_snapshots)) return;
-    once = false;
+  after_first_manifest(store, [&] {
     store.advance(std::chrono::days{8});
     put_mark(store, {old.name});
     store.erase(layout::pack_key(old.name));
-  };
+  });
   Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old});
   SUBCASE("from a source that still has it") {
     const std::string key = protocol.commit(manifest, [&](const PackRef& pack) {
@@ -239,13 +247,10 @@ TEST_CASE("commit protocol: a machine that slept while the manifest was put look
   const PackRef other = fixture.put_pack({"two"});
   Protocol protocol{fixture};
   // Long enough for prunes to mark a pack, delete it, and delete the mark.
-  bool once = true;
-  store.on_call = [&](const std::string& operation, const std::string& key) {
-    if (!once || operation != "after put" || !key.starts_with(layout::k_snapshots)) return;
-    once = false;
+  after_first_manifest(store, [&] {
     store.advance(std::chrono::days{30});
     store.erase(layout::pack_key(old.name));
-  };
+  });
   Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old, other});
   const std::string key = protocol.commit(manifest, [&](const PackRef& pack) {
     CHECK(pack.name == old.name);
