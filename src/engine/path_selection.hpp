@@ -11,7 +11,8 @@
 
 namespace cairn {
 
-// One thread. First every entry is shown to survey(); then select() answers.
+// One thread. First every entry is shown to survey(); then select() answers. What it answers meanwhile is final unless
+// there are stand-ins in the end.
 class PathSelection {
  public:
   // Entries and what is below them; empty: everything. Leading "/" or "./" and trailing "/" are dropped; a path that
@@ -20,6 +21,8 @@ class PathSelection {
 
   // Notes what was found, and hard links that are selected while their target is not.
   void survey(const Entry& entry);
+  // Whether a link is restored in the place of a target that is not selected.
+  bool has_stand_ins() const noexcept { return !m_stand_ins.empty(); }
   // Error(not_found) where a path that was asked for is not in the snapshot.
   void check_found() const;
 

@@ -87,7 +87,6 @@ class Planner : public TreeSurveyor {
   bool entry(const Entry& given) override {
     m_selection.survey(given);
     Entry entry = given;
-    // Whether a hard link's target that was not asked for is needed is known only later; it is not counted.
     if (!m_selection.select(entry)) return false;
     ++m_plan.entries;
     m_target.check_entry(entry);
@@ -499,13 +498,21 @@ RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTabl
                       const Access& access, const RestoreTarget& target, FrameFetcher& lists, FrameFetcher& content,
                       PathSelection& selection, FetchPlan& fetch, ScatteredStripes& scattered) {
   RestorePlan plan;
+  const auto survey = [&] {
+    plan = {};
+    fetch = {};
+    scattered = {};
+    Planner planner{content, packs, access, selection, target, request.stripe, plan, fetch, scattered};
+    survey_tree(manifest, lists, planner);
+    planner.finish();
+  };
   const auto began = std::chrono::steady_clock::now();
-  plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
   read_ahead_for_plan(context.repository, manifest, packs, access, lists);
-  Planner planner{content, packs, access, selection, target, request.stripe, plan, fetch, scattered};
-  survey_tree(manifest, lists, planner);
-  planner.finish();
+  survey();
   const auto surveyed = std::chrono::steady_clock::now() - began;
+  // That a file was needed for the sake of a link has turned out only after it had gone by.
+  if (selection.has_stand_ins()) survey();
+  plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
   take_apart_long_held(context.repository, packs, content, fetch);
   plan.packs = fetch.packs();
   plan.bytes_to_fetch = fetch.bytes();
