@@ -18,7 +18,9 @@ void EntryOrder::check(const Entry& entry) {
   const std::string& path = entry.path;
   if (m_shape == Shape::single_file) {
     if (m_any) damaged("a second entry where one file should be");
-    if (entry.type != EntryType::file || path.find('/') != std::string::npos) damaged("the one entry is not a file");
+    if (entry.type != EntryType::file || path == "." || path.find('/') != std::string::npos) {
+      damaged("the one entry is not a file");
+    }
   } else if (!m_any) {
     if (path != "." || entry.type != EntryType::directory) damaged("it does not begin with a directory '.'");
   } else {

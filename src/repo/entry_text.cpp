@@ -81,6 +81,13 @@ std::string binary_of(const element& from) {
   return std::string{as_text(*bytes)};
 }
 
+// What is no text: text has one spelling.
+std::string name_of(const element& from) {
+  std::string bytes = binary_of(from);
+  if (is_valid_utf8(bytes)) damaged("base64 of what is text");
+  return bytes;
+}
+
 Time time_of(const element& from) {
   const auto time = parse_time_exact(text_of(from));
   if (!time) damaged("invalid time");
@@ -88,8 +95,6 @@ Time time_of(const element& from) {
 }
 
 constexpr std::size_t k_extent_text = 32;  // about what one takes
-
-constexpr std::uint64_t k_max_integer = (std::uint64_t{1} << 53) - 1;
 
 std::vector<Extent> extents_of(const element& from) {
   simdjson::dom::array array;
@@ -130,7 +135,7 @@ struct Seen {
 
 std::vector<Xattr> xattrs_of(const element& from) {
   simdjson::dom::array array;
-  if (from.get_array().get(array)) damaged("expected xattrs");
+  if (from.get_array().get(array) || array.size() == 0) damaged("expected xattrs");
   std::vector<Xattr> out;
   for (const auto& item : array) {
     simdjson::dom::object object;
@@ -143,7 +148,7 @@ std::vector<Xattr> xattrs_of(const element& from) {
         x.name = text_of(member.value);
       } else if (member.key == "name_b64") {
         seen.once(0);
-        x.name = binary_of(member.value);
+        x.name = name_of(member.value);
       } else if (member.key == "value_b64") {
         seen.once(1);
         x.value = binary_of(member.value);
@@ -239,7 +244,7 @@ void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, con
     e.path = text_of(value);
   } else if (key == "path_b64") {
     seen.once(Member::path);
-    e.path = binary_of(value);
+    e.path = name_of(value);
   } else if (key == "type") {
     seen.once(Member::type);
     e.type = type_of(text_of(value));
@@ -254,10 +259,10 @@ void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, con
     e.gid = u32_of(value);
   } else if (key == "user" || key == "user_b64") {
     seen.once(Member::user);
-    e.user = key == "user" ? std::string{text_of(value)} : binary_of(value);
+    e.user = key == "user" ? std::string{text_of(value)} : name_of(value);
   } else if (key == "group" || key == "group_b64") {
     seen.once(Member::group);
-    e.group = key == "group" ? std::string{text_of(value)} : binary_of(value);
+    e.group = key == "group" ? std::string{text_of(value)} : name_of(value);
   } else if (key == "mtime") {
     seen.once(Member::mtime);
     e.mtime = time_of(value);
@@ -272,7 +277,7 @@ void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, con
     e.size = number_of(value, k_max_integer);
   } else if (key == "target" || key == "target_b64") {
     seen.once(Member::target);
-    e.link_target = key == "target" ? std::string{text_of(value)} : binary_of(value);
+    e.link_target = key == "target" ? std::string{text_of(value)} : name_of(value);
   } else if (key == "device") {
     seen.once(Member::device);
     simdjson::dom::array numbers;

@@ -2,6 +2,8 @@
 
 #include "util/error.hpp"
 
+#include <unordered_set>
+
 #include <fmt/format.h>
 
 namespace cairn {
@@ -30,9 +32,13 @@ void write_packs(JsonWriter& to, const std::vector<PackRef>& packs) {
 
 std::vector<PackRef> parse_packs(const Json& object) {
   std::vector<PackRef> packs;
+  std::unordered_set<Digest, DigestHash> names;
   for (const auto& item : object.at("packs").array()) {
     PackRef ref;
     ref.name = digest_of(item.at("name"));
+    if (!names.insert(ref.name).second) {
+      throw Error(ErrorKind::damaged, fmt::format("pack {} is named twice", ref.name.hex()));
+    }
     ref.size = item.at("size").u64();
     const auto& range = item.at("directory").array();
     if (range.size() != 2) throw Error(ErrorKind::damaged, "invalid directory range");

@@ -119,7 +119,9 @@ Facts Facts::parse(std::string_view text) {
   f.kind = json.at("kind").string();
   if (const Json* encoded = json.find("source_b64")) {
     const auto bytes = from_base64(encoded->string());
-    if (!bytes) throw Error(ErrorKind::damaged, "invalid JSON: expected base64");
+    if (!bytes || is_valid_utf8(as_text(*bytes)) || json.find("source") != nullptr) {
+      throw Error(ErrorKind::damaged, "invalid JSON: expected base64 of what is no text, and no text beside it");
+    }
     f.source = as_text(*bytes);
   } else {
     f.source = json.at("source").string();

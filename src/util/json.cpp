@@ -14,7 +14,6 @@
 namespace cairn {
 
 namespace {
-constexpr std::uint64_t k_max_integer = (std::uint64_t{1} << 53) - 1;
 
 // Bytes that stand for themselves in a string.
 constexpr std::array<bool, 256> plain_table() {
@@ -108,6 +107,9 @@ JsonWriter& JsonWriter::value(std::string_view text) {
   return *this;
 }
 JsonWriter& JsonWriter::value(std::uint64_t number) {
+  if (number > k_max_integer) {
+    throw Error(ErrorKind::failed, fmt::format("unable to write {} as JSON: it is more than 2^53-1", number));
+  }
   before_value();
   const fmt::format_int text{number};
   m_out.append(text.data(), text.size());
@@ -144,10 +146,15 @@ JsonWriter& JsonWriter::newline() {
   return *this;
 }
 
+constexpr int k_max_depth = 64;
+
 class JsonParser {
  public:
   static Json convert(const simdjson::dom::element& from, int depth) {
-    if (depth > 64) throw Error(ErrorKind::damaged, "invalid JSON: nested too deep");
+    // depth: of an object or an array, the outermost being 1.
+    if (depth > k_max_depth && (from.is_array() || from.is_object())) {
+      throw Error(ErrorKind::damaged, "invalid JSON: nested too deep");
+    }
     Json to;
     switch (from.type()) {
       case simdjson::dom::element_type::NULL_VALUE:
@@ -198,7 +205,7 @@ Json Json::parse(std::string_view text) {
   simdjson::dom::element root;
   const auto error = parser.parse(text.data(), text.size()).get(root);
   if (error) throw Error(ErrorKind::damaged, fmt::format("invalid JSON: {}", simdjson::error_message(error)));
-  return JsonParser::convert(root, 0);
+  return JsonParser::convert(root, 1);
 }
 
 const std::string& Json::string() const {

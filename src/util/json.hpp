@@ -13,6 +13,14 @@
 
 namespace cairn {
 
+// The greatest integer that every reader of JSON takes exactly, and that an object of a store may have.
+inline constexpr std::uint64_t k_max_integer = (std::uint64_t{1} << 53) - 1;
+
+// a + b, or that where it is more.
+constexpr std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) noexcept {
+  return b > k_max_integer || a > k_max_integer - b ? k_max_integer : a + b;
+}
+
 // Appends to a string. Keys and values must be valid UTF-8 (an Error otherwise: callers encode other bytes as
 // base64). Commas and colons come by themselves.
 class JsonWriter {
@@ -25,6 +33,7 @@ class JsonWriter {
   JsonWriter& value(std::string_view text);
   JsonWriter& value(const char* text) { return value(std::string_view{text}); }
   JsonWriter& value(const std::string& text) { return value(std::string_view{text}); }
+  // Error(failed) above k_max_integer: what is written can be read.
   JsonWriter& value(std::uint64_t number);
   JsonWriter& value(std::int64_t number);
   JsonWriter& value(unsigned number) { return value(static_cast<std::uint64_t>(number)); }

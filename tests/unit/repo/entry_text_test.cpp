@@ -7,6 +7,7 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace cairn;
 using test::failure_of;
@@ -202,6 +203,7 @@ TEST_CASE("entry lines: values out of range") {
            {"\"name\":\"system.posix_acl_access\"", "\"name\":\"a\\u0000b\""},
            {"\"name\":\"system.posix_acl_access\"", "\"name\":\"a\",\"name_b64\":\"YQ==\""},
            {"\"name\":\"system.posix_acl_access\",", ""},
+           {"\"name\":\"system.posix_acl_access\"", "\"name_b64\":\"YQ==\""},
            {"\"name\":\"system.posix_acl_access\"", "\"name\":\"z\""},
            {"\"xattrs\":[", "\"xattrs\":[1,"}}) {
     const std::string from{change.first};
@@ -239,6 +241,22 @@ TEST_CASE("entry lines: hostile paths are refused whichever way they are written
             parse(replaced(line, "\"path\":\"x\"", "\"path_b64\":\"" + to_base64(as_bytes(path)) + "\""));
           }) == ErrorKind::damaged);
   }
+}
+
+TEST_CASE("entry lines: text is not written as base64, nor attributes where there are none") {
+  const std::string line = line_of(other(EntryType::directory));
+  CHECK_NOTHROW(parse(line));
+  CHECK_NOTHROW(parse(replaced(line, "\"path\":\"x\"", "\"path_b64\":\"/w==\"")));
+  for (const char* path : {"eA==", "w6Q="}) {
+    CHECK(failure_of([&] { parse(replaced(line, "\"path\":\"x\"", fmt::format("\"path_b64\":\"{}\"", path))); }) ==
+          ErrorKind::damaged);
+  }
+  for (const char* member : {"\"user_b64\":\"eA==\"", "\"group_b64\":\"eA==\"", "\"xattrs\":[]"}) {
+    CHECK(failure_of([&] { parse(replaced(line, "{", fmt::format("{{{},", member))); }) == ErrorKind::damaged);
+  }
+  const std::string link = line_of(other(EntryType::hard_link));
+  CHECK(failure_of([&] { parse(replaced(link, "\"target\":\"a/b\"", "\"target_b64\":\"YS9i\"")); }) ==
+        ErrorKind::damaged);
 }
 
 TEST_CASE("entry lines: not an object, or more than one") {

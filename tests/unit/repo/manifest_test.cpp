@@ -253,13 +253,15 @@ TEST_CASE("manifest: a record out of range") {
 TEST_CASE("manifest: facts out of range, whoever made their digest fit") {
   const std::string facts = sample().facts_text;
   CHECK_NOTHROW(parse(with_facts(facts)));
-  for (const auto& change :
-       std::initializer_list<std::pair<const char*, const char*>>{{"\"salt\":\"", "\"salt\":1,\"x\":\""},
-                                                                  {"source_b64\":\"", "source_b64\":\"*"},
-                                                                  {"\"single_file\":true", "\"single_file\":0"},
-                                                                  {"\"content\":{", "\"content\":1,\"x\":{"},
-                                                                  {"\"host\"", "\"h\""},
-                                                                  {"\"started\":\"2", "\"started\":\"x"}}) {
+  for (const auto& change : std::initializer_list<std::pair<const char*, const char*>>{
+           {"\"salt\":\"", "\"salt\":1,\"x\":\""},
+           {"source_b64\":\"", "source_b64\":\"*"},
+           {"\"source_b64\":\"", "\"source_b64\":\"eA==\",\"x\":\""},
+           {"\"source_b64\"", "\"source\":\"x\",\"source_b64\""},
+           {"\"single_file\":true", "\"single_file\":0"},
+           {"\"content\":{", "\"content\":1,\"x\":{"},
+           {"\"host\"", "\"h\""},
+           {"\"started\":\"2", "\"started\":\"x"}}) {
     const std::string from{change.first};
     const std::string to{change.second};
     CAPTURE(to);

@@ -31,6 +31,20 @@ TEST_CASE("JSON writer: text that is not UTF-8 is refused, not written") {
   }
 }
 
+TEST_CASE("JSON writer: an integer that a reader would not take is refused, not written") {
+  JsonWriter to;
+  to.begin_array().value(k_max_integer);
+  CHECK(failure_of([&] { to.value(k_max_integer + 1); }) == ErrorKind::failed);
+  CHECK(Json::parse(to.end_array().text()).array().at(0).u64() == k_max_integer);
+}
+
+TEST_CASE("JSON: sums stop at the greatest integer") {
+  CHECK(saturating_add(1, 2) == 3);
+  CHECK(saturating_add(k_max_integer - 1, 1) == k_max_integer);
+  CHECK(saturating_add(k_max_integer, 1) == k_max_integer);
+  CHECK(saturating_add(UINT64_MAX, UINT64_MAX) == k_max_integer);
+}
+
 TEST_CASE("JSON: every string comes back") {
   std::string all;
   for (int c = 0; c < 0x80; ++c) all += static_cast<char>(c);
@@ -119,7 +133,8 @@ TEST_CASE("JSON parser: what is not strict JSON is damaged") {
 TEST_CASE("JSON parser: depth is bounded") {
   const auto nested = [](std::size_t n) { return std::string(n, '[') + std::string(n, ']'); };
   CHECK_NOTHROW(Json::parse(nested(64)));
-  CHECK(failure_of([&] { Json::parse(nested(66)); }) == ErrorKind::damaged);
+  CHECK_NOTHROW(Json::parse(std::string(64, '[') + "1" + std::string(64, ']')));
+  CHECK(failure_of([&] { Json::parse(nested(65)); }) == ErrorKind::damaged);
   CHECK(failure_of([&] { Json::parse(nested(100'000)); }) == ErrorKind::damaged);
   CHECK(failure_of([&] { Json::parse(std::string(100'000, '[')); }) == ErrorKind::damaged);
 }
