@@ -81,7 +81,7 @@ void DecodedFrame::require_intact() const {
 std::shared_ptr<const DecodedFrame> decode_frame(std::shared_ptr<const PackDirectory> directory, std::uint32_t frame,
                                                  ByteView stored) {
   try {
-    Bytes raw = zstd_decompress(stored, directory->frames()[frame].raw_size);
+    Bytes raw = zstd_decompress(stored, directory->frames()[frame].raw_size, k_max_frame_raw);
     return std::make_shared<const DecodedFrame>(std::move(directory), frame, std::move(raw));
   } catch (const Error& e) {
     throw Error(e.kind(), fmt::format("frame {}: {}", frame, e.message()));

@@ -59,6 +59,24 @@ TEST_CASE("zstd: a frame cut anywhere, or with a byte more, is damaged") {
   CHECK(failure_of([&] { zstd_decompress(longer, raw.size()); }) == ErrorKind::damaged);
 }
 
+TEST_CASE("zstd: a window beyond the limit is damaged, though it would not be needed") {
+  // A raw block of one byte in a frame with a window descriptor (RFC 8878, 3.1.1.1.2).
+  const auto frame = [](std::uint8_t window) {
+    Bytes out{0x28, 0xb5, 0x2f, 0xfd, 0xc0, window};
+    put_u64(out, 1);
+    out.insert(out.end(), {0x09, 0x00, 0x00, 'x'});
+    return out;
+  };
+  for (const std::uint8_t window : {std::uint8_t{14U << 3}, std::uint8_t{13U << 3 | 7}}) {
+    CHECK(zstd_decompress(frame(window), 1, 1U << 24) == bytes_of("x"));
+  }
+  for (const std::uint8_t window : {std::uint8_t{14U << 3 | 1}, std::uint8_t{18U << 3}, std::uint8_t{21U << 3}}) {
+    CHECK(zstd_decompress(frame(window), 1) == bytes_of("x"));
+    CHECK(failure_of([&] { zstd_decompress(frame(window), 1, 1U << 24); }) == ErrorKind::damaged);
+    CHECK(failure_of([&] { zstd_decompress_bounded(frame(window), 1U << 24); }) == ErrorKind::damaged);
+  }
+}
+
 TEST_CASE("zstd: a wrong size, two frames, a skippable frame and a frame without a size are damaged") {
   const Bytes raw = bytes_of("hello");
   const Bytes stored = zstd_compress(raw);
