@@ -136,21 +136,21 @@ class Verification {
 
   // Marks and pending records: no snapshot needs them, but those that cannot be read stop a prune.
   void check_notes() {
-    ObjectStore& store = m_context.repository.store();
-    const auto check = [&](const char* prefix, const auto& parse) {
-      std::vector<std::string> keys;
+    Repository& repository = m_context.repository;
+    const auto check = [&](const char* prefix, const auto& list, const auto& parse) {
+      std::vector<ObjectInfo> listed;
       try {
-        store.list(prefix, [&](const ObjectInfo& info) { keys.push_back(info.key); });
+        listed = list();
       } catch (const StoreError& e) {
         if (e.transient()) throw;
         m_result.problems.push_back({prefix, e.message(), {}});
         return;
       }
-      for (const auto& key : keys) {
+      for (const auto& [key, size, modified] : listed) {
         check_interrupted();
         try {
           // Nothing: prune removed it meanwhile.
-          if (const auto bytes = store.get(key)) parse(as_text(*bytes), key);
+          if (const auto bytes = repository.store().get(key)) check_key(parse(as_text(*bytes), key), key);
         } catch (const StoreError&) {
           throw;
         } catch (const Error& e) {
@@ -160,10 +160,14 @@ class Verification {
         }
       }
     };
-    check(layout::k_marks, [](std::string_view text, const std::string& key) { Mark::parse(text, key); });
-    check(layout::k_pending, [this](std::string_view text, const std::string& key) {
-      PendingRecord::parse(text, key, m_context.repository.keys());
-    });
+    check(
+        layout::k_marks, [&] { return repository.list_marks(); },
+        [](std::string_view text, const std::string& key) { return Mark::parse(text, key); });
+    check(
+        layout::k_pending, [&] { return repository.list_pending(); },
+        [&](std::string_view text, const std::string& key) {
+          return PendingRecord::parse(text, key, repository.keys());
+        });
   }
 
   void check_presence() {

@@ -1,5 +1,7 @@
 #include "repo/layout.hpp"
 
+#include "util/json.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -22,7 +24,7 @@ std::optional<std::uint64_t> number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   // One spelling only: no leading zeros.
-  if (error != std::errc{} || end != text.data() + text.size() || (text.size() > 1 && text[0] == '0')) {
+  if (error != std::errc{} || end != text.data() + text.size() || text[0] == '0' || value > k_max_integer) {
     return std::nullopt;
   }
   return value;

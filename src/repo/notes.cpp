@@ -115,4 +115,15 @@ Mark Mark::parse(std::string_view text, std::string_view what, RemovedBytes byte
   });
 }
 
+void check_key(const Mark& mark, std::string_view key) {
+  if (layout::parse_mark_key(key) == mark.time) return;
+  throw Error(ErrorKind::damaged, fmt::format("damaged mark {}: it does not fit its name", quote(key)));
+}
+
+void check_key(const PendingRecord& record, std::string_view key) {
+  const auto name = layout::parse_pending_key(key);
+  if (name && name->run == record.run && name->number == record.number) return;
+  throw Error(ErrorKind::damaged, fmt::format("damaged pending record {}: it does not fit its name", quote(key)));
+}
+
 }  // namespace cairn

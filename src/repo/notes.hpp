@@ -46,6 +46,10 @@ struct Mark {
   static Mark parse(std::string_view text, std::string_view what, RemovedBytes bytes = RemovedBytes::keep);
 };
 
+// Error(damaged) where the name of the object says something else than its content.
+void check_key(const Mark& mark, std::string_view key);
+void check_key(const PendingRecord& record, std::string_view key);
+
 struct StoredMark {
   std::string key;
   Time modified;  // by the store's clock

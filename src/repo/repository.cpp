@@ -94,6 +94,15 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
                                                 quote(store.describe())));
   }
   if (!newest) {
+    bool snapshots = false;
+    store.list(layout::k_snapshots, [&](const ObjectInfo&) { snapshots = true; });
+    if (snapshots) {
+      throw Error(ErrorKind::damaged,
+                  fmt::format("unable to open store {}: its descriptor is gone, though snapshots are there",
+                              quote(store.describe())),
+                  "put back what is missing of config/, from a copy of the store; where there is none, cairn-format(5) "
+                  "says what a descriptor is");
+    }
     throw Error(ErrorKind::not_found, fmt::format("unable to open store {}: no store there", quote(store.describe())),
                 "create one with: cairn init --store STORE, and --recipient AGE or --no-encryption");
   }
@@ -519,20 +528,47 @@ Bytes Repository::unseal_data(const PackRef& ref, const PackDirectory& directory
                      [&] { return unseal_range(*data_key(ref, directory), ref, directory, offset, length, stored); });
 }
 
+template <class Parse>
+std::vector<ObjectInfo> Repository::list_notes(const char* prefix, const char* what, const Parse& parse) {
+  std::vector<ObjectInfo> listed;
+  m_store.list(prefix, [&](const ObjectInfo& info) {
+    if (parse(info.key)) {
+      listed.push_back(info);
+    } else if (m_strange.insert(info.key).second) {
+      m_reporter.warning(
+          fmt::format("object {} does not have the name of a {}; it is left alone", quote(info.key), what));
+    }
+  });
+  return listed;
+}
+
+std::vector<ObjectInfo> Repository::list_marks() {
+  return list_notes(layout::k_marks, "mark", layout::parse_mark_key);
+}
+
+std::vector<ObjectInfo> Repository::list_pending() {
+  return list_notes(layout::k_pending, "pending record", layout::parse_pending_key);
+}
+
 // A mark is never changed, and its name is never used again. In the cache its digest stands before it.
 std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes) {
   const std::string name = fs::path{info.key}.filename().native();
   const auto kept = bytes == Mark::RemovedBytes::drop ? m_cache.get("marks", name) : std::nullopt;
+  const auto parse = [&](std::string_view text) {
+    Mark mark = Mark::parse(text, info.key, bytes);
+    check_key(mark, info.key);
+    return mark;
+  };
   if (kept && kept->size() > k_hex_digits) {
     const std::string_view text = as_text(*kept).substr(k_hex_digits);
-    if (sha256(text).hex() == as_text(*kept).substr(0, k_hex_digits)) return Mark::parse(text, info.key, bytes);
+    if (sha256(text).hex() == as_text(*kept).substr(0, k_hex_digits)) return parse(text);
   }
   check_object_size("mark", info.key, info.size);
   auto mark = read_again_if_damaged(
       [&]() -> std::optional<Mark> {
         const auto stored = m_store.get(info.key);
         if (!stored) return std::nullopt;
-        return Mark::parse(as_text(*stored), info.key, bytes);
+        return parse(as_text(*stored));
       },
       telling(m_reporter));
   if (mark && bytes == Mark::RemovedBytes::drop) {
@@ -543,10 +579,8 @@ std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedB
 }
 
 Repository::NewMarks Repository::read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes) {
-  std::vector<ObjectInfo> listed;
-  m_store.list(layout::k_marks, [&](const ObjectInfo& info) {
-    if (!known.contains(info.key)) listed.push_back(info);
-  });
+  std::vector<ObjectInfo> listed = list_marks();
+  std::erase_if(listed, [&](const ObjectInfo& info) { return known.contains(info.key); });
   NewMarks out;
   std::size_t taken = 0;
   const auto take = [&](std::optional<Mark> mark) {
@@ -573,14 +607,15 @@ std::optional<PendingRecord> Repository::load_pending(const ObjectInfo& info) {
       [&]() -> std::optional<PendingRecord> {
         const auto bytes = m_store.get(info.key);
         if (!bytes) return std::nullopt;
-        return PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
+        auto record = PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
+        check_key(record, info.key);
+        return record;
       },
       telling(m_reporter));
 }
 
 std::vector<Repository::StoredPending> Repository::pending(const std::function<void(const Error&)>& unreadable) {
-  std::vector<ObjectInfo> listed;
-  m_store.list(layout::k_pending, [&](const ObjectInfo& info) { listed.push_back(info); });
+  const std::vector<ObjectInfo> listed = list_pending();
   std::vector<StoredPending> out;
   const auto take = [&](Loaded<ObjectInfo, PendingRecord> loaded) {
     if (loaded.failure && !unreadable) throw Error(*loaded.failure);

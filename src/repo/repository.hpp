@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -134,6 +135,10 @@ class Repository {
   Bytes unseal_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length,
                     ByteView stored);
 
+  // Objects of marks/ and pending/. What has the name of neither is told of, once, and left alone: a file manager's
+  // file in a directory must stop nobody.
+  std::vector<ObjectInfo> list_marks();
+  std::vector<ObjectInfo> list_pending();
   // All marks; an unreadable one is Error(damaged), one that prune removed meanwhile is left out. Without the bytes of
   // what was removed, what this host has read before is not asked for again.
   std::vector<StoredMark> marks(Mark::RemovedBytes bytes = Mark::RemovedBytes::drop) {
@@ -164,6 +169,8 @@ class Repository {
   Manifest open_manifest(std::string_view text, const ManifestInfo& info) const;
   void judge(Manifest& manifest, const ManifestInfo& info) const;
   std::optional<Manifest> load_head(const ManifestInfo& info);
+  template <class Parse>
+  std::vector<ObjectInfo> list_notes(const char* prefix, const char* what, const Parse& parse);
   NewMarks read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes);
   std::optional<Mark> load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes);
   std::optional<PendingRecord> load_pending(const ObjectInfo& info);
@@ -182,6 +189,7 @@ class Repository {
   ThreadPool& m_io;
   std::shared_ptr<const Keyring> m_keys;
   TrustPolicy m_trust;
+  std::set<std::string> m_strange;  // keys that were told of
 
   struct Kept {
     Digest logical_id;
