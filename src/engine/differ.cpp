@@ -6,6 +6,7 @@
 #include "repo/pack_table.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/json.hpp"
 
 #include <memory>
 #include <optional>
@@ -118,11 +119,13 @@ class Differ {
   }
 
  private:
+  static void add(std::uint64_t& to, std::uint64_t bytes) { to = saturating_add(to, bytes); }
+
   void removed() {
     Entry& entry = *m_before.entry();
     m_summary.removed += 1;
-    m_summary.bytes_removed += file_size(entry);
-    m_summary.bytes_before += file_size(entry);
+    add(m_summary.bytes_removed, file_size(entry));
+    add(m_summary.bytes_before, file_size(entry));
     m_sink({Difference::Kind::removed, &entry, nullptr, {}});
     m_before.advance();
   }
@@ -130,8 +133,8 @@ class Differ {
   void added() {
     Entry& entry = *m_after.entry();
     m_summary.added += 1;
-    m_summary.bytes_added += file_size(entry);
-    m_summary.bytes_after += file_size(entry);
+    add(m_summary.bytes_added, file_size(entry));
+    add(m_summary.bytes_after, file_size(entry));
     m_sink({Difference::Kind::added, nullptr, &entry, {}});
     m_after.advance();
   }
@@ -150,14 +153,14 @@ class Differ {
         if (differs.value_or(false)) {
           difference.what.push_back("content");
           m_summary.content_changed += 1;
-          m_summary.bytes_changed += difference.after->size;
+          add(m_summary.bytes_changed, difference.after->size);
           if (difference.before->size != difference.after->size) difference.what.push_back("size");
         }
       }
       compare_metadata(*difference.before, *difference.after, difference.what);
     }
-    m_summary.bytes_before += file_size(*difference.before);
-    m_summary.bytes_after += file_size(*difference.after);
+    add(m_summary.bytes_before, file_size(*difference.before));
+    add(m_summary.bytes_after, file_size(*difference.after));
     if (!known) {
       // Among the problems.
     } else if (difference.what.empty()) {

@@ -112,10 +112,6 @@ void RestoreTarget::check_entry(const Entry& entry) const {
   if (!wants_directory) check_database(directory, name, m_path / entry.path);
 }
 
-bool RestoreTarget::has_space(std::uint64_t bytes) const {
-  return free_space(m_anchor) >= bytes;
-}
-
 void RestoreTarget::check_space(std::uint64_t bytes) const {
   const std::uint64_t free = free_space(m_anchor);
   if (free >= bytes) return;

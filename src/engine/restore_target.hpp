@@ -35,8 +35,6 @@ class RestoreTarget {
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
   // space that it takes cannot be counted on.
   void check_space(std::uint64_t bytes) const;
-  // Whether it will not throw.
-  bool has_space(std::uint64_t bytes) const;
 
   const fs::path& path() const noexcept { return m_path; }  // absolute, links resolved
   // Of a single file: its name in directory().

@@ -7,6 +7,7 @@
 #include "engine/tree_writer.hpp"
 #include "engine/write_order.hpp"
 #include "util/interrupt.hpp"
+#include "util/json.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -38,6 +39,8 @@ constexpr std::uint64_t k_returns_per_mib = 2;
 constexpr std::size_t k_max_writes = 512 * 1024;
 // One job writes at most this much of one file, so that a large file keeps all workers busy.
 constexpr std::uint64_t k_task_bytes = 2ULL << 20;
+// Of one file; what is behind them is read in the order of the file.
+constexpr std::size_t k_max_stripes = 64 * 1024;
 // Small files are written many by one job.
 constexpr std::uint64_t k_batch_bytes = 1ULL << 20;
 constexpr std::size_t k_batch_tasks = 64;
@@ -93,20 +96,25 @@ class Planner : public TreeSurveyor {
     if (entry.type != EntryType::file) return false;
     ++m_plan.files;
     end_file();
-    m_file_at = m_plan.bytes;
-    m_plan.bytes += entry.size;
+    m_file_at = m_end;
+    m_end += entry.size;
+    m_size = entry.size;
+    m_plan.bytes = saturating_add(m_plan.bytes, entry.size);
     if (entry.size >= k_large_file) {
-      // In the end this will be refused, with all that is needed. Stripes are noted only as far as they may be real.
-      if (!m_target.has_space(m_plan.bytes)) return false;
       m_path = entry.path;
       begin_stripe(0);
-    } else if (m_plan.bytes - m_fetch.stretch_at() >= k_large_file) {
+    } else if (m_end - m_fetch.stretch_at() >= k_large_file) {
       m_fetch.begin_stretch(m_file_at);
     }
     return true;
   }
   void extent(const Extent& extent, std::uint64_t at) override {
-    if (m_stripe && *m_stripe != at / m_stripe_size) {
+    if (extent.is_hole()) {
+      m_holes = saturating_add(m_holes, extent.hole);
+      return;
+    }
+    // A damaged list may tell of more than any file has.
+    if (m_stripe && *m_stripe != at / m_stripe_size && m_stripes.size() < k_max_stripes) {
       end_stripe();
       begin_stripe(at);
     }
@@ -138,17 +146,20 @@ class Planner : public TreeSurveyor {
     m_fetch.begin_stretch(m_file_at + at);
   }
   void end_stripe() {
-    const std::uint64_t bytes = std::min(m_plan.bytes - m_fetch.stretch_at(), m_stripe_size);
+    const std::uint64_t bytes = std::min(m_end - m_fetch.stretch_at(), m_stripe_size);
     const bool scattered = m_fetch.returns() > (bytes >> 20) * k_returns_per_mib;
     if (scattered) m_fetch.go_by_pack();
     m_stripes.push_back(scattered);
   }
   void end_file() {
+    m_plan.space = saturating_add(m_plan.space, m_size - std::min(m_size, m_holes));
+    m_size = 0;
+    m_holes = 0;
     if (!m_stripe) return;
     end_stripe();
     m_stripe.reset();
     // What comes next is no part of it.
-    if (m_stripes.back()) m_fetch.begin_stretch(m_plan.bytes);
+    if (m_stripes.back()) m_fetch.begin_stretch(m_end);
     const auto stripes = std::exchange(m_stripes, {});
     if (std::find(stripes.begin(), stripes.end(), true) != stripes.end()) m_scattered.emplace(m_path, stripes);
   }
@@ -162,7 +173,10 @@ class Planner : public TreeSurveyor {
   RestorePlan& m_plan;
   FetchPlan& m_fetch;
   ScatteredStripes& m_scattered;
-  std::uint64_t m_file_at = 0;  // content before the file
+  std::uint64_t m_end = 0;      // content up to the end of the file
+  std::uint64_t m_file_at = 0;  // content before it
+  std::uint64_t m_size = 0;     // of it
+  std::uint64_t m_holes = 0;    // bytes of them in it
   std::string m_path;           // of a large file
   std::optional<std::uint64_t> m_stripe;
   std::vector<bool> m_stripes;  // that ended
@@ -419,7 +433,7 @@ class RestoreRun : public TreeVisitor {
     m_writer.finish_file(std::move(state.file));
     const std::scoped_lock lock{m_mutex};
     ++m_result.files;
-    m_result.bytes_written += state.entry.size;
+    m_result.bytes_written = saturating_add(m_result.bytes_written, state.entry.size);
   }
 
   Context& m_context;
@@ -520,7 +534,7 @@ RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTabl
   plan.estimate = estimate_restore(plan.bytes_to_fetch, lists.statistics().bytes, surveyed);
   if (const auto warning = warning_of_grace(plan.estimate, request.grace)) context.reporter.warning(*warning);
   selection.check_found();
-  target.check_space(plan.bytes);
+  target.check_space(plan.space);
   return plan;
 }
 

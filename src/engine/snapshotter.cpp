@@ -13,11 +13,13 @@
 #include "repo/format.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/json.hpp"
 
 #include <algorithm>
 #include <deque>
 #include <memory>
 #include <set>
+#include <tuple>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -41,6 +43,8 @@ constexpr std::size_t k_batches_in_flight = 6;
 constexpr std::size_t k_segments_in_flight = 6;
 // Parts of content that is cut by content end where a chunk's digest says so: after 256 chunks in the mean.
 constexpr std::size_t k_max_part_chunks = 4096;
+// What an entry says beside its extents; a line has room for the largest part, too.
+constexpr std::size_t k_max_entry_head = k_max_entry_line - (1U << 20);
 // A file touched this shortly before its last read may have changed again within the clock's resolution.
 constexpr std::chrono::seconds k_racy_window{2};
 // Kept in the cache: ids of snapshots that this host took.
@@ -124,7 +128,7 @@ class Run {
                          ChunkStore& store);
   void problem(const std::string& path, const std::string& message);
   void drop(const std::string& path, const std::string& message);
-  void end_entry(const Entry& entry, EntrySpool& spool);
+  void end_entry(Entry& entry, EntrySpool& spool);
 
   Context& m_context;
   Source& m_source;
@@ -155,8 +159,9 @@ class Run {
 // The series' newest manifests. A damaged one costs deduplication against it, nothing else.
 void Run::find_previous() {
   m_manifests = m_context.repository.list_manifests();
-  std::stable_sort(m_manifests.begin(), m_manifests.end(),
-                   [](const ManifestInfo& a, const ManifestInfo& b) { return a.name.cut_point > b.name.cut_point; });
+  std::stable_sort(m_manifests.begin(), m_manifests.end(), [](const ManifestInfo& a, const ManifestInfo& b) {
+    return std::tie(a.name.cut_point, a.name.id) > std::tie(b.name.cut_point, b.name.id);
+  });
   for (const auto& info : m_manifests) {
     if (info.name.series != m_request.series) continue;
     try {
@@ -491,19 +496,34 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   end_entry(entry, spool);
 }
 
-void Run::end_entry(const Entry& entry, EntrySpool& spool) {
+// What the format has no room for is left out and told: else nobody could read the list.
+void Run::end_entry(Entry& entry, EntrySpool& spool) {
   const bool is_file = entry.type == EntryType::file;
-  spool.add_entry(write_entry_head(entry), is_file);
+  if (is_file && entry.size > k_max_integer) {
+    const auto message = fmt::format("unable to store {}: it has more than 2^53-1 bytes", quote(entry.path));
+    if (m_request.single_file) throw SourceError(ErrorKind::failed, message);
+    spool.drop_parts();
+    drop(entry.path, message);
+    return;
+  }
+  std::string head = write_entry_head(entry);
+  if (head.size() > k_max_entry_head) {
+    entry.xattrs.clear();
+    head = write_entry_head(entry);
+    problem(entry.path, fmt::format("{} is stored without its extended attributes: they are too large together",
+                                    quote(entry.path)));
+  }
+  spool.add_entry(head, is_file);
   ++m_stats.entries;
   if (is_file) {
     ++m_stats.files;
-    m_stats.bytes += entry.size;
+    m_stats.bytes = saturating_add(m_stats.bytes, entry.size);
     m_context.reporter.progress("snapshot", m_stats.bytes, m_expected);
   }
 }
 
 void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool) {
-  const Entry& entry = item.source.entry;
+  Entry& entry = item.source.entry;
   try {
     const bool known = compare && m_entries && m_entries->seek(entry.path) != nullptr;
     for (int attempt = 1;; ++attempt) {

@@ -85,9 +85,7 @@ void walk_tree(const Manifest& manifest, FrameFetcher& lists, FrameFetcher& cont
 void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& surveyor) {
   EntryListReader list{fetcher, manifest};
   const auto tell = [&](const std::vector<Extent>& extents, std::uint64_t at) {
-    for (const auto& extent : extents) {
-      if (!extent.is_hole()) surveyor.extent(extent, at);
-    }
+    for (const auto& extent : extents) surveyor.extent(extent, at);
   };
   while (const auto line = list.next()) {
     check_interrupted();

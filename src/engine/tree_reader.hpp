@@ -38,7 +38,7 @@ class TreeSurveyor {
   virtual ~TreeSurveyor() = default;
   // As TreeVisitor's; extent()s follow.
   virtual bool entry(const Entry& entry) = 0;
-  // Not a hole; nothing of it was checked. at: bytes of the file before the part that it belongs to.
+  // Nothing of it was checked. at: bytes of the file before the part that it belongs to.
   virtual void extent(const Extent& extent, std::uint64_t at) = 0;
 };
 

@@ -101,6 +101,7 @@ class StoredExtents : public ExtentSource {
     for (;;) {
       const auto end = m_text.find('\n', m_begin);
       if (end != std::string::npos) {
+        if (end - m_begin >= k_max_entry_line) damaged("a line that is too long");
         const EntryLine line = m_parser.parse(std::string_view{m_text}.substr(m_begin, end - m_begin));
         if (line.entry) damaged("an entry where a list of extents should be");
         m_line = line.extents;
@@ -145,6 +146,7 @@ std::optional<std::string_view> EntryListReader::next_line() {
   for (;;) {
     const auto end = m_buffer.find('\n', m_position);
     if (end != std::string::npos) {
+      if (end - m_position >= k_max_entry_line) damaged("a line that is too long");
       const std::string_view line = std::string_view{m_buffer}.substr(m_position, end - m_position);
       m_position = end + 1;
       return line;

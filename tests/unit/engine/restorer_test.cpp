@@ -125,6 +125,21 @@ TEST_CASE("paths restore alone, with the directories above them") {
   }
 }
 
+TEST_CASE("holes need no room") {
+  Restores t;
+  write(t.source / "image", "begin");
+  CHECK(::truncate((t.source / "image").c_str(), 8LL << 40) == 0);
+  write(t.source / "small", "small");
+  const auto manifest = t.take();
+  auto c = t.context();
+  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}});
+  CHECK(plan.bytes == (8ULL << 40) + 5);
+  CHECK(plan.space < 1 << 20);
+  CHECK(plan.space >= 10);
+  CHECK(t.get(manifest).problems.empty());
+  CHECK(fs::file_size(t.target / "image") == 8ULL << 40);
+}
+
 TEST_CASE("a damaged file is left out and named, the rest is restored") {
   Restores t;
   write(t.source / "good", noise(3'000'000, 1));

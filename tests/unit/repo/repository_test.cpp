@@ -538,8 +538,42 @@ TEST_CASE("repository: marks must all be readable; pending records that are gone
   CHECK(f.open().pending().size() == 1);
   f.put(layout::mark_key(Time{}, std::string(32, '1')), "{}");
   CHECK(failure_of([&] { f.open().marks(); }) == ErrorKind::damaged);
-  f.put("pending/what", "x");
+  f.put(layout::pending_key(record.run, 2), "x");
   CHECK(failure_of([&] { f.open().pending(); }) == ErrorKind::damaged);
+}
+
+TEST_CASE("repository: what has no name of a mark or a pending record is reported once and left alone") {
+  Fixture f;
+  f.put("marks/.DS_Store", "x");
+  f.put("pending/README", "x");
+  auto repository = f.open();
+  for (int time = 0; time < 2; ++time) {
+    CHECK(repository.marks().empty());
+    CHECK(repository.pending().empty());
+  }
+  CHECK(f.warnings.all().size() == 2);
+}
+
+TEST_CASE("repository: a mark or a pending record under a name that is not its own is damaged") {
+  Fixture f;
+  SUBCASE("mark") {
+    f.put(layout::mark_key(Time{} + std::chrono::seconds{1}, std::string(32, '0')), Mark{}.text());
+    CHECK(failure_of([&] { f.open().marks(); }) == ErrorKind::damaged);
+  }
+  SUBCASE("pending record") {
+    PendingRecord record;
+    record.run = std::string(32, '0');
+    f.put(layout::pending_key(record.run, 2), record.text());
+    CHECK(failure_of([&] { f.open().pending(); }) == ErrorKind::damaged);
+  }
+}
+
+TEST_CASE("repository: a store that lost its descriptor is damaged where snapshots are left") {
+  Fixture f;
+  f.store.remove(f.store.keys(layout::k_config));
+  CHECK(failure_of([&] { f.open(); }) == ErrorKind::not_found);
+  f.put("snapshots/s/anything", "x");
+  CHECK(failure_of([&] { f.open(); }) == ErrorKind::damaged);
 }
 
 TEST_CASE("entry list: read through levels, lines across chunks, parts taken or skipped") {
@@ -580,6 +614,28 @@ TEST_CASE("entry list: what does not hold together is damaged") {
   CHECK(with(dir_line(".") + "{") == ErrorKind::damaged);
   CHECK(with("{\"path\":\".\"") == ErrorKind::damaged);
   CHECK(with(dir_line(".").substr(0, 20)) == ErrorKind::damaged);
+  CHECK_FALSE(f.failure(f.manifest({file_line("db", 10)}, 0, true)));
+  CHECK(f.failure(f.manifest({file_line(".", 10)}, 0, true)) == ErrorKind::damaged);
+}
+
+TEST_CASE("entry list: a line is as long as it may be, and no longer") {
+  Fixture f;
+  Entry e;
+  e.path = "a";
+  e.type = EntryType::directory;
+  e.xattrs = {{"user.x", std::string(k_max_entry_line / 4 * 3 - 270, 'x')}};
+  const auto line_of = [&](std::size_t path) {
+    e.path = std::string(path, 'a');
+    return write_entry_head(e) + "}\n";
+  };
+  const std::size_t rest = k_max_entry_line - line_of(1).size() + 1;
+  REQUIRE(rest < 250);
+  for (const bool fits : {true, false}) {
+    const std::string text = dir_line(".") + line_of(fits ? rest : rest + 1);
+    std::vector<std::string> chunks;
+    for (std::size_t at = 0; at < text.size(); at += k_max_chunk) chunks.push_back(text.substr(at, k_max_chunk));
+    CHECK(f.failure(f.manifest(chunks)).has_value() != fits);
+  }
 }
 
 TEST_CASE("entry list: longer or shorter than the record says") {

@@ -15,11 +15,11 @@ TEST_CASE("JSON writer: exact text") {
   JsonWriter to;
   to.begin_object().member("a", 1).member("b", "x\"\\\n\t\r\x01\x7f/é").newline();
   to.key("c").begin_array().value(true).value(false).null().begin_object().end_object().begin_array().end_array();
-  to.value(std::uint64_t{18446744073709551615U}).value(std::int64_t{-5}).value(0.25).value(std::nan("")).end_array();
+  to.value(k_max_integer).value(std::int64_t{-5}).value(0.25).value(std::nan("")).end_array();
   to.member("d", std::optional<std::string>{}).member("e", std::optional{7U}).key("f").raw("[ 1 ]").end_object();
   CHECK(to.text() ==
         "{\"a\":1,\"b\":\"x\\\"\\\\\\n\\t\\r\\u0001\\u007f/é\"\n,\"c\":[true,false,null,{},[],"
-        "18446744073709551615,-5,0.25,null],\"d\":null,\"e\":7,\"f\":[ 1 ]}");
+        "9007199254740991,-5,0.25,null],\"d\":null,\"e\":7,\"f\":[ 1 ]}");
   CHECK_NOTHROW(Json::parse(to.text()));
 }
 
