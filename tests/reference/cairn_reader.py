@@ -45,6 +45,7 @@ import grp
 import hashlib
 import itertools
 import json
+import math
 import os
 import pwd
 import re
@@ -154,11 +155,20 @@ def parse_json(data: bytes) -> dict[str, Any]:
         raise ValueError(f"{text} is not JSON")
 
     def number(text: str) -> int | float:
-        return int(text) if text != "-0" else -0.0  # "-0" is no Integer
+        value = int(text) if text != "-0" else -0.0  # "-0" is no Integer
+        if not -(2**63) <= value < 2**64:
+            raise ValueError(f"{text} is out of range")
+        return value
+
+    def fraction(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(f"{text} is out of range")
+        return value
 
     try:
         text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=constant, parse_int=number)
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=constant, parse_int=number, parse_float=fraction)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails at a lone surrogate
     except (ValueError, RecursionError) as error:
@@ -229,10 +239,9 @@ def instant(value: Any) -> int:
     except ValueError:
         raise Damage(f"{ascii(value)[:40]} is not a time") from None
     seconds = (moment - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)
-    result = seconds * 10**9 + nanoseconds
-    if not -(2**63) <= result < 2**63:
+    if not -(2**63) <= seconds * 10**9 < (seconds + 1) * 10**9 <= 2**63:
         raise Damage(f"{value} is out of range")
-    return result
+    return seconds * 10**9 + nanoseconds
 
 
 def name_time(value: str) -> str:
