@@ -83,10 +83,8 @@ std::vector<ManifestInfo> VerifyCommand::choose(Session& session, OpenStore& sto
   // Of a snapshot that has two manifests both are checked: prune keeps the packs of both.
   std::vector<ManifestInfo> out;
   for (const auto& reference : m_references) {
-    const ManifestInfo chosen = choose_manifest(all, reference, m_series, session.io().clock());
-    for (const auto& info : all) {
-      if (info.name.series == chosen.name.series && info.name.id == chosen.name.id) out.push_back(info);
-    }
+    const auto chosen = choose_manifests(all, reference, m_series, session.io().clock());
+    out.insert(out.end(), chosen.begin(), chosen.end());
   }
   return out;
 }

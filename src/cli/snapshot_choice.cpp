@@ -31,9 +31,9 @@ void SnapshotChoice::declare(OptionSet& options) {
   options.value("--series", "NAME", series, "the series of the snapshot, where REF is latest");
 }
 
-ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const std::string& reference,
-                             const std::optional<std::string>& series, Time now,
-                             const std::set<std::string>& untrusted) {
+std::vector<ManifestInfo> choose_manifests(const std::vector<ManifestInfo>& manifests, const std::string& reference,
+                                           const std::optional<std::string>& series, Time now,
+                                           const std::set<std::string>& untrusted) {
   Reference parsed = parse_reference(reference);
   if (auto* id = std::get_if<IdReference>(&parsed)) id->prefix.resize(std::min(id->prefix.size(), k_digits_in_name));
   std::vector<ReferenceCandidate> candidates;
@@ -44,12 +44,7 @@ ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const s
                           .cut_point = info.name.cut_point,
                           .trusted = !untrusted.contains(info.key)});
   }
-  ManifestInfo chosen = manifests.at(resolve_reference(parsed, candidates, series, now));
-  for (const auto& info : manifests) {
-    const bool same = info.name.series == chosen.name.series && info.name.id == chosen.name.id;
-    if (same && !untrusted.contains(info.key) && chosen.stored_at < info.stored_at) chosen = info;
-  }
-  return chosen;
+  return copies_of(manifests.at(resolve_reference(parsed, candidates, series, now)), manifests);
 }
 
 namespace {
@@ -64,13 +59,7 @@ bool has_all_packs(const Manifest& manifest, const std::unordered_map<Digest, st
 // Of several manifests of one id the first that came to the store and whose packs are all there: a later one is there
 // because packs of the first went or are damaged, or because somebody copied the first and put other packs in. The
 // packs of the others stand in for what turns out damaged.
-void prefer_whole_copy(Repository& repository, const std::vector<ManifestInfo>& manifests, ChosenSnapshot& chosen) {
-  std::vector<ManifestInfo> infos;
-  for (const auto& info : manifests) {
-    if (info.name.series == chosen.info.object.name.series && info.name.id == chosen.info.object.name.id) {
-      infos.push_back(info);
-    }
-  }
+void prefer_whole_copy(Repository& repository, std::vector<ManifestInfo> infos, ChosenSnapshot& chosen) {
   if (infos.size() < 2) return;
   std::sort(infos.begin(), infos.end(),
             [](const ManifestInfo& a, const ManifestInfo& b) { return a.stored_at < b.stored_at; });
@@ -106,31 +95,32 @@ void prefer_whole_copy(Repository& repository, const std::vector<ManifestInfo>& 
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter) {
   const std::string& reference = choice.reference.value();
   ChosenSnapshot chosen;
-  auto manifests = repository.list_manifests();
+  const auto manifests = repository.list_manifests();
   std::set<std::string> untrusted;
-  for (;;) {
-    chosen.info.object = choose_manifest(manifests, reference, choice.series, now, untrusted);
-    try {
-      chosen.manifest = repository.peek_manifest(chosen.info.object);
-      if (chosen.manifest.trusted) break;
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
+  std::size_t left_out = 0;
+  for (;; ++left_out) {
+    auto copies = choose_manifests(manifests, reference, choice.series, now, untrusted);
+    auto read = read_any_copy(repository, copies);
+    if (read.found) {
+      chosen.info.object = std::move(read.found->info);
+      chosen.manifest = std::move(read.found->manifest);
+      prefer_whole_copy(repository, std::move(copies), chosen);
+      break;
+    }
+    for (const Error& e : read.failures) {
       // Where signatures are asked for, what cannot be read has none.
-      if (e.kind() != ErrorKind::damaged || !repository.trust().demands_signature()) throw;
+      if (e.kind() != ErrorKind::damaged || !repository.trust().demands_signature()) throw Error(e);
       reporter.warning(e.message());
     }
     // It does not exist, or, where it was named by its id, is refused the next time.
-    untrusted.insert(chosen.info.object.key);
+    for (const auto& info : copies) untrusted.insert(info.key);
   }
-  if (!untrusted.empty()) {
+  if (left_out != 0) {
     // Each would have been taken before this one.
-    reporter.warning(
-        fmt::format("{} newer than snapshot {} left out: unsigned, or signed by a key that is not trusted",
-                    untrusted.size() == 1 ? "one snapshot was" : fmt::format("{} snapshots were", untrusted.size()),
-                    chosen.manifest.id.short_hex()));
+    reporter.warning(fmt::format("{} newer than snapshot {} left out: unsigned, or signed by a key that is not trusted",
+                                 left_out == 1 ? "one snapshot was" : fmt::format("{} snapshots were", left_out),
+                                 chosen.manifest.id.short_hex()));
   }
-  prefer_whole_copy(repository, manifests, chosen);
   const Manifest& manifest = chosen.manifest;
   const auto parsed = parse_reference(reference);
   const auto* id = std::get_if<IdReference>(&parsed);

@@ -22,11 +22,11 @@ struct SnapshotChoice {
 };
 
 // Resolves a reference among the manifests of a store, by their names alone: one listing, however many there are. An
-// id has two manifests now and then: the one that was stored last is taken. untrusted: keys of manifests that do not
-// count. Throws what resolve_reference() throws.
-ManifestInfo choose_manifest(const std::vector<ManifestInfo>& manifests, const std::string& reference,
-                             const std::optional<std::string>& series, Time now,
-                             const std::set<std::string>& untrusted = {});
+// id has two manifests now and then: all of the snapshot's are returned, in the order of the listing. untrusted: keys
+// of manifests that do not count. Throws what resolve_reference() throws.
+std::vector<ManifestInfo> choose_manifests(const std::vector<ManifestInfo>& manifests, const std::string& reference,
+                                           const std::optional<std::string>& series, Time now,
+                                           const std::set<std::string>& untrusted = {});
 
 struct ChosenSnapshot {
   SnapshotInfo info;  // pinned is left unset: that is a request of its own
@@ -35,7 +35,8 @@ struct ChosenSnapshot {
 
 // The same, and its manifest. One that is damaged is an error rather than a reason to take another snapshot; one that
 // is not trusted (or, where signatures are asked for, cannot be read) is passed over. Of several manifests of its id
-// the first that is whole is taken. It may be closed.
+// the first that is whole is taken; it is an error only where none can be read, and then the newest one's. It may be
+// closed.
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter);
 
 }  // namespace cairn

@@ -3,6 +3,7 @@
 #include "engine/commit_protocol.hpp"
 #include "engine/pack_copier.hpp"
 #include "repo/format.hpp"
+#include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/thread_pool.hpp"
@@ -36,6 +37,13 @@ Error untrusted(const SnapshotInfo& info) {
 
 std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& request, PushResult& result) {
   auto source = from.repository.list_snapshots(request.series, &result.unreadable);
+  // Nothing is lost with a manifest where another one of its snapshot can be read.
+  std::erase_if(result.unreadable, [&](const std::string& key) {
+    const auto name = layout::parse_manifest_key(key);
+    return name && std::any_of(source.begin(), source.end(), [&](const SnapshotInfo& info) {
+             return info.trusted && same_snapshot(info.object.name, *name);
+           });
+  });
   std::set<Digest> there;
   std::map<std::string, std::pair<Time, Digest>> newest;
   const auto target = to.repository.list_snapshots(request.series);
@@ -177,8 +185,18 @@ class Push {
     return pushed;
   }
 
+  // The listing has seen heads only. What is behind the head may be damaged, and whole in another manifest.
+  Manifest read_source(const SnapshotInfo& info) {
+    auto copies = info.others;
+    copies.push_back(info.object);
+    auto read = read_any_copy(m_from.repository, std::move(copies));
+    if (!read.found) throw read.failures.empty() ? untrusted(info) : read.failures.front();
+    read.found->manifest.require_open();
+    return std::move(read.found->manifest);
+  }
+
   void commit_one(const SnapshotInfo& info, PushedSnapshot& pushed, std::uint64_t& total) {
-    Manifest manifest = m_from.repository.load_manifest(info.object);
+    Manifest manifest = read_source(info);
     const std::vector<PackRef> source = manifest.packs;
     std::vector<PackRef> lacking;
     for (const auto& ref : source) {

@@ -11,6 +11,7 @@
 #include "engine/previous_entries.hpp"
 #include "repo/entry_text.hpp"
 #include "repo/format.hpp"
+#include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -185,6 +186,11 @@ void Run::find_previous() {
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
+      if (e.kind() == ErrorKind::failed) {
+        // Only a later program can read it. This one goes on where the same snapshot has a manifest that it can read.
+        if (!read_any_copy(m_context.repository, copies_of(info, m_manifests)).found) throw;
+        continue;
+      }
       if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found) throw;
       m_context.reporter.warning(fmt::format("{}; it is left out of account", e.message()));
     }

@@ -2,17 +2,40 @@
 #pragma once
 
 #include "codec/digest.hpp"
+#include "repo/layout.hpp"
 #include "repo/notes.hpp"
+#include "repo/repository.hpp"
 #include "store/object_store.hpp"
+#include "util/error.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace cairn {
 
 // The packs that are listed, by name, with their sizes. Throws StoreError.
 std::unordered_map<Digest, std::uint64_t, DigestHash> pack_sizes(ObjectStore& store);
+
+// Several manifests may be of one snapshot. Each is complete, and a reader may take any: cairn-format(5), SNAPSHOTS.
+bool same_snapshot(const layout::ManifestKey& a, const layout::ManifestKey& b) noexcept;
+// Those of the same snapshot as this one, in the order they are given.
+std::vector<ManifestInfo> copies_of(const ManifestInfo& info, const std::vector<ManifestInfo>& manifests);
+
+struct CopyRead {
+  struct Found {
+    ManifestInfo info;
+    Manifest manifest;  // may be closed
+  };
+  std::optional<Found> found;
+  std::vector<Error> failures;  // of those that came to the store after the one that was found
+};
+// Of the copies of one snapshot the one that came to the store last, of those that are trusted and can be read. What is
+// damaged, has gone, or is for a later program is a failure, and is warned of where another one was found. Throws
+// StoreError.
+CopyRead read_any_copy(Repository& repository, std::vector<ManifestInfo> copies);
 
 // Under a name of its own; returns its key. Throws StoreError.
 std::string put_mark(ObjectStore& store, const Mark& mark);

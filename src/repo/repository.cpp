@@ -297,9 +297,13 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
     snapshot.pinned = pinned.pinned(head->id);
     // Two manifests of one id are one snapshot; in a listing they stand side by side.
     if (!out.empty() && out.back().id == snapshot.id) {
-      const bool better = std::pair{snapshot.trusted, snapshot.object.stored_at} >
-                          std::pair{out.back().trusted, out.back().object.stored_at};
-      if (better) out.back() = std::move(snapshot);
+      SnapshotInfo& known = out.back();
+      auto others = std::move(known.others);
+      const bool better =
+          std::pair{snapshot.trusted, snapshot.object.stored_at} > std::pair{known.trusted, known.object.stored_at};
+      if (better) std::swap(known, snapshot);
+      others.push_back(std::move(snapshot.object));
+      known.others = std::move(others);
       return;
     }
     out.push_back(std::move(snapshot));

@@ -51,6 +51,7 @@ struct SnapshotInfo {
   std::optional<std::string> signer;
   bool trusted = true;
   bool pinned = false;
+  std::vector<ManifestInfo> others;  // further manifests of the id whose heads can be read
 };
 
 struct RepositoryOptions {

@@ -4,6 +4,7 @@
   edit_store.py flip FILE OFFSET         one byte (from the end where OFFSET is negative)
   edit_store.py descriptor STORE TEXT NEW     in the descriptor, renamed to fit its bytes
   edit_store.py manifest STORE TEXT NEW       in the newest manifest, renamed to fit its bytes
+  edit_store.py copy STORE               another manifest of the newest one's snapshot, stored later; prints its path
   edit_store.py namesake STORE           a manifest whose id has the same first 8 digits as the newest one's
   edit_store.py biggest STORE            prints the name of the biggest pack
 """
@@ -39,6 +40,12 @@ def main() -> None:
         name = old.name.rsplit("-", 1)[0] + "-" + hashlib.sha256(data).hexdigest()[:16] + ".json"
         old.unlink()
         (old.parent / name).write_bytes(data)
+    elif action == "copy":
+        old = newest(path / "snapshots")
+        data = old.read_bytes() + b"\n"
+        other = old.parent / (old.name.rsplit("-", 1)[0] + "-" + hashlib.sha256(data).hexdigest()[:16] + ".json")
+        other.write_bytes(data)
+        print(other)
     elif action == "namesake":
         old = newest(path / "snapshots")
         time, snapshot, sha = old.stem.split("-")

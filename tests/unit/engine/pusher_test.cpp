@@ -205,6 +205,48 @@ TEST_CASE("pusher: what is damaged in the source is not committed, and does not 
   check_whole(to, scene.to_store);
 }
 
+TEST_CASE("pusher: of a manifest that is damaged in the source another one of the snapshot is pushed") {
+  Scene scene;
+  EngineFixture to{scene.to_store};
+  scene.from_store.advance(1min);
+  std::string damaged;
+  for (const auto& info : scene.from.repository.list_manifests()) {
+    Manifest manifest = scene.from.repository.load_manifest(info);
+    if (manifest.id != scene.ids[1]) continue;
+    manifest.packs[0].live_bytes += 1;
+    damaged = scene.from.repository.store_manifest(manifest);
+  }
+  auto bytes = *scene.from_store.get(damaged);
+  SUBCASE("in what listings read") {
+    bytes[20] ^= 1;
+  }
+  SUBCASE("behind it") {
+    bytes[as_text(bytes).find('\n') + 20] ^= 1;
+  }
+  scene.from_store.overwrite(damaged, as_text(bytes));
+  const PushResult result = push(scene.from.context, to.context, {});
+  REQUIRE(result.snapshots.size() == 4);
+  for (const auto& pushed : result.snapshots) CHECK_FALSE(pushed.failure.has_value());
+  CHECK(result.unreadable.empty());
+  CHECK(ids_in(to) == ids_in(scene.from));
+  check_whole(to, scene.to_store);
+  CHECK(scene.from.reporter.warnings.size() >= 1);
+
+  // Nothing is left of the snapshot once the other one is damaged, too.
+  for (const auto& info : scene.from.repository.list_manifests()) {
+    if (info.name.id != scene.ids[1].short_hex() || info.key == damaged) continue;
+    auto other = *scene.from_store.get(info.key);
+    other[as_text(other).find('\n') + 20] ^= 1;
+    scene.from_store.overwrite(info.key, as_text(other));
+  }
+  MemoryStore third_store;
+  EngineFixture third{third_store};
+  const PushResult lacking = push(scene.from.context, third.context, {});
+  REQUIRE(lacking.snapshots.size() == 4);
+  for (const auto& pushed : lacking.snapshots) CHECK(pushed.failure.has_value() == (pushed.id == scene.ids[1]));
+  check_whole(third, third_store);
+}
+
 TEST_CASE("pusher: packs that the target has condemned are copied again, under new names") {
   Scene scene;
   EngineFixture to{scene.to_store};

@@ -366,6 +366,29 @@ TEST_CASE("a damaged newest manifest is passed over for an older one") {
   CHECK(!t.reporter.warnings.empty());
 }
 
+TEST_CASE("a newest manifest that this program cannot read stops no snapshot where another of its id can be read") {
+  Snapshots t;
+  write(t.source / "file", noise(3'000'000, 5));
+  const auto first = t.take();
+  Manifest later = t.manifest(first.id);
+  const std::string readable = t.repository->list_manifests().at(0).key;
+  // Names of one cut point and id are in the order of their digests; this one is to be met first.
+  while (t.repository->list_manifests().front().key == readable) {
+    later.requirements.read.push_back("of-the-future");
+    t.repository->store_manifest(later);
+  }
+  const auto second = t.take();
+  CHECK(second.stats.new_bytes == 0);
+  CHECK(t.manifest(second.id).record.previous == first.id);
+
+  // Alone it does: what comes after the series' newest snapshot is for a program that can read that.
+  for (const auto& info : t.repository->list_manifests()) {
+    if (info.name.id == second.id.short_hex() || info.key == readable) fs::remove(t.store_root / info.key);
+  }
+  t.reopen();
+  CHECK_THROWS_AS(t.take(), Error);
+}
+
 TEST_CASE("a snapshot that asks its writers for an unknown feature is listed and restored, but no base for another") {
   Snapshots t;
   write(t.source / "file", noise(3'000'000, 5));

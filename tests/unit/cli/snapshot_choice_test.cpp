@@ -1,0 +1,210 @@
+#include "cli/snapshot_choice.hpp"
+
+#include "codec/minisign.hpp"
+#include "support/engine_fixture.hpp"
+#include "support/memory_store.hpp"
+#include "util/error.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+using namespace cairn::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const minisign::SecretKey& author() {
+  static const auto key = minisign::SecretKey::generate();
+  return key;
+}
+
+TrustPolicy trusting_author() {
+  return {{{author().public_key().text(), "*"}}, {}};
+}
+
+// Two snapshots of a series. Of the newer there are two manifests, the first and one that came to the store later.
+struct Scene {
+  MemoryStore store;
+  EngineFixture engine;
+  Manifest older;
+  Manifest newer;
+  std::string older_key;
+  std::string first_key;
+  std::string later_key;
+
+  enum class Signed { none, first, later, both };
+  explicit Scene(Signed which = Signed::none, TrustPolicy trust = {})
+      : engine{store, {}, "host", {}, std::move(trust)} {
+    const bool signs = which != Signed::none;
+    older = EngineFixture::make_manifest("s", store.now(), {engine.put_pack({"older"})});
+    older_key = put(older, signs);
+    newer = EngineFixture::make_manifest("s", store.now(), {engine.put_pack({"newer"})}, 2);
+    first_key = put(newer, which == Signed::first || which == Signed::both);
+    newer.packs[0].live_bytes += 1;
+    later_key = put(newer, which == Signed::later || which == Signed::both);
+  }
+  std::string put(Manifest manifest, bool with_signature) {
+    if (with_signature) {
+      manifest.signatures = {{author().public_key().text(),  //
+                              author().sign(signed_line(manifest.record, manifest.id), "comment")}};
+    }
+    std::string key = engine.repository.store_manifest(manifest);
+    store.advance(1min);
+    return key;
+  }
+  void flip(const std::string& key) {
+    auto bytes = *store.get(key);
+    bytes[20] ^= 1;
+    store.overwrite(key, as_text(bytes));
+  }
+  // Puts another one in its place, later than all others, that only a later program reads.
+  void make_unknown(std::string& key) {
+    store.erase(key);
+    Manifest manifest = newer;
+    manifest.requirements.read = {"of-the-future"};
+    key = put(manifest, false);
+  }
+  ChosenSnapshot find(const std::string& reference) {
+    return find_snapshot(engine.repository, {reference, std::nullopt}, store.now(), engine.reporter);
+  }
+  std::optional<Error> failure(const std::string& reference) {
+    try {
+      find(reference);
+    } catch (const Error& e) {
+      return e;
+    }
+    return std::nullopt;
+  }
+  bool warned_of(const std::string& text) const {
+    return std::any_of(engine.reporter.warnings.begin(), engine.reporter.warnings.end(),
+                       [&](const std::string& warning) { return warning.find(text) != std::string::npos; });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("snapshot choice: of a manifest that cannot be read the others of its id are taken") {
+  Scene scene;
+  for (const std::string& reference : {std::string{"latest"}, std::string{"s"}, scene.newer.id.hex()}) {
+    CHECK(scene.find(reference).manifest.id == scene.newer.id);
+    CHECK(scene.engine.reporter.warnings.empty());
+  }
+  SUBCASE("damaged") {
+    scene.flip(scene.later_key);
+  }
+  SUBCASE("for a later program") {
+    scene.make_unknown(scene.later_key);
+  }
+  SUBCASE("gone since the listing") {
+    scene.store.on_call = [&](const std::string& operation, const std::string& key) {
+      if (operation == "get" && key == scene.later_key) scene.store.erase(key);
+    };
+    CHECK(scene.find("latest").info.object.key == scene.first_key);
+    CHECK(scene.warned_of(scene.later_key));
+    return;
+  }
+  for (const std::string& reference : {std::string{"latest"}, std::string{"s"}, scene.newer.id.hex()}) {
+    scene.engine.reporter.warnings.clear();
+    const auto chosen = scene.find(reference);
+    CHECK(chosen.manifest.id == scene.newer.id);
+    CHECK(chosen.info.object.key == scene.first_key);
+    REQUIRE(scene.engine.reporter.warnings.size() == 1);
+    CHECK(scene.warned_of(scene.later_key));
+    CHECK(scene.warned_of("; using another manifest of the same snapshot"));
+  }
+}
+
+TEST_CASE("snapshot choice: where no manifest of the snapshot can be read, the newest one's failure counts") {
+  Scene scene;
+  ErrorKind expected = ErrorKind::damaged;
+  SUBCASE("all damaged") {
+    scene.flip(scene.later_key);
+  }
+  SUBCASE("the newest for a later program") {
+    scene.make_unknown(scene.later_key);
+    expected = ErrorKind::failed;
+  }
+  scene.flip(scene.first_key);
+  for (const std::string& reference : {std::string{"latest"}, std::string{"s"}, scene.newer.id.hex()}) {
+    const auto failure = scene.failure(reference);
+    REQUIRE(failure.has_value());
+    CHECK(failure->kind() == expected);
+    CHECK(failure->message().find(scene.later_key) != std::string::npos);
+  }
+  CHECK(scene.find(scene.older.id.hex()).manifest.id == scene.older.id);
+}
+
+TEST_CASE("snapshot choice: a store that fails is no reason to take another manifest") {
+  Scene scene;
+  scene.store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation == "get" && key == scene.later_key) {
+      throw StoreError(ErrorKind::failed, StoreError::Transient::no, "unable to get");
+    }
+  };
+  CHECK_THROWS_AS(scene.find("latest"), StoreError);
+}
+
+TEST_CASE("snapshot choice: where signatures are asked for, another manifest is taken only with one") {
+  SUBCASE("it has one") {
+    Scene scene{Scene::Signed::both, trusting_author()};
+    scene.flip(scene.later_key);
+    CHECK(scene.find("latest").info.object.key == scene.first_key);
+    CHECK(scene.find(scene.newer.id.hex()).info.object.key == scene.first_key);
+    CHECK(scene.warned_of(scene.later_key));
+  }
+  SUBCASE("it has none: the snapshot does not exist") {
+    Scene scene{Scene::Signed::later, trusting_author()};
+    CHECK(scene.find("latest").info.object.key == scene.later_key);
+    scene.flip(scene.later_key);
+    CHECK(scene.find("latest").info.object.key == scene.older_key);
+    CHECK(scene.warned_of("one snapshot was newer than snapshot"));
+    const auto failure = scene.failure(scene.newer.id.hex());
+    REQUIRE(failure.has_value());
+    CHECK(failure->kind() == ErrorKind::untrusted);
+  }
+  SUBCASE("it has none, and the newest is for a later program") {
+    Scene scene{Scene::Signed::later, trusting_author()};
+    scene.make_unknown(scene.later_key);
+    for (const std::string& reference : {std::string{"latest"}, scene.newer.id.hex()}) {
+      const auto failure = scene.failure(reference);
+      REQUIRE(failure.has_value());
+      CHECK(failure->kind() == ErrorKind::failed);
+    }
+  }
+  SUBCASE("the newest has none, the first is damaged") {
+    Scene scene{Scene::Signed::first, trusting_author()};
+    CHECK(scene.find("latest").info.object.key == scene.first_key);
+    scene.flip(scene.first_key);
+    CHECK(scene.find("latest").info.object.key == scene.older_key);
+  }
+  SUBCASE("what a revoked key signed is not taken in place of a damaged one") {
+    TrustPolicy policy;
+    policy.revoked = {{author().public_key().text(), std::nullopt}};
+    Scene scene{Scene::Signed::first, policy};
+    CHECK(scene.find(scene.newer.id.hex()).info.object.key == scene.later_key);
+    scene.flip(scene.later_key);
+    const auto failure = scene.failure(scene.newer.id.hex());
+    REQUIRE(failure.has_value());
+    CHECK(failure->kind() == ErrorKind::damaged);
+  }
+}
+
+TEST_CASE("snapshot choice: all manifests of the snapshot are meant") {
+  Scene scene;
+  const auto all = scene.engine.repository.list_manifests();
+  for (const std::string& reference : {std::string{"latest"}, scene.newer.id.hex().substr(0, 8)}) {
+    const auto chosen = choose_manifests(all, reference, std::nullopt, scene.store.now());
+    std::vector<std::string> keys;
+    for (const auto& info : chosen) keys.push_back(info.key);
+    std::sort(keys.begin(), keys.end());
+    std::vector<std::string> expected{scene.first_key, scene.later_key};
+    std::sort(expected.begin(), expected.end());
+    CHECK(keys == expected);
+  }
+}
