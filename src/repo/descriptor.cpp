@@ -48,11 +48,12 @@ std::string Descriptor::text() const {
 }
 
 Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
+  Descriptor d;
   try {
     const Json json = Json::parse(text);
     check_format(json, "cairn-store", what);
-    Descriptor d;
     d.requirements = parse_requirements(json);
+    d.encryption = json.at("encryption").string();
     d.generation = json.at("generation").u64();
     d.store_id = json.at("store_id").string();
     const auto created = parse_time_exact(json.at("created").string());
@@ -60,15 +61,25 @@ Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
       throw Error(ErrorKind::damaged, "invalid store id or time");
     }
     d.created = *created;
-    d.encryption = json.at("encryption").string();
     for (const auto& recipient : json.at("recipients").array()) d.recipients.push_back(recipient.string());
     check_recipients(d);
     d.create_only = json.at("create_only").boolean();
     return d;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::damaged) throw;
+    // What does not fit may be what a feature or an encryption of a later program changed: then it is not damage.
+    d.require_readable(what);
     throw Error(ErrorKind::damaged, fmt::format("damaged store descriptor {}: {}", quote(what), e.message()), e.hint());
   }
+}
+
+void Descriptor::require_readable(std::string_view what) const {
+  check_requirements(requirements, Operation::read, what);
+  if (encryption == k_encryption_none || encryption == k_encryption_age) return;
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to open store {}: it is encrypted with {}, which this program does not know",
+                          quote(what), quote(encryption)),
+              "use a newer version of cairn");
 }
 
 }  // namespace cairn

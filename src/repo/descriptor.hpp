@@ -24,7 +24,11 @@ struct Descriptor {
 
   bool encrypted() const noexcept { return encryption != k_encryption_none; }
   std::string text() const;
+  // Error(damaged); or failed, for a newer version, or where it does not fit and asks for a feature or has an
+  // encryption that this program does not know.
   static Descriptor parse(std::string_view text, std::string_view what);
+  // Error(failed) where it asks for an unknown feature to be read, or has an unknown encryption.
+  void require_readable(std::string_view what) const;
 };
 
 }  // namespace cairn

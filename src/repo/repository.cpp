@@ -120,15 +120,10 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
       },
       [](const Error&) {});
   Descriptor descriptor = Descriptor::parse(as_text(bytes), newest_key);
+  descriptor.require_readable(store.describe());
   if (descriptor.generation != newest->generation) {
     throw Error(ErrorKind::damaged,
                 fmt::format("damaged store descriptor {}: its content does not fit its name", quote(newest_key)));
-  }
-  if (descriptor.encryption != k_encryption_none && descriptor.encryption != k_encryption_age) {
-    throw Error(ErrorKind::failed,
-                fmt::format("unable to open store {}: it is encrypted with {}, which this program does not know",
-                            quote(store.describe()), quote(descriptor.encryption)),
-                "use a newer version of cairn");
   }
   return descriptor;
 }
@@ -160,7 +155,6 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_keys(std::move(options.keys)),
       m_trust(std::move(options.trust)) {
   if (!m_keys) m_keys = std::make_shared<const Keyring>();
-  check_requirements(m_descriptor.requirements, Operation::read, m_store.describe());
   m_store.set_create_only(m_descriptor.create_only);
 }
 

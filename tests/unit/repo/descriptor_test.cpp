@@ -96,6 +96,25 @@ TEST_CASE("descriptor: a newer version is refused as such, not as damage") {
         "unable to read 'config/x': it has format version 2, this program reads version 1");
 }
 
+TEST_CASE("descriptor: what a feature or an encryption of a later program changed is not called damage") {
+  const std::string text = sample().text();
+  const std::string changed = replaced(text, "\"recipients\":[]", "\"recipients\":{\"later\":1}");
+  CHECK(failure_of([&] { Descriptor::parse(changed, "x"); }) == ErrorKind::damaged);
+  const std::string feature = replaced(changed, "\"requires_read\":[]", "\"requires_read\":[\"frob\"]");
+  CHECK(failure_of([&] { Descriptor::parse(feature, "x"); }) == ErrorKind::failed);
+  CHECK(test::message_of([&] { Descriptor::parse(feature, "config/x"); }) ==
+        "unable to read 'config/x': it needs the feature 'frob', which this program does not know");
+  const std::string encryption = replaced(changed, "\"none\"", "\"pgp\"");
+  CHECK(test::message_of([&] { Descriptor::parse(encryption, "config/x"); }) ==
+        "unable to open store 'config/x': it is encrypted with 'pgp', which this program does not know");
+  // A feature that only writers or prunes must know changes nothing for a reader; and it is a descriptor at all first.
+  CHECK(failure_of([&] {
+          Descriptor::parse(replaced(changed, "\"requires_write\":[]", "\"requires_write\":[\"frob\"]"), "x");
+        }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { Descriptor::parse(replaced(feature, "cairn-store", "cairn-stone"), "x"); }) ==
+        ErrorKind::damaged);
+}
+
 TEST_CASE("descriptor: members of later programs are ignored") {
   CHECK_NOTHROW(Descriptor::parse(replaced(sample().text(), "{", "{\"later\":{\"x\":[1]},"), "x"));
 }

@@ -259,6 +259,16 @@ TEST_CASE("repository: a descriptor under another name, changed, or unknown") {
   }
 }
 
+TEST_CASE("repository: features of the descriptor are looked at before the rest of it") {
+  Fixture f;
+  // Of another generation than its name says, too.
+  const std::string text = replaced(descriptor().text(), "\"requires_read\":[]", "\"requires_read\":[\"frob\"]");
+  f.put(layout::descriptor_key(2, sha256(text)), text);
+  CHECK(message_of([&] { Repository::read_descriptor(f.store); }) ==
+        "unable to read " + quote(f.store.describe()) +
+            ": it needs the feature 'frob', which this program does not know");
+}
+
 TEST_CASE("repository: a manifest is stored, listed and loaded; anything else below snapshots/ is reported") {
   Fixture f;
   const Manifest m = f.manifest({dir_line(".")});
