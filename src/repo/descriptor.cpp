@@ -6,6 +6,7 @@
 #include "util/json.hpp"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include <fmt/format.h>
@@ -13,6 +14,10 @@
 namespace cairn {
 
 namespace {
+
+constexpr std::array<std::string_view, 11> k_members{"format",         "version",    "requires_read", "requires_write",
+                                                     "requires_prune", "generation", "store_id",      "created",
+                                                     "encryption",     "recipients", "create_only"};
 
 // An unknown encryption may have recipients of a kind that is not known either.
 void check_recipients(const Descriptor& descriptor) {
@@ -64,6 +69,9 @@ Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
     for (const auto& recipient : json.at("recipients").array()) d.recipients.push_back(recipient.string());
     check_recipients(d);
     d.create_only = json.at("create_only").boolean();
+    for (const auto& [name, value] : json.object()) {
+      if (std::find(k_members.begin(), k_members.end(), name) == k_members.end()) d.unknown_members.push_back(name);
+    }
     return d;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::damaged) throw;

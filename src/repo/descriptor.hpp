@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cairn {
 
@@ -20,7 +21,8 @@ struct Descriptor {
   std::string encryption = k_encryption_none;
   std::vector<std::string> recipients;  // age1..., ascending; none where nothing is encrypted
   Requirements requirements;
-  bool create_only = false;  // init found that the store honours create-only puts
+  bool create_only = false;                  // init found that the store honours create-only puts
+  std::vector<std::string> unknown_members;  // of a later program, by name: text() is without them
 
   bool encrypted() const noexcept { return encryption != k_encryption_none; }
   std::string text() const;

@@ -129,6 +129,15 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
 }
 
 void Repository::put_descriptor(ObjectStore& store, const Descriptor& descriptor) {
+  check_requirements(descriptor.requirements, Operation::write, store.describe());
+  if (!descriptor.unknown_members.empty()) {
+    throw Error(
+        ErrorKind::failed,
+        fmt::format("unable to change the keys of {}: its descriptor has the member {}, which this program does "
+                    "not know",
+                    quote(store.describe()), quote(descriptor.unknown_members.front())),
+        "use a newer version of cairn");
+  }
   const std::string text = descriptor.text();
   const Digest sha256_of_text = sha256(text);
   const std::string own = layout::descriptor_key(descriptor.generation, sha256_of_text);
@@ -332,6 +341,7 @@ Pins Repository::pins(Listed listed, const std::optional<Digest>& id) {
 }
 
 bool Repository::set_pin(const Digest& id, bool pinned) {
+  check_requirements(m_descriptor.requirements, Operation::write, m_store.describe());
   const Pins seen = pins(Listed::twice, id);
   if (seen.pinned(id) == pinned) return false;
   Time time = m_store.now();

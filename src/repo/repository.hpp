@@ -71,7 +71,8 @@ class Repository {
 
   // The descriptor of the highest generation. None: Error(not_found) with a hint to run init.
   static Descriptor read_descriptor(ObjectStore& store);
-  // Adds a generation. Error(busy) where somebody else did at the same time.
+  // Adds a generation. Error(busy) where somebody else did at the same time; Error(failed) where the one that it was
+  // made from asks writers for an unknown feature, or has members that are not known and would be lost.
   static void put_descriptor(ObjectStore& store, const Descriptor& descriptor);
 
   // Throws what read_descriptor() throws.
@@ -113,7 +114,8 @@ class Repository {
   enum class Listed { once, twice };
   Pins pins(Listed listed = Listed::once, const std::optional<Digest>& id = std::nullopt);
   // Adds a record that is newer than all there are of the id, whatever the store's clock says; none where the newest
-  // says the same. Returns whether it did. engine/pinner.hpp is for those who need to know that it holds.
+  // says the same. Returns whether it did. Error(failed) where writers need an unknown feature. engine/pinner.hpp is
+  // for those who need to know that it holds.
   bool set_pin(const Digest& id, bool pinned);
 
   // The directory of a pack, from memory, cache or store; its logical id was recomputed. Error(damaged) naming the

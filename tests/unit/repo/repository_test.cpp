@@ -269,6 +269,38 @@ TEST_CASE("repository: features of the descriptor are looked at before the rest 
             ": it needs the feature 'frob', which this program does not know");
 }
 
+TEST_CASE("repository: no pin and no keys are written where writers need a feature that is not known") {
+  Fixture f;
+  Descriptor d = descriptor();
+  d.generation = 2;
+  d.requirements.write = {"frob"};
+  f.put(layout::descriptor_key(2, sha256(d.text())), d.text());
+  Repository repository = f.open();
+  const Digest id = sha256(std::string_view{"a"});
+  for (const bool pinned : {true, false}) {
+    CHECK(message_of([&] { repository.set_pin(id, pinned); }) ==
+          "unable to write to " + quote(f.store.describe()) +
+              ": it needs the feature 'frob', which this program does not know");
+  }
+  CHECK_FALSE(f.open().pins().newest(id));
+  d.generation = 3;
+  CHECK(failure_of([&] { Repository::put_descriptor(f.store, d); }) == ErrorKind::failed);
+  CHECK(f.open().descriptor().generation == 2);
+}
+
+TEST_CASE("repository: a descriptor with members that are not known gets no new generation without them") {
+  Fixture f;
+  const std::string text = replaced(replaced(descriptor().text(), "\"generation\":1", "\"generation\":2"),
+                                    "\"create_only\"", "\"later\":{\"x\":[1]},\"create_only\"");
+  f.put(layout::descriptor_key(2, sha256(text)), text);
+  Descriptor d = f.open().descriptor();
+  d.generation = 3;
+  CHECK(message_of([&] { Repository::put_descriptor(f.store, d); }) ==
+        "unable to change the keys of " + quote(f.store.describe()) +
+            ": its descriptor has the member 'later', which this program does not know");
+  CHECK(f.open().descriptor().generation == 2);
+}
+
 TEST_CASE("repository: a manifest is stored, listed and loaded; anything else below snapshots/ is reported") {
   Fixture f;
   const Manifest m = f.manifest({dir_line(".")});
