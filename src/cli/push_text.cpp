@@ -59,14 +59,17 @@ void write_push_members(JsonWriter& to, const PushResult& result) {
 
 ExitStatus push_status(const PushResult& result) {
   bool no_key = false;
+  bool failed = false;
   bool damaged = !result.unreadable.empty();
   for (const auto& snapshot : result.snapshots) {
     if (!snapshot.failure) continue;
-    const bool closed = snapshot.failure->kind() == ErrorKind::no_key;
-    no_key = no_key || closed;
-    damaged = damaged || !closed;
+    const ErrorKind kind = snapshot.failure->kind();
+    no_key = no_key || kind == ErrorKind::no_key;
+    failed = failed || kind == ErrorKind::failed;
+    damaged = damaged || (kind != ErrorKind::no_key && kind != ErrorKind::failed);
   }
   if (damaged) return ExitStatus::damaged;
+  if (failed) return ExitStatus::failed;
   return no_key ? ExitStatus::no_key : ExitStatus::done;
 }
 

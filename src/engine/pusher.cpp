@@ -165,13 +165,21 @@ class Push {
     pushed.id = info.id;
     pushed.series = info.record.series;
     pushed.cut_point = info.record.cut_point;
+    bool taken = false;  // the manifest, as one that can be read and written anew
     try {
-      commit_one(info, pushed, total);
+      auto source = read_source(info);
+      check_requirements(source.manifest.requirements, Operation::rewrite, source.info.key);
+      taken = true;
+      commit_one(std::move(source.manifest), pushed, total);
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
-      // What is damaged here must not keep the others from being safe there.
-      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found && e.kind() != ErrorKind::no_key) throw;
+      // What is damaged here, or for later programs alone, must not keep the others from being safe there.
+      const bool later = e.kind() == ErrorKind::failed && !taken;
+      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found && e.kind() != ErrorKind::no_key &&
+          !later) {
+        throw;
+      }
       m_to.reporter.warning(fmt::format("unable to push snapshot {} of series {}: {}", info.id.short_hex(),
                                         quote(info.record.series), e.message()));
       pushed.failure = e;
@@ -186,17 +194,16 @@ class Push {
   }
 
   // The listing has seen heads only. What is behind the head may be damaged, and whole in another manifest.
-  Manifest read_source(const SnapshotInfo& info) {
+  CopyRead::Found read_source(const SnapshotInfo& info) {
     auto copies = info.others;
     copies.push_back(info.object);
     auto read = read_any_copy(m_from.repository, std::move(copies));
     if (!read.found) throw read.failures.empty() ? untrusted(info) : read.failures.front();
     read.found->manifest.require_open();
-    return std::move(read.found->manifest);
+    return std::move(*read.found);
   }
 
-  void commit_one(const SnapshotInfo& info, PushedSnapshot& pushed, std::uint64_t& total) {
-    Manifest manifest = read_source(info);
+  void commit_one(Manifest manifest, PushedSnapshot& pushed, std::uint64_t& total) {
     const std::vector<PackRef> source = manifest.packs;
     std::vector<PackRef> lacking;
     for (const auto& ref : source) {

@@ -44,7 +44,8 @@ struct PushedSnapshot {
   std::uint64_t bytes_copied = 0;
   std::uint64_t packs_reused = 0;
   std::uint64_t bytes_reused = 0;
-  // Why it was not pushed: it is damaged in the source, or no key at hand opens it. Nothing was committed for it.
+  // Why it was not pushed: it is damaged in the source, or no key at hand opens it, or only a later program can read or
+  // rewrite it. Nothing was committed for it.
   std::optional<Error> failure;
 };
 

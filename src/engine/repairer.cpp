@@ -46,6 +46,7 @@ class Repair {
  private:
   struct Needy {
     std::string name;
+    std::string key;
     Manifest manifest;
   };
 
@@ -86,7 +87,7 @@ class Repair {
         if (!manifest.trusted) continue;
         if (needs_damaged(manifest)) {
           const Digest id = manifest.id;
-          needy.insert_or_assign(id, Needy{snapshot_name(info), std::move(manifest)});
+          needy.insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
         } else {
           whole.insert(manifest.id);
         }
@@ -168,6 +169,11 @@ class Repair {
   void repair_one(Needy& item, CommitProtocol& protocol, PackCopier& copier,
                   std::unordered_map<Digest, PackRef, DigestHash>& fresh) {
     check_interrupted();
+    try {
+      check_requirements(item.manifest.requirements, Operation::rewrite, item.key);
+    } catch (const Error& e) {
+      return fail(item.name, e);
+    }
     RepairResult::Snapshot done{item.name, 0, {}};
     try {
       item.manifest.require_open();

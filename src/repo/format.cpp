@@ -52,6 +52,10 @@ void check_requirements(const Requirements& requirements, Operation operation, s
     case Operation::prune:
       refuse(requirements.prune, "prune");
       break;
+    case Operation::rewrite:
+      for (const auto* names : {&requirements.read, &requirements.write, &requirements.prune})
+        refuse(*names, "rewrite");
+      break;
   }
 }
 

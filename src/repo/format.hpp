@@ -33,7 +33,12 @@ struct Requirements {
   std::vector<std::string> write;
   std::vector<std::string> prune;
 };
-enum class Operation { read, write, prune };
+enum class Operation {
+  read,
+  write,
+  prune,
+  rewrite,  // store the object anew, with what this program knows of it: any feature may speak of something else
+};
 
 void write_requirements(JsonWriter& to, const Requirements& requirements);
 Requirements parse_requirements(const Json& from);

@@ -244,11 +244,17 @@ std::string Manifest::text(const Keyring& keys) const {
   to.begin_object().member("format", k_format).member("version", k_format_version);
   write_requirements(to, requirements);
   to.member("record", record_text);
-  to.key("signatures").begin_array();
-  for (const auto& signature : signatures) {
-    to.begin_object().member("key", signature.key).member("minisig", signature.minisig).end_object();
+  to.key("signatures");
+  if (!signatures_text.empty()) {
+    to.raw(signatures_text);
+  } else {
+    to.begin_array();
+    for (const auto& signature : signatures) {
+      to.begin_object().member("key", signature.key).member("minisig", signature.minisig).end_object();
+    }
+    to.end_array();
   }
-  to.end_array().member("seal", keys.seal());
+  to.member("seal", keys.seal());
   if (keys.seals()) {
     JsonWriter lists;
     lists.begin_object();
@@ -270,8 +276,8 @@ std::string Manifest::text(const Keyring& keys) const {
 
 namespace {
 
-// Line 1: everything that list and status print.
-Manifest parse_first_line(const Json& json, std::string_view what, const Keyring& keys) {
+// Line 1: everything that list and status print. `text` is what was parsed.
+Manifest parse_first_line(const Json& json, std::string_view text, std::string_view what, const Keyring& keys) {
   check_format(json, k_format, what);
   Manifest m;
   m.requirements = parse_requirements(json);
@@ -279,18 +285,21 @@ Manifest parse_first_line(const Json& json, std::string_view what, const Keyring
   m.record_text = json.at("record").string();
   m.id = sha256(m.record_text);
   m.record = Record::parse(m.record_text);
+  bool all_known = true;
   for (const auto& signature : json.at("signatures").array()) {
     // Kinds of signatures that are not known say nothing.
     const Json* key = signature.is_object() ? signature.find("key") : nullptr;
     const Json* minisig = signature.is_object() ? signature.find("minisig") : nullptr;
-    if (key == nullptr || minisig == nullptr || !key->is_string() || !minisig->is_string()) continue;
-    m.signatures.push_back({key->string(), minisig->string()});
+    const bool known = key != nullptr && minisig != nullptr && key->is_string() && minisig->is_string();
+    if (known) m.signatures.push_back({key->string(), minisig->string()});
+    all_known = all_known && known && signature.object().size() == 2;
   }
+  if (!all_known) m.signatures_text = raw_member(text, "signatures");
   m.facts_text = json.at("facts").string();
   if (is_sealed(m.seal)) {
-    auto text = keys.open_text(m.facts_text);
-    m.closed = !text;
-    m.facts_text = std::move(text).value_or("");
+    auto opened = keys.open_text(m.facts_text);
+    m.closed = !opened;
+    m.facts_text = std::move(opened).value_or("");
   }
   if (m.closed) return m;
   m.facts = Facts::parse(m.facts_text);
@@ -334,13 +343,13 @@ std::optional<Manifest> Manifest::parse_head(std::string_view beginning, std::st
   const auto end = beginning.find('\n');
   if (end == std::string_view::npos) return std::nullopt;
   const std::string line = std::string{beginning.substr(0, end)} + "}";
-  return naming(line, what, [&] { return std::optional{parse_first_line(Json::parse(line), what, keys)}; });
+  return naming(line, what, [&] { return std::optional{parse_first_line(Json::parse(line), line, what, keys)}; });
 }
 
 Manifest Manifest::parse(std::string_view text, std::string_view what, const Keyring& keys) {
   return naming(text, what, [&] {
     const Json json = Json::parse(text);
-    Manifest m = parse_first_line(json, what, keys);
+    Manifest m = parse_first_line(json, text, what, keys);
     m.packs = parse_packs(json);
     if (m.closed) return m;
     m.root_text = json.at("root").string();

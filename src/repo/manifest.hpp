@@ -88,6 +88,9 @@ std::string signed_line(const Record& record, const Digest& id);
 struct Manifest {
   Requirements requirements;
   std::vector<Signature> signatures;
+  // The whole array as it was read, where it holds more than `signatures` does: it is what text() writes. A signature
+  // travels with the record, whoever understands it.
+  std::string signatures_text;
   std::string seal = k_seal_none;  // of the object it was read from
   bool closed = false;
   // As the repository's policy judges it (repo/trust.hpp).

@@ -208,6 +208,25 @@ Json Json::parse(std::string_view text) {
   return JsonParser::convert(root, 1);
 }
 
+std::string raw_member(std::string_view object, std::string_view key) {
+  simdjson::ondemand::parser parser;
+  const simdjson::padded_string padded{object};
+  simdjson::ondemand::document document;
+  simdjson::ondemand::object members;
+  if (!parser.iterate(padded).get(document) && !document.get_object().get(members)) {
+    for (auto field : members) {
+      std::string_view name;
+      if (field.unescaped_key().get(name) || name != key) continue;
+      std::string_view raw;
+      if (simdjson::to_json_string(field.value()).get(raw)) break;
+      std::string text{raw};
+      std::erase(text, '\n');
+      return text;
+    }
+  }
+  throw Error(ErrorKind::damaged, fmt::format("invalid JSON: no key {}", quote(key)));
+}
+
 const std::string& Json::string() const {
   if (const auto* p = std::get_if<std::string>(&m_value)) return *p;
   bad_type("a string");

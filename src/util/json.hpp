@@ -66,6 +66,10 @@ class JsonWriter {
 // "quoted and escaped": also what JsonWriter::value(string) writes.
 void append_json_string(std::string& out, std::string_view text);
 
+// The value of an object's member as it is written, but for line breaks, which have no meaning outside of strings and
+// are not allowed inside. `object` is text that Json::parse() accepts. Error(damaged) where there is no such member.
+std::string raw_member(std::string_view object, std::string_view key);
+
 // A parsed document. Members keep their order. Every accessor that finds another type, a missing key or a number out
 // of range throws Error(damaged) naming the key; the caller adds which object it was.
 class Json {

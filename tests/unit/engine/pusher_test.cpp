@@ -9,6 +9,7 @@
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "support/store_fixture.hpp"
+#include "unit/support.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
@@ -245,6 +246,54 @@ TEST_CASE("pusher: of a manifest that is damaged in the source another one of th
   REQUIRE(lacking.snapshots.size() == 4);
   for (const auto& pushed : lacking.snapshots) CHECK(pushed.failure.has_value() == (pushed.id == scene.ids[1]));
   check_whole(third, third_store);
+}
+
+TEST_CASE("pusher: a snapshot that asks for a feature that is not known is not pushed, and keeps no other from it") {
+  Scene scene;
+  EngineFixture to{scene.to_store};
+  const ManifestInfo info = scene.from.repository.list_manifests("s").at(1);
+  Manifest later = scene.from.repository.load_manifest(info);
+  REQUIRE(later.id == scene.ids[1]);
+  SUBCASE("to be read") {
+    later.requirements.read = {"frob"};
+  }
+  SUBCASE("to be written after") {
+    later.requirements.write = {"frob"};
+  }
+  SUBCASE("to be pruned beside") {
+    later.requirements.prune = {"frob"};
+  }
+  scene.from_store.erase(info.key);
+  scene.from.repository.store_manifest(later);
+  PushRequest request;
+  request.selection = PushRequest::Selection::all;
+  const PushResult result = push(scene.from.context, to.context, request);
+  REQUIRE(result.snapshots.size() == 4);
+  for (const auto& pushed : result.snapshots) {
+    REQUIRE(pushed.failure.has_value() == (pushed.id == scene.ids[1]));
+    if (!pushed.failure) continue;
+    CHECK(pushed.failure->kind() == ErrorKind::failed);
+    CHECK(pushed.failure->message().find("needs the feature 'frob'") != std::string::npos);
+    CHECK(pushed.packs_copied == 0);
+  }
+  CHECK(ids_in(to) == std::vector{scene.ids[0], scene.ids[2], scene.ids[3]});
+  check_whole(to, scene.to_store);
+}
+
+TEST_CASE("pusher: signatures that are not known travel with the record") {
+  Scene scene;
+  EngineFixture to{scene.to_store};
+  const ManifestInfo info = scene.from.repository.list_manifests("t").front();
+  std::string text = scene.from.repository.load_manifest_text(info);
+  const std::string item = R"("signatures":[{"kind":"later","proof":[1.50]}])";
+  text = replaced(text, R"("signatures":[])", item);
+  scene.from_store.erase(info.key);
+  scene.from_store.put(layout::manifest_key("t", info.name.cut_point, scene.ids[3], sha256(text)),
+                       ObjectBody::from_text(text));
+  push(scene.from.context, to.context, {});
+  const auto pushed = to.repository.list_manifests("t");
+  REQUIRE(pushed.size() == 1);
+  CHECK(to.repository.load_manifest_text(pushed.front()).find(item) != std::string::npos);
 }
 
 TEST_CASE("pusher: packs that the target has condemned are copied again, under new names") {

@@ -219,6 +219,24 @@ TEST_CASE("manifest: newer versions, seals and features are refused as such") {
   CHECK_NOTHROW(parse(replaced(text, "{", "{\"later\":1,")));
 }
 
+TEST_CASE("manifest: signatures that are not known are written again as they were read, in their places") {
+  Manifest signed_one = sample();
+  signed_one.signatures = {{"RWQa", "mine"}, {"RWQb", "theirs"}};
+  const std::string first = "{\"key\":\"RWQa\",\"minisig\":\"mine\"}";
+  const std::string later = R"({"kind":"later","n":1.50,"u":"\u0041"},[null,{"key":1}],"x",)" + first;
+  const std::string text = replaced(signed_one.text(), first, later);
+  const Manifest read = parse(text);
+  REQUIRE(read.signatures.size() == 2);
+  CHECK(read.signatures[0].key == "RWQa");
+  CHECK(read.text() == text);
+  // More of a signature than its key and what it signed with it belongs to it, too.
+  const std::string more = replaced(signed_one.text(), "\"mine\"}", "\"mine\",\"more\":[1]}");
+  CHECK(parse(more).signatures.size() == 2);
+  CHECK(parse(more).text() == more);
+  // However they were written, a line break is in its places only: the first line is one.
+  CHECK(parse(replaced(text, "\"kind\":", "\"kind\"\n:")).text() == text);
+}
+
 TEST_CASE("manifest: tags and numbers of the facts out of range") {
   const std::string facts = sample().facts_text;
   for (const auto& change :

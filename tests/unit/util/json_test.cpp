@@ -139,6 +139,14 @@ TEST_CASE("JSON parser: depth is bounded") {
   CHECK(failure_of([&] { Json::parse(std::string(100'000, '[')); }) == ErrorKind::damaged);
 }
 
+TEST_CASE("JSON: a member as it is written, but for line breaks") {
+  const std::string text = "{\"a\":{\"x\":1},\n\"\\u0078\" : [ 1.50 ,\n{\"x\":\"\\n\"}] ,\"b\":-0}\n";
+  CHECK(raw_member(text, "x") == "[ 1.50 ,{\"x\":\"\\n\"}]");
+  CHECK(raw_member(text, "a") == "{\"x\":1}");
+  CHECK(raw_member(text, "b") == "-0");
+  CHECK(failure_of([&] { raw_member(text, "c"); }) == ErrorKind::damaged);
+}
+
 TEST_CASE("JSON parser: a document cut anywhere is damaged") {
   const std::string text = R"({"format":"x","list":[1,"two",{"three":null}],"t":true})";
   for (std::size_t n = 0; n < text.size(); ++n) {
