@@ -135,7 +135,11 @@ ExitStatus PruneCommand::undo(Session& session, Context& context) const {
     session.print(std::move(to));
   } else {
     for (const auto& key : result.restored) session.out() << (m_apply ? "put back " : "would put back ") << key << '\n';
-    if (!m_apply) session.out() << "nothing was changed; use --apply\n";
+    if (result.restored.empty()) {
+      session.out() << "nothing can be put back\n";
+    } else if (!m_apply) {
+      session.out() << "nothing was changed; use --apply\n";
+    }
   }
   if (result.lost.empty()) return ExitStatus::done;
   for (const auto& lost : result.lost) {

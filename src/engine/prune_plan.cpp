@@ -211,10 +211,7 @@ void Planner::decide_manifests() {
 void Planner::check_evidence() {
   for (const auto& item : m_evidence.unreadable) {
     if (m_settings.set_aside.contains(item.key)) continue;
-    stop(item.error.kind(),
-         fmt::format("unable to prune: object {} cannot be read as a manifest: {}", quote(item.key),
-                     item.error.message()),
-         fmt::format("which packs it needs is not known; to give that snapshot up: --set-aside {}", item.key));
+    m_plan.stops.push_back(unreadable_manifest(item.key, item.error));
   }
   for (const auto& manifest : m_evidence.manifests) {
     for (const auto& feature : manifest.requires_prune) {
@@ -457,6 +454,12 @@ std::map<std::string, Time> removal_records(const std::vector<StoredMark>& marks
 
 bool is_void(const Mark& mark) noexcept {
   return mark.time < mark.newest_object;
+}
+
+Error unreadable_manifest(const std::string& key, const Error& cause) {
+  return {cause.kind(),
+          fmt::format("unable to prune: object {} cannot be read as a manifest: {}", quote(key), cause.message()),
+          fmt::format("which packs it needs is not known; to give that snapshot up: cairn prune --set-aside {}", key)};
 }
 
 PrunePlan plan_prune(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,

@@ -54,6 +54,7 @@ struct PruneEvidence {
     std::vector<std::uint32_t> packs;
     std::vector<std::string> requires_prune;  // features it asks for that this program does not know
     bool trusted = true;                      // else it counts for nothing but keeps its packs
+    bool from_store = true;                   // read there by this run; else this host's cache had it
   };
   // An object below snapshots/ that cannot be read as a manifest.
   struct Unreadable {
@@ -160,5 +161,8 @@ std::map<std::string, Time> removal_records(const std::vector<StoredMark>& marks
 
 // Whether a mark says to be older than the newest object it saw: its time cannot be relied on.
 bool is_void(const Mark& mark) noexcept;
+
+// The manifest cannot be read, and nobody set it aside: prune stops. It has the cause's kind.
+Error unreadable_manifest(const std::string& key, const Error& cause);
 
 }  // namespace cairn

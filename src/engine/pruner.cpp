@@ -64,11 +64,18 @@ std::vector<std::string> unknown_features(const Requirements& requirements) {
   return out;
 }
 
+struct ReadManifest {
+  Manifest manifest;
+  bool from_store;
+};
+
 // A manifest as prune needs it: requirements for reading do not matter, its name must fit.
-Manifest parse_for_prune(const std::string& text, const ManifestInfo& info) {
-  Manifest manifest = Manifest::parse(text, info.key);
+ReadManifest read_for_prune(Repository& repository, const ManifestInfo& info, Repository::Cached cached) {
+  const auto kept = cached == Repository::Cached::yes ? repository.cached_manifest_bytes(info) : std::nullopt;
+  Manifest manifest = kept ? Manifest::parse(as_text(*kept), info.key)
+                           : Manifest::parse(repository.load_manifest_text(info, Repository::Cached::no), info.key);
   check_name(manifest, info);
-  return manifest;
+  return {std::move(manifest), !kept};
 }
 
 // What either of two listings shows: one that leaves a manifest out must not cost its packs. That marks tell which
@@ -95,7 +102,7 @@ Error forgets_pinned(const Digest& id, const std::string& series) {
 
 }  // namespace
 
-PruneEvidence gather_prune_evidence(Context& context) {
+PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string>& from_store) {
   Repository& repository = context.repository;
   ObjectStore& store = repository.store();
   PruneEvidence evidence;
@@ -117,7 +124,7 @@ PruneEvidence gather_prune_evidence(Context& context) {
 
   std::size_t done = 0;
   std::vector<PruneEvidence::Unreadable> vanished;
-  const auto take = [&](Loaded<ManifestInfo, Manifest> loaded) {
+  const auto take = [&](Loaded<ManifestInfo, ReadManifest> loaded) {
     const ManifestInfo& info = *loaded.info;
     context.reporter.progress("reading manifests", ++done, manifests.size());
     if (loaded.failure) {
@@ -125,7 +132,7 @@ PruneEvidence gather_prune_evidence(Context& context) {
       list.push_back({info.key, info.stored_at, *loaded.failure});
       return;
     }
-    const Manifest& manifest = *loaded.value;
+    const Manifest& manifest = loaded.value->manifest;
     PruneEvidence::StoredManifest stored;
     stored.key = info.key;
     stored.series = info.name.series;
@@ -137,13 +144,15 @@ PruneEvidence gather_prune_evidence(Context& context) {
         repository.trust().judge(manifest.record, manifest.id, manifest.signatures, info.stored_at).trusted;
     stored.packs = index.of(manifest.packs);
     stored.requires_prune = unknown_features(manifest.requirements);
+    stored.from_store = loaded.value->from_store;
     evidence.manifests.push_back(std::move(stored));
   };
-  OrderedWindow<Loaded<ManifestInfo, Manifest>> window{context.io, k_reads_at_once, k_read_bytes_at_once, take};
+  OrderedWindow<Loaded<ManifestInfo, ReadManifest>> window{context.io, k_reads_at_once, k_read_bytes_at_once, take};
   for (const auto& info : manifests) {
     check_interrupted();
-    window.push(info.size, [&repository, &info] {
-      return load(info, [&] { return std::optional{parse_for_prune(repository.load_manifest_text(info), info)}; });
+    const auto cached = from_store.contains(info.key) ? Repository::Cached::no : Repository::Cached::yes;
+    window.push(info.size, [&repository, &info, cached] {
+      return load(info, [&] { return std::optional{read_for_prune(repository, info, cached)}; });
     });
   }
   window.drain();
@@ -173,13 +182,61 @@ Pruner::Pruner(Context& context, PruneRequest request, Apply apply)
   check_requirements(repository.descriptor().requirements, Operation::prune, repository.store().describe());
   m_request.settings.scope = m_request.forget ? PruneSettings::Scope::forget : PruneSettings::Scope::prune;
   if (apply == Apply::yes) m_lease.emplace(context);
-  const PruneEvidence evidence = gather_prune_evidence(context);
+  // What is given up as damaged is looked at in the store: the cache would call it readable.
+  PruneEvidence evidence = gather_prune_evidence(context, m_request.settings.set_aside);
   m_checked = evidence.since;
+  make_plan(evidence);
+  if (apply == Apply::yes) {
+    while (!read_what_stays(evidence)) make_plan(evidence);
+  }
   for (const auto& manifest : evidence.manifests) m_settled.push_back(manifest.key);
   for (const auto& stored : evidence.marks) {
     for (const auto& removed : stored.mark.removed) m_settled.push_back(removed.key);
   }
+}
+
+void Pruner::make_plan(const PruneEvidence& evidence) {
   m_plan = plan_prune(evidence, m_request.forget ? decide_forget(evidence) : decide(evidence), m_request.settings);
+}
+
+bool Pruner::read_what_stays(PruneEvidence& evidence) {
+  std::set<std::string> losing;  // series
+  for (const auto& key : m_plan.removed_manifests) {
+    if (auto name = layout::parse_manifest_key(key)) losing.insert(std::move(name->series));
+  }
+  const std::set<std::string> going(m_plan.removed_manifests.begin(), m_plan.removed_manifests.end());
+  std::vector<ManifestInfo> staying;
+  for (auto& manifest : evidence.manifests) {
+    if (manifest.from_store || !losing.contains(manifest.series) || going.contains(manifest.key)) continue;
+    manifest.from_store = true;
+    staying.push_back(
+        {manifest.key, layout::parse_manifest_key(manifest.key).value(), manifest.size, manifest.stored_at});
+  }
+  std::size_t done = 0;
+  std::set<std::string> failed;
+  const auto removed = removal_records(evidence.marks);
+  const auto take = [&](const Loaded<ManifestInfo, bool>& loaded) {
+    const ManifestInfo& info = *loaded.info;
+    m_context.reporter.progress("reading what stays", ++done, staying.size());
+    if (!loaded.failure) return;
+    failed.insert(info.key);
+    // As in gather_prune_evidence(): one that another prune removed is none any more.
+    if (loaded.failure->kind() == ErrorKind::not_found && removed.contains(info.key)) return;
+    evidence.unreadable.push_back({info.key, info.stored_at, *loaded.failure});
+  };
+  OrderedWindow<Loaded<ManifestInfo, bool>> window{m_context.io, k_reads_at_once, k_read_bytes_at_once, take};
+  for (const auto& info : staying) {
+    check_interrupted();
+    window.push(info.size, [this, &info] {
+      return load(info, [&] {
+        m_context.repository.load_manifest_text(info, Repository::Cached::no);
+        return std::optional{true};
+      });
+    });
+  }
+  window.drain();
+  std::erase_if(evidence.manifests, [&](const auto& manifest) { return failed.contains(manifest.key); });
+  return failed.empty();
 }
 
 std::map<Digest, RetentionDecision> Pruner::decide(const PruneEvidence& evidence) const {
@@ -222,9 +279,18 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
   return out;
 }
 
+// An undo puts back what the mark has, so that must be right: damaged bytes do not get into it for the cache's sake.
 std::string Pruner::removed_bytes(const std::string& key) {
-  const auto bytes = m_context.repository.store().get(key);
-  return bytes ? std::string{as_text(*bytes)} : std::string{};
+  try {
+    const ManifestInfo info{key, layout::parse_manifest_key(key).value(), 0, {}};
+    return m_context.repository.load_manifest_text(info, Repository::Cached::no);
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::not_found) return {};  // listings may show what has gone
+    if (e.kind() != ErrorKind::damaged) throw;
+    throw unreadable_manifest(key, e);
+  }
 }
 
 std::vector<std::string> Pruner::write_marks() {
@@ -397,6 +463,12 @@ UndoResult undo_prune(Context& context, Apply apply) {
       if (removed.bytes.empty()) {
         if (there) continue;
         result.lost.push_back({removed.key, "it could not be read when it was set aside"});
+        continue;
+      }
+      const auto name = layout::parse_manifest_key(removed.key);
+      if (!name || sha256(removed.bytes).short_hex() != name->sha256) {
+        // Put back, it would stop every prune.
+        if (!there) result.lost.push_back({removed.key, "its bytes, as the mark has them, do not fit its name"});
         continue;
       }
       try {

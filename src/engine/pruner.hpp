@@ -2,16 +2,19 @@
 //
 // Order of execution, and what is left if the run ends between any two steps:
 //   1. Mark objects are put: the packs that will be unreferenced, every manifest that stays, and the bytes of each that
-//      goes. Ends here: the manifests are all there and keep their packs; the next run removes them again and marks
-//      their packs anew, because it finds them referenced.
+//      goes, which fit its name. Ends here: the manifests are all there and keep their packs; the next run removes them
+//      again and marks their packs anew, because it finds them referenced.
 //   2. Manifests are deleted, but for those that turn out to be pinned. Ends in between: as after 1 for those left; the
-//   removal record of the others is in the
-//      store already, so nobody takes the shorter listing for a wrong one.
+//      removal record of the others is in the store already, so nobody takes the shorter listing for a wrong one.
 //   3. Packs are deleted whose grace was over when the run began. Ends in between: the rest is still marked, and the
 //      next run deletes it. No manifest names them, and no writer leans on a marked pack.
 //   4. Old marks go, oldest first, then old pending records: each only if nothing relies on it any more.
 // A run that stood still for an hour between two steps gives up: its plan may be older than an undo, or than the grace.
 // So the store is right after each step, and a next run completes what is left: it looks at the store alone.
+//
+// The host's cache spares reading each manifest again, where its size is the listed one. It cannot tell whether the
+// object is still whole. So, before a run that carries its plan out removes a manifest, it reads from the store every
+// one that stays in the same series: those are why this one may go, whichever rule keeps them.
 #pragma once
 
 #include "engine/context.hpp"
@@ -21,6 +24,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,10 +62,16 @@ class Pruner {
   Pruner(Context& context, PruneRequest request, Apply apply);
 
   const PrunePlan& plan() const noexcept { return m_plan; }
-  // Throws the first of plan().stops, if any, before it changes anything. Only with Apply::yes, once.
+  // Throws the first of plan().stops, if any, before it changes anything; as such, too, what is found damaged when it
+  // is read for the mark, before anything is removed. Only with Apply::yes, once.
   PruneResult execute();
 
  private:
+  void make_plan(const PruneEvidence& evidence);
+  // Reads from the store what the plan relies on and came from the cache: every manifest that stays in a series of
+  // which one goes. Whether each is as the cache had it. One that is not is among the unreadable afterwards, or has
+  // gone: the plan is another one then.
+  bool read_what_stays(PruneEvidence& evidence);
   std::map<Digest, RetentionDecision> decide(const PruneEvidence& evidence) const;
   std::map<Digest, RetentionDecision> decide_forget(const PruneEvidence& evidence) const;
   std::vector<std::string> write_marks();
@@ -80,8 +90,8 @@ class Pruner {
   Time m_checked;                      // store's clock
 };
 
-// Lists and reads everything that a plan is made from.
-PruneEvidence gather_prune_evidence(Context& context);
+// Lists and reads everything that a plan is made from. from_store: keys of manifests for which the cache will not do.
+PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string>& from_store = {});
 
 struct UndoResult {
   std::vector<std::string> restored;  // manifests that were put back
@@ -89,11 +99,11 @@ struct UndoResult {
     std::string key;
     std::string cause;
   };
-  std::vector<Lost> lost;  // those that could not be: a pack is gone
+  std::vector<Lost> lost;  // those that could not be: a pack is gone, or the mark does not have them whole
 };
 
-// Puts back the manifests that the newest prune (or forget) removed and that are not there now, each one whose packs
-// are all there with their sizes. Nothing to put back: Error(not_found).
+// Puts back the manifests that the newest prune (or forget) removed and that are not there now, each one whose bytes in
+// the mark fit its name and whose packs are all there with their sizes. Nothing to put back: Error(not_found).
 //
 // A new mark is written afterwards: it says that the manifests were seen again, so that their older removal records no
 // longer explain their absence from a listing, and renews the grace of their packs, which stay condemned (no writer

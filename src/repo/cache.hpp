@@ -21,9 +21,9 @@ class Cache {
   // root/STORE-ID/ is used. An empty root: every get misses, every put does nothing.
   Cache(const fs::path& root, const std::string& store_id);
 
-  // kind: "directories", "manifests", "heads" (the beginning of manifests), "marks", "own" (ids of snapshots that this
-  // host took, without content), "damaged" (packs that this host found damaged, without content); name: a hexadecimal
-  // digest or an object's base name.
+  // kind: "directories", "manifests", "heads" (the beginning of manifests) and "marks", both behind the size of their
+  // objects, "own" (ids of snapshots that this host took, without content), "damaged" (packs that this host found
+  // damaged, without content); name: a hexadecimal digest or an object's base name.
   std::optional<Bytes> get(std::string_view kind, std::string_view name) const;
   void put(std::string_view kind, std::string_view name, ByteView bytes) const;
   // What of that kind is there.

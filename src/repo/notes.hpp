@@ -29,8 +29,10 @@ struct PendingRecord {
 // One prune run's word: these packs are condemned, these manifests I saw, these I removed (with their bytes).
 struct Mark {
   struct Removed {
-    std::string key;    // of the manifest
-    std::string bytes;  // the whole object: prune --undo puts it back; empty if it could not be read (set aside)
+    std::string key;  // of the manifest
+    // The whole object, which fits its key: prune --undo puts it back. Empty if it could not be read (set aside), or
+    // had gone when the mark was made.
+    std::string bytes;
   };
   Time time;           // by the store's clock
   Time newest_object;  // newest object time that the run saw: a mark older than that is void; see restores_before()

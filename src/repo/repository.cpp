@@ -180,11 +180,16 @@ std::vector<ManifestInfo> Repository::list_manifests(const std::string& series, 
   return out;
 }
 
+// What has another size in the store than here was damaged there: the cache must not hide it.
+std::optional<Bytes> Repository::cached_manifest_bytes(const ManifestInfo& info) {
+  auto kept = m_cache.get("manifests", fs::path{info.key}.filename().native());
+  if (!kept || kept->size() != info.size || sha256(*kept).short_hex() != info.name.sha256) return std::nullopt;
+  return kept;
+}
+
 std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cached) {
-  const std::string name = fs::path{info.key}.filename().native();
   if (cached == Cached::yes) {
-    const auto kept = m_cache.get("manifests", name);
-    if (kept && sha256(*kept).short_hex() == info.name.sha256) return std::string{as_text(*kept)};
+    if (const auto kept = cached_manifest_bytes(info)) return std::string{as_text(*kept)};
   }
   check_object_size("manifest", info.key, info.size);
   const Bytes bytes = read_again_if_damaged(
@@ -196,7 +201,7 @@ std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cach
                     fmt::format("damaged manifest {}: its bytes do not fit its name", quote(info.key)));
       },
       telling(m_reporter));
-  m_cache.put("manifests", name, bytes);
+  m_cache.put("manifests", fs::path{info.key}.filename().native(), bytes);
   return std::string{as_text(bytes)};
 }
 
@@ -233,8 +238,8 @@ void Repository::judge(Manifest& manifest, const ManifestInfo& info) const {
 }
 
 std::optional<Manifest> Repository::cached_manifest(const ManifestInfo& info) {
-  const auto kept = m_cache.get("manifests", fs::path{info.key}.filename().native());
-  if (!kept || sha256(*kept).short_hex() != info.name.sha256) return std::nullopt;
+  const auto kept = cached_manifest_bytes(info);
+  if (!kept) return std::nullopt;
   try {
     return open_manifest(as_text(*kept), info);
   } catch (const Error&) {
@@ -242,12 +247,26 @@ std::optional<Manifest> Repository::cached_manifest(const ManifestInfo& info) {
   }
 }
 
+// What is a part of its object, or made of it, stands in the cache behind the size of the object.
+std::optional<Bytes> Repository::sized_from_cache(std::string_view kind, const std::string& name,
+                                                  std::uint64_t size) const {
+  auto kept = m_cache.get(kind, name);
+  const std::string before = fmt::format("{}\n", size);
+  if (!kept || !as_text(*kept).starts_with(before)) return std::nullopt;
+  kept->erase(kept->begin(), kept->begin() + static_cast<std::ptrdiff_t>(before.size()));
+  return kept;
+}
+
+void Repository::put_sized_to_cache(std::string_view kind, const std::string& name, std::uint64_t size,
+                                    std::string_view text) const {
+  m_cache.put(kind, name, as_bytes(fmt::format("{}\n{}", size, text)));
+}
+
 std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
   const std::string name = fs::path{info.key}.filename().native();
-  auto cached = m_cache.get("manifests", name);
-  if (cached && sha256(*cached).short_hex() != info.name.sha256) cached.reset();
+  auto cached = cached_manifest_bytes(info);
   // A head proves itself: the id that is in the name is a digest of all that is shown of it.
-  if (!cached) cached = m_cache.get("heads", name);
+  if (!cached) cached = sized_from_cache("heads", name, info.size);
   const auto open_head = [&](ByteView bytes) {
     auto head = Manifest::parse_head(as_text(bytes), info.key, *m_keys);
     if (!head) return peek_manifest(info);
@@ -269,7 +288,7 @@ std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
         const auto bytes = m_store.get(info.key, ByteRange{0, k_head_bytes});
         if (!bytes) return std::nullopt;  // removed since the listing
         auto head = open_head(*bytes);
-        m_cache.put("heads", name, *bytes);
+        put_sized_to_cache("heads", name, info.size, as_text(*bytes));
         return head;
       },
       telling(m_reporter));
@@ -561,7 +580,7 @@ std::vector<ObjectInfo> Repository::list_pending() {
 // A mark is never changed, and its name is never used again. In the cache its digest stands before it.
 std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes) {
   const std::string name = fs::path{info.key}.filename().native();
-  const auto kept = bytes == Mark::RemovedBytes::drop ? m_cache.get("marks", name) : std::nullopt;
+  const auto kept = bytes == Mark::RemovedBytes::drop ? sized_from_cache("marks", name, info.size) : std::nullopt;
   const auto parse = [&](std::string_view text) {
     Mark mark = Mark::parse(text, info.key, bytes);
     check_key(mark, info.key);
@@ -581,7 +600,7 @@ std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedB
       telling(m_reporter));
   if (mark && bytes == Mark::RemovedBytes::drop) {
     const std::string text = mark->text();
-    m_cache.put("marks", name, as_bytes(sha256(text).hex() + text));
+    put_sized_to_cache("marks", name, info.size, sha256(text).hex() + text);
   }
   return mark;
 }

@@ -97,7 +97,8 @@ class Repository {
   // warning and left out; `unreadable` collects their keys where given.
   std::vector<SnapshotInfo> list_snapshots(const std::string& series = {},
                                            std::vector<std::string>* unreadable = nullptr);
-  // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found).
+  // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found). What comes from
+  // the cache has the size that the listing shows: it says what the manifest is, and not that it is still whole there.
   enum class Cached { no, yes };  // no: what is in the store is what is asked about (verify)
   Manifest load_manifest(const ManifestInfo& info, Cached cached = Cached::yes);
   // The same, but one that no key at hand opens comes back closed instead of as Error(no_key).
@@ -105,6 +106,7 @@ class Repository {
   std::string load_manifest_text(const ManifestInfo& info, Cached cached = Cached::yes);
   // What this host has in its cache, checked like anything else; nothing where that would take a request. A manifest
   // may be closed; nothing, too, where it is not what it should be, or only a later program can read it.
+  std::optional<Bytes> cached_manifest_bytes(const ManifestInfo& info);
   std::optional<Manifest> cached_manifest(const ManifestInfo& info);
   std::shared_ptr<const PackDirectory> cached_directory(const PackRef& ref);
   // Commits. Returns the key.
@@ -174,6 +176,10 @@ class Repository {
   std::optional<Manifest> load_head(const ManifestInfo& info);
   template <class Parse>
   std::vector<ObjectInfo> list_notes(const char* prefix, const char* what, const Parse& parse);
+  // size: of the object, as listed. Nothing where the cache has the text of one of another size.
+  std::optional<Bytes> sized_from_cache(std::string_view kind, const std::string& name, std::uint64_t size) const;
+  void put_sized_to_cache(std::string_view kind, const std::string& name, std::uint64_t size,
+                          std::string_view text) const;
   NewMarks read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes);
   std::optional<Mark> load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes);
   std::optional<PendingRecord> load_pending(const ObjectInfo& info);

@@ -1,6 +1,7 @@
 #include "engine/pruner.hpp"
 
 #include "repo/layout.hpp"
+#include "repo/objects.hpp"
 #include "store/local_store.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
@@ -10,6 +11,8 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <map>
+#include <mutex>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -70,6 +73,42 @@ struct Scene {
   std::vector<std::string> packs;
   std::vector<std::string> keys;
   std::vector<Digest> ids;
+};
+
+PruneRequest forget(const Digest& id) {
+  PruneRequest request;
+  request.forget = std::vector{id};
+  return request;
+}
+
+// What happens to a manifest in a store: nothing is left, the end is missing, a bit changed and the size did not.
+enum class Harm { emptied, cut, flipped };
+constexpr Harm k_harms[] = {Harm::emptied, Harm::cut, Harm::flipped};
+
+void harm(MemoryStore& store, const std::string& key, Harm how) {
+  std::string text{as_text(store.objects().at(key).bytes)};
+  if (how == Harm::emptied) text.clear();
+  if (how == Harm::cut) text.resize(text.size() - 1);
+  if (how == Harm::flipped) text[text.size() / 2] ^= 1;
+  store.overwrite(key, text);
+}
+
+// How often each manifest was read from the store.
+class ReadCounts {
+ public:
+  explicit ReadCounts(MemoryStore& store) : m_store(store) {
+    store.on_call = [this](const std::string& operation, const std::string& key) {
+      const std::scoped_lock lock{m_mutex};
+      if (operation == "get" && key.starts_with(layout::k_snapshots)) ++m_counts[key];
+    };
+  }
+  ~ReadCounts() { m_store.on_call = nullptr; }
+  std::map<std::string, int> take() { return std::exchange(m_counts, {}); }
+
+ private:
+  MemoryStore& m_store;
+  std::mutex m_mutex;
+  std::map<std::string, int> m_counts;
 };
 
 // A snapshot of another series, so that the store does not look dead.
@@ -211,6 +250,99 @@ TEST_CASE("pruner: what is set aside goes, and the mark says so") {
   CHECK(marks[0].mark.removed[0].key == scene.keys[0]);
   CHECK(marks[0].mark.removed[0].bytes.empty());
   CHECK(scene.fixture.repository.list_snapshots().size() == 2);
+}
+
+TEST_CASE("pruner: no snapshot goes for the sake of one that is whole in the host's cache alone") {
+  for (const Harm how : k_harms) {
+    for (const bool by_name : {false, true}) {
+      CAPTURE(static_cast<int>(how));
+      CAPTURE(by_name);
+      const TemporaryDirectory cache{fs::temp_directory_path()};
+      MemoryStore store;
+      Scene scene{store, cache.path()};
+      auto& fixture = scene.fixture;
+      store.advance(days{8});
+      harm(store, scene.keys[2], how);
+      const PruneRequest request = by_name ? forget(scene.ids[1]) : keep_last(1);
+      // A plan alone reads nothing again that has its size.
+      CHECK(Pruner(fixture.context, request, Apply::no).plan().stops.size() == (how == Harm::flipped ? 0 : 1));
+      CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::damaged);
+      for (const auto& key : scene.keys) CHECK(store.has(key));
+      CHECK(store.keys(layout::k_marks).empty());
+      // Once it is given up, another one is kept in its place.
+      PruneRequest given_up = keep_last(1);
+      given_up.settings.set_aside = {scene.keys[2]};
+      CHECK(prune(fixture, given_up).manifests_removed == 2);
+      CHECK(store.keys(layout::k_snapshots) == std::vector{scene.keys[1]});
+    }
+  }
+}
+
+TEST_CASE("pruner: the mark gets no bytes of a removed manifest that do not fit its name") {
+  for (const Harm how : k_harms) {
+    CAPTURE(static_cast<int>(how));
+    const TemporaryDirectory cache{fs::temp_directory_path()};
+    MemoryStore store;
+    Scene scene{store, cache.path()};
+    auto& fixture = scene.fixture;
+    store.advance(days{8});
+    harm(store, scene.keys[0], how);
+    // By its name it is found as long as its size is right.
+    for (const auto& request : {keep_last(2), forget(scene.ids[how == Harm::flipped ? 0 : 1])}) {
+      std::string hint;
+      try {
+        prune(fixture, request);
+      } catch (const Error& e) {
+        CHECK(e.kind() == ErrorKind::damaged);
+        hint = e.hint();
+      }
+      CHECK(hint.find("--set-aside " + scene.keys[0]) != std::string::npos);
+    }
+    for (const auto& key : scene.keys) CHECK(store.has(key));
+    CHECK(store.keys(layout::k_marks).empty());
+  }
+}
+
+TEST_CASE("pruner: what another prune removed meanwhile is not kept in place of what is there") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  MemoryStore store;
+  store.set_create_only(false);  // no lease keeps the two apart
+  Scene scene{store, cache.path()};
+  EngineFixture other{store};
+  store.advance(days{8});
+  bool began = false;
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation != "list" || key != layout::k_pending || std::exchange(began, true)) return;
+    prune(other, forget(scene.ids[2]));
+  };
+  Pruner pruner{scene.fixture.context, keep_last(1), Apply::yes};
+  CHECK(pruner.execute().manifests_removed == 1);
+  CHECK(store.keys(layout::k_snapshots) == std::vector{scene.keys[1]});
+}
+
+TEST_CASE("pruner: with a cache, manifests are read of a series of which one goes, once, and by a run that does it") {
+  const TemporaryDirectory cache{fs::temp_directory_path()};
+  MemoryStore store;
+  Scene scene{store, cache.path()};
+  auto& fixture = scene.fixture;
+  const std::string busy = fixture.put_manifest("busy", store.now(), {});
+  store.advance(days{8});
+  const std::map<std::string, int> all{{scene.keys[0], 1}, {scene.keys[1], 1}, {scene.keys[2], 1}};
+  ReadCounts reads{store};
+  Pruner(fixture.context, keep_last(2), Apply::no);
+  prune(fixture, keep_last(3));
+  CHECK(reads.take().empty());
+  // One that goes is read for the mark.
+  prune(fixture, keep_last(2));
+  CHECK(reads.take() == all);
+
+  MemoryStore cold;
+  Scene again{cold};
+  EngineFixture host{cold};
+  cold.advance(days{8});
+  ReadCounts cold_reads{cold};
+  prune(host, keep_last(2));
+  CHECK(cold_reads.take() == std::map<std::string, int>{{again.keys[0], 2}, {again.keys[1], 1}, {again.keys[2], 1}});
 }
 
 TEST_CASE("pruner: a listing that lags behind deletes nothing that a snapshot needs") {
@@ -564,6 +696,28 @@ TEST_CASE("pruner: undo tells what is lost") {
   REQUIRE(undone.lost.size() == 1);
   CHECK(undone.lost[0].key == scene.keys[0]);
   CHECK(undone.lost[0].cause.find("is gone") != std::string::npos);
+}
+
+TEST_CASE("pruner: undo puts back no bytes that do not fit the name") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{8});
+  prune(fixture, keep_last(1));
+  // As an earlier program made it, of a manifest that was damaged when it went.
+  auto mark = fixture.repository.marks(Mark::RemovedBytes::keep).at(0);
+  mark.mark.removed.at(0).bytes += '\n';
+  store.erase(mark.key);
+  put_mark(store, mark.mark);
+  for (const Apply apply : {Apply::no, Apply::yes}) {
+    const UndoResult undone = undo_prune(fixture.context, apply);
+    CHECK(undone.restored == std::vector<std::string>{scene.keys[1]});
+    REQUIRE(undone.lost.size() == 1);
+    CHECK(undone.lost[0].key == scene.keys[0]);
+    CHECK(undone.lost[0].cause.find("do not fit its name") != std::string::npos);
+  }
+  CHECK(fixture.repository.list_snapshots().size() == 2);
+  CHECK(Pruner(fixture.context, keep_last(2), Apply::no).plan().stops.empty());
 }
 
 TEST_CASE("pruner: undo is not misled by listings that lag") {

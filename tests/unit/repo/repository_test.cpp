@@ -406,11 +406,35 @@ TEST_CASE("repository: heads are fetched side by side and once; a cached one tha
   CHECK(fetched == 100);
   CHECK(sequences() == expected);
   CHECK(fetched == 0);
-  const fs::path heads = cache.path() / described.store_id / "heads";
-  write_file_atomic(
-      fs::directory_iterator { heads } -> path(), as_bytes("{}\n"));
-  CHECK(sequences() == expected);
-  CHECK(fetched == 1);
+  const fs::path head = fs::directory_iterator {
+    cache.path() / described.store_id / "heads"
+    } -> path();
+  const std::string kept{as_text(read_file(head))};
+  for (const auto& wrong : {kept.substr(0, kept.find('\n') + 1) + "{}\n", std::string{"{}\n"}, std::string{}}) {
+    write_file_atomic(head, as_bytes(wrong));
+    CHECK(sequences() == expected);
+    CHECK(fetched == 1);
+  }
+}
+
+TEST_CASE("repository: a manifest that has another size in the store is not taken from the cache") {
+  for (const bool head_alone : {false, true}) {
+    CAPTURE(head_alone);
+    Fixture f;
+    const fs::path cache = f.directory.path() / "cache";
+    const Manifest m = f.manifest({dir_line(".")});
+    // Whoever stored it has the whole of it in the cache, whoever lists it its beginning.
+    const std::string key = f.open(head_alone ? fs::path{} : cache).store_manifest(m);
+    CHECK(f.open(cache).list_snapshots().size() == 1);
+    CHECK(f.open(cache).cached_manifest(f.open().list_manifests().at(0)).has_value() != head_alone);
+    f.put(key, "");
+    std::vector<std::string> unreadable;
+    CHECK(f.open(cache).list_snapshots({}, &unreadable).empty());
+    CHECK(unreadable == std::vector{key});
+    const auto info = f.open().list_manifests().at(0);
+    CHECK_FALSE(f.open(cache).cached_manifest(info).has_value());
+    CHECK(failure_of([&] { f.open(cache).load_manifest(info); }) == ErrorKind::damaged);
+  }
 }
 
 TEST_CASE("repository: a first line longer than the head is read whole") {
@@ -529,7 +553,7 @@ TEST_CASE("repository: a mark is read once, where what was removed is not asked 
   CHECK(repository.marks(Mark::RemovedBytes::keep)[0].mark.removed[0].bytes == "bytes");
   CHECK(repository.marks_besides({key}).marks.empty());
 
-  f.put(key, "{}");
+  f.put(key, std::string(mark.text().size(), 'x'));
   const auto second = f.open(cache).marks();
   REQUIRE(second.size() == 1);
   CHECK(second[0].mark.text() == first[0].mark.text());
@@ -543,6 +567,11 @@ TEST_CASE("repository: a mark is read once, where what was removed is not asked 
     write_file_atomic(cached, as_bytes(wrong));
     CHECK(failure_of([&] { f.open(cache).marks(); }) == ErrorKind::damaged);
   }
+  write_file_atomic(cached, as_bytes(text));
+  CHECK(f.open(cache).marks().size() == 1);
+  // Nor does it stand for one that has another size now.
+  f.put(key, "{}");
+  CHECK(failure_of([&] { f.open(cache).marks(); }) == ErrorKind::damaged);
   write_file_atomic(cached, as_bytes(text.substr(0, text.size() / 2)));
   f.put(key, mark.text());
   CHECK(f.open(cache).marks()[0].mark.text() == first[0].mark.text());
