@@ -30,9 +30,11 @@ class PathSelection {
   // hard links is restored as that link, and further links then point there. Directories above something selected are.
   bool select(Entry& entry) const;
   bool everything() const noexcept { return m_paths.empty(); }
+  // Whether it was asked for, by its name or by one above it. A directory that is selected and not covered only leads
+  // to what was asked for.
+  bool covers(std::string_view path) const noexcept;
 
  private:
-  bool covers(std::string_view path) const noexcept;
   bool leads_to(std::string_view directory) const noexcept;
   std::vector<std::string> m_paths;
   std::set<std::string> m_found;

@@ -225,7 +225,9 @@ class RestoreRun : public TreeVisitor {
       return false;
     }
     if (entry.type != EntryType::file) {
-      m_writer.add(entry);
+      // Whoever asks for a file below /tmp does not ask for another /tmp.
+      const bool wanted = m_selection.covers(entry.path);
+      m_writer.add(entry, wanted ? TreeWriter::Existing::changed : TreeWriter::Existing::kept);
       return false;
     }
     m_file = std::make_shared<FileState>();

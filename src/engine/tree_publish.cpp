@@ -275,6 +275,7 @@ void TreeWriter::settle_directories() {
   for (const Directory& directory : m_directories) {
     if (directory.path == ".") continue;
     const bool merged = m_merged.contains(directory.path);
+    if (merged && directory.existing == Existing::kept) continue;
     const bool closed = !m_privileged && (directory.mode & 0700U) != 0700U;
     if (!merged && !closed) continue;
     const UniqueFd fd = open_directory(root, directory.path, shown(directory.path));
@@ -296,6 +297,7 @@ void TreeWriter::settle_root(int root) {
     return;
   }
   const Directory& entry = m_directories.back();
+  if (merging() && entry.existing == Existing::kept) return;
   remove_other_xattrs(root, entry.xattrs);
   note(apply_metadata(root, {entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs}, m_target.path().native()));
 }

@@ -214,13 +214,13 @@ void TreeWriter::drop_file(std::unique_ptr<File> file) {
   --m_unfinished;
 }
 
-void TreeWriter::add(const Entry& entry) {
+void TreeWriter::add(const Entry& entry, Existing existing) {
   admit(entry);
   switch (entry.type) {
     case EntryType::file:
       throw Error(ErrorKind::failed, "unable to restore a file without its content");
     case EntryType::directory:
-      return add_directory(entry);
+      return add_directory(entry, existing);
     case EntryType::hard_link: {
       if (!is_valid_entry_path(entry.link_target) || entry.link_target == ".") {
         refuse(entry.path, "it is a link to what is no path of an entry");
@@ -236,7 +236,7 @@ void TreeWriter::add(const Entry& entry) {
   }
 }
 
-void TreeWriter::add_directory(const Entry& entry) {
+void TreeWriter::add_directory(const Entry& entry, Existing existing) {
   if (entry.path != ".") {
     const Place place = locate(entry.path);
     if (::mkdirat(place.parent(), place.name.c_str(), 0777) != 0) {
@@ -251,7 +251,7 @@ void TreeWriter::add_directory(const Entry& entry) {
     }
   }
   const std::lock_guard lock{m_mutex};
-  m_directories.push_back({entry.path, entry.mode & 07777U, entry.uid, entry.gid, entry.mtime, entry.xattrs});
+  m_directories.push_back({entry.path, entry.mode & 07777U, entry.uid, entry.gid, entry.mtime, entry.xattrs, existing});
 }
 
 void TreeWriter::add_special(const Entry& entry) {

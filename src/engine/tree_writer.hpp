@@ -66,8 +66,10 @@ class TreeWriter {
   // Removes what was written of a file that turned out damaged: it will not be at the target.
   void drop_file(std::unique_ptr<File> file);
 
+  // What becomes of the metadata of a directory that the target has already.
+  enum class Existing { changed, kept };
   // Any entry but a regular file. A hard link's target must be an entry of this writer, too (sooner or later).
-  void add(const Entry& entry);
+  void add(const Entry& entry, Existing existing = Existing::changed);
 
   // Makes everything durable (by syncfs(2), begun while entries still come, no fsync a file), then moves it into place:
   // one rename where the target did not exist; else name by name, files replaced, directories merged, what the snapshot
@@ -91,6 +93,7 @@ class TreeWriter {
     std::uint32_t gid;
     Time mtime;
     std::vector<Xattr> xattrs;
+    Existing existing;
   };
   struct Link {
     std::string path;
@@ -111,7 +114,7 @@ class TreeWriter {
   void admit(const Entry& entry);
   Place locate(const std::string& path);
   void make_parents(const std::string& path) const;
-  void add_directory(const Entry& entry);
+  void add_directory(const Entry& entry, Existing existing);
   void add_special(const Entry& entry);
   bool make_link(const Link& link);
   void note(const SkippedMetadata& skipped);

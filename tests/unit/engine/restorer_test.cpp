@@ -17,6 +17,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 using namespace cairn;
 
@@ -321,6 +322,40 @@ TEST_CASE("a target that is not empty is refused, and merged into when asked") {
   t.get(manifest, {}, true);
   CHECK(as_text(read_file(t.target / "file")) == "new");
   CHECK(as_text(read_file(t.target / "other")) == "stays");
+}
+
+TEST_CASE("directories above what was asked for that are there already are left as they are") {
+  Restores t;
+  fs::create_directories(t.source / "a" / "b" / "c");
+  write(t.source / "a" / "b" / "c" / "wanted", "wanted");
+  for (const char* path : {"", "a", "a/b", "a/b/c"}) CHECK(::chmod((t.source / path).c_str(), 0750) == 0);
+  const auto manifest = t.take();
+  fs::create_directories(t.target / "a" / "b");
+  const auto is_ours = [](const fs::path& path) {
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    char value[1];
+    return (status.st_mode & 07777U) == 01777 && ::getxattr(path.c_str(), "user.kept", value, sizeof value) == 1;
+  };
+  for (const char* path : {"", "a", "a/b"}) {
+    REQUIRE(::setxattr((t.target / path).c_str(), "user.kept", "1", 1, 0) == 0);
+    REQUIRE(::chmod((t.target / path).c_str(), 01777) == 0);
+  }
+  const auto mode_of = [](const fs::path& path) {
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    return status.st_mode & 07777U;
+  };
+  t.get(manifest, {"a/b/c/wanted"}, true);
+  for (const char* path : {"", "a", "a/b"}) CHECK(is_ours(t.target / path));
+  CHECK(mode_of(t.target / "a" / "b" / "c") == 0750);
+  // What was asked for itself becomes what the snapshot has.
+  t.get(manifest, {"a/b"}, true);
+  for (const char* path : {"", "a"}) CHECK(is_ours(t.target / path));
+  CHECK(mode_of(t.target / "a" / "b") == 0750);
+  CHECK(!is_ours(t.target / "a" / "b"));
+  t.get(manifest, {}, true);
+  CHECK(mode_of(t.target) == 0750);
 }
 
 TEST_CASE("a plan touches nothing and says how much there is to do") {
