@@ -54,7 +54,11 @@ void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& 
     to.key("estimate").begin_object();
     to.member("seconds", static_cast<std::uint64_t>(plan.estimate.duration.count()));
     to.member("bytes_per_second", plan.estimate.bytes_per_second).member("measured", plan.estimate.measured);
-    to.end_object().end_object();
+    to.end_object().key("unreadable").begin_array();
+    for (const auto& pack : plan.unreadable) {
+      to.begin_object().member("message", terminal_safe(pack.message)).member("files", pack.files).end_object();
+    }
+    to.end_array().end_object();
     session.print(std::move(to));
     return;
   }
@@ -100,6 +104,11 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
                           format_duration(result.duration)));
 }
 
+std::string text_of(const UnreadablePack& pack) {
+  if (pack.files == 0) return pack.message;
+  return fmt::format("{}; {} it", pack.message, counted(pack.files, "file needs", "files need"));
+}
+
 // Whoever restores on a machine that trusts no key yet is to see whose word it is.
 std::string signer_note(const SnapshotInfo& snapshot, const TrustPolicy& trust) {
   return fmt::format("snapshot {} is signed by {}{}", short_id(snapshot.id), *snapshot.signer,
@@ -114,8 +123,11 @@ ExitStatus RestoreCommand::run(Session& session) {
   Context context = session.context(store);
   const RestoreRequest request{.target = *m_target, .paths = m_paths, .overwrite = m_overwrite};
   if (m_plan) {
-    print_plan(session, snapshot, request.target, plan_restore(context, manifest, request));
-    return ExitStatus::done;
+    const RestorePlan plan = plan_restore(context, manifest, request);
+    session.reporter().clear_progress();
+    for (const auto& pack : plan.unreadable) session.reporter().warning(text_of(pack));
+    print_plan(session, snapshot, request.target, plan);
+    return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
   }
   if (manifest.record.incomplete) {
     session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken",

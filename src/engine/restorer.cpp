@@ -6,12 +6,15 @@
 #include "engine/tree_reader.hpp"
 #include "engine/tree_writer.hpp"
 #include "engine/write_order.hpp"
+#include "repo/layout.hpp"
+#include "repo/objects.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <iterator>
+#include <map>
 #include <mutex>
 #include <set>
 #include <span>
@@ -71,14 +74,19 @@ Access access_of(Repository& repository, const RestoreRequest& request) {
 // By the paths of large files: which of their stripes, in order, are scattered over their packs. Only files with such.
 using ScatteredStripes = std::unordered_map<std::string, std::vector<bool>>;
 
+// What the store holds, as its listing says.
+using PackSizes = std::unordered_map<Digest, std::uint64_t, DigestHash>;
+
 // First pass: what is there, what it needs.
 class Planner : public TreeSurveyor {
  public:
-  Planner(FrameFetcher& fetcher, const PackTable& packs, const Access& access, PathSelection& selection,
-          const RestoreTarget& target, std::uint64_t stripe, RestorePlan& plan, FetchPlan& fetch,
-          ScatteredStripes& scattered)
+  // there: null where nobody looked.
+  Planner(FrameFetcher& fetcher, const PackTable& packs, const PackSizes* there, const Access& access,
+          PathSelection& selection, const RestoreTarget& target, std::uint64_t stripe, RestorePlan& plan,
+          FetchPlan& fetch, ScatteredStripes& scattered)
       : m_fetcher(fetcher),
         m_packs(packs),
+        m_there(there),
         m_access(access),
         m_selection(selection),
         m_target(target),
@@ -120,6 +128,7 @@ class Planner : public TreeSurveyor {
     }
     try {
       const PackRef& pack = m_packs.find(extent.pack);
+      require_there(pack);
       if (m_access.far && m_access.whole && worth_whole(pack)) {
         m_fetch.want_whole(pack, extent.first, extent.count);
         return;
@@ -135,12 +144,35 @@ class Planner : public TreeSurveyor {
     } catch (const Error& e) {
       // The second pass tells whose content it is.
       if (e.kind() != ErrorKind::damaged) throw;
+      note_unreadable(extent.pack, e);
     }
   }
 
-  void finish() { end_file(); }
+  void finish() {
+    end_file();
+    for (auto& [name, pack] : m_unreadable) m_plan.unreadable.push_back(std::move(pack.known));
+  }
 
  private:
+  bool is_there(const PackRef& pack) const {
+    const auto found = m_there->find(pack.name);
+    return found != m_there->end() && found->second == pack.size;
+  }
+  // A directory in the cache says nothing of the pack itself.
+  void require_there(const PackRef& pack) const {
+    if (m_there == nullptr || is_there(pack)) return;
+    const auto spares = m_packs.spares(pack);
+    if (std::any_of(spares.begin(), spares.end(), [&](const PackRef& spare) { return is_there(spare); })) return;
+    throw Error(ErrorKind::damaged,
+                fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)),
+                            m_there->contains(pack.name) ? "it has another size than its manifest says"
+                                                         : "it is missing from the store"));
+  }
+  void note_unreadable(std::uint64_t name, const Error& e) {
+    Unreadable& pack = m_unreadable[name];
+    if (pack.known.files == 0) pack.known.message = e.message();
+    if (std::exchange(pack.last_file, m_plan.files) != m_plan.files) ++pack.known.files;
+  }
   void begin_stripe(std::uint64_t at) {
     m_stripe = at / m_stripe_size;
     m_fetch.begin_stretch(m_file_at + at);
@@ -164,8 +196,14 @@ class Planner : public TreeSurveyor {
     if (std::find(stripes.begin(), stripes.end(), true) != stripes.end()) m_scattered.emplace(m_path, stripes);
   }
 
+  struct Unreadable {
+    UnreadablePack known;
+    std::uint64_t last_file = 0;  // that needs it, counted from 1
+  };
+
   FrameFetcher& m_fetcher;
   const PackTable& m_packs;
+  const PackSizes* m_there;
   const Access m_access;
   PathSelection& m_selection;
   const RestoreTarget& m_target;
@@ -180,6 +218,7 @@ class Planner : public TreeSurveyor {
   std::string m_path;           // of a large file
   std::optional<std::uint64_t> m_stripe;
   std::vector<bool> m_stripes;  // that ended
+  std::map<std::uint64_t, Unreadable> m_unreadable;
 };
 
 // One file on its way to the target.
@@ -278,6 +317,12 @@ class RestoreRun : public TreeVisitor {
     end_wave();
     run_wave();
     m_running.drain();
+    add_links();
+    m_result.entries -= m_result.problems.size();
+  }
+
+ private:
+  void add_links() {
     std::sort(m_result.problems.begin(), m_result.problems.end(),
               [](const auto& a, const auto& b) { return a.path < b.path; });
     std::set<std::string> damaged;
@@ -296,8 +341,6 @@ class RestoreRun : public TreeVisitor {
       }
     }
   }
-
- private:
   void begin_stripe(std::uint64_t at) {
     m_stripe = at / m_stripe_size;
     m_collect = m_stripe_number < m_stripes->size() && (*m_stripes)[m_stripe_number];
@@ -490,7 +533,8 @@ void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const
   repository.fetch_directories(others);
 }
 
-void take_apart_long_held(Repository& repository, const PackTable& packs, FrameFetcher& content, FetchPlan& fetch) {
+void take_apart_long_held(Repository& repository, const PackTable& packs, FrameFetcher& content, FetchPlan& fetch,
+                          RestorePlan& plan) {
   const auto held = fetch.held_long(held_ahead(k_read_ahead));
   std::vector<PackRef> refs;
   refs.reserve(held.size());
@@ -506,19 +550,21 @@ void take_apart_long_held(Repository& repository, const PackTable& packs, FrameF
     } catch (const Error& e) {
       // The second pass tells whose content it is.
       if (e.kind() != ErrorKind::damaged) throw;
+      plan.unreadable.push_back({e.message(), 0});
     }
   }
 }
 
-RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTable& packs, const RestoreRequest& request,
-                      const Access& access, const RestoreTarget& target, FrameFetcher& lists, FrameFetcher& content,
-                      PathSelection& selection, FetchPlan& fetch, ScatteredStripes& scattered) {
+RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTable& packs, const PackSizes* there,
+                      const RestoreRequest& request, const Access& access, const RestoreTarget& target,
+                      FrameFetcher& lists, FrameFetcher& content, PathSelection& selection, FetchPlan& fetch,
+                      ScatteredStripes& scattered) {
   RestorePlan plan;
   const auto survey = [&] {
     plan = {};
     fetch = {};
     scattered = {};
-    Planner planner{content, packs, access, selection, target, request.stripe, plan, fetch, scattered};
+    Planner planner{content, packs, there, access, selection, target, request.stripe, plan, fetch, scattered};
     survey_tree(manifest, lists, planner);
     planner.finish();
   };
@@ -529,7 +575,7 @@ RestorePlan make_plan(Context& context, const Manifest& manifest, const PackTabl
   // That a file was needed for the sake of a link has turned out only after it had gone by.
   if (selection.has_stand_ins()) survey();
   plan.single_file = target.shape() == RestoreTarget::Shape::single_file;
-  take_apart_long_held(context.repository, packs, content, fetch);
+  take_apart_long_held(context.repository, packs, content, fetch, plan);
   plan.packs = fetch.packs();
   plan.bytes_to_fetch = fetch.bytes();
   plan.requests = fetch.runs(held_ahead(k_read_ahead)).size();
@@ -550,7 +596,9 @@ RestorePlan plan_restore(Context& context, const Manifest& manifest, const Resto
   FetchPlan fetch;
   ScatteredStripes scattered;
   const Access access = access_of(context.repository, request);
-  return make_plan(context, manifest, packs, request, access, target, fetcher, fetcher, selection, fetch, scattered);
+  const PackSizes there = pack_sizes(context.repository.store());
+  return make_plan(context, manifest, packs, &there, request, access, target, fetcher, fetcher, selection, fetch,
+                   scattered);
 }
 
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
@@ -564,8 +612,8 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   FetchPlan fetch;
   ScatteredStripes scattered;
   const Access access = access_of(context.repository, request);
-  const RestorePlan plan =
-      make_plan(context, manifest, packs, request, access, target, lists, content, selection, fetch, scattered);
+  const RestorePlan plan = make_plan(context, manifest, packs, nullptr, request, access, target, lists, content,
+                                     selection, fetch, scattered);
   TreeWriter writer{std::move(target), context.reporter};
   RestoreResult result;
   {

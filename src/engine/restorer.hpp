@@ -21,6 +21,12 @@ struct RestoreRequest {
   std::uint64_t stripe = 1ULL << 30;                      // so much of a large file is brought into order at a time
 };
 
+// A pack that a restore would read in vain: files that need it would be left out.
+struct UnreadablePack {
+  std::string message;      // names it, and why
+  std::uint64_t files = 0;  // that need it; 0: not known
+};
+
 // What a restore would do. Made from the manifest, the entry list and directories, and a look at the target.
 struct RestorePlan {
   std::uint64_t entries = 0;
@@ -32,6 +38,8 @@ struct RestorePlan {
   std::uint64_t packs = 0;
   bool single_file = false;
   RestoreEstimate estimate;
+  // Packs that the store does not have with their right size, and those whose directories cannot be read.
+  std::vector<UnreadablePack> unreadable;
 };
 
 // A file whose stored content is damaged. It is left out; the rest is restored.
@@ -41,7 +49,7 @@ struct RestoreProblem {
 };
 
 struct RestoreResult {
-  std::uint64_t entries = 0;
+  std::uint64_t entries = 0;  // in place: without those that the problems name
   std::uint64_t files = 0;
   std::uint64_t bytes_written = 0;
   std::uint64_t bytes_fetched = 0;
@@ -52,7 +60,8 @@ struct RestoreResult {
 };
 
 // Throws what restore() would throw before it touches anything: bad paths (not_found), a target that is not empty
-// (usage), a disk that is too small (failed), an open database (busy).
+// (usage), a disk that is too small (failed), an open database (busy). Content that is known to be missing is no error:
+// the plan names the packs, and bytes_to_fetch leaves them out.
 RestorePlan plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 
 // Everything is written beside the target, verified, and moved into place at the end: an exception leaves the target

@@ -257,15 +257,19 @@ void FrameFetcher::expect(FetchPlan plan, std::uint64_t limit) {
 }
 
 std::function<Bytes()> FrameFetcher::reader_of(const FrameRun& run) {
-  m_statistics.requests += 1;
+  ++m_requests;
   if (run.whole) {
-    m_statistics.bytes += run.length;
-    return [this, ref = m_packs.find(run.pack)] { return m_repository.read_pack(ref); };
+    return [this, ref = m_packs.find(run.pack)] {
+      Bytes bytes = m_repository.read_pack(ref);
+      m_bytes_fetched += bytes.size();
+      return bytes;
+    };
   }
   const Source& from = source(run.pack);
-  m_statistics.bytes += stored_range(from.ref, *from.directory, run.offset, run.length).length;
   return [this, ref = from.ref, directory = from.directory, run] {
-    return m_repository.read_data(ref, *directory, run.offset, run.length);
+    Bytes bytes = m_repository.read_data(ref, *directory, run.offset, run.length);
+    m_bytes_fetched += stored_range(ref, *directory, run.offset, run.length).length;
+    return bytes;
   };
 }
 
@@ -352,8 +356,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   const std::uint64_t begin = dir.frames()[frames.front()].offset;
   const auto& last = dir.frames()[frames.back()];
   const std::uint64_t length = last.offset + last.stored_size - begin;
-  m_statistics.bytes += stored_range(from.ref, dir, begin, length).length;
-  m_statistics.requests += 1;
+  ++m_requests;
   // One job reads, one job a frame decodes, so that a run of frames uses all workers. The read job posts the decode
   // jobs itself; nobody in the pool waits for anybody.
   struct Run {
@@ -373,6 +376,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   m_io.submit([this, run, begin, length] {
     try {
       run->bytes = m_repository.read_data(run->from.ref, *run->from.directory, begin, length);
+      m_bytes_fetched += stored_range(run->from.ref, *run->from.directory, begin, length).length;
     } catch (...) {
       run->failure = damage_of(std::current_exception());
       if (!run->failure) {

@@ -8,6 +8,7 @@
 #include "repo/repository.hpp"
 #include "util/thread_pool.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <future>
 #include <list>
@@ -51,7 +52,7 @@ struct FrameId {
 };
 
 struct FetchStatistics {
-  std::uint64_t bytes = 0;     // data bytes asked of the store
+  std::uint64_t bytes = 0;     // data bytes that came from the store
   std::uint64_t requests = 0;  // for data
 };
 
@@ -79,7 +80,7 @@ class FrameFetcher {
   // The directory of a pack as extents name it.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
-  const FetchStatistics& statistics() const noexcept { return m_statistics; }
+  FetchStatistics statistics() const noexcept { return {m_bytes_fetched, m_requests}; }
 
  private:
   struct Kept {
@@ -126,7 +127,8 @@ class FrameFetcher {
   std::map<std::uint64_t, std::vector<Error>> m_failures;  // by pack: why there was no directory
   std::mutex m_mutex;
   std::set<Digest> m_warned;
-  FetchStatistics m_statistics;
+  std::atomic<std::uint64_t> m_bytes_fetched{0};
+  std::uint64_t m_requests = 0;
   FetchPlan m_plan;
   // Frames of packs that were read whole, as stored, which are wanted again much later.
   std::map<FrameId, std::shared_ptr<const Bytes>> m_retained;

@@ -358,6 +358,26 @@ TEST_CASE("directories above what was asked for that are there already are left 
   CHECK(mode_of(t.target) == 0750);
 }
 
+TEST_CASE("a pack that is gone: the plan names it, the result does not count what did not come") {
+  Restores t;
+  write(t.source / "a", noise(300'000, 1));
+  write(t.source / "b", noise(300'000, 2));
+  const auto manifest = t.take();  // its directories are in the cache now
+  for (const auto& ref : manifest.packs) {
+    if (ref.size > 500'000) fs::remove(t.store_root / layout::pack_key(ref.name));
+  }
+  auto c = t.context();
+  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}});
+  REQUIRE(plan.unreadable.size() == 1);
+  CHECK(plan.unreadable[0].message.find("it is missing from the store") != std::string::npos);
+  CHECK(plan.unreadable[0].files == 2);
+  CHECK(plan.bytes_to_fetch == 0);
+  const auto result = t.get(manifest);
+  CHECK(result.problems.size() == 2);
+  CHECK(result.entries == 1);  // the root
+  CHECK(result.bytes_fetched < 10'000);
+}
+
 TEST_CASE("a plan touches nothing and says how much there is to do") {
   Restores t;
   write(t.source / "file", noise(5'000'000, 1));
