@@ -2,9 +2,12 @@
 
 #include "codec/age/age.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 #include "util/process.hpp"
 
+#include <cerrno>
 #include <fcntl.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -79,6 +82,21 @@ SecretBytes output_of(const std::string& command) {
   return SecretBytes{buffer.bytes().first(filled)};
 }
 
+// A signal ends the wait. Any thread may have taken it, and just before poll() began: so nobody waits for long.
+void wait_for_line(int terminal) {
+  constexpr int k_look_ms = 100;
+  struct pollfd line {
+    terminal, POLLIN, 0
+  };
+  for (;;) {
+    if (interrupted_by() != 0) write_all(terminal, as_bytes("\n"), "/dev/tty");
+    check_interrupted();
+    const int ready = ::poll(&line, 1, k_look_ms);
+    if (ready > 0) return;
+    if (ready < 0 && errno != EINTR) throw_errno("read", "/dev/tty", errno);
+  }
+}
+
 }  // namespace
 
 std::optional<SecretBytes> ask_on_terminal(const std::string& prompt) {
@@ -98,6 +116,7 @@ std::optional<SecretBytes> ask_on_terminal(const std::string& prompt) {
   if (::tcsetattr(terminal.get(), TCSAFLUSH, &silent) != 0) return std::nullopt;
   write_all(terminal.get(), as_bytes(prompt), "/dev/tty");
   SecretBytes line{k_longest_passphrase};
+  wait_for_line(terminal.get());
   const std::size_t n = read_some(terminal.get(), line.span(), "/dev/tty");
   write_all(terminal.get(), as_bytes("\n"), "/dev/tty");
   std::size_t length = n;

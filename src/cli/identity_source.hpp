@@ -24,7 +24,7 @@ struct IdentitySettings {
 
 // Asks a person for a secret, without echo; nothing where there is no terminal.
 using AskPassphrase = std::function<std::optional<SecretBytes>(const std::string& prompt)>;
-// On /dev/tty, so that standard input and output stay free.
+// On /dev/tty, so that standard input and output stay free. A signal is Error(interrupted); the echo is as it was.
 std::optional<SecretBytes> ask_on_terminal(const std::string& prompt);
 
 // None where nothing is given. An identity file that a passphrase protects is asked for. A file that others can read is
