@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace cairn {
 
@@ -36,6 +37,8 @@ class InitCommand : public Command {
   std::vector<std::string> recipients(const StoreConfig& configured) const;
   ExitStatus leave(Session& session, const StoreAddress& address, ObjectStore& store,
                    const std::vector<std::string>& wanted) const;
+  ExitStatus make(Session& session, const StoreConfig& configured, ObjectStore& store,
+                  const std::vector<std::string>& wanted) const;
 
   std::optional<std::string> m_store;
   std::vector<std::string> m_recipients;
@@ -106,31 +109,67 @@ ExitStatus InitCommand::leave(Session& session, const StoreAddress& address, Obj
   return ExitStatus::done;
 }
 
+std::string encryption_text(const std::vector<std::string>& recipients) {
+  return recipients.empty() ? "not encrypted" : fmt::format("encrypted to {}", fmt::join(recipients, ", "));
+}
+
+// What was a store once does not become another one because its descriptor was lost: whoever can delete that could
+// else have everything stored in the clear from then on. It is made again as this host, or the configuration, knows it.
+ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, ObjectStore& store,
+                             const std::vector<std::string>& wanted) const {
+  const LocalState state = session.state();
+  const std::string address = pin_address(configured.address);
+  const auto noted = state.pin(address);
+  const bool filled = Repository::has_content(store);
+  Descriptor descriptor;
+  descriptor.recipients = wanted;
+  if (!wanted.empty()) descriptor.encryption = k_encryption_age;
+  const StorePin known =
+      with_configured(noted.value_or(pin_of(descriptor)), configured.store_id, configured.recipients);
+  if (known.recipients != wanted) {
+    throw Error(ErrorKind::untrusted,
+                fmt::format("unable to initialise {}: the store that this host knows there is {}",
+                            quote(store.describe()), encryption_text(known.recipients)),
+                filled ? "its snapshots are there, and its descriptor is lost: the same init makes that again with the "
+                         "same recipients only"
+                       : "if that one has gone for good, first: cairn key accept --store STORE");
+  }
+  if (filled && known.store_id.empty()) {
+    throw Error(ErrorKind::usage,
+                fmt::format("unable to initialise {}: it holds snapshots or packs of a store, whose descriptor is lost",
+                            quote(store.describe())),
+                "bring the objects of config/ back from a copy; or run init on a host that has used the store, or with "
+                "its store_id in the configuration: that makes the descriptor again");
+  }
+  descriptor.store_id = known.store_id.empty() ? random_name(16) : known.store_id;
+  descriptor.created = store.now();
+  descriptor.create_only = store.probe_create_only();
+  Repository::init(store, descriptor);
+  try {
+    state.set_pin(address, pin_of(descriptor));
+  } catch (const Error& e) {
+    const std::string message = fmt::format("unable to note the identity of the store: {}", e.message());
+    descriptor.encrypted() ? session.reporter().warning(message) : session.reporter().info(message);
+  }
+  if (filled) {
+    session.reporter().warning(fmt::format("the descriptor of {} was lost, and is made again: find out who removed it",
+                                           quote(store.describe())));
+  }
+  print_store(session, store, descriptor, true);
+  return ExitStatus::done;
+}
+
 ExitStatus InitCommand::run(Session& session) {
   const std::string name = session.store_name(m_store);
   const StoreConfig configured = session.config().store(name);
   const auto wanted = recipients(configured);
   const auto store = open_store(session.address(name), session.io().environment, session.reporter(), CreateRoot::yes);
   std::vector<std::string> there;
-  if (m_if_missing) store->list(layout::k_config, [&](const ObjectInfo& info) { there.push_back(info.key); });
+  store->list(layout::k_config, [&](const ObjectInfo& info) { there.push_back(info.key); });
+  if (there.empty()) return make(session, configured, *store, wanted);
+  if (!m_if_missing) throw Repository::is_a_store(*store);
   store->make_durable(there);
-  if (!there.empty()) return leave(session, configured.address, *store, wanted);
-
-  Descriptor descriptor;
-  descriptor.store_id = random_name(16);
-  descriptor.created = store->now();
-  descriptor.create_only = store->probe_create_only();
-  descriptor.recipients = wanted;
-  if (!wanted.empty()) descriptor.encryption = k_encryption_age;
-  Repository::init(*store, descriptor);
-  try {
-    session.state().set_pin(pin_address(configured.address), pin_of(descriptor));
-  } catch (const Error& e) {
-    const std::string message = fmt::format("unable to note the identity of the store: {}", e.message());
-    descriptor.encrypted() ? session.reporter().warning(message) : session.reporter().info(message);
-  }
-  print_store(session, *store, descriptor, true);
-  return ExitStatus::done;
+  return leave(session, configured.address, *store, wanted);
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ class KeyCommand : public Command {
   ExitStatus list(Session& session) const;
   ExitStatus change(Session& session) const;
   ExitStatus accept(Session& session) const;
+  ExitStatus accept_none(Session& session, const std::string& address) const;
   ExitStatus revoke(Session& session) const;
   // Operands after the action.
   void expect_keys(std::size_t least, std::size_t most, const char* what) const;
@@ -252,20 +253,42 @@ ExitStatus KeyCommand::change(Session& session) const {
   return ExitStatus::done;
 }
 
+// There is no store any more where this host knew one: init may make another, encrypted in another way.
+ExitStatus KeyCommand::accept_none(Session& session, const std::string& address) const {
+  session.state().forget_pin(address);
+  if (session.json()) {
+    JsonWriter to = begin_document("key");
+    to.key("store_id").null().key("generation").null().key("encryption").null();
+    write_strings(to, "recipients", {});
+    session.print(std::move(to));
+  } else {
+    session.say("accepted that there is no store any more: what this host knew of it is forgotten");
+  }
+  return ExitStatus::done;
+}
+
 ExitStatus KeyCommand::accept(Session& session) const {
   expect_options(false, false);
   expect_keys(0, 0, "");
   const StoreConfig configured = session.config().store(session.store_name(m_store));
-  const auto store =
-      open_store(session.address(session.store_name(m_store)), session.io().environment, session.reporter());
-  const Descriptor descriptor = Repository::read_descriptor(*store);
+  const std::string address = pin_address(configured.address);
+  std::unique_ptr<ObjectStore> store;
+  Descriptor descriptor;
+  try {
+    store = open_store(session.address(session.store_name(m_store)), session.io().environment, session.reporter());
+    descriptor = Repository::read_descriptor(*store);
+  } catch (const Error& e) {
+    const bool known = e.kind() == ErrorKind::not_found && session.state().pin(address);
+    if (!known || (store && Repository::has_content(*store))) throw;
+    return accept_none(session, address);
+  }
   try {
     check_pin(with_configured(pin_of(descriptor), configured.store_id, configured.recipients), descriptor,
               store->describe());
   } catch (const Error& e) {
     throw Error(e.kind(), e.message(), "the configuration says so; change it there");
   }
-  session.state().set_pin(pin_address(configured.address), pin_of(descriptor));
+  session.state().set_pin(address, pin_of(descriptor));
   if (session.json()) {
     JsonWriter to = begin_document("key");
     to.member("store_id", descriptor.store_id).member("generation", descriptor.generation);

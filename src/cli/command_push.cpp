@@ -49,7 +49,7 @@ ExitStatus PushCommand::run(Session& session) {
       request.snapshots.push_back(session.find(from, {reference, m_series}).info.id);
     }
   }
-  from.repository->keys().load_identities();
+  if (from.repository->keys().seals()) from.repository->keys().load_identities();
   Context source = session.context(from);
   Context target = session.context(to);
   const PushResult result = push(source, target, request);

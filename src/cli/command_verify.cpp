@@ -174,7 +174,8 @@ ExitStatus VerifyCommand::run(Session& session) {
   OpenStore store = session.open(m_store, repairs() ? Access::write : Access::read, &m_keys);
   std::vector<VerifyProblem> problems;
   request.manifests = choose(session, store, problems);
-  if (request.level != VerifyLevel::quick) store.repository->keys().load_identities();
+  if (request.level != VerifyLevel::quick && store.repository->keys().seals())
+    store.repository->keys().load_identities();
   Context context = session.context(store);
   VerifyResult result = verify(context, request);
   result.problems.insert(result.problems.begin(), problems.begin(), problems.end());

@@ -102,12 +102,12 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   const Descriptor& descriptor = *options.descriptor;
   check_or_note(state, settings, address, open.store->describe(), descriptor, reporter);
   for (auto& key : state.revoked_keys()) options.trust.revoked.push_back(std::move(key));
-  if (descriptor.encrypted()) {
-    std::vector<age::Recipient> recipients;
-    for (const auto& text : descriptor.recipients) recipients.push_back(age::Recipient::parse(text));
-    options.keys =
-        std::make_shared<const Keyring>(std::move(recipients), own_key(state, access, reporter), settings.identities);
-  }
+  std::vector<age::Recipient> recipients;
+  for (const auto& text : descriptor.recipients) recipients.push_back(age::Recipient::parse(text));
+  // A descriptor that says nothing of encryption may not be the one under which the packs were sealed: the keys that
+  // are at hand are tried on whatever is.
+  auto own = descriptor.encrypted() ? own_key(state, access, reporter) : state.writer_key();
+  options.keys = std::make_shared<const Keyring>(std::move(recipients), std::move(own), settings.identities);
   open.repository = std::make_unique<Repository>(*open.store, reporter, std::move(options));
   return open;
 }

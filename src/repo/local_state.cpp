@@ -102,6 +102,11 @@ void LocalState::set_pin(const std::string& store, const StorePin& pin) const {
   write(pin_file(store), to.text());
 }
 
+void LocalState::forget_pin(const std::string& store) const {
+  const fs::path file = pin_file(store);
+  if (::unlink(file.c_str()) != 0 && errno != ENOENT) throw_errno("remove", file.native(), errno);
+}
+
 std::optional<age::Identity> LocalState::writer_key() const {
   if (m_directory.empty()) return std::nullopt;
   const fs::path file = m_directory / "writer.key";

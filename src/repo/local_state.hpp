@@ -38,6 +38,7 @@ class LocalState {
   // ever be taken for none.
   std::optional<StorePin> pin(const std::string& store) const;
   void set_pin(const std::string& store, const StorePin& pin) const;
+  void forget_pin(const std::string& store) const;
 
   // This host's own age key, to which it seals what it has to read again.
   std::optional<age::Identity> writer_key() const;

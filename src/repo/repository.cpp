@@ -52,11 +52,7 @@ Descriptor Repository::init(ObjectStore& store, const Descriptor& descriptor) {
   for (unsigned attempt = 0; attempt < k_init_attempts; ++attempt) {
     // Two that begin at the same time and met each other: one of them goes first the next time.
     if (attempt != 0) std::this_thread::sleep_for(std::chrono::milliseconds{random_bytes(1)[0]});
-    if (there({})) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("unable to initialise {}: it is a store already", quote(store.describe())),
-                  "use --if-missing to leave an existing store as it is");
-    }
+    if (there({})) throw is_a_store(store);
     store.put(key, ObjectBody::from_text(text));
     // Of two descriptors put at the same time at least the later is seen together with the other by its writer, who
     // takes it back: nobody has used it, as a store with two is refused. Neither names nor times could tell which one
@@ -70,6 +66,19 @@ Descriptor Repository::init(ObjectStore& store, const Descriptor& descriptor) {
     }
   }
   throw Error(ErrorKind::busy, fmt::format("unable to initialise {}: somebody else is at it", quote(store.describe())));
+}
+
+Error Repository::is_a_store(const ObjectStore& store) {
+  return {ErrorKind::usage, fmt::format("unable to initialise {}: it is a store already", quote(store.describe())),
+          "use --if-missing to leave an existing store as it is"};
+}
+
+bool Repository::has_content(ObjectStore& store) {
+  bool found = false;
+  for (const char* prefix : {layout::k_snapshots, layout::k_packs}) {
+    if (!found) store.list(prefix, [&](const ObjectInfo&) { found = true; });
+  }
+  return found;
 }
 
 Descriptor Repository::read_descriptor(ObjectStore& store) {

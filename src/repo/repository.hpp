@@ -69,6 +69,11 @@ class Repository {
   // several at the same time one succeeds at most, and the store has one descriptor (or, rarely, none: Error(busy)).
   static Descriptor init(ObjectStore& store, const Descriptor& descriptor);
 
+  // What init() throws where there is a store already.
+  static Error is_a_store(const ObjectStore& store);
+  // Whether there are snapshots or packs, with a descriptor or without.
+  static bool has_content(ObjectStore& store);
+
   // The descriptor of the highest generation. None: Error(not_found) with a hint to run init.
   static Descriptor read_descriptor(ObjectStore& store);
   // Adds a generation. Error(busy) where somebody else did at the same time; Error(failed) where the one that it was
