@@ -254,20 +254,41 @@ void note_previous_size(Repository& repository, SnapshotJob& job) {
   if (!snapshots.empty() && !snapshots.back().closed) job.command.guard.previous = snapshots.back().facts.stats.bytes;
 }
 
+// The number of the newest snapshot of the series that this host took.
+std::uint64_t noted_sequence(Session& session, const Repository& repository, const std::string& series) {
+  try {
+    return session.state().last_sequence(repository.descriptor().store_id, series);
+  } catch (const Error& e) {
+    session.reporter().info(fmt::format("unable to read the number of the last snapshot: {}", e.message()));
+    return 0;
+  }
+}
+
+// Another run of this host that overlapped with one before may have given the newest snapshot a lower number.
+bool is_there(Repository& repository, std::uint64_t sequence, const SnapshotResult& result) {
+  const auto snapshots = repository.list_snapshots(result.series);
+  return std::any_of(snapshots.begin(), snapshots.end(), [&](const SnapshotInfo& snapshot) {
+    return snapshot.trusted && snapshot.id != result.id && snapshot.record.sequence >= sequence;
+  });
+}
+
 // Whoever can delete from the store can take away the newest snapshots, and nothing in the store would tell: the next
-// one follows on those that are left. This host remembers.
-void note_sequence(Session& session, const Repository& repository, const SnapshotResult& result) {
+// one follows on those that are left. This host remembers. noted: what it did before the run listed the store; what
+// another run noted since is newer than that listing, and proves nothing.
+void note_sequence(Session& session, Repository& repository, const SnapshotResult& result, std::uint64_t noted) {
   try {
     const LocalState state = session.state();
     const std::string& store_id = repository.descriptor().store_id;
-    const std::uint64_t last = state.last_sequence(store_id, result.series);
-    if (last >= result.sequence) {
+    if (noted >= result.sequence && !is_there(repository, noted, result)) {
       session.reporter().warning(fmt::format(
           "snapshot number {} of series {}, which this host took, is not in the store any more, nor any newer one: "
           "unless somebody removed it on purpose, find out who did",
-          last, quote(result.series)));
+          noted, quote(result.series)));
+      // Said once: from here on it counts from what is there.
+      return state.set_last_sequence(store_id, result.series, result.sequence);
     }
-    state.set_last_sequence(store_id, result.series, result.sequence);
+    const std::uint64_t now = state.last_sequence(store_id, result.series);
+    if (result.sequence > now) state.set_last_sequence(store_id, result.series, result.sequence);
   } catch (const Error& e) {
     session.reporter().info(fmt::format("unable to note the number of the snapshot: {}", e.message()));
   }
@@ -281,6 +302,7 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   leave_out(job, store.repository->cache().directory());
   leave_out(job, session.spool());
   job.sqlite.staging_parent = job.directory.sqlite.staging_parent = session.spool();
+  const std::uint64_t noted = noted_sequence(session, *store.repository, job.series);
   try {
     const OpenSource opened = open_source(job);
     Context context = session.context(store);
@@ -291,7 +313,7 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
     outcome.failure = e;
   }
   session.reporter().clear_progress();
-  if (outcome.result && !m_dry_run) note_sequence(session, *store.repository, *outcome.result);
+  if (outcome.result && !m_dry_run) note_sequence(session, *store.repository, *outcome.result, noted);
   return outcome;
 }
 
