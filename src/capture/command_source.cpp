@@ -32,7 +32,10 @@ class CommandContent : public Content {
   explicit CommandContent(std::shared_ptr<CommandSource::State> state)
       : m_state(std::move(state)),
         m_pipeline(m_state->options.stages,
-                   {.environment = {}, .standard_error = ProcessOptions::StandardError::tail}) {}
+                   {.environment = {},
+                    .standard_error = ProcessOptions::StandardError::tail,
+                    .standard_input = m_state->options.inherits_input ? ProcessOptions::StandardInput::inherit
+                                                                      : ProcessOptions::StandardInput::none}) {}
 
   ChunkRule rule() const override { return {ChunkRule::Kind::stream, 0}; }
   std::uint64_t expected_size() const override { return m_state->options.guard.previous.value_or(0); }

@@ -26,6 +26,9 @@ struct CommandOptions {
   std::vector<std::vector<std::string>> stages;
   std::string file_name;  // of the entry: one component of a path
   SizeGuard guard;
+  // Whether the first stage reads what this process was given to read, unless that is a terminal; else it reads
+  // nothing.
+  bool inherits_input = false;
 };
 
 // One entry, a regular file of mode 0600 that belongs to whom this process runs as; its time is the start of the

@@ -10,6 +10,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <iostream>
 #include <poll.h>
 #include <sstream>
@@ -17,7 +18,20 @@
 
 namespace cairn {
 
+namespace {
+
+// A file that is opened later must not take the place of a stream that was closed: what is printed would go into it,
+// and a child would read it. Opened for reading, all three fail to be written to.
+void hold_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDONLY));
+  }
+}
+
+}  // namespace
+
 Io process_io() {
+  hold_standard_streams();
   std::ios::sync_with_stdio(false);
   return {.in = std::cin,
           .out = std::cout,

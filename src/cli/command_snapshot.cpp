@@ -86,6 +86,8 @@ SnapshotJob SnapshotCommand::command_job() const {
   job.series = *m_series;
   job.command.stages = {m_command};
   job.command.file_name = *m_series;
+  // As in "pg_dump | cairn snapshot --series db -- cat". Configured commands run unattended, one after another.
+  job.command.inherits_input = true;
   return job;
 }
 
@@ -309,6 +311,10 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
     outcome.result = take_snapshot(context, *opened.source, request_for(session, job, opened.single_file));
     // The engine warned of what it could not read itself; the rest is known to the source.
     for (const auto& problem : opened.source->problems()) session.reporter().warning(problem.message);
+    // A minimum size would have refused it; without, it may be meant to be so.
+    if (job.kind == SnapshotJob::Kind::command && outcome.result->stats.bytes == 0) {
+      session.reporter().warning(fmt::format("the command of series {} wrote nothing", quote(job.series)));
+    }
   } catch (const SourceError& e) {
     outcome.failure = e;
   }

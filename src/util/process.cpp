@@ -87,7 +87,7 @@ std::vector<std::string> make_environment(const ProcessOptions& options) {
     });
     if (!replaced) result.emplace_back(text);
   }
-  for (const auto& [name, value] : options.environment) result.push_back(name + "=" + value);
+  for (const auto& [name, value] : options.environment) result.push_back(fmt::format("{}={}", name, value));
   return result;
 }
 
@@ -134,12 +134,14 @@ Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const Pr
     throw Error(ErrorKind::usage, "unable to start a program: the command is empty");
   }
   UniqueFd input = open_file("/dev/null", O_RDONLY);
+  const bool inherits = options.standard_input == ProcessOptions::StandardInput::inherit && ::isatty(STDIN_FILENO) == 0;
   Pipe errors;
   if (options.standard_error == ProcessOptions::StandardError::tail) errors = make_pipe();
   try {
     for (const auto& argv : stages) {
       Pipe output = make_pipe();
-      const pid_t pid = spawn(argv, options, m_group, input.get(), output.write_end.get(), errors.write_end.get());
+      const int in = inherits && m_stages.empty() ? STDIN_FILENO : input.get();
+      const pid_t pid = spawn(argv, options, m_group, in, output.write_end.get(), errors.write_end.get());
       if (m_group == 0) m_group = pid;
       m_stages.push_back({argv.front(), pid, 0});
       input = std::move(output.read_end);

@@ -27,11 +27,16 @@ struct ProcessOptions {
   // tail: standard error passes through this process, which keeps its last bytes for a message.
   enum class StandardError { inherit, tail };
   StandardError standard_error = StandardError::inherit;
+  // Of the first stage. inherit: this process's own, but for a terminal: reading from that would stop the programs, as
+  // they are no foreground group of it.
+  enum class StandardInput { none, inherit };
+  StandardInput standard_input = StandardInput::none;
 };
 
 // One or more programs, each one's standard output the next one's input, the last one's output read here; standard
-// input of the first is /dev/null. They run in a process group of their own, with default signal handling. The
-// destructor ends what still runs: SIGTERM to the group, and SIGKILL after two seconds. Not thread-safe.
+// input of the first is /dev/null unless the options say otherwise. They run in a process group of their own, with
+// default signal handling. The destructor ends what still runs: SIGTERM to the group, and SIGKILL after two seconds.
+// Not thread-safe.
 class Pipeline {
  public:
   // At least one stage, each with at least its program (looked up in PATH). Throws Error where one cannot be started;
