@@ -221,7 +221,8 @@ ExitStatus status_of(const std::vector<Outcome>& outcomes) {
 std::vector<SnapshotJob> SnapshotCommand::configured_jobs(Session& session) const {
   if (m_series) {
     throw Error(ErrorKind::usage, "--series does not go with configured sources",
-                "their series are in the configuration");
+                "their series are in the configuration; a path has a '/' in it, and a command, whose output is taken, "
+                "stands after '--'");
   }
   std::vector<SnapshotJob> jobs;
   for (const SourceConfig* source : session.config().select_sources(m_operands)) {

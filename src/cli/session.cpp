@@ -127,7 +127,13 @@ OpenStore Session::open(const std::string& store, Access access, const KeyOption
     });
   };
   settings.io = &waiters();
-  return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
+  try {
+    return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
+  } catch (const Error& e) {
+    // Whoever wants to write to a store that is not there has yet to make it.
+    if (access != Access::write || e.kind() != ErrorKind::not_found || !e.hint().empty()) throw;
+    throw Error(e.kind(), e.message(), k_init_hint);
+  }
 }
 
 void Session::protect_memory() const {

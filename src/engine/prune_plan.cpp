@@ -237,7 +237,7 @@ void Planner::check_listings() {
          fmt::format("unable to prune: the listing of manifests has shrunk: {}, which an earlier prune saw, and no "
                      "prune removed",
                      some_of({lost.begin(), lost.end()})),
-         "try again later; if they are really lost, each can be given up with --set-aside KEY");
+         "try again later; if they are really lost, each can be given up: cairn prune --store STORE --set-aside KEY");
   }
   const auto listed = [](const PruneEvidence::Pack& pack) { return pack.listed; };
   if (m_listed.empty() && m_evidence.marks.empty() &&
@@ -459,7 +459,9 @@ bool is_void(const Mark& mark) noexcept {
 Error unreadable_manifest(const std::string& key, const Error& cause) {
   return {cause.kind(),
           fmt::format("unable to prune: object {} cannot be read as a manifest: {}", quote(key), cause.message()),
-          fmt::format("which packs it needs is not known; to give that snapshot up: cairn prune --set-aside {}", key)};
+          fmt::format(
+              "which packs it needs is not known; to give that snapshot up: cairn prune --store STORE --set-aside {}",
+              key)};
 }
 
 PrunePlan plan_prune(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,

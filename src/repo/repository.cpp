@@ -113,7 +113,7 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
                   "says what a descriptor is");
     }
     throw Error(ErrorKind::not_found, fmt::format("unable to open store {}: no store there", quote(store.describe())),
-                "create one with: cairn init --store STORE, and --recipient AGE or --no-encryption");
+                k_init_hint);
   }
   if (several) {
     throw Error(ErrorKind::untrusted, fmt::format("unable to open store {}: two descriptors of generation {}",

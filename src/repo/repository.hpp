@@ -30,6 +30,10 @@
 
 namespace cairn {
 
+// For errors of kind not_found.
+inline constexpr const char* k_init_hint =
+    "create one with: cairn init --store STORE, and --recipient AGE or --no-encryption";
+
 // A manifest as a listing shows it.
 struct ManifestInfo {
   std::string key;
