@@ -8,6 +8,7 @@
 #include "util/interrupt.hpp"
 #include "util/secret.hpp"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -70,11 +71,22 @@ void print_help(Io& io, const CommandInfo& program, const Command* command) {
 // What was printed must have arrived: a full disk under a redirected list is a failure. A reader that wanted no more is
 // none: the program ends without a word, as others do of SIGPIPE, which is ignored here so that no upload and no
 // snapshot under way can die of it. The work is done by now; a status that tells more stays.
-int finish_output(Io& io, int status) {
+// done: what the command changed, for those who cannot read it there.
+int finish_output(Io& io, int status, const std::vector<std::string>& done = {}) {
+  const bool lost_before = !io.out;
+  errno = 0;
+  if (lost_before) {
+    // The stream forgets which error it met, and may have dropped what it could not write: one more byte shows it.
+    io.out.clear();
+    io.out.put('\n');
+  }
   io.out.flush();
-  if (io.out) return status;
-  if (!io.out_abandoned || !io.out_abandoned()) throw OutputLost{};
-  return status == 0 ? 128 + SIGPIPE : status;
+  const int error = io.out ? 0 : errno;
+  if (io.out && !lost_before) return status;
+  if (io.out_abandoned && io.out_abandoned()) return status == 0 ? 128 + SIGPIPE : status;
+  std::string more = error == 0 ? "" : ": " + errno_text(error);
+  for (const auto& text : done) more += "; " + text;
+  throw OutputLost{more};
 }
 
 int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& parsed, const Commands& commands) {
@@ -97,11 +109,13 @@ int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& pa
     ~ClearProgress() { reporter.clear_progress(); }
   } const clear{reporter};
   Session session{io, global, reporter, std::move(program), parsed.command->patience()};
+  int status = 0;
   try {
-    return finish_output(io, to_int(parsed.command->run(session)));
+    status = to_int(parsed.command->run(session));
   } catch (const OutputLost&) {
-    return finish_output(io, 0);
+    io.out.setstate(std::ios::badbit);
   }
+  return finish_output(io, status, session.changes());
 }
 
 int report(Io& io, const Error& error, bool json) {

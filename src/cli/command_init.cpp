@@ -155,6 +155,7 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
     session.reporter().warning(fmt::format("the descriptor of {} was lost, and is made again: find out who removed it",
                                            quote(store.describe())));
   }
+  session.note_change(fmt::format("store {} was made", quote(store.describe())));
   print_store(session, store, descriptor, true);
   return ExitStatus::done;
 }

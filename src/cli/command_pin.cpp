@@ -35,6 +35,7 @@ ExitStatus PinCommand::run(Session& session) {
   const SnapshotInfo snapshot = session.find(store, m_choice).info;
   const bool pinned = m_action == PinAction::pin;
   const bool changed = set_pin(*store.repository, snapshot, m_action);
+  session.note_change(fmt::format("snapshot {} is {}", short_id(snapshot.id), pinned ? "pinned" : "not pinned"));
   if (session.json()) {
     JsonWriter to = begin_document(name());
     to.member("id", snapshot.id.hex()).member("series", snapshot.record.series);

@@ -53,6 +53,7 @@ ExitStatus PushCommand::run(Session& session) {
   Context source = session.context(from);
   Context target = session.context(to);
   const PushResult result = push(source, target, request);
+  note_push(session, result, to.store->describe());
   if (session.json()) {
     JsonWriter document = begin_document("push");
     write_push_members(document, result);

@@ -137,6 +137,8 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (snapshot.signer) session.say(signer_note(snapshot, store.repository->trust()));
   const RestoreResult result = restore(context, manifest, request);
   session.reporter().clear_progress();
+  session.note_change(
+      fmt::format("snapshot {} was restored to {}", short_id(snapshot.id), quote(request.target.native())));
   for (const auto& problem : result.problems) {
     session.print_error(
         Error(ErrorKind::damaged, fmt::format("unable to restore {}: {}", quote(problem.path), problem.message)));

@@ -320,7 +320,10 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
     outcome.failure = e;
   }
   session.reporter().clear_progress();
-  if (outcome.result && !m_dry_run) note_sequence(session, *store.repository, *outcome.result, noted);
+  if (outcome.result && !m_dry_run) {
+    session.note_change(fmt::format("snapshot {} of {} was committed", short_id(outcome.result->id), outcome.series));
+    note_sequence(session, *store.repository, *outcome.result, noted);
+  }
   return outcome;
 }
 
@@ -338,6 +341,7 @@ void SnapshotCommand::push_all(Session& session, OpenStore& from, const Snapshot
       request.series = job.series;
       request.spool = session.spool();
       done.result = push(source, target, request);
+      note_push(session, *done.result, name);
       if (!session.json()) print_push(session, *done.result, name);
     } catch (const Error& e) {
       if (e.kind() == ErrorKind::interrupted) throw;

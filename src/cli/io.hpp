@@ -28,7 +28,8 @@ struct Io {
 // What was printed did not arrive: the disk is full, or the reader went away.
 class OutputLost : public Error {
  public:
-  OutputLost() : Error(ErrorKind::failed, "unable to write standard output") {}
+  explicit OutputLost(const std::string& more = {})
+      : Error(ErrorKind::failed, "unable to write standard output" + more) {}
 };
 
 // The streams, environment and clock of this process.

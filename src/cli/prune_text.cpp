@@ -51,14 +51,15 @@ void print_plan(Session& session, const PrunePlan& plan, PlanDetail detail) {
   fields.print(out);
 }
 
+std::string outcome_text(const PruneResult& result) {
+  return fmt::format("removed {}, marked {}, deleted {} ({})",
+                     counted(result.manifests_removed, "manifest", "manifests"),
+                     counted(result.packs_marked, "pack", "packs"), counted(result.packs_deleted, "pack", "packs"),
+                     format_size(result.bytes_deleted));
+}
+
 void print_outcome(Session& session, const PrunePlan& plan, const std::optional<PruneResult>& result) {
-  if (result) {
-    session.say(fmt::format("removed {}, marked {}, deleted {} ({})",
-                            counted(result->manifests_removed, "manifest", "manifests"),
-                            counted(result->packs_marked, "pack", "packs"),
-                            counted(result->packs_deleted, "pack", "packs"), format_size(result->bytes_deleted)));
-    return;
-  }
+  if (result) return session.say(outcome_text(*result));
   session.out() << (plan.empty() ? "nothing to do\n" : "nothing was changed; use --apply\n");
 }
 
@@ -102,7 +103,10 @@ void run_prune(Session& session, std::string_view command, Pruner& pruner, Apply
   for (std::size_t i = 1; i < plan.stops.size(); ++i) session.print_error(plan.stops[i]);
   if (!plan.stops.empty()) throw plan.stops.front();
   std::optional<PruneResult> result;
-  if (apply == Apply::yes) result = pruner.execute();
+  if (apply == Apply::yes) {
+    result = pruner.execute();
+    session.note_change(outcome_text(*result));
+  }
   for_people ? print_outcome(session, plan, result) : print_json(session, command, plan, result);
 }
 

@@ -6,8 +6,21 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace cairn {
+
+void note_push(Session& session, const PushResult& result, const std::string& target) {
+  constexpr std::size_t k_most_named = 3;
+  std::vector<std::string> pushed;
+  for (const auto& snapshot : result.snapshots) {
+    if (!snapshot.failure && !snapshot.already_there) pushed.push_back(short_id(snapshot.id));
+  }
+  if (pushed.empty()) return;
+  session.note_change(pushed.size() > k_most_named
+                          ? fmt::format("pushed {} snapshots to {}", pushed.size(), quote(target))
+                          : fmt::format("pushed to {}: {}", quote(target), fmt::join(pushed, ", ")));
+}
 
 void print_push(Session& session, const PushResult& result, const std::string& target) {
   session.reporter().clear_progress();

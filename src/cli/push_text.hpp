@@ -6,6 +6,8 @@
 
 namespace cairn {
 
+// For when the rest cannot be printed.
+void note_push(Session& session, const PushResult& result, const std::string& target);
 // A line for each snapshot, and each failure as an error.
 void print_push(Session& session, const PushResult& result, const std::string& target);
 // The members of a result, without braces.

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cairn {
 
@@ -57,6 +58,9 @@ class Session {
   void check_output();
   // A line on standard output for people; not with --quiet or --json.
   void say(const std::string& line);
+  // Notes what the command changed ("snapshot ... is committed"), which is told where standard output is lost.
+  void note_change(std::string text) { m_changes.push_back(std::move(text)); }
+  const std::vector<std::string>& changes() const noexcept { return m_changes; }
 
   // Read when it is first asked for.
   const Config& config();
@@ -96,6 +100,7 @@ class Session {
   std::optional<SpoolDirectory> m_spool;
   std::unique_ptr<ThreadPool> m_pool;
   std::unique_ptr<ThreadPool> m_waiters;
+  std::vector<std::string> m_changes;
 };
 
 }  // namespace cairn
