@@ -266,6 +266,10 @@ bool may_open_in_place(const fs::path& path, const struct stat& status, const sq
   return size_if_exists(beside(path, "-wal")) != sqlite::k_wal_header_size || ::access(index.c_str(), W_OK) == 0;
 }
 
+fs::path staging_parent(const SqliteOptions& options) {
+  return options.staging_parent ? *options.staging_parent : temporary_directory();
+}
+
 std::unique_ptr<sqlite::PageImage> open_image(const fs::path& path, const SqliteOptions& options) {
   const sqlite::Deadline deadline = Clock::now() + options.busy_timeout;
   const struct stat status = status_of(path);
@@ -294,12 +298,12 @@ std::unique_ptr<sqlite::PageImage> open_image(const fs::path& path, const Sqlite
         auto image = sqlite::open_wal_image(connection, slot, deadline);
         slot->add_companions(path);
         if (image) return image;
-        return sqlite::copy_by_backup(std::move(connection), options.staging_parent);
+        return sqlite::copy_by_backup(std::move(connection), staging_parent(options));
       } catch (const sqlite::SqliteError& error) {
         if (!error.needs_staging()) throw;
       }
     }
-    if (auto image = sqlite::copy_resting_files(path, options.staging_parent, deadline)) return image;
+    if (auto image = sqlite::copy_resting_files(path, staging_parent(options), deadline)) return image;
     check_interrupted();
   }
 }

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ struct SqliteOptions {
   // Take the database although its locks may not be seen by everyone who writes it (network and FUSE file systems) or
   // its header is that of a fork of SQLite.
   bool assume_local = false;
-  // Where copies are put, in a private directory, if the database cannot be read in its place.
-  fs::path staging_parent = fs::temp_directory_path();
+  // Where copies are put, in a private directory, if the database cannot be read in its place; nothing: where temporary
+  // files go.
+  std::optional<fs::path> staging_parent;
 };
 
 // Whether the file begins as a SQLite database that is not encrypted. Opens and closes it, unless it is under capture

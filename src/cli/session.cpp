@@ -162,7 +162,10 @@ ChosenSnapshot Session::find(OpenStore& store, const SnapshotChoice& choice) {
 }
 
 const fs::path& Session::spool() {
-  if (!m_spool) m_spool.emplace(config().spool.dir.value_or(fs::temp_directory_path()));
+  if (!m_spool) {
+    const auto& configured = config().spool.dir;
+    m_spool.emplace(configured ? *configured : temporary_directory());
+  }
   return m_spool->path();
 }
 

@@ -99,7 +99,7 @@ PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::o
 
 Spool spool_for(ObjectStore& store, const std::optional<fs::path>& asked) {
   if (const auto staging = store.staging_directory()) return {*staging, k_object_mode};
-  return {asked ? *asked : fs::temp_directory_path()};
+  return {asked ? *asked : temporary_directory()};
 }
 
 }  // namespace cairn

@@ -99,7 +99,7 @@ class Run {
         m_source(source),
         m_request(request),
         m_started(context.clock()),
-        m_scratch(request.spool.value_or(fs::temp_directory_path())),
+        m_scratch(request.spool ? *request.spool : temporary_directory()),
         m_index(m_scratch),
         m_list_index(m_scratch),
         m_protocol(context, request.series, random_name(16), request.grace) {}

@@ -221,6 +221,18 @@ void write_file_atomic(const fs::path& path, ByteView bytes, unsigned mode) {
   file.commit();
 }
 
+fs::path temporary_directory() {
+  const char* const named = std::getenv("TMPDIR");
+  const bool given = named != nullptr && *named != '\0';
+  const fs::path path = given ? named : "/tmp";
+  std::error_code failed;
+  if (fs::is_directory(path, failed)) return path;
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to use {} for temporary files{}: {}", quote(path.native()),
+                          given ? ", as TMPDIR says" : "", errno_text(failed ? failed.value() : ENOTDIR)),
+              "set TMPDIR, or spool_dir in the configuration, to a directory");
+}
+
 TemporaryDirectory::TemporaryDirectory(const fs::path& parent, const std::string& prefix) {
   std::string name = (parent / (prefix + "XXXXXX")).native();
   if (::mkdtemp(name.data()) == nullptr) throw_errno("create directory", name, errno);

@@ -153,7 +153,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: a hot journal is rolled back in a copy, neve
 TEST_CASE_FIXTURE(Fixture, "sqlite: an application that comes back while its files are copied is read live") {
   SqliteOptions options = quick_options();
   options.staging_parent = directory.path() / "staging";
-  fs::create_directory(options.staging_parent);
+  fs::create_directory(*options.staging_parent);
   const OtherProcess application{[&](const OtherProcess::Steps& step) {
     step.wait();
     {
@@ -165,7 +165,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: an application that comes back while its fil
       fs::copy_file(live.native() + "-journal", beside("-journal"));
     }
     step.done();
-    while (fs::is_empty(options.staging_parent)) ::usleep(100);
+    while (fs::is_empty(*options.staging_parent)) ::usleep(100);
     Database db{path};
     db.run("PRAGMA busy_timeout = 20000; PRAGMA synchronous = OFF");
     while (true) {
