@@ -13,6 +13,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace cairn {
 
@@ -21,6 +22,7 @@ namespace {
 // One source's outcome: a result, or why there is none.
 struct Outcome {
   std::string series;
+  std::string source;  // named in messages; empty where there is only one
   std::optional<SnapshotResult> result;
   struct Push {
     std::string store;
@@ -83,7 +85,7 @@ SnapshotJob SnapshotCommand::command_job() const {
   if (!m_series) throw Error(ErrorKind::usage, "the snapshot of a command needs --series NAME");
   SnapshotJob job;
   job.kind = SnapshotJob::Kind::command;
-  job.series = *m_series;
+  job.name = job.series = *m_series;
   job.command.stages = {m_command};
   job.command.file_name = *m_series;
   // As in "pg_dump | cairn snapshot --series db -- cat". Configured commands run unattended, one after another.
@@ -99,7 +101,7 @@ SnapshotJob SnapshotCommand::path_job() const {
   if (m_reread) job.directory.reread = DirectoryOptions::Reread::yes;
   job.sqlite.assume_local = m_assume_local;
   job.series_defaulted = !m_series;
-  job.series = m_series ? *m_series : series_of_path(job.directory.path);
+  job.name = job.series = m_series ? *m_series : series_of_path(job.directory.path);
   return job;
 }
 
@@ -250,6 +252,28 @@ std::vector<SnapshotJob> SnapshotCommand::plan(Session& session) const {
   return {path_job()};
 }
 
+// Which of several sources it is about.
+Error of_source(const Error& error, const std::string& source) {
+  if (source.empty()) return error;
+  return {error.kind(), fmt::format("source {}: {}", quote(source), error.message()), error.hint()};
+}
+
+// Those without a store to push to are captured all the same, as long as there is one with.
+void check_push(Session& session, const std::vector<SnapshotJob>& jobs) {
+  std::vector<std::string> without;
+  for (const auto& job : jobs) {
+    if (job.push_to.empty()) without.push_back(quote(job.name));
+  }
+  if (without.empty()) return;
+  const std::string names =
+      fmt::format("{} {} no push_to", fmt::join(without, ", "), without.size() == 1 ? "has" : "have");
+  if (without.size() == jobs.size()) {
+    throw Error(ErrorKind::usage, "nowhere to push to: " + names,
+                "--push goes with configured sources that have push_to; else: cairn push --from STORE --to STORE");
+  }
+  session.reporter().warning(fmt::format("{}, and {} not pushed", names, without.size() == 1 ? "is" : "are"));
+}
+
 // A dump may not be smaller than the one before by more than the configuration allows.
 void note_previous_size(Repository& repository, SnapshotJob& job) {
   if (job.kind != SnapshotJob::Kind::command || !job.command.guard.largest_drop) return;
@@ -345,7 +369,7 @@ void SnapshotCommand::push_all(Session& session, OpenStore& from, const Snapshot
       if (!session.json()) print_push(session, *done.result, name);
     } catch (const Error& e) {
       if (e.kind() == ErrorKind::interrupted) throw;
-      session.print_error(e);
+      session.print_error(of_source(e, outcome.source));
       done.failure = e;
     }
     outcome.pushes.push_back(std::move(done));
@@ -356,10 +380,7 @@ ExitStatus SnapshotCommand::run(Session& session) {
   parse_tags(m_tags);  // before anything is read
   const auto jobs = plan(session);
   if (m_push && m_dry_run) throw Error(ErrorKind::usage, "--push and --dry-run exclude each other");
-  if (m_push && std::any_of(jobs.begin(), jobs.end(), [](const auto& job) { return job.push_to.empty(); })) {
-    throw Error(ErrorKind::usage, "nowhere to push to",
-                "--push goes with configured sources that have push_to; else: cairn push --from STORE --to STORE");
-  }
+  if (m_push) check_push(session, jobs);
   for (const auto& job : jobs) check_series(job.series);
   std::map<std::string, OpenStore> stores;  // each opened once, all before anything is read
   for (const auto& job : jobs) {
@@ -374,8 +395,9 @@ ExitStatus SnapshotCommand::run(Session& session) {
     OpenStore& store = stores.at(session.store_name(m_store, job.store));
     outcomes.push_back(take(session, store, job));
     Outcome& last = outcomes.back();
+    if (jobs.size() > 1) last.source = job.name;
     if (last.failure && jobs.size() == 1) throw *last.failure;
-    if (last.failure) session.print_error(*last.failure);
+    if (last.failure) session.print_error(of_source(*last.failure, last.source));
     if (last.result && !session.json()) print_for_people(session, *last.result, dry_run);
     if (last.result && m_push) push_all(session, store, job, last);
   }

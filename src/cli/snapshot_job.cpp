@@ -7,6 +7,7 @@ namespace cairn {
 
 SnapshotJob job_of(const SourceConfig& source) {
   SnapshotJob job;
+  job.name = source.name;
   job.series = source.series;
   job.tags = source.tags;
   job.store = source.store;

@@ -23,6 +23,7 @@ struct SnapshotJob {
     command,
   };
   Kind kind = Kind::path;
+  std::string name;  // of the configured source; of a path or a command its series
   std::string series;
   bool series_defaulted = false;
   DirectoryOptions directory;  // its path: of a database, too
