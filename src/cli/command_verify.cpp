@@ -7,6 +7,7 @@
 #include "util/units.hpp"
 
 #include <chrono>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -80,11 +81,14 @@ std::vector<ManifestInfo> VerifyCommand::choose(Session& session, OpenStore& sto
     if (m_series && all.empty()) throw no_such_series(store, *m_series);
     return all;
   }
-  // Of a snapshot that has two manifests both are checked: prune keeps the packs of both.
+  // Of a snapshot that has two manifests both are checked: prune keeps the packs of both. What several references mean
+  // is checked once.
   std::vector<ManifestInfo> out;
+  std::set<std::string> chosen_keys;
   for (const auto& reference : m_references) {
-    const auto chosen = choose_manifests(all, reference, m_series, session.io().clock());
-    out.insert(out.end(), chosen.begin(), chosen.end());
+    for (auto& info : choose_manifests(all, reference, m_series, session.io().clock())) {
+      if (chosen_keys.insert(info.key).second) out.push_back(std::move(info));
+    }
   }
   return out;
 }

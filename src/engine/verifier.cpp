@@ -29,13 +29,16 @@ struct PackUse {
   std::vector<std::size_t> snapshots;  // index into the request's manifests
   std::vector<std::string> failures;
   bool missing = false;
+  bool decoded = false;  // its content was, whole or not
 };
 
 // Follows the list of one snapshot without fetching content: what restore's plan does.
 class ListCheck : public TreeVisitor {
  public:
+  // unverified: packs, as extents name them, whose content does not count as verified.
+  explicit ListCheck(std::set<std::uint64_t> unverified) : m_unverified(std::move(unverified)) {}
   bool entry(const Entry& entry) override {
-    m_size = entry.size;
+    m_bytes = entry.size;
     if (entry.type == EntryType::hard_link) {
       // The order of entries is checked where they are read, so this is the order of the list.
       if (compare_paths(entry.link_target, entry.path) >= 0) {
@@ -46,12 +49,15 @@ class ListCheck : public TreeVisitor {
     }
     return entry.type == EntryType::file;
   }
-  void run(const ContentRun&) override {}
+  void run(const ContentRun& run) override {
+    // A run that does not fit its file is a failure, which counts nothing.
+    if (m_unverified.contains(run.pack)) m_bytes -= run.length;
+  }
   void end_file(const std::optional<Error>& failure) override {
     if (failure) {
       failures.push_back(failure->message());
     } else {
-      bytes += m_size;
+      bytes += m_bytes;
     }
   }
   static std::string bad_link(const std::string& path, const std::string& target) {
@@ -59,11 +65,12 @@ class ListCheck : public TreeVisitor {
                        quote(target));
   }
   std::vector<std::string> failures;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;                          // verified
   std::map<std::string, std::string> link_targets;  // and the first that names each
 
  private:
-  std::uint64_t m_size = 0;
+  std::set<std::uint64_t> m_unverified;
+  std::uint64_t m_bytes = 0;  // of the file, without those of unverified packs
 };
 
 // A second look at a list that has hard links: what they name must be there. Memory is for the links alone.
@@ -93,6 +100,7 @@ class Verification {
       check_notes();
     }
     report_packs();
+    m_result.snapshots = m_seen.size();
     m_result.duration = m_context.clock() - began;
     return std::move(m_result);
   }
@@ -102,7 +110,6 @@ class Verification {
     for (std::size_t i = 0; i < m_request.manifests.size(); ++i) {
       check_interrupted();
       const auto& info = m_request.manifests[i];
-      ++m_result.snapshots;
       try {
         m_manifests.emplace_back(m_context.repository.peek_manifest(info, Repository::Cached::no));
       } catch (const StoreError&) {
@@ -111,14 +118,13 @@ class Verification {
         // Newer formats are refused, not called damaged.
         if (e.kind() == ErrorKind::failed) throw;
         m_manifests.emplace_back(std::nullopt);
-        if (e.kind() == ErrorKind::not_found && !is_listed(info)) {
-          --m_result.snapshots;  // prune removed it meanwhile
-          continue;
-        }
+        if (e.kind() == ErrorKind::not_found && !is_listed(info)) continue;  // prune removed it meanwhile
+        m_seen.emplace(info.name.series, info.name.id);
         m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
         m_result.damaged_manifests.push_back(info);
         continue;
       }
+      m_seen.emplace(info.name.series, info.name.id);
       m_by_id[m_manifests.back()->id].push_back(i);
       for (const auto& ref : m_manifests.back()->packs) {
         PackUse& use = m_packs[ref.name];
@@ -210,6 +216,7 @@ class Verification {
                                     ++m_result.packs_read;
                                     m_result.bytes_read += checked.check.bytes;
                                     m_result.packs_closed += checked.check.decoded ? 0 : 1;
+                                    checked.use->decoded = checked.check.decoded;
                                     done += checked.use->ref.size;
                                     checked.use->failures = std::move(checked.check.failures);
                                     m_context.reporter.progress("verify", done, total);
@@ -223,18 +230,20 @@ class Verification {
   }
 
   void follow_lists() {
+    std::set<Digest> closed;
+    std::set<Digest> followed;
     for (std::size_t i = 0; i < m_manifests.size(); ++i) {
       if (!m_manifests[i]) continue;
       const auto& info = m_request.manifests[i];
       Manifest& manifest = *m_manifests[i];
       if (manifest.closed) {
-        ++m_result.snapshots_closed;
+        closed.insert(manifest.id);
         continue;
       }
       manifest.spare_packs = spares(i);
       const PackTable packs{manifest};
       FrameFetcher fetcher{m_context.repository, m_context.io, m_context.pool, packs, k_kept_frames};
-      ListCheck check;
+      ListCheck check{unverified(i)};
       try {
         walk_tree(manifest, fetcher, fetcher, check);
         if (!check.link_targets.empty()) {
@@ -246,7 +255,7 @@ class Verification {
         throw;
       } catch (const Error& e) {
         if (e.kind() == ErrorKind::no_key) {
-          ++m_result.snapshots_closed;
+          closed.insert(manifest.id);
           continue;
         }
         if (e.kind() != ErrorKind::damaged) throw;
@@ -256,12 +265,31 @@ class Verification {
         m_result.damaged_manifests.push_back(info);
         continue;
       }
-      m_result.bytes_verified += m_request.level == VerifyLevel::full ? check.bytes : 0;
+      const bool first = followed.insert(manifest.id).second;
+      if (first && m_request.level == VerifyLevel::full) m_result.bytes_verified += check.bytes;
       if (has_bad_pack(manifest)) continue;
       for (const auto& failure : check.failures) {
         m_result.problems.push_back({info.key, failure, {snapshot_name(info)}});
       }
     }
+    for (const auto& id : closed) {
+      if (!followed.contains(id)) ++m_result.snapshots_closed;
+    }
+  }
+
+  // The packs of a manifest whose content was not decoded, or not all of it, nor that of one with the same content.
+  std::set<std::uint64_t> unverified(std::size_t of) const {
+    std::set<std::uint64_t> out;
+    const auto others = spares(of);
+    for (const auto& ref : m_manifests[of]->packs) {
+      const PackUse& use = m_packs.at(ref.name);
+      if (use.decoded && use.failures.empty()) continue;
+      const bool spared = std::any_of(others.begin(), others.end(), [&](const PackRef& spare) {
+        return spare.logical_id == ref.logical_id && spare.logical_id != Digest{} && m_packs.at(spare.name).decoded;
+      });
+      if (!spared) out.insert(ref.prefix());
+    }
+    return out;
   }
 
   bool has_bad_pack(const Manifest& manifest) const {
@@ -315,6 +343,7 @@ class Verification {
   std::vector<std::optional<Manifest>> m_manifests;    // parallel to the request's
   std::map<Digest, std::vector<std::size_t>> m_by_id;  // of a snapshot, its manifests
   std::map<Digest, PackUse> m_packs;
+  std::set<std::pair<std::string, std::string>> m_seen;  // series and id of the snapshots
 };
 
 }  // namespace

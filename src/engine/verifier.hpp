@@ -33,13 +33,13 @@ struct VerifyProblem {
 };
 
 struct VerifyResult {
-  std::uint64_t snapshots = 0;
+  std::uint64_t snapshots = 0;         // one with two manifests is one
   std::uint64_t packs = 0;             // seen with their right size
   std::uint64_t packs_read = 0;        // decoded whole
   std::uint64_t bytes_read = 0;        // of packs
   std::uint64_t packs_closed = 0;      // of packs_read: sealed, so that their bytes were hashed but not decoded
   std::uint64_t snapshots_closed = 0;  // sealed, so that their entry lists were not followed
-  std::uint64_t bytes_verified = 0;    // of files, at level full
+  std::uint64_t bytes_verified = 0;    // of files, at level full: of content that was decoded, and holes
   std::vector<VerifyProblem> problems;
   // What was found damaged or missing, also where another pack or manifest with the same content stands in for it.
   std::vector<PackRef> damaged_packs;

@@ -224,7 +224,7 @@ void write_file_atomic(const fs::path& path, ByteView bytes, unsigned mode) {
 fs::path temporary_directory() {
   const char* const named = std::getenv("TMPDIR");
   const bool given = named != nullptr && *named != '\0';
-  const fs::path path = given ? named : "/tmp";
+  fs::path path = given ? named : "/tmp";
   std::error_code failed;
   if (fs::is_directory(path, failed)) return path;
   throw Error(ErrorKind::failed,
