@@ -103,14 +103,13 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
                                                 quote(store.describe())));
   }
   if (!newest) {
-    bool snapshots = false;
-    store.list(layout::k_snapshots, [&](const ObjectInfo&) { snapshots = true; });
-    if (snapshots) {
-      throw Error(ErrorKind::damaged,
-                  fmt::format("unable to open store {}: its descriptor is gone, though snapshots are there",
-                              quote(store.describe())),
-                  "put back what is missing of config/, from a copy of the store; where there is none, cairn-format(5) "
-                  "says what a descriptor is");
+    if (has_content(store)) {
+      throw Error(
+          ErrorKind::damaged,
+          fmt::format("unable to open store {}: its descriptor is gone, though what was stored is there",
+                      quote(store.describe())),
+          "bring the objects of config/ back from a copy; or run init, with the same recipients, on a host that "
+          "has used the store");
     }
     throw Error(ErrorKind::not_found, fmt::format("unable to open store {}: no store there", quote(store.describe())),
                 k_init_hint);
