@@ -6,7 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
+
+#include <sys/wait.h>
 
 namespace cairn::test {
 
@@ -37,6 +40,26 @@ inline std::string replaced(std::string text, std::string_view from, std::string
   const auto at = text.find(from);
   if (at == std::string::npos) throw Error(ErrorKind::failed, "the test's text has no " + std::string{from});
   return text.replace(at, from.size(), to);
+}
+
+// Runs f in a child, as nobody where this process is root. Whether f returned true there.
+template <class F>
+bool as_nobody(F f) {
+  const pid_t pid = ::fork();
+  if (pid < 0) throw Error(ErrorKind::failed, "unable to fork");
+  if (pid == 0) {
+    bool ok = false;
+    try {
+      ok = ::geteuid() != 0 || (::setgid(65534) == 0 && ::setuid(65534) == 0);
+      ok = ok && f();
+    } catch (...) {
+      ok = false;
+    }
+    ::_exit(ok ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace cairn::test

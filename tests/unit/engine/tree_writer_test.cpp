@@ -2,6 +2,7 @@
 
 #include "capture/directory_source.hpp"
 #include "engine/database_in_use.hpp"
+#include "unit/support.hpp"
 #include "util/error.hpp"
 #include "util/process.hpp"
 
@@ -139,26 +140,6 @@ struct Fixture {
     CHECK(rsync.wait()[0].ok());
   }
 };
-
-// Runs f in a child, as nobody where this process is root.
-template <class F>
-bool as_nobody(F f) {
-  const pid_t pid = ::fork();
-  REQUIRE(pid >= 0);
-  if (pid == 0) {
-    bool ok = false;
-    try {
-      ok = ::geteuid() != 0 || (::setgid(65534) == 0 && ::setuid(65534) == 0);
-      ok = ok && f();
-    } catch (...) {
-      ok = false;
-    }
-    ::_exit(ok ? 0 : 1);
-  }
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 // Another process with a database open, until it is destroyed.
 class OtherProcess {
@@ -704,7 +685,7 @@ TEST_CASE_FIXTURE(Fixture, "tree writer: a database that is open is not replaced
 
 TEST_CASE_FIXTURE(Fixture, "tree writer: without privilege, what cannot be set is left out with one warning each") {
   ::chmod(directory.path().c_str(), 0777);
-  CHECK(as_nobody([&] {
+  CHECK(test::as_nobody([&] {
     auto to = writer();
     for (int i = 0; i < 3; ++i) {
       Entry file = make_entry("ro/file" + std::to_string(i), EntryType::file);
@@ -733,7 +714,7 @@ TEST_CASE_FIXTURE(Fixture, "tree writer: without privilege, what cannot be set i
   CHECK((status.st_mode & 07777U) == 0555);
   CHECK(names_in(directory.path()) == std::vector<std::string>{"target"});
   // Again, into directories that are closed to writing: refused, and nothing is left behind.
-  CHECK(as_nobody([&] {
+  CHECK(test::as_nobody([&] {
     try {
       writer(Overwrite::yes);
     } catch (const Error& e) {
