@@ -470,7 +470,8 @@ class Damage:
         file.write_text(f"# ours\n{secret}\n")
         configuration = self.work / "secret.toml"
         configuration.write_text(f'[stores.it]\nurl = "{new}"\nrecipients = ["{secret}"]\n')
-        for wrong in ("nonsense", "", "age1", self.identity.recipient[:-1] + "x", self.identity.recipient.upper()[:30],
+        recipient = self.identity.recipient
+        for wrong in ("nonsense", "", "age1", recipient[:-1] + ("q" if recipient[-1] == "x" else "x"), recipient.upper()[:30],
                       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA", self.key.public):
             self.refused(2, "", "init", "--store", new, f"--recipient={wrong}")
             self.refused(2, "", "key", "add", "--store", self.store, wrong)
