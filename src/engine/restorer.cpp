@@ -104,9 +104,7 @@ class Planner : public TreeSurveyor {
     if (entry.type != EntryType::file) return false;
     ++m_plan.files;
     end_file();
-    m_file_at = m_end;
     m_end += entry.size;
-    m_size = entry.size;
     m_plan.bytes = saturating_add(m_plan.bytes, entry.size);
     if (entry.size >= k_large_file) {
       m_path = entry.path;
@@ -184,9 +182,8 @@ class Planner : public TreeSurveyor {
     m_stripes.push_back(scattered);
   }
   void end_file() {
-    m_plan.space = saturating_add(m_plan.space, m_size - std::min(m_size, m_holes));
-    m_size = 0;
-    m_holes = 0;
+    const std::uint64_t size = m_end - std::exchange(m_file_at, m_end);
+    m_plan.space = saturating_add(m_plan.space, size - std::min(size, std::exchange(m_holes, 0)));
     if (!m_stripe) return;
     end_stripe();
     m_stripe.reset();
@@ -213,7 +210,6 @@ class Planner : public TreeSurveyor {
   ScatteredStripes& m_scattered;
   std::uint64_t m_end = 0;      // content up to the end of the file
   std::uint64_t m_file_at = 0;  // content before it
-  std::uint64_t m_size = 0;     // of it
   std::uint64_t m_holes = 0;    // bytes of them in it
   std::string m_path;           // of a large file
   std::optional<std::uint64_t> m_stripe;
