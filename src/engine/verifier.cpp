@@ -243,7 +243,8 @@ class Verification {
       manifest.spare_packs = spares(i);
       const PackTable packs{manifest};
       FrameFetcher fetcher{m_context.repository, m_context.io, m_context.pool, packs, k_kept_frames};
-      ListCheck check{unverified(i)};
+      const bool full = m_request.level == VerifyLevel::full;
+      ListCheck check{full ? unverified(manifest) : std::set<std::uint64_t>{}};
       try {
         walk_tree(manifest, fetcher, fetcher, check);
         if (!check.link_targets.empty()) {
@@ -266,7 +267,7 @@ class Verification {
         continue;
       }
       const bool first = followed.insert(manifest.id).second;
-      if (first && m_request.level == VerifyLevel::full) m_result.bytes_verified += check.bytes;
+      if (first && full) m_result.bytes_verified += check.bytes;
       if (has_bad_pack(manifest)) continue;
       for (const auto& failure : check.failures) {
         m_result.problems.push_back({info.key, failure, {snapshot_name(info)}});
@@ -278,16 +279,16 @@ class Verification {
   }
 
   // The packs of a manifest whose content was not decoded, or not all of it, nor that of one with the same content.
-  std::set<std::uint64_t> unverified(std::size_t of) const {
+  std::set<std::uint64_t> unverified(const Manifest& manifest) const {
+    std::set<Digest> spared;
+    for (const auto& spare : manifest.spare_packs) {
+      if (spare.logical_id != Digest{} && m_packs.at(spare.name).decoded) spared.insert(spare.logical_id);
+    }
     std::set<std::uint64_t> out;
-    const auto others = spares(of);
-    for (const auto& ref : m_manifests[of]->packs) {
+    for (const auto& ref : manifest.packs) {
       const PackUse& use = m_packs.at(ref.name);
-      if (use.decoded && use.failures.empty()) continue;
-      const bool spared = std::any_of(others.begin(), others.end(), [&](const PackRef& spare) {
-        return spare.logical_id == ref.logical_id && spare.logical_id != Digest{} && m_packs.at(spare.name).decoded;
-      });
-      if (!spared) out.insert(ref.prefix());
+      const bool whole = use.decoded && use.failures.empty();
+      if (!whole && !spared.contains(ref.logical_id)) out.insert(ref.prefix());
     }
     return out;
   }
