@@ -466,7 +466,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
         continue;
       }
       const auto name = layout::parse_manifest_key(removed.key);
-      if (!name || sha256(removed.bytes).short_hex() != name->sha256) {
+      if (!name || !layout::fits_name(as_bytes(removed.bytes), *name)) {
         // Put back, it would stop every prune.
         if (!there) result.lost.push_back({removed.key, "its bytes, as the mark has them, do not fit its name"});
         continue;

@@ -72,6 +72,10 @@ std::optional<ManifestKey> parse_manifest_key(std::string_view key) {
                      std::string{name.substr(44)}};
 }
 
+bool fits_name(ByteView object, const ManifestKey& name) {
+  return sha256(object).short_hex() == name.sha256;
+}
+
 std::string pack_key(const Digest& name) {
   const std::string hex = name.hex();
   return fmt::format("{}{}/{}", k_packs, hex.substr(0, 2), hex);

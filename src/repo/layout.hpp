@@ -36,6 +36,8 @@ struct ManifestKey {
 };
 std::string manifest_key(const std::string& series, Time cut_point, const Digest& id, const Digest& sha256_of_object);
 std::optional<ManifestKey> parse_manifest_key(std::string_view key);
+// Whether these are the bytes of the object of that name.
+bool fits_name(ByteView object, const ManifestKey& name);
 
 // packs/aa/SHA256
 std::string pack_key(const Digest& name);

@@ -191,7 +191,7 @@ std::vector<ManifestInfo> Repository::list_manifests(const std::string& series, 
 // What has another size in the store than here was damaged there: the cache must not hide it.
 std::optional<Bytes> Repository::cached_manifest_bytes(const ManifestInfo& info) {
   auto kept = m_cache.get("manifests", fs::path{info.key}.filename().native());
-  if (!kept || kept->size() != info.size || sha256(*kept).short_hex() != info.name.sha256) return std::nullopt;
+  if (!kept || kept->size() != info.size || !layout::fits_name(*kept, info.name)) return std::nullopt;
   return kept;
 }
 
@@ -204,7 +204,7 @@ std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cach
       [&] {
         auto read = m_store.get(info.key);
         if (!read) throw missing("manifest", info.key);
-        if (sha256(*read).short_hex() == info.name.sha256) return std::move(*read);
+        if (layout::fits_name(*read, info.name)) return std::move(*read);
         throw Error(ErrorKind::damaged,
                     fmt::format("damaged manifest {}: its bytes do not fit its name", quote(info.key)));
       },
