@@ -12,3 +12,22 @@ make_tree() {
 make_store() {
   cairn init --quiet --store "$1" --no-encryption
 }
+# A configuration with the stores st, taken where none is named, and offsite, and with one that is not there; the rest of
+# it comes on standard input.
+configure_stores() {
+  make_store st
+  make_store offsite
+  mkdir -p "$XDG_CONFIG_HOME/cairn"
+  {
+    cat <<EOF
+default_store = "local"
+[stores.local]
+url = "$PWD/st"
+[stores.offsite]
+url = "$PWD/offsite"
+[stores.gone]
+url = "$PWD/gone"
+EOF
+    cat
+  } >"$XDG_CONFIG_HOME/cairn/cairn.toml"
+}

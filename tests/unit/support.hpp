@@ -42,7 +42,8 @@ inline std::string replaced(std::string text, std::string_view from, std::string
   return text.replace(at, from.size(), to);
 }
 
-// Runs f in a child, as nobody where this process is root. Whether f returned true there.
+// Runs f in a child, as nobody where this process is root, to whom permissions mean nothing. Whether f returned true
+// there.
 template <class F>
 bool as_nobody(F f) {
   const pid_t pid = ::fork();

@@ -1,17 +1,7 @@
 # Of several sources some have nowhere to be pushed to, and some fail: each message says which.
 . "$TESTS/fixture.sh"
-make_store st
-make_store offsite
 make_tree tree
-mkdir -p "$XDG_CONFIG_HOME/cairn"
-cat >"$XDG_CONFIG_HOME/cairn/cairn.toml" <<EOC
-default_store = "local"
-[stores.local]
-url = "$PWD/st"
-[stores.offsite]
-url = "$PWD/offsite"
-[stores.gone]
-url = "$PWD/gone"
+configure_stores <<EOC
 [sources.files]
 type = "directory"
 path = "$PWD/tree"

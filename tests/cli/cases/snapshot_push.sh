@@ -1,16 +1,6 @@
 . "$TESTS/fixture.sh"
-make_store st
-make_store offsite
 make_tree tree
-mkdir -p "$XDG_CONFIG_HOME/cairn"
-cat >"$XDG_CONFIG_HOME/cairn/cairn.toml" <<EOF
-default_store = "local"
-[stores.local]
-url = "$PWD/st"
-[stores.offsite]
-url = "$PWD/offsite"
-[stores.gone]
-url = "$PWD/gone"
+configure_stores <<EOF
 [sources.files]
 type = "directory"
 path = "$PWD/tree"

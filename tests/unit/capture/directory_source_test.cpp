@@ -1,6 +1,7 @@
 #include "capture/directory_source.hpp"
 
 #include "capture/file_kind.hpp"
+#include "unit/support.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
@@ -13,7 +14,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 
 using namespace cairn;
@@ -77,26 +77,6 @@ Read drain(Content& content, std::size_t buffer_size = 100000) {
     }
     result.size += piece.length;
   }
-}
-
-// Runs f as nobody in a child (permissions mean nothing to root); true if it returned true.
-template <class F>
-bool as_nobody(F f) {
-  const pid_t pid = ::fork();
-  REQUIRE(pid >= 0);
-  if (pid == 0) {
-    bool ok = false;
-    try {
-      ok = ::geteuid() != 0 || (::setgid(65534) == 0 && ::setuid(65534) == 0);
-      ok = ok && f();
-    } catch (...) {
-      ok = false;
-    }
-    ::_exit(ok ? 0 : 1);
-  }
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 struct Fixture {
@@ -367,7 +347,7 @@ TEST_CASE_FIXTURE(Fixture, "directory: what cannot be read is a problem, and the
   put(root / "c", "open");
   ::chmod((root / "a-closed").c_str(), 0);
   ::chmod((root / "b-secret").c_str(), 0);
-  CHECK(as_nobody([&] {
+  CHECK(test::as_nobody([&] {
     DirectorySource source{options};
     std::vector<std::string> paths;
     std::string message;
