@@ -37,10 +37,13 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
   // Marks before the listing: a mark outlives its packs, so one that is listed, and marked already, has its mark read,
   // however long this run stands still between the two. The other way round the pack may go, and then its mark. What is
   // marked later is deleted a grace later, see put_checked().
+  //
+  // Pending records may be listed at any time: what is adopted is listed, and not marked, whatever they say.
+  Background<std::vector<ObjectInfo>> pending{context.io, [&context] { return context.repository.list_pending(); }};
   m_known_at = context.repository.store().now();
   read_marks();
   list_packs();
-  adopt();
+  adopt(pending.get());
 }
 
 void CommitProtocol::list_packs() {
@@ -65,7 +68,7 @@ void CommitProtocol::read_marks() {
   }
 }
 
-void CommitProtocol::adopt() {
+void CommitProtocol::adopt(const std::vector<ObjectInfo>& pending) {
   std::unordered_set<Digest, DigestHash> taken;
   const auto take = [&](const PackRef& ref) {
     if (ref.seal == m_context.repository.keys().seal() && usable(ref) && taken.insert(ref.logical_id).second)
@@ -74,7 +77,7 @@ void CommitProtocol::adopt() {
   for (const auto& ref : m_journal.abandoned()) take(ref);
   // Without one that cannot be read some packs are stored twice, nothing worse.
   const auto tell = [this](const Error& e) { m_context.reporter.warning(e.message()); };
-  for (const auto& stored : m_context.repository.pending(tell)) {
+  for (const auto& stored : m_context.repository.pending(pending, tell)) {
     if (stored.record.closed || stored.record.host != m_context.host) continue;
     for (const auto& ref : stored.record.packs) take(ref);
   }

@@ -92,7 +92,7 @@ class CommitProtocol {
   void list_packs();
   // Reads marks that were not read yet.
   void read_marks();
-  void adopt();
+  void adopt(const std::vector<ObjectInfo>& pending);
   bool record_due() const;  // m_mutex held
   void write_record(std::vector<PackRef> packs, std::uint64_t number);
   void replace(PackRef& pack, const StoreAgain& store_again);

@@ -102,6 +102,7 @@ class Run {
         m_scratch(request.spool ? *request.spool : temporary_directory()),
         m_index(m_scratch),
         m_list_index(m_scratch),
+        m_listing(context.io, [&context] { return context.repository.list_manifests(); }),
         m_protocol(context, request.series, random_name(16), request.grace) {}
 
   SnapshotResult take();
@@ -138,6 +139,8 @@ class Run {
   fs::path m_scratch;
   DedupIndex m_index;       // of content
   DedupIndex m_list_index;  // of entry lists: this host can open them, content it cannot
+  // Beside what the protocol reads: what of an older snapshot has gone meanwhile is not leaned on.
+  Background<std::vector<ManifestInfo>> m_listing;
   CommitProtocol m_protocol;
   LeanSet m_lean;
   std::vector<ManifestInfo> m_manifests;  // newest first
@@ -159,7 +162,7 @@ class Run {
 
 // The series' newest manifests. A damaged one costs deduplication against it, nothing else.
 void Run::find_previous() {
-  m_manifests = m_context.repository.list_manifests();
+  m_manifests = m_listing.get();
   std::stable_sort(m_manifests.begin(), m_manifests.end(), [](const ManifestInfo& a, const ManifestInfo& b) {
     return std::tie(a.name.cut_point, a.name.id) > std::tie(b.name.cut_point, b.name.id);
   });

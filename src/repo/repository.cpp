@@ -569,10 +569,12 @@ std::vector<ObjectInfo> Repository::list_notes(const char* prefix, const char* w
   m_store.list(prefix, [&](const ObjectInfo& info) {
     if (parse(info.key)) {
       listed.push_back(info);
-    } else if (m_strange.insert(info.key).second) {
-      m_reporter.warning(
-          fmt::format("object {} does not have the name of a {}; it is left alone", quote(info.key), what));
+      return;
     }
+    const std::scoped_lock lock{m_mutex};
+    if (!m_strange.insert(info.key).second) return;
+    m_reporter.warning(
+        fmt::format("object {} does not have the name of a {}; it is left alone", quote(info.key), what));
   });
   return listed;
 }
@@ -649,8 +651,8 @@ std::optional<PendingRecord> Repository::load_pending(const ObjectInfo& info) {
       telling(m_reporter));
 }
 
-std::vector<Repository::StoredPending> Repository::pending(const std::function<void(const Error&)>& unreadable) {
-  const std::vector<ObjectInfo> listed = list_pending();
+std::vector<Repository::StoredPending> Repository::pending(const std::vector<ObjectInfo>& listed,
+                                                           const std::function<void(const Error&)>& unreadable) {
   std::vector<StoredPending> out;
   const auto take = [&](Loaded<ObjectInfo, PendingRecord> loaded) {
     if (loaded.failure && !unreadable) throw Error(*loaded.failure);

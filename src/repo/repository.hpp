@@ -170,9 +170,13 @@ class Repository {
     ObjectInfo object;
     PendingRecord record;
   };
-  // All pending records; one that prune removed meanwhile is left out. An unreadable one is thrown, or, where the
-  // caller can do without it, handed to unreadable.
-  std::vector<StoredPending> pending(const std::function<void(const Error&)>& unreadable = {});
+  // Pending records, all or those of a listing; one that prune removed meanwhile is left out. An unreadable one is
+  // thrown, or, where the caller can do without it, handed to unreadable.
+  std::vector<StoredPending> pending(const std::function<void(const Error&)>& unreadable = {}) {
+    return pending(list_pending(), unreadable);
+  }
+  std::vector<StoredPending> pending(const std::vector<ObjectInfo>& listed,
+                                     const std::function<void(const Error&)>& unreadable);
 
   // Once a day, removes from the cache what the store does not have any more, for which it lists it. A store that
   // cannot be listed is no failure.
@@ -207,14 +211,13 @@ class Repository {
   ThreadPool& m_io;
   std::shared_ptr<const Keyring> m_keys;
   TrustPolicy m_trust;
-  std::set<std::string> m_strange;  // keys that were told of
-
   struct Kept {
     Digest logical_id;
     std::shared_ptr<const PackDirectory> directory;
     std::list<Digest>::iterator age;
   };
   std::mutex m_mutex;
+  std::set<std::string> m_strange;                             // keys that were told of
   std::list<Digest> m_ages;                                    // newest first
   std::unordered_map<Digest, Kept, DigestHash> m_directories;  // by pack name
   std::uint64_t m_directory_bytes = 0;

@@ -48,6 +48,25 @@ class ThreadPool {
   std::vector<std::jthread> m_threads;
 };
 
+// One job beside what its owner does meanwhile. The destructor waits for it, so it may refer to whatever outlives it.
+template <class T>
+class Background {
+ public:
+  template <class F>
+  Background(ThreadPool& pool, F job) : m_result(pool.submit(std::move(job))) {}
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+  ~Background() {
+    if (m_result.valid()) m_result.wait();
+  }
+
+  // Once. Throws what the job threw.
+  T get() { return m_result.get(); }
+
+ private:
+  std::future<T> m_result;
+};
+
 // Jobs in flight, results in order, bounded in number and in the sum of their weights (bytes). Used by one thread.
 // push() blocks (by taking the oldest results) while the window is full. A job's exception is thrown by the call that
 // takes its result. The destructor waits for the jobs that are left and drops their results.

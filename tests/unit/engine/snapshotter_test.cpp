@@ -4,12 +4,18 @@
 #include "engine/restorer.hpp"
 #include "engine/tree_reader.hpp"
 #include "engine/verifier.hpp"
+#include "support/engine_fixture.hpp"
+#include "support/memory_store.hpp"
 #include "support/store_fixture.hpp"
 #include "util/interrupt.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <fstream>
 #include <map>
+#include <mutex>
+#include <set>
 
 #include <doctest/doctest.h>
 
@@ -348,6 +354,32 @@ TEST_CASE("a large file that is unchanged keeps its extents, and is read again w
   const auto healed = t.take();
   CHECK(healed.stats.new_bytes >= 5'000'000);
   CHECK(t.read_back(healed.id) == content);
+}
+
+TEST_CASE("at its start a run does not wait for one listing after the other") {
+  test::MemoryStore store;
+  test::EngineFixture host{store};
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  write(directory.path() / "file", "text");
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::set<std::string> begun;
+  bool together = false;
+  // The packs are listed once the other two have been asked for: a run that asks for those afterwards never sees that.
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation != "list") return;
+    std::unique_lock lock{mutex};
+    begun.insert(key);
+    changed.notify_all();
+    if (key != "packs/" || together) return;
+    together = changed.wait_for(lock, std::chrono::seconds{20},
+                                [&] { return begun.contains("pending/") && begun.contains("snapshots/"); });
+  };
+  DirectorySource from{{.path = directory.path(), .exclude = {}, .include = {}}};
+  SnapshotRequest request;
+  request.series = "s";
+  CHECK(take_snapshot(host.context, from, request).stats.entries == 2);
+  CHECK(together);
 }
 
 TEST_CASE("a damaged newest manifest is passed over for an older one") {
