@@ -2,7 +2,6 @@
 
 #include "engine/pack_rebuilder.hpp"
 #include "repo/layout.hpp"
-#include "repo/notes.hpp"
 #include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -19,18 +18,15 @@ namespace cairn {
 
 namespace {
 
-// Between two pending records, however short the grace: a quarter of the shortest that needs no exclusive use.
-constexpr std::chrono::minutes k_min_interval{15};
 // How often commit() begins anew because marks keep appearing on packs that it just checked.
 constexpr int k_commit_attempts = 5;
 
 }  // namespace
 
 CommitProtocol::CommitProtocol(Context& context, const std::string& series, std::string run,
-                               std::chrono::nanoseconds grace, std::optional<fs::path> spool)
+                               std::optional<fs::path> spool)
     : m_context(context),
       m_run(std::move(run)),
-      m_grace(grace),
       m_spool(std::move(spool)),
       m_journal(context.repository.cache(), series, m_run),
       m_last_record(context.steady()) {
@@ -125,8 +121,7 @@ void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
 
 bool CommitProtocol::record_due() const {
   if (m_stored == 0) return false;
-  return m_unrecorded_bytes >= k_pending_bytes ||
-         m_context.steady() - m_last_record >= std::max<Nanoseconds>(m_grace / 4, k_min_interval);
+  return m_unrecorded_bytes >= k_pending_bytes || m_context.steady() - m_last_record >= k_pending_interval;
 }
 
 void CommitProtocol::keep_alive() {
@@ -203,7 +198,7 @@ std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_a
     const Time began = m_context.clock();
     std::string key = put_checked(manifest, store_again, checked);
     // A machine that slept: what prune marked meanwhile may have gone, and the mark after it.
-    const bool slept = m_context.clock() - began > std::max<Nanoseconds>(m_grace, k_marks_age);
+    const bool slept = m_context.clock() - began > k_shortest_shared_grace;
     if (slept) list_packs();
     if (!repair_after(manifest, store_again, checked, slept)) {
       // The manifest names them now.
@@ -231,9 +226,9 @@ std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& st
   for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
     if (attempt != 0) checked = repository.store().now();
     read_marks();
-    // A mark lives for twice the grace at least, so a listing that is younger than that and the marks together know of
-    // every pack that went; an older one is not relied on.
-    if (m_mark_vanished || checked - m_known_at > m_grace) {
+    // A mark lives for twice the grace of its prune at least, so a listing that is younger than the shortest grace and
+    // the marks together know of every pack that went; an older one is not relied on.
+    if (m_mark_vanished || checked - m_known_at > k_shortest_shared_grace) {
       list_packs();
       m_known_at = checked;
       m_mark_vanished = false;
@@ -274,7 +269,7 @@ bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_ag
     // The mark came after the check, so the pack has its grace and later runs see the manifest; unless the put was so
     // slow that neither is sure.
     if (!now) now = store.now();
-    if (*now - checked > k_marks_age || elapsed(mark->second, *now) > m_grace / 2) return false;
+    if (*now - checked > k_marks_age || elapsed(mark->second, *now) > k_shortest_shared_grace / 2) return false;
     const auto info = store.head(layout::pack_key(pack.name));
     return info && info->size == pack.size;
   };

@@ -3,7 +3,8 @@
 // OBJECTS.
 //
 // Why it is safe. Prune deletes a pack only if a mark on it is older than the grace and its own listing shows no
-// manifest that names it. The writer reads the marks at most 15 minutes (store's clock) before its manifest is put and
+// manifest that names it. How long that grace is a writer cannot know: it goes by the shortest that a prune beside
+// others may have. The writer reads the marks at most 15 minutes (store's clock) before its manifest is put and
 // leans on nothing that is marked, so a mark that condemns one of its packs was written after that and its grace ends
 // long after the manifest can be seen. Where the put took longer than that (a suspended machine, a stalled connection),
 // the marks are read again after the commit and packs that may be gone by then are stored again. Packs of this run that
@@ -13,6 +14,7 @@
 #include "engine/context.hpp"
 #include "repo/cache.hpp"
 #include "repo/manifest.hpp"
+#include "repo/notes.hpp"
 #include "repo/pack.hpp"
 #include "util/file.hpp"
 
@@ -33,9 +35,8 @@ namespace cairn {
 // or Error(damaged) for a mark that cannot be read: what it condemns cannot be known.
 class CommitProtocol {
  public:
-  // run: 32 hex digits, new for each run. grace: prune's. spool: where large packs are rebuilt if the store has no
-  // place of its own.
-  CommitProtocol(Context& context, const std::string& series, std::string run, std::chrono::nanoseconds grace,
+  // run: 32 hex digits, new for each run. spool: where large packs are rebuilt if the store has no place of its own.
+  CommitProtocol(Context& context, const std::string& series, std::string run,
                  std::optional<fs::path> spool = std::nullopt);
   CommitProtocol(const CommitProtocol&) = delete;
   CommitProtocol& operator=(const CommitProtocol&) = delete;
@@ -52,14 +53,14 @@ class CommitProtocol {
   const std::vector<PackRef>& adoptable() const noexcept { return m_adoptable; }
 
   // Puts a pack durably. Journalled before, remembered (directory, size) after; writes a pending record where a GiB
-  // has come together or a quarter of the grace has gone by. A file of `built` may be moved into the store; what is
+  // has come together or 15 minutes have gone by. A file of `built` may be moved into the store; what is
   // left of it stays the caller's to remove.
   void store_pack(const PackBuilder::Built& built);
   // The same for a pack that nobody needs afterwards: what is left of its file is removed, stored or not.
   PackRef store_and_drop(const PackBuilder::Built& built);
   // The same for bytes that are a pack already.
   void store_bytes(const PackRef& ref, const ObjectBody& body);
-  // For long stretches without a pack: writes a pending record if a quarter of the grace has gone by since the last.
+  // For long stretches without a pack: writes a pending record if 15 minutes have gone by since the last.
   // Cheap else.
   void keep_alive();
 
@@ -103,7 +104,6 @@ class CommitProtocol {
 
   Context& m_context;
   std::string m_run;
-  std::chrono::nanoseconds m_grace;
   std::optional<fs::path> m_spool;
   RunJournal m_journal;
   Time m_known_at;                                                // store's clock, before marks and packs were listed
@@ -125,6 +125,9 @@ class CommitProtocol {
 
 // Bytes of packs stored after which a pending record is due.
 inline constexpr std::uint64_t k_pending_bytes = 1ULL << 30;
+// Between two pending records of a run that stores packs: prune counts them as needed while the newest is younger than
+// its grace.
+inline constexpr Nanoseconds k_pending_interval = k_shortest_shared_grace / 4;
 // Age of the writer's knowledge of the marks at its manifest's put, at most.
 inline constexpr std::chrono::minutes k_marks_age{15};
 

@@ -33,8 +33,6 @@
 
 namespace cairn {
 
-inline constexpr std::chrono::hours k_shortest_shared_grace{1};
-
 // Everything that was listed and read.
 struct PruneEvidence {
   // Packs that are listed or named by something, each name once; others refer to them by index.

@@ -100,7 +100,7 @@ class Push {
       : m_from(from),
         m_to(to),
         m_result(result),
-        m_protocol(to, k_journal, random_name(16), request.grace, request.spool),
+        m_protocol(to, k_journal, random_name(16), request.spool),
         m_copier(m_protocol, to.repository.keys(), spool_for(to.repository.store(), request.spool), request.spool_above,
                  [this](std::uint64_t done, std::uint64_t all) { m_to.reporter.progress("pushing", done, all); }) {}
 

@@ -26,10 +26,9 @@ struct PushRequest {
     named,  // `snapshots`
   };
   Selection selection = Selection::newer;
-  std::vector<Digest> snapshots;                          // ids; one that the source lacks is Error(not_found)
-  std::set<std::string> damaged;                          // manifests of the target, by key, that count for nothing
-  std::string series;                                     // newer and all: only this one (nothing: each)
-  std::chrono::nanoseconds grace = std::chrono::days{7};  // of the target's prune
+  std::vector<Digest> snapshots;  // ids; one that the source lacks is Error(not_found)
+  std::set<std::string> damaged;  // manifests of the target, by key, that count for nothing
+  std::string series;             // newer and all: only this one (nothing: each)
   std::optional<fs::path> spool;  // where large packs wait if the target has no place of its own; else the system's
   std::uint64_t spool_above = k_spool_above;  // packs up to this size are copied in memory
 };

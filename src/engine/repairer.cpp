@@ -152,7 +152,7 @@ class Repair {
   void replace_packs() {
     learn(m_store.repository);
     learn(m_from->repository);
-    CommitProtocol protocol{m_store, k_journal, random_name(16), m_request.grace, m_request.spool};
+    CommitProtocol protocol{m_store, k_journal, random_name(16), m_request.spool};
     PackCopier copier{
         protocol, m_store.repository.keys(), spool_for(m_store.repository.store(), m_request.spool), k_spool_above,
         [this](std::uint64_t done, std::uint64_t all) { m_store.reporter.progress("repairing", done, all); }};
@@ -206,7 +206,6 @@ class Repair {
       request.selection = PushRequest::Selection::named;
       request.snapshots = {there.id};
       request.damaged = {info.key};
-      request.grace = m_request.grace;
       request.spool = m_request.spool;
       const PushResult pushed = push(*m_from, m_store, request);
       done.packs_copied = pushed.packs_copied;

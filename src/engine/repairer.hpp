@@ -20,10 +20,9 @@
 namespace cairn {
 
 struct RepairRequest {
-  std::vector<PackRef> packs;                             // damaged or missing, in the store that is repaired
-  std::vector<ManifestInfo> manifests;                    // that cannot be read, in the store that is repaired
-  std::chrono::nanoseconds grace = std::chrono::days{7};  // of the store's prune
-  std::optional<fs::path> spool;                          // as for a push
+  std::vector<PackRef> packs;           // damaged or missing, in the store that is repaired
+  std::vector<ManifestInfo> manifests;  // that cannot be read, in the store that is repaired
+  std::optional<fs::path> spool;        // as for a push
 };
 
 struct RepairResult {

@@ -103,7 +103,7 @@ class Run {
         m_index(m_scratch),
         m_list_index(m_scratch),
         m_listing(context.io, [&context] { return context.repository.list_manifests(); }),
-        m_protocol(context, request.series, random_name(16), request.grace) {}
+        m_protocol(context, request.series, random_name(16)) {}
 
   SnapshotResult take();
 
@@ -413,6 +413,7 @@ void Run::run_batch(std::deque<Item>& batch) const {
 void Run::capture(ChunkStore& store, EntrySpool& spool) {
   using Batch = std::shared_ptr<std::deque<Item>>;
   OrderedWindow<Batch> window{m_context.pool, k_batches_in_flight, UINT64_MAX, [&](const Batch& batch) {
+                                m_protocol.keep_alive();
                                 for (auto& item : *batch) consume(item, store, spool);
                               }};
   auto batch = std::make_shared<std::deque<Item>>();
@@ -597,6 +598,7 @@ bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore
 
 void Run::take_segment(const Segment& segment, const ChunkRule& rule, PreviousChunks* previous, PartBuilder& parts,
                        ChunkStore& store) {
+  m_protocol.keep_alive();
   if (segment.hole != 0) {
     parts.hole(segment.hole);
     return;

@@ -32,7 +32,6 @@ struct SnapshotRequest {
       spool;                    // where packs wait for a store that has no place of its own; nothing: in memory, a few
   SpoolLimit spool_limit = {};  // how much of them
   std::shared_ptr<const minisign::SecretKey> signing_key;  // nothing: the snapshot is not signed
-  std::chrono::nanoseconds grace = std::chrono::days{7};   // prune's, for the rhythm of pending records
 };
 
 struct SnapshotResult {

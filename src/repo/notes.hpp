@@ -4,12 +4,17 @@
 #include "repo/pack.hpp"
 #include "util/time.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace cairn {
+
+// The shortest grace of a prune while others use the store: what a writer has to expect of one that it knows nothing
+// of.
+inline constexpr Nanoseconds k_shortest_shared_grace = std::chrono::hours{1};
 
 // Packs that a run stored since its last record. Prune takes them as referenced while the newest record of the run is
 // younger than the grace; a later run of the same host leans on them.

@@ -55,7 +55,6 @@ std::optional<SnapshotResult> Commands::snapshot(Machine& machine, Store& store,
     Program program{process, store};
     SnapshotRequest request;
     request.series = series;
-    request.grace = m_grace;
     result = take_snapshot(program.context(), source, request);
     store.ledger.committed(result->id);
     ++m_tally.snapshots;
@@ -68,7 +67,6 @@ std::optional<PushResult> Commands::push(Machine& machine, Store& from, Store& t
   run("push", machine, Process::Kind::other, [&](Process& process) {
     Program source{process, from};
     Program target{process, to};
-    request.grace = m_grace;
     result = cairn::push(source.context(), target.context(), request);
     for (const auto& pushed : result->snapshots) {
       if (pushed.failure) {
@@ -162,7 +160,6 @@ void Commands::compare(Repository& repository, Context& context, const ManifestI
     const Manifest manifest = repository.load_manifest(info);
     RestoreRequest request;
     request.target = target;
-    request.grace = m_grace;
     const auto result = cairn::restore(context, manifest, request);
     ++m_tally.restores;
     if (!result.problems.empty()) {

@@ -1,5 +1,6 @@
 #include "engine/commit_protocol.hpp"
 
+#include "engine/pruner.hpp"
 #include "repo/layout.hpp"
 #include "repo/notes.hpp"
 #include "support/engine_fixture.hpp"
@@ -38,7 +39,7 @@ void after_first_manifest(MemoryStore& store, std::function<void()> then) {
 
 struct Protocol : CommitProtocol {
   explicit Protocol(EngineFixture& fixture, const char* series = "s")
-      : CommitProtocol(fixture.context, series, random_name(16), std::chrono::days{7}) {}
+      : CommitProtocol(fixture.context, series, random_name(16)) {}
 };
 
 Manifest read_back(EngineFixture& fixture, const std::string& key) {
@@ -211,6 +212,57 @@ TEST_CASE("commit protocol: a pack gone without a mark that is still there is no
   Manifest manifest = EngineFixture::make_manifest("s", store.now(), {old});
   CHECK_THROWS_AS(protocol.commit(manifest), Error);
   CHECK(store.keys(layout::k_snapshots).empty());
+}
+
+// With the shortest grace that a prune beside others may have. The lease of the one before it is in nobody's way.
+void prune_shortly(MemoryStore& store, EngineFixture& fixture) {
+  store.erase(layout::k_lease);
+  PruneRequest request;
+  request.settings.grace = k_shortest_shared_grace;
+  request.settings.clock_ok = true;
+  request.policy = [](const std::string&) { return RetentionPolicy{}; };
+  Pruner{fixture.context, request, Apply::yes}.execute();
+}
+
+TEST_CASE(
+    "commit protocol: a run that stands still for longer than a prune's short grace does not commit what has gone") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  fixture.put_manifest("other", store.now(), {});
+  Protocol protocol{fixture};
+  const auto built = EngineFixture::build_pack({"one"});
+  protocol.store_pack(built);
+  // Marks it, deletes it, and drops the mark.
+  for (const auto pause : {80min, 70min, 70min}) {
+    store.advance(pause);
+    prune_shortly(store, fixture);
+  }
+  REQUIRE(store.keys(layout::k_packs).empty());
+  REQUIRE(store.keys(layout::k_marks).empty());
+  Manifest manifest = EngineFixture::make_manifest("s", store.now(), {built.ref});
+  CHECK_THROWS_AS(protocol.commit(manifest), Error);
+  CHECK(store.keys(std::string{layout::k_snapshots} + "s/").empty());
+}
+
+TEST_CASE("commit protocol: a run that goes on for longer than a prune's short grace keeps its packs") {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  std::chrono::steady_clock::time_point steady{};
+  fixture.context.steady = [&] { return steady; };
+  fixture.put_manifest("other", store.now(), {});
+  Protocol protocol{fixture};
+  const auto built = EngineFixture::build_pack({"one"});
+  protocol.store_pack(built);
+  for (int i = 0; i < 24; ++i) {
+    store.advance(10min);
+    steady += 10min;
+    protocol.keep_alive();
+    prune_shortly(store, fixture);
+  }
+  Manifest manifest = EngineFixture::make_manifest("s", store.now(), {built.ref});
+  protocol.commit(manifest);
+  CHECK(manifest.packs[0].name == built.ref.name);
+  CHECK(store.has(layout::pack_key(built.ref.name)));
 }
 
 TEST_CASE("commit protocol: a pack that went while the manifest was put makes a second manifest") {

@@ -29,7 +29,7 @@ struct Killed : std::exception {};
 
 class History {
  public:
-  explicit History(unsigned seed) : m_random(seed) {
+  History(unsigned seed, std::chrono::nanoseconds grace) : m_random(seed), m_grace(grace) {
     m_store.on_call = [this](const std::string&, const std::string&) { meanwhile(); };
   }
 
@@ -101,7 +101,7 @@ class History {
 
   void write(const std::string& series) {
     try {
-      CommitProtocol protocol{m_fixture.context, series, random_name(16), days{7}};
+      CommitProtocol protocol{m_fixture.context, series, random_name(16)};
       try {
         std::map<Digest, PackRef> packs;
         std::vector<PackRef> known = protocol.adoptable();
@@ -137,6 +137,7 @@ class History {
   void prune() {
     try {
       PruneRequest request;
+      request.settings.grace = m_grace;
       request.settings.clock_ok = true;  // the clock of this test jumps for good
       request.policy = [](const std::string&) {
         RetentionPolicy policy;
@@ -170,6 +171,7 @@ class History {
   }
 
   std::mt19937 m_random;
+  std::chrono::nanoseconds m_grace;  // of the prunes
   std::thread::id m_thread = std::this_thread::get_id();
   MemoryStore m_store;
   bool m_quiet = false;
@@ -189,9 +191,14 @@ TEST_CASE("interleaving: writers, prunes, jumping clocks and deaths lose nothing
   int stopped = 0;
   int killed = 0;
   std::size_t deleted = 0;
+  std::chrono::nanoseconds grace = days{7};
+  SUBCASE("a week of grace") {}
+  SUBCASE("the shortest grace") {
+    grace = k_shortest_shared_grace;
+  }
   for (unsigned seed = 0; seed < 25; ++seed) {
     CAPTURE(seed);
-    History history{seed};
+    History history{seed, grace};
     history.run(60);
     commits += history.commits;
     refused += history.refused;
