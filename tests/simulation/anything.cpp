@@ -1,6 +1,8 @@
 // Schedules in which anything may happen: see play_anything().
 #include "stage.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace cairn::sim {
@@ -78,7 +80,8 @@ class Anything {
     nature.create_only = m_random.chance(600);
     nature.locked = m_random.chance(60);
     nature.cut_listings = m_world.faults.cut == 0 ? 0 : 1;
-    if (!m_calm && m_random.chance(120)) nature.list_lag = m_random.duration(1min, 6h);
+    if (!m_calm && m_random.chance(120))
+      nature.list_lag = m_random.duration(1min, std::min<Nanoseconds>(6h, m_world.grace / 2));
     if (!m_calm && m_random.chance(120)) {
       const Time begin = World::k_begin + m_random.duration(1h, days{40});
       BucketNature::WrongClock wrong{begin, begin + m_random.duration(1h, days{10}), {}, {}};

@@ -73,7 +73,7 @@ std::optional<PushResult> Commands::push(Machine& machine, Store& from, Store& t
         // Or another host's, sealed to keys that this one has not.
         const bool excused = pushed.failure->kind() == ErrorKind::not_found ||
                              pushed.failure->kind() == ErrorKind::no_key || process.deceived() ||
-                             process.age() > m_grace / 2 || !from.ledger.counts(pushed.id);
+                             process.age() > m_world.grace / 2 || !from.ledger.counts(pushed.id);
         if (!excused) m_world.violated(fmt::format("a push finds damage: {}", pushed.failure->message()));
       } else if (!pushed.already_there) {
         to.ledger.committed(pushed.id);
@@ -88,7 +88,7 @@ Ended Commands::prune(Machine& machine, Store& store, unsigned keep_last, SetAsi
   return run("prune", machine, Process::Kind::other, [&](Process& process) {
     Program program{process, store};
     PruneRequest request;
-    request.settings.grace = m_grace;
+    request.settings.grace = m_world.grace;
     // What an operator says who has looked at the clock.
     request.settings.clock_ok = store.bucket.clock(m_world.scheduler.now()) ==
                                 std::chrono::floor<std::chrono::seconds>(m_world.scheduler.now());
@@ -116,7 +116,7 @@ Ended Commands::forget(Machine& machine, Store& store) {
     const auto snapshots = program.repository().list_snapshots();
     if (snapshots.empty()) return;
     PruneRequest request;
-    request.settings.grace = m_grace;
+    request.settings.grace = m_world.grace;
     request.forget = {m_world.random.pick(snapshots).id};
     Pruner pruner{program.context(), request, Apply::yes};
     pruner.execute();
@@ -180,7 +180,7 @@ void Commands::compare(Repository& repository, Context& context, const ManifestI
   }
   fs::remove_all(target, ignored);
   // Grace alone protects a restore that runs while its snapshot is pruned.
-  const bool excused = process.deceived() || process.age() > m_grace / 2;
+  const bool excused = process.deceived() || process.age() > m_world.grace / 2;
   if (wrong && (must || !excused)) m_world.violated(fmt::format("{} does not restore: {}", info.key, *wrong));
 }
 
@@ -207,7 +207,7 @@ Ended Commands::verify(Machine& machine, Store& store) {
     }
     const auto result = cairn::verify(program.context(), request);
     ++m_tally.verifications;
-    if (doubtful || process.deceived() || process.age() > m_grace / 2) return;
+    if (doubtful || process.deceived() || process.age() > m_world.grace / 2) return;
     for (const auto& problem : result.problems) {
       // Pruned since it was listed.
       if (store.bucket.find(problem.object) == nullptr && problem.object.starts_with(layout::k_snapshots)) continue;

@@ -31,8 +31,8 @@ struct Tally {
 
 class Commands {
  public:
-  Commands(World& world, Captures& captures, Nanoseconds grace, fs::path scratch)
-      : m_world(world), m_captures(captures), m_grace(grace), m_scratch(std::move(scratch)) {}
+  Commands(World& world, Captures& captures, fs::path scratch)
+      : m_world(world), m_captures(captures), m_scratch(std::move(scratch)) {}
 
   std::optional<SnapshotResult> snapshot(Machine& machine, Store& store, const std::string& series,
                                          const TreeState& tree);
@@ -65,7 +65,6 @@ class Commands {
 
   World& m_world;
   Captures& m_captures;
-  Nanoseconds m_grace;
   fs::path m_scratch;
   Tally m_tally;
   std::string m_last_error;

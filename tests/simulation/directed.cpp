@@ -84,8 +84,8 @@ void play_return(Stage& stage) {
   build_up(stage, machine, 3);
   const auto request = newest_of(stage, machine);
   // The night in which prunes delete what the killed push left, and the mark on it, which has outlived all it names.
-  // Half of the time the writer is back on the eve, and stands still until that is over, after the one or the other
-  // listing.
+  // Half of the time the writer is back on the eve, or just before, and stands still until that is over, after the one
+  // or the other listing: for days, or no longer than it may rely on what it listed.
   const bool meet = random.chance(500);
   const Time marked = std::chrono::ceil<days>(world.scheduler.now()) + days{8 + random.below(3)};
   const Time deleted = marked + days{15 + random.below(5)};
@@ -96,9 +96,10 @@ void play_return(Stage& stage) {
     if (pushed) return;
     if (random.chance(250)) Stage::lose_disk(machine);
     if (meet) {
-      pass_until(world, deleted - random.duration(1h, 20h));
-      machine.fate = {Fate::At::answered, "list", random.chance(700) ? layout::k_packs : layout::k_marks,
-                      random.duration(days{1}, days{6})};
+      const bool soon = random.chance(700);
+      pass_until(world, deleted - (soon ? random.duration(1min, 20min) : random.duration(1h, 20h)));
+      const auto stall = soon ? random.duration(22min, 38min) : random.duration(days{1}, days{6});
+      machine.fate = {Fate::At::answered, "list", random.chance(700) ? layout::k_packs : layout::k_marks, stall};
     } else {
       stage.sleep_until_night(14 + static_cast<unsigned>(random.below(30)));
       world.faults.standstill = 60;
@@ -281,8 +282,14 @@ void play_long_push(Stage& stage) {
   const std::size_t needed = packs_needed(stage, machine);
   bool done = false;
   world.scheduler.add([&] {
-    // Four days in the mean, more than the grace at the most.
-    machine.slow_puts = random.duration(days{2}, days{12}) / static_cast<int>(needed);
+    if (random.chance(700)) {
+      // Four days in the mean, more than the grace at the most.
+      machine.slow_puts = random.duration(days{2}, days{12}) / static_cast<int>(needed);
+    } else {
+      // A prune meets it before there is any record of what it stored.
+      pass_until(world, std::chrono::ceil<days>(world.scheduler.now()) - random.duration(1min, 5min));
+      machine.slow_puts = random.duration(1min, 3min);
+    }
     const bool pushed = stage.commands.push(machine, stage.near, stage.far, request).has_value();
     done = true;
     if (!pushed) world.violated("a long push was refused, and nothing was wrong: " + stage.commands.last_error());

@@ -29,7 +29,7 @@ constexpr std::size_t k_shown = 400;
 struct Options {
   std::uint64_t first = 0;
   std::uint64_t seeds = 1000;
-  std::uint64_t every = 1;  // seeds from one to the next: what a schedule is about depends on the seed modulo 16
+  std::uint64_t every = 1;  // seeds from one to the next: what a schedule is about depends on the seed modulo 128
   std::uint64_t jobs = 1;
   std::uint64_t replay = 0;  // every so many-th schedule is played twice; 0: none
   std::optional<std::uint64_t> one;

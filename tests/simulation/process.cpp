@@ -14,11 +14,15 @@ using Transient = StoreError::Transient;
 
 namespace {
 
-// Past this, a writer's knowledge of the marks is too old for the PUT of its manifest: half of the grace, as
-// CommitProtocol has it, less what its last calls take.
-constexpr days k_vouched{3};
+// Past this, a writer's knowledge of the marks is too old for the PUT of its manifest: half of the grace, less what its
+// last calls take.
+Nanoseconds vouched_for(const World& world) {
+  return world.grace * 3 / 7;
+}
 // A PUT that takes effect later than this after its last byte was sent is not to be expected of any server.
-constexpr days k_latest{6};
+Nanoseconds latest(const World& world) {
+  return world.grace * 6 / 7;
+}
 
 StoreError some_failure(Random& random, const char* verb, const std::string& what) {
   const auto failed = [&](const char* cause, Transient transient = Transient::yes) {
@@ -105,7 +109,7 @@ void Connection::settle() {
 PutOutcome Connection::take_effect(Bucket::LatePut put) {
   if (m_bucket.put(put.key, put.bytes, put.mode, put.at) == PutOutcome::exists) return PutOutcome::exists;
   m_process.world().note(fmt::format("stored {}:{}", m_bucket.name(), put.key));
-  const bool vouched = put.marks_listed && put.at - *put.marks_listed < k_vouched;
+  const bool vouched = put.marks_listed && put.at - *put.marks_listed < vouched_for(m_process.world());
   m_ledger.put(put.key, *put.bytes, vouched, put.run);
   return PutOutcome::stored;
 }
@@ -135,7 +139,7 @@ PutOutcome Connection::put(const std::string& key, const ObjectBody& body, PutMo
   const auto marks_listed = m_process.kind() == Process::Kind::undo ? std::nullopt : m_marks_listed;
   Bucket::LatePut put{world_now(), key, std::move(bytes), mode, marks_listed, m_process.number()};
   if (random().chance(m_faults.late)) {
-    put.at += random().duration(1s, k_latest);
+    put.at += random().duration(1s, latest(m_process.world()));
     m_bucket.delay(std::move(put));
     answer("put", key);
     throw StoreError(ErrorKind::failed, Transient::yes, fmt::format("unable to put {}: timed out", key));

@@ -9,8 +9,6 @@
 
 namespace cairn::sim {
 
-inline constexpr std::chrono::days k_grace{7};
-
 class Stage {
  public:
   Stage(Crew& crew, std::uint64_t seed, Tell tell, fs::path scratch);

@@ -59,6 +59,7 @@ class World {
   Random random;
   Scheduler scheduler;
   Faults faults;
+  Nanoseconds grace = std::chrono::days{7};                  // of the prunes; what writers do not know
   std::size_t processes = 0;                                 // begun so far
   static constexpr Time k_begin{std::chrono::days{20'454}};  // 2026-01-01
 
