@@ -116,7 +116,7 @@ void print_for_people(Session& session, const VerifyResult& result, VerifyLevel 
                   format_duration(result.duration)));
 }
 
-void print_repair(Session& session, const RepairResult& repair) {
+void print_repair(Session& session, const RepairResult& repair, const std::vector<VerifyProblem>& left) {
   if (repair.packs_condemned != 0) {
     session.say(fmt::format("condemned {}: snapshots to come do not lean on what is damaged",
                             counted(repair.packs_condemned, "pack", "packs")));
@@ -129,9 +129,10 @@ void print_repair(Session& session, const RepairResult& repair) {
                               counted(snapshot.packs_copied, "pack", "packs")));
     }
   }
+  for (const auto& problem : left) session.say(fmt::format("left: {}", terminal_safe(problem.message)));
 }
 
-void write_repair(JsonWriter& to, const RepairResult& repair) {
+void write_repair(JsonWriter& to, const RepairResult& repair, const std::vector<VerifyProblem>& left) {
   to.key("repair").begin_object().member("packs_condemned", repair.packs_condemned).key("snapshots").begin_array();
   for (const auto& snapshot : repair.snapshots) {
     to.begin_object().member("snapshot", terminal_safe(snapshot.name)).member("packs_copied", snapshot.packs_copied);
@@ -139,11 +140,13 @@ void write_repair(JsonWriter& to, const RepairResult& repair) {
     if (snapshot.failure) to.member("message", terminal_safe(snapshot.failure->message()));
     to.end_object();
   }
+  to.end_array().key("left").begin_array();
+  for (const auto& problem : left) to.value(terminal_safe(problem.object));
   to.end_array().end_object();
 }
 
 void print_json(Session& session, const VerifyResult& result, VerifyLevel level,
-                const std::optional<RepairResult>& repair) {
+                const std::optional<RepairResult>& repair, const std::vector<VerifyProblem>& left) {
   JsonWriter to = begin_document("verify");
   to.member("level", level_name(level)).member("snapshots", result.snapshots).member("packs", result.packs);
   to.member("packs_read", result.packs_read).member("bytes_read", result.bytes_read);
@@ -157,7 +160,7 @@ void print_json(Session& session, const VerifyResult& result, VerifyLevel level,
     to.end_array().end_object();
   }
   to.end_array();
-  if (repair) write_repair(to, *repair);
+  if (repair) write_repair(to, *repair, left);
   session.print(std::move(to));
 }
 
@@ -187,17 +190,18 @@ ExitStatus VerifyCommand::run(Session& session) {
   std::optional<RepairResult> repair;
   if (repairs() && !result.problems.empty()) repair = repair_damage(session, context, result);
   session.reporter().clear_progress();
+  const auto left = repair && m_repair_from ? problems_left(result, *repair) : result.problems;
   if (session.json()) {
-    print_json(session, result, request.level, repair);
+    print_json(session, result, request.level, repair, left);
   } else if (repair) {
-    print_repair(session, *repair);
+    print_repair(session, *repair, m_repair_from ? left : std::vector<VerifyProblem>{});
   }
-  // Objects whose name says nothing are no damage to any snapshot, and nothing that could be taken from elsewhere.
-  if (result.problems.empty() || (m_repair_from && problems.empty() && repair->whole())) return ExitStatus::done;
+  if (left.empty()) return ExitStatus::done;
   // The problems are data, on standard output; cron's mail is to have a word of them, too.
-  session.print_error(Error(ErrorKind::damaged, fmt::format("damage found: {} in store {}",
-                                                            counted(result.problems.size(), "problem", "problems"),
-                                                            quote(store.store->describe()))));
+  std::string found = counted(result.problems.size(), "problem", "problems");
+  if (left.size() != result.problems.size()) found += fmt::format(", {} not repaired,", left.size());
+  session.print_error(
+      Error(ErrorKind::damaged, fmt::format("damage found: {} in store {}", found, quote(store.store->describe()))));
   return ExitStatus::damaged;
 }
 

@@ -8,6 +8,7 @@
 #include "util/interrupt.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -76,7 +77,8 @@ class Repair {
   // One manifest of each snapshot that has none without a damaged pack.
   void find_snapshots() {
     std::map<Digest, Needy> needy;
-    std::set<Digest> whole;
+    std::map<Digest, std::string> untrusted;  // names
+    std::map<Digest, std::string> whole;
     for (const auto& info : m_store.repository.list_manifests()) {
       check_interrupted();
       const bool unreadable = std::any_of(m_request.manifests.begin(), m_request.manifests.end(),
@@ -84,12 +86,13 @@ class Repair {
       if (unreadable) continue;
       try {
         Manifest manifest = m_store.repository.peek_manifest(info);
-        if (!manifest.trusted) continue;
-        if (needs_damaged(manifest)) {
-          const Digest id = manifest.id;
+        const Digest id = manifest.id;
+        if (!manifest.trusted) {
+          if (needs_damaged(manifest)) untrusted.emplace(id, snapshot_name(info));
+        } else if (needs_damaged(manifest)) {
           needy.insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
         } else {
-          whole.insert(manifest.id);
+          whole.emplace(id, snapshot_name(info));
         }
       } catch (const StoreError&) {
         throw;
@@ -97,9 +100,14 @@ class Repair {
         continue;  // verify has said so
       }
     }
+    for (auto& [id, name] : untrusted) {
+      if (needy.contains(id) || whole.contains(id)) continue;
+      fail(name, Error(ErrorKind::untrusted, "it is unsigned, or signed by a key that is not trusted"));
+    }
     for (auto& [id, item] : needy) {
       if (!whole.contains(id)) m_manifests.push_back(std::move(item));
     }
+    for (auto& [id, name] : whole) m_result.whole.push_back(std::move(name));
   }
 
   // What can be had, by logical id: of the other store all, of this one what is not damaged.
@@ -241,8 +249,20 @@ class Repair {
 
 }  // namespace
 
-bool RepairResult::whole() const noexcept {
-  return std::none_of(snapshots.begin(), snapshots.end(), [](const auto& item) { return item.failure.has_value(); });
+std::vector<VerifyProblem> problems_left(const VerifyResult& found, const RepairResult& done) {
+  std::set<std::string> mendable;  // keys
+  for (const auto& pack : found.damaged_packs) mendable.insert(layout::pack_key(pack.name));
+  for (const auto& info : found.damaged_manifests) mendable.insert(info.key);
+  std::set<std::string> whole{done.whole.begin(), done.whole.end()};
+  std::set<std::string> failed;
+  for (const auto& snapshot : done.snapshots) (snapshot.failure ? failed : whole).insert(snapshot.name);
+  std::vector<VerifyProblem> left;
+  std::copy_if(found.problems.begin(), found.problems.end(), std::back_inserter(left), [&](const auto& problem) {
+    return !mendable.contains(problem.object) || problem.snapshots.empty() ||
+           !std::all_of(problem.snapshots.begin(), problem.snapshots.end(),
+                        [&](const auto& name) { return whole.contains(name) && !failed.contains(name); });
+  });
+  return left;
 }
 
 RepairResult repair(Context& store, Context* from, const RepairRequest& request) {

@@ -33,8 +33,13 @@ struct RepairResult {
   };
   std::uint64_t packs_condemned = 0;
   std::vector<Snapshot> snapshots;  // each that needs something damaged
-  bool whole() const noexcept;
+  // Snapshots that need nothing: another manifest of theirs names no damaged pack. As verify names them.
+  std::vector<std::string> whole;
 };
+
+// The problems that are still there after the repair: all but those of a damaged pack or manifest whose snapshots are
+// whole now, each one.
+std::vector<VerifyProblem> problems_left(const VerifyResult& found, const RepairResult& done);
 
 // from: another store, or null: damaged packs are condemned, nothing else. Throws StoreError, Error(interrupted),
 // Error(usage) where both are one store. What one snapshot lacks keeps no other from being repaired.

@@ -262,8 +262,8 @@ class Verification {
         if (e.kind() != ErrorKind::damaged) throw;
         // Where a pack is known to be bad, that is the cause and is reported with its name.
         if (has_bad_pack(manifest)) continue;
+        // The manifest itself is whole: another one of the snapshot would lead to the same list.
         m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
-        m_result.damaged_manifests.push_back(info);
         continue;
       }
       const bool first = followed.insert(manifest.id).second;

@@ -43,7 +43,7 @@ struct VerifyResult {
   std::vector<VerifyProblem> problems;
   // What was found damaged or missing, also where another pack or manifest with the same content stands in for it.
   std::vector<PackRef> damaged_packs;
-  std::vector<ManifestInfo> damaged_manifests;
+  std::vector<ManifestInfo> damaged_manifests;  // that cannot be read
   std::chrono::nanoseconds duration{};
 };
 

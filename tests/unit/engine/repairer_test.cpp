@@ -1,10 +1,13 @@
 #include "engine/repairer.hpp"
 
+#include "codec/minisign.hpp"
 #include "engine/pusher.hpp"
+#include "engine/verifier.hpp"
 #include "repo/layout.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -38,7 +41,6 @@ TEST_CASE("repairer: a manifest that asks for a feature that is not known is not
   request.packs = fixture.repository.load_manifest(known).packs;
   store.erase(layout::pack_key(request.packs.front().name));
   const RepairResult result = repair(fixture.context, &from.context, request);
-  CHECK_FALSE(result.whole());
   REQUIRE(result.snapshots.size() == 2);
   for (const auto& snapshot : result.snapshots) {
     const bool needs_feature = snapshot.name.find(later.id.short_hex().substr(0, 8)) != std::string::npos;
@@ -48,4 +50,95 @@ TEST_CASE("repairer: a manifest that asks for a feature that is not known is not
   }
   CHECK(fixture.repository.list_manifests("s").size() == 2);
   CHECK(fixture.repository.list_manifests("t").size() == 1);
+}
+
+namespace {
+
+const minisign::SecretKey& author() {
+  static const auto key = minisign::SecretKey::generate();
+  return key;
+}
+
+TrustPolicy trusting_author() {
+  return {{{author().public_key().text(), "*"}}, {}};
+}
+
+std::string put_signed(EngineFixture& fixture, const std::string& series, const PackRef& pack) {
+  Manifest manifest = EngineFixture::make_manifest(series, fixture.repository.store().now(), {pack});
+  manifest.signatures = {{author().public_key().text(),  //
+                          author().sign(signed_line(manifest.record, manifest.id), "comment")}};
+  return fixture.repository.store_manifest(manifest);
+}
+
+// What is whole in one store, in another one.
+void copy_store(MemoryStore& from, MemoryStore& to) {
+  for (const auto& [key, object] : from.objects()) {
+    if (!key.starts_with("config/")) to.put(key, ObjectBody::from_memory(object.bytes));
+  }
+}
+
+VerifyResult find_damage(EngineFixture& fixture) {
+  VerifyRequest request;
+  request.manifests = fixture.repository.list_manifests();
+  return verify(fixture.context, request);
+}
+
+RepairResult repair_found(EngineFixture& fixture, EngineFixture& from, const VerifyResult& found) {
+  RepairRequest request;
+  request.packs = found.damaged_packs;
+  request.manifests = found.damaged_manifests;
+  return repair(fixture.context, &from.context, request);
+}
+
+const RepairResult::Snapshot& of_series(const RepairResult& result, const std::string& series) {
+  const auto found = std::find_if(result.snapshots.begin(), result.snapshots.end(),
+                                  [&](const auto& item) { return item.name.starts_with(series + "@"); });
+  REQUIRE(found != result.snapshots.end());
+  return *found;
+}
+
+}  // namespace
+
+TEST_CASE("repairer: a problem is left where nothing accounts for it") {
+  MemoryStore store;
+  MemoryStore other;
+  EngineFixture fixture{store, {}, "host", {}, trusting_author()};
+  EngineFixture from{other, {}, "host", {}, trusting_author()};
+  const PackRef shared = from.put_pack({"shared"});
+  const PackRef alone = from.put_pack({"alone"});
+  put_signed(from, "s", shared);
+  from.put_manifest("u", store.now(), {alone});
+  copy_store(other, store);
+  SUBCASE("a pack that only a snapshot which is not trusted needs") {
+    store.erase(layout::pack_key(alone.name));
+    const VerifyResult found = find_damage(fixture);
+    const RepairResult done = repair_found(fixture, from, found);
+    REQUIRE(of_series(done, "u").failure);
+    CHECK(of_series(done, "u").failure->kind() == ErrorKind::untrusted);
+    REQUIRE(problems_left(found, done).size() == 1);
+    CHECK(problems_left(found, done)[0].object == layout::pack_key(alone.name));
+  }
+  SUBCASE("nothing is, of a pack that was copied") {
+    store.erase(layout::pack_key(shared.name));
+    const VerifyResult found = find_damage(fixture);
+    REQUIRE(found.problems.size() == 1);
+    CHECK(problems_left(found, repair_found(fixture, from, found)).empty());
+  }
+  SUBCASE("an object that no snapshot needs, beside one that is repaired") {
+    store.erase(layout::pack_key(shared.name));
+    VerifyResult found = find_damage(fixture);
+    found.problems.push_back({"marks/damaged", "damaged mark", {}});
+    const auto left = problems_left(found, repair_found(fixture, from, found));
+    REQUIRE(left.size() == 1);
+    CHECK(left[0].object == "marks/damaged");
+  }
+  SUBCASE("an entry list that is wrong in a manifest that can be read") {
+    store.erase(layout::pack_key(shared.name));
+    VerifyResult found = find_damage(fixture);
+    const auto info = fixture.repository.list_manifests("s").front();
+    found.problems.push_back({info.key, "damaged entry list", {snapshot_name(info)}});
+    const auto left = problems_left(found, repair_found(fixture, from, found));
+    REQUIRE(left.size() == 1);
+    CHECK(left[0].object == info.key);
+  }
 }
