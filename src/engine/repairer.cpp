@@ -215,11 +215,20 @@ class Repair {
       request.snapshots = {there.id};
       request.damaged = {info.key};
       request.spool = m_request.spool;
-      const PushResult pushed = push(*m_from, m_store, request);
-      done.packs_copied = pushed.packs_copied;
-      done.failure = pushed.snapshots.front().failure;
-      // With the same packs it is the same object, in the place of the damaged one.
-      if (!done.failure && pushed.snapshots.front().key != info.key) set_aside(info);
+      try {
+        const PushResult pushed = push(*m_from, m_store, request);
+        done.packs_copied = pushed.packs_copied;
+        done.failure = pushed.snapshots.front().failure;
+        // With the same packs it is the same object, in the place of the damaged one.
+        if (!done.failure && pushed.snapshots.front().key != info.key) set_aside(info);
+      } catch (const StoreError&) {
+        throw;
+      } catch (const SystemError&) {
+        throw;  // this host's disk, which the next one would need, too
+      } catch (const Error& e) {
+        if (e.kind() == ErrorKind::interrupted || e.kind() == ErrorKind::usage || e.kind() == ErrorKind::busy) throw;
+        done.failure = e;
+      }
       m_result.snapshots.push_back(std::move(done));
       return;
     }

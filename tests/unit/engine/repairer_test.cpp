@@ -99,6 +99,38 @@ const RepairResult::Snapshot& of_series(const RepairResult& result, const std::s
 
 }  // namespace
 
+TEST_CASE("repairer: a damaged manifest that the other store does not vouch for keeps no other from being repaired") {
+  MemoryStore store;
+  MemoryStore other;
+  EngineFixture fixture{store, {}, "host", {}, trusting_author()};
+  EngineFixture from{other, {}, "host", {}, trusting_author()};
+  const PackRef pack = from.put_pack({"content"});
+  const std::string forged = from.put_manifest("a", store.now(), {pack});
+  const std::string damaged_there = put_signed(from, "b", pack);
+  const std::string whole_there = put_signed(from, "c", pack);
+  copy_store(other, store);
+  for (const auto& key : {forged, damaged_there, whole_there}) store.overwrite(key, "damage");
+  // Its head is as it was.
+  std::string text{as_text(other.objects().at(damaged_there).bytes)};
+  text.back() = ' ';
+  other.overwrite(damaged_there, text);
+
+  const VerifyResult found = find_damage(fixture);
+  REQUIRE(found.damaged_manifests.size() == 3);
+  const RepairResult done = repair_found(fixture, from, found);
+  REQUIRE(done.snapshots.size() == 3);
+  REQUIRE(of_series(done, "a").failure);
+  CHECK(of_series(done, "a").failure->kind() == ErrorKind::untrusted);
+  REQUIRE(of_series(done, "b").failure);
+  CHECK(of_series(done, "b").failure->kind() == ErrorKind::damaged);
+  CHECK_FALSE(of_series(done, "c").failure);
+  const auto left = problems_left(found, done);
+  REQUIRE(left.size() == 2);
+  CHECK(left[0].object == forged);
+  CHECK(left[1].object == damaged_there);
+  CHECK(find_damage(fixture).problems.size() == 2);
+}
+
 TEST_CASE("repairer: a problem is left where nothing accounts for it") {
   MemoryStore store;
   MemoryStore other;
