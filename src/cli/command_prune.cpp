@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -45,6 +46,7 @@ class PruneCommand : public Command {
 
   std::optional<RetentionPolicy> policy_of_flags(const Config& config) const;
   PruneRequest request(const Config& config) const;
+  void check_undo() const;
   ExitStatus undo(Session& session, Context& context) const;
 
   std::optional<std::string> m_store;
@@ -118,6 +120,20 @@ PruneRequest PruneCommand::request(const Config& config) const {
   return request;
 }
 
+// An undo takes back a run as a whole. An option that it ignored would seem to narrow it.
+void PruneCommand::check_undo() const {
+  std::vector<std::pair<const char*, bool>> others{
+      {"--series", m_series.has_value()}, {"--keep-within", m_within.has_value()},
+      {"--grace", m_grace.has_value()},   {"--set-aside", !m_set_aside.empty()},
+      {"--exclusive", m_exclusive},       {"--clock-ok", m_clock_ok}};
+  for (const auto& rule : m_counts) others.emplace_back(rule.option, rule.text.has_value());
+  for (const auto& [option, given] : others) {
+    if (!given) continue;
+    throw Error(ErrorKind::usage, fmt::format("{} does not go with --undo", option),
+                "--undo puts back all that the newest prune or forget removed");
+  }
+}
+
 ExitStatus PruneCommand::undo(Session& session, Context& context) const {
   const UndoResult result = undo_prune(context, m_apply ? Apply::yes : Apply::no);
   if (session.json()) {
@@ -150,6 +166,7 @@ ExitStatus PruneCommand::undo(Session& session, Context& context) const {
 }
 
 ExitStatus PruneCommand::run(Session& session) {
+  if (m_undo) check_undo();
   const PruneRequest request = this->request(session.config());
   OpenStore store = session.open(m_store, Access::read);
   Context context = session.context(store);
