@@ -32,7 +32,8 @@ ExitStatus ForgetCommand::run(Session& session) {
   request.forget.emplace();
   // All are found before the first is removed: "latest" would mean another one after.
   for (const auto& reference : m_references) {
-    request.forget->push_back(session.find(store, {reference, m_series}).info.id);
+    const SnapshotChoice choice{reference, m_series, SnapshotChoice::Untrusted::taken_by_id};
+    request.forget->push_back(session.find(store, choice).info.id);
   }
   Context context = session.context(store);
   const Apply apply = m_apply ? Apply::yes : Apply::no;

@@ -13,7 +13,10 @@ namespace {
 // pin and unpin differ in one word.
 class PinCommand : public Command {
  public:
-  explicit PinCommand(PinAction action) : m_action(action) {}
+  explicit PinCommand(PinAction action) : m_action(action) {
+    // Else a pin on one that is not trusted (any more) would keep it for ever.
+    if (action == PinAction::unpin) m_choice.untrusted = SnapshotChoice::Untrusted::taken_by_id;
+  }
   std::string name() const override { return m_action == PinAction::pin ? "pin" : "unpin"; }
   std::string summary() const override {
     return m_action == PinAction::pin ? "keep a snapshot whatever the retention says" : "take a pin off a snapshot";

@@ -95,12 +95,16 @@ void prefer_whole_copy(Repository& repository, std::vector<ManifestInfo> infos, 
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter) {
   const std::string& reference = choice.reference.value();
   ChosenSnapshot chosen;
+  const auto parsed = parse_reference(reference);
+  const auto* id = std::get_if<IdReference>(&parsed);
+  const bool any = id != nullptr && choice.untrusted == SnapshotChoice::Untrusted::taken_by_id;
   const auto manifests = repository.list_manifests();
   std::set<std::string> untrusted;
   std::size_t left_out = 0;
   for (;; ++left_out) {
     auto copies = choose_manifests(manifests, reference, choice.series, now, untrusted);
     auto read = read_any_copy(repository, copies);
+    if (!read.found && any) read = read_any_copy(repository, copies, CopyTrust::not_asked);
     if (read.found) {
       chosen.info.object = std::move(read.found->info);
       chosen.manifest = std::move(read.found->manifest);
@@ -109,7 +113,7 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
     }
     for (const Error& e : read.failures) {
       // Where signatures are asked for, what cannot be read has none.
-      if (e.kind() != ErrorKind::damaged || !repository.trust().demands_signature()) throw Error(e);
+      if (any || e.kind() != ErrorKind::damaged || !repository.trust().demands_signature()) throw Error(e);
       reporter.warning(e.message());
     }
     // It does not exist, or, where it was named by its id, is refused the next time.
@@ -122,8 +126,6 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
                                  chosen.manifest.id.short_hex()));
   }
   const Manifest& manifest = chosen.manifest;
-  const auto parsed = parse_reference(reference);
-  const auto* id = std::get_if<IdReference>(&parsed);
   if (id != nullptr && !manifest.id.hex().starts_with(id->prefix)) {
     throw Error(ErrorKind::not_found, fmt::format("no snapshot {}", reference),
                 fmt::format("the nearest id is {}", manifest.id.hex()));

@@ -18,6 +18,10 @@ namespace cairn {
 struct SnapshotChoice {
   std::optional<std::string> reference;
   std::optional<std::string> series;
+  // Where the command believes nothing that the snapshot says, as to remove it, one that is not trusted is taken, too,
+  // if its id names it: by any other name it does not exist.
+  enum class Untrusted { refused, taken_by_id };
+  Untrusted untrusted = Untrusted::refused;
   void declare(OptionSet& options);  // REF and --series
 };
 

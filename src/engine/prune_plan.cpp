@@ -107,12 +107,12 @@ void Planner::check_usage() {
                 fmt::format("a grace of {} is shorter than an hour", format_duration(m_settings.grace)),
                 "--exclusive allows it, where nothing else uses the store: no snapshot, push, restore or prune");
   }
-  for (const auto& manifest : m_evidence.manifests) m_listed.insert(manifest.key);
-  for (const auto& key : m_settings.set_aside) {
-    if (m_listed.contains(key)) {
-      throw Error(ErrorKind::usage, fmt::format("unable to set manifest {} aside: it can be read", quote(key)),
-                  "remove a snapshot with: cairn forget REF --apply");
-    }
+  for (const auto& manifest : m_evidence.manifests) {
+    m_listed.insert(manifest.key);
+    if (!m_settings.set_aside.contains(manifest.key)) continue;
+    throw Error(
+        ErrorKind::usage, fmt::format("unable to set manifest {} aside: it can be read", quote(manifest.key)),
+        fmt::format("remove its snapshot, trusted or not, with: cairn forget {} --apply", manifest.id.short_hex()));
   }
   for (const auto& item : m_evidence.unreadable) {
     m_listed.insert(item.key);
@@ -262,10 +262,12 @@ void Planner::check_listings() {
   }
   // Removing what is broken must remain possible.
   if (!missing.empty() && m_settings.scope == PruneSettings::Scope::prune) {
-    stop(ErrorKind::damaged,
-         fmt::format("unable to prune: the listing of packs lacks {}, which snapshots need",
-                     some_of({missing.begin(), missing.end()})),
-         "cairn verify says which snapshots; forget them, or repair them from another store");
+    stop(
+        ErrorKind::damaged,
+        fmt::format("unable to prune: the listing of packs lacks {}, which snapshots need",
+                    some_of({missing.begin(), missing.end()})),
+        "cairn verify says which snapshots; repair them from another store, or remove each, trusted or not, by its id: "
+        "cairn forget ID --apply");
   }
 }
 

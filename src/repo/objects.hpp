@@ -32,10 +32,11 @@ struct CopyRead {
   std::optional<Found> found;
   std::vector<Error> failures;  // of those that came to the store after the one that was found
 };
+enum class CopyTrust { demanded, not_asked };
 // Of the copies of one snapshot the one that came to the store last, of those that are trusted and can be read. What is
 // damaged, has gone, or is for a later program is a failure, and is warned of where another one was found. Throws
 // StoreError.
-CopyRead read_any_copy(Repository& repository, std::vector<ManifestInfo> copies);
+CopyRead read_any_copy(Repository& repository, std::vector<ManifestInfo> copies, CopyTrust trust = CopyTrust::demanded);
 
 // Under a name of its own; returns its key. Throws StoreError.
 std::string put_mark(ObjectStore& store, const Mark& mark);

@@ -208,3 +208,35 @@ TEST_CASE("snapshot choice: all manifests of the snapshot are meant") {
     CHECK(keys == expected);
   }
 }
+
+TEST_CASE("snapshot choice: whoever believes nothing of a snapshot may name one by its id that is not trusted") {
+  Scene scene{Scene::Signed::none, trusting_author()};
+  const auto choose = [&](const std::string& reference) {
+    const SnapshotChoice choice{reference, std::nullopt, SnapshotChoice::Untrusted::taken_by_id};
+    return find_snapshot(scene.engine.repository, choice, scene.store.now(), scene.engine.reporter);
+  };
+  const auto kind_of = [&](const std::string& reference) {
+    try {
+      choose(reference);
+    } catch (const Error& e) {
+      return e.kind();
+    }
+    return ErrorKind::failed;
+  };
+  CHECK(choose(scene.older.id.hex()).info.id == scene.older.id);
+  CHECK_FALSE(choose(scene.older.id.short_hex()).manifest.trusted);
+  CHECK(choose(scene.newer.id.hex().substr(0, 8)).info.id == scene.newer.id);
+  for (const char* name : {"s", "latest", "s@1s"}) CHECK(kind_of(name) == ErrorKind::not_found);
+  CHECK(scene.failure(scene.older.id.hex())->kind() == ErrorKind::untrusted);
+  SUBCASE("one that is trusted is taken before a copy that is not") {
+    scene.older_key = scene.put(scene.older, true);
+    scene.put(scene.older, false);
+    const auto chosen = choose(scene.older.id.hex());
+    CHECK(chosen.manifest.trusted);
+    CHECK(chosen.info.object.key == scene.older_key);
+  }
+  SUBCASE("one that cannot be read is damaged, whoever signed it") {
+    scene.flip(scene.older_key);
+    CHECK(kind_of(scene.older.id.hex()) == ErrorKind::damaged);
+  }
+}
