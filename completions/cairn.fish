@@ -92,7 +92,7 @@ complete -c cairn -n '__fish_seen_subcommand_from prune' -l keep-within -x -d 'k
 complete -c cairn -n '__fish_seen_subcommand_from prune' -l grace -x -d 'how long a pack stays after nothing needs it; 7d by default'
 complete -c cairn -n '__fish_seen_subcommand_from prune' -l apply -d 'do it: without, the plan is printed and nothing is changed'
 complete -c cairn -n '__fish_seen_subcommand_from prune' -l undo -d 'put back what the newest prune or forget removed'
-complete -c cairn -n '__fish_seen_subcommand_from prune' -l set-aside -x -d 'give up this manifest, which cannot be read or is lost'
+complete -c cairn -n '__fish_seen_subcommand_from prune' -l set-aside -x -d 'give up this manifest, mark or pending record, which cannot be read or is lost'
 complete -c cairn -n '__fish_seen_subcommand_from prune' -l exclusive -d 'nobody else uses the store now: allows a grace below an hour'
 complete -c cairn -n '__fish_seen_subcommand_from prune' -l clock-ok -d 'the store\'s clock is right, however it looks'
 complete -c cairn -n '__fish_seen_subcommand_from pin' -s h -l help -d 'print what the program or a command takes'

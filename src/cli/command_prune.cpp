@@ -29,7 +29,8 @@ class PruneCommand : public Command {
     options.value("--grace", "TIME", m_grace, "how long a pack stays after nothing needs it; 7d by default");
     options.flag("--apply", m_apply, "do it: without, the plan is printed and nothing is changed");
     options.flag("--undo", m_undo, "put back what the newest prune or forget removed");
-    options.values("--set-aside", "OBJECT", m_set_aside, "give up this manifest, which cannot be read or is lost");
+    options.values("--set-aside", "OBJECT", m_set_aside,
+                   "give up this manifest, mark or pending record, which cannot be read or is lost");
     options.flag("--exclusive", m_exclusive, "nobody else uses the store now: allows a grace below an hour");
     options.flag("--clock-ok", m_clock_ok, "the store's clock is right, however it looks");
   }

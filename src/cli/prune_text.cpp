@@ -43,6 +43,7 @@ void print_plan(Session& session, const PrunePlan& plan, PlanDetail detail) {
   FieldList fields;
   fields.add("remove", counted(plan.removed_manifests.size(), "manifest", "manifests"));
   for (const auto& key : plan.lost_manifests) fields.add("give up", key);
+  for (const auto& key : plan.notes_given_up) fields.add("give up", key);
   fields.add("delete now", amount_text(plan.freed_now));
   fields.add("mark", fmt::format("{}, deleted after the grace", amount_text(plan.marked_now)));
   if (plan.waiting.packs > 0) fields.add("wait", fmt::format("{}, marked before", amount_text(plan.waiting)));

@@ -21,13 +21,13 @@ constexpr std::chrono::seconds k_clock_tolerance{5};
 constexpr std::chrono::days k_longest_silence{30};
 constexpr std::size_t k_names_in_message = 3;
 
-std::string some_of(const std::vector<std::string>& names) {
+std::string some_of(const std::vector<std::string>& names, std::size_t most = k_names_in_message) {
   std::string out;
-  for (std::size_t i = 0; i < std::min(names.size(), k_names_in_message); ++i) {
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) {
     if (i > 0) out += ", ";
     out += quote(names[i]);
   }
-  if (names.size() > k_names_in_message) out += fmt::format(" and {} more", names.size() - k_names_in_message);
+  if (names.size() > most) out += fmt::format(" and {} more", names.size() - most);
   return out;
 }
 
@@ -59,6 +59,7 @@ class Planner {
   struct PackState {
     bool referenced_before = false;  // by a manifest or a run under way
     bool referenced_after = false;
+    bool named_after = false;    // by a manifest
     std::optional<Time> marked;  // newest valid mark
   };
 
@@ -69,6 +70,9 @@ class Planner {
   bool is_removed(const PruneEvidence::StoredManifest& manifest) const {
     return is_removed(manifest.id) || m_superseded.contains(manifest.key);
   }
+  bool is_set_aside(const std::string& key) const { return m_settings.set_aside.contains(key); }
+  // By a mark that is given up: it is named by its time, and saw nothing newer.
+  bool may_be_condemned(const PruneEvidence::Pack& pack) const { return m_lost_mark && pack.modified <= *m_lost_mark; }
   bool older_than_grace(Time time) const { return elapsed(time, m_evidence.since) >= m_settings.grace; }
   static Time time_of(const StoredMark& stored) { return std::max(stored.mark.time, stored.modified); }
   static void count(PrunePlan::Amount& amount, const PruneEvidence::Pack& pack) {
@@ -80,6 +84,7 @@ class Planner {
   }
 
   void check_usage();
+  void check_set_aside();
   void find_newest();
   void find_superseded();
   void decide_manifests();
@@ -98,6 +103,7 @@ class Planner {
   std::set<std::string> m_listed;         // keys below snapshots/
   std::map<std::string, Time> m_removed;  // removal_records()
   std::set<std::string> m_superseded;     // keys
+  std::optional<Time> m_lost_mark;        // the newest of those that are given up
   std::vector<PackState> m_states;
 };
 
@@ -107,30 +113,49 @@ void Planner::check_usage() {
                 fmt::format("a grace of {} is shorter than an hour", format_duration(m_settings.grace)),
                 "--exclusive allows it, where nothing else uses the store: no snapshot, push, restore or prune");
   }
+  for (const auto& manifest : m_evidence.manifests) m_listed.insert(manifest.key);
+  for (const auto& item : m_evidence.unreadable) m_listed.insert(item.key);
+  m_removed = removal_records(m_evidence.marks);
+  check_set_aside();
+}
+
+void Planner::check_set_aside() {
+  const auto refuse = [](const std::string& key, const std::string& cause, std::string hint = {}) {
+    const char* what = key.starts_with(layout::k_marks)     ? "mark"
+                       : key.starts_with(layout::k_pending) ? "pending record"
+                                                            : "manifest";
+    throw Error(ErrorKind::usage, fmt::format("unable to set {} {} aside: {}", what, quote(key), cause),
+                std::move(hint));
+  };
+  std::set<std::string> known;
   for (const auto& manifest : m_evidence.manifests) {
-    m_listed.insert(manifest.key);
-    if (!m_settings.set_aside.contains(manifest.key)) continue;
-    throw Error(
-        ErrorKind::usage, fmt::format("unable to set manifest {} aside: it can be read", quote(manifest.key)),
-        fmt::format("remove its snapshot, trusted or not, with: cairn forget {} --apply", manifest.id.short_hex()));
+    if (!is_set_aside(manifest.key)) continue;
+    refuse(manifest.key, "it can be read",
+           fmt::format("remove its snapshot, trusted or not, with: cairn forget {} --apply", manifest.id.short_hex()));
   }
-  for (const auto& item : m_evidence.unreadable) {
-    m_listed.insert(item.key);
-    if (item.error.kind() != ErrorKind::damaged && m_settings.set_aside.contains(item.key)) {
-      throw Error(ErrorKind::usage, fmt::format("unable to set manifest {} aside: it is not damaged: {}",
-                                                quote(item.key), item.error.message()));
+  for (const auto& stored : m_evidence.marks) {
+    if (is_set_aside(stored.key)) refuse(stored.key, "it can be read");
+    known.insert(stored.mark.seen.begin(), stored.mark.seen.end());
+  }
+  for (const auto& stored : m_evidence.pending) {
+    if (is_set_aside(stored.key)) refuse(stored.key, "it can be read");
+  }
+  for (const auto* unreadable : {&m_evidence.unreadable, &m_evidence.unreadable_notes}) {
+    for (const auto& item : *unreadable) {
+      known.insert(item.key);
+      if (item.error.kind() != ErrorKind::damaged && is_set_aside(item.key)) {
+        refuse(item.key, "it is not damaged: " + item.error.message());
+      }
     }
   }
-  m_removed = removal_records(m_evidence.marks);
   for (const auto& key : m_settings.set_aside) {
-    const bool known =
-        m_listed.contains(key) ||
-        std::any_of(m_evidence.marks.begin(), m_evidence.marks.end(), [&](const auto& stored) {
-          return std::find(stored.mark.seen.begin(), stored.mark.seen.end(), key) != stored.mark.seen.end();
-        });
-    if (!known) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("unable to set manifest {} aside: no such object is known", quote(key)));
+    if (!known.contains(key)) refuse(key, "no such object is known");
+  }
+  for (const auto& item : m_evidence.unreadable_notes) {
+    if (!is_set_aside(item.key)) continue;
+    m_plan.notes_given_up.push_back(item.key);
+    if (const auto time = layout::parse_mark_key(item.key)) {
+      m_lost_mark = std::max(m_lost_mark.value_or(*time), *time);
     }
   }
 }
@@ -142,6 +167,7 @@ void Planner::find_newest() {
   }
   for (const auto& manifest : m_evidence.manifests) newest = std::max(newest, manifest.stored_at);
   for (const auto& item : m_evidence.unreadable) newest = std::max(newest, item.stored_at);
+  for (const auto& item : m_evidence.unreadable_notes) newest = std::max(newest, item.stored_at);
   for (const auto& stored : m_evidence.marks)
     newest = std::max({newest, stored.modified, order_of(stored.mark, stored.modified)});
   for (const auto& stored : m_evidence.pending) newest = std::max(newest, stored.modified);
@@ -204,6 +230,7 @@ void Planner::decide_manifests() {
     m_plan.series.push_back(std::move(out));
   }
   for (const auto& key : m_settings.set_aside) {
+    if (!key.starts_with(layout::k_snapshots)) continue;
     (m_listed.contains(key) ? m_plan.removed_manifests : m_plan.lost_manifests).push_back(key);
   }
 }
@@ -212,6 +239,9 @@ void Planner::check_evidence() {
   for (const auto& item : m_evidence.unreadable) {
     if (m_settings.set_aside.contains(item.key)) continue;
     m_plan.stops.push_back(unreadable_manifest(item.key, item.error));
+  }
+  for (const auto& item : m_evidence.unreadable_notes) {
+    if (!is_set_aside(item.key)) m_plan.stops.push_back(item.error);
   }
   for (const auto& manifest : m_evidence.manifests) {
     for (const auto& feature : manifest.requires_prune) {
@@ -232,12 +262,19 @@ void Planner::check_listings() {
       if (!m_removed.contains(key)) lost.insert(key);
     }
   }
-  if (!lost.empty()) {
+  // Beside a mark that cannot be read, and stops the run, the removals that it recorded are not known.
+  const bool blind = std::any_of(m_evidence.unreadable_notes.begin(), m_evidence.unreadable_notes.end(),
+                                 [&](const auto& item) { return !is_set_aside(item.key); });
+  if (!lost.empty() && !blind) {
+    const auto named = m_lost_mark ? lost.size() : k_names_in_message;
     stop(ErrorKind::failed,
          fmt::format("unable to prune: the listing of manifests has shrunk: {}, which an earlier prune saw, and no "
                      "prune removed",
-                     some_of({lost.begin(), lost.end()})),
-         "try again later; if they are really lost, each can be given up: cairn prune --store STORE --set-aside KEY");
+                     some_of({lost.begin(), lost.end()}, named)),
+         m_lost_mark ? "a mark that is set aside may have told of their removal; if they were removed, or are lost, "
+                       "give each up with it: --set-aside KEY"
+                     : "try again later; if they are really lost, each can be given up: cairn prune --store STORE "
+                       "--set-aside KEY");
   }
   const auto listed = [](const PruneEvidence::Pack& pack) { return pack.listed; };
   if (m_listed.empty() && m_evidence.marks.empty() &&
@@ -278,6 +315,7 @@ void Planner::trace_packs() {
     for (const auto pack : manifest.packs) {
       m_states[pack].referenced_before = true;
       m_states[pack].referenced_after |= stays;
+      m_states[pack].named_after |= stays;
     }
   }
   std::map<std::string, Time> newest_record;  // of a run
@@ -307,12 +345,20 @@ void Planner::trace_packs() {
 }
 
 void Planner::decide_packs() {
-  // What a manifest that nobody could read needed is not known: everything that nothing else needs gets a new grace.
+  // What a manifest that nobody could read needed is not known, nor what a pending record held: everything that nothing
+  // else needs gets a new grace.
   const bool mark_all_anew = !m_settings.set_aside.empty();
   for (std::size_t i = 0; i < m_states.size(); ++i) {
     const auto& pack = m_evidence.packs[i];
     const auto& state = m_states[i];
     if (!pack.listed) continue;
+    // What is condemned, or may be by a mark that goes now, stays so, and has its grace anew. A run under way that
+    // stored it stores it again when it commits.
+    if (mark_all_anew && !state.named_after && (state.marked || may_be_condemned(pack))) {
+      m_plan.marked_packs.push_back(pack.name);
+      count(m_plan.marked_now, pack);
+      continue;
+    }
     if (state.referenced_after) {
       count(m_plan.kept, pack);
     } else if (!older_than_grace(pack.modified)) {
@@ -411,7 +457,11 @@ void Planner::decide_pending() {
 
 void Planner::check_clock() {
   if (m_settings.clock_ok) return;
-  if (m_plan.deleted_packs.empty() && m_plan.deleted_marks.empty() && m_plan.deleted_pending.empty()) return;
+  // The mark that takes the place of one that is given up must not be void.
+  if (m_plan.deleted_packs.empty() && m_plan.deleted_marks.empty() && m_plan.deleted_pending.empty() &&
+      m_plan.notes_given_up.empty()) {
+    return;
+  }
   const Time now = m_evidence.now;
   const Time newest = m_plan.newest_object;
   if (elapsed(now, newest) > k_clock_tolerance) {

@@ -16,6 +16,14 @@
 //     one names none: it was repaired.
 //   - A manifest that stays although it was recorded as removed (a run ended early, or it was pushed once more) is
 //     recorded as restored, once the run that meant to remove it cannot be under way any more.
+//   - A mark or a pending record that cannot be read stops everything, too, until it is set aside by name. What it
+//   named
+//     is not known, so nothing is deleted then, and the mark that is written takes its place before it goes: on all
+//     that nothing keeps the grace begins anew, and for a mark that is on every pack which no manifest names and which
+//     is no newer than that mark, held by a run under way or not. So whoever reads the marks finds condemned, at any
+//     time, what the lost one condemned, and no plan that was made from the lost one deletes what somebody leans on.
+//     (Packs that manifests name, which a repair condemned as damaged, are for verify to find again. What only that
+//     mark recorded as removed is missing from listings without a reason: it has to be given up by name as well.)
 //   - Times are the store's. A clock that is behind an object, or more than 30 days past all of them, deletes nothing
 //     until somebody says that it is right.
 #pragma once
@@ -54,7 +62,7 @@ struct PruneEvidence {
     bool trusted = true;                      // else it counts for nothing but keeps its packs
     bool from_store = true;                   // read there by this run; else this host's cache had it
   };
-  // An object below snapshots/ that cannot be read as a manifest.
+  // An object below snapshots/ that cannot be read as a manifest, or a mark or pending record that cannot be read.
   struct Unreadable {
     std::string key;
     Time stored_at;
@@ -71,6 +79,7 @@ struct PruneEvidence {
   std::vector<Unreadable> unreadable;
   std::vector<StoredMark> marks;  // `bytes` of what they removed are not looked at
   std::vector<StoredPending> pending;
+  std::vector<Unreadable> unreadable_notes;  // marks and pending records
   std::set<Digest> pinned;
   // By the store's clock, before anything was listed, and after. What must have its grace behind it must have had it
   // when manifests were listed: one that was committed later relies on a run that sees it.
@@ -85,9 +94,10 @@ struct PruneSettings {
   };
   Scope scope = Scope::prune;
   std::chrono::nanoseconds grace = std::chrono::days{7};
-  bool exclusive = false;           // nobody else uses the store: a grace below an hour is allowed
-  bool clock_ok = false;            // the store's clock is right, however it looks
-  std::set<std::string> set_aside;  // keys of manifests that cannot be read, or are lost, and are given up
+  bool exclusive = false;  // nobody else uses the store: a grace below an hour is allowed
+  bool clock_ok = false;   // the store's clock is right, however it looks
+  // Keys of manifests that cannot be read, or are lost, and of marks and pending records that cannot be read: given up.
+  std::set<std::string> set_aside;
 };
 
 struct PrunePlan {
@@ -116,6 +126,7 @@ struct PrunePlan {
   std::vector<Digest> deleted_packs;
   std::vector<std::string> deleted_marks;  // in this order
   std::vector<std::string> deleted_pending;
+  std::vector<std::string> notes_given_up;  // marks and pending records: keys. They go before deleted_marks
   Time mark_time;
   Time newest_object;
 
@@ -130,7 +141,7 @@ struct PrunePlan {
 
   bool writes_mark() const noexcept {
     return !removed_manifests.empty() || !lost_manifests.empty() || !restored_manifests.empty() ||
-           !marked_packs.empty();
+           !marked_packs.empty() || !notes_given_up.empty();
   }
   bool empty() const noexcept {
     return !writes_mark() && deleted_packs.empty() && deleted_marks.empty() && deleted_pending.empty();

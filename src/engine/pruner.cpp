@@ -157,11 +157,16 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
   }
   window.drain();
 
-  for (auto& stored : repository.pending()) {
+  std::vector<Repository::UnreadableNote> notes;
+  for (auto& stored : repository.pending(repository.list_pending(), notes)) {
     evidence.pending.push_back(
         {stored.object.key, stored.record.run, stored.object.modified, index.of(stored.record.packs)});
   }
-  evidence.marks = repository.marks();
+  const auto cached = from_store.empty() ? Repository::Cached::yes : Repository::Cached::no;
+  evidence.marks = repository.marks(repository.list_marks(), cached, notes);
+  for (auto& note : notes) {
+    evidence.unreadable_notes.push_back({note.object.key, note.object.modified, std::move(note.error)});
+  }
   // A manifest that went since the listing was removed by another prune, which said so first; its packs have the grace
   // of that one's mark.
   const auto removed = removal_records(evidence.marks);
@@ -384,6 +389,8 @@ PruneResult Pruner::execute() {
   remove_all("deleting packs", packs);
   result.packs_deleted = packs.size();
   result.bytes_deleted = m_plan.freed_now.bytes;
+  // Before the others: these say why each of them may go, and what was given up is not among their reasons.
+  remove_all("giving up marks and pending records", m_plan.notes_given_up);
   // One by one where the order matters: what a batch did before it failed is not known.
   for (const auto& key : m_plan.deleted_marks) remove_all("deleting marks", {key});
   remove_all("deleting pending records", m_plan.deleted_pending);

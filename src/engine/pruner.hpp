@@ -8,7 +8,8 @@
 //      removal record of the others is in the store already, so nobody takes the shorter listing for a wrong one.
 //   3. Packs are deleted whose grace was over when the run began. Ends in between: the rest is still marked, and the
 //      next run deletes it. No manifest names them, and no writer leans on a marked pack.
-//   4. Old marks go, oldest first, then old pending records: each only if nothing relies on it any more.
+//   4. Marks and pending records that are given up go: the mark of step 1 stands in for them. Then old marks, oldest
+//      first, and old pending records: each only if nothing relies on it any more.
 // A run that stood still for an hour between two steps gives up: its plan may be older than an undo, or than the grace.
 // So the store is right after each step, and a next run completes what is left: it looks at the store alone.
 //
@@ -90,7 +91,7 @@ class Pruner {
   Time m_checked;                      // store's clock
 };
 
-// Lists and reads everything that a plan is made from. from_store: keys of manifests for which the cache will not do.
+// Lists and reads everything that a plan is made from. from_store: keys of objects for which the cache will not do.
 PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string>& from_store = {});
 
 struct UndoResult {

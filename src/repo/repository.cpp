@@ -587,10 +587,33 @@ std::vector<ObjectInfo> Repository::list_pending() {
   return list_notes(layout::k_pending, "pending record", layout::parse_pending_key);
 }
 
+namespace {
+
+// What reads a mark or a pending record; where it is damaged, the way out is told.
+template <class F>
+auto hinting(const std::string& key, F read) {
+  try {
+    return read();
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::damaged || !e.hint().empty()) throw;
+    throw Error(
+        e.kind(), e.message(),
+        fmt::format("to give it up, and have what nothing needs wait for a new grace: cairn prune --store STORE "
+                    "--set-aside {}",
+                    key));
+  }
+}
+
+}  // namespace
+
 // A mark is never changed, and its name is never used again. In the cache its digest stands before it.
-std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes) {
+std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes, Cached cached) {
   const std::string name = fs::path{info.key}.filename().native();
-  const auto kept = bytes == Mark::RemovedBytes::drop ? sized_from_cache("marks", name, info.size) : std::nullopt;
+  const auto kept = bytes == Mark::RemovedBytes::drop && cached == Cached::yes
+                        ? sized_from_cache("marks", name, info.size)
+                        : std::nullopt;
   const auto parse = [&](std::string_view text) {
     Mark mark = Mark::parse(text, info.key, bytes);
     check_key(mark, info.key);
@@ -615,23 +638,32 @@ std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedB
   return mark;
 }
 
-Repository::NewMarks Repository::read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes) {
+Repository::NewMarks Repository::marks_besides(const std::unordered_set<std::string>& known) {
   std::vector<ObjectInfo> listed = list_marks();
   std::erase_if(listed, [&](const ObjectInfo& info) { return known.contains(info.key); });
+  return read_marks(listed, Mark::RemovedBytes::drop, Cached::yes, nullptr);
+}
+
+Repository::NewMarks Repository::read_marks(const std::vector<ObjectInfo>& listed, Mark::RemovedBytes bytes,
+                                            Cached cached, std::vector<UnreadableNote>* unreadable) {
   NewMarks out;
-  std::size_t taken = 0;
-  const auto take = [&](std::optional<Mark> mark) {
-    const ObjectInfo& info = listed[taken++];
-    if (mark) {
-      out.marks.push_back({info.key, info.modified, std::move(*mark)});
+  const auto take = [&](Loaded<ObjectInfo, Mark> loaded) {
+    const ObjectInfo& info = *loaded.info;
+    if (loaded.failure) {
+      if (unreadable == nullptr) throw Error(*loaded.failure);
+      unreadable->push_back({info, *loaded.failure});
+    } else if (loaded.value) {
+      out.marks.push_back({info.key, info.modified, std::move(*loaded.value)});
     } else {
       out.vanished = true;
     }
   };
-  OrderedWindow<std::optional<Mark>> window{m_io, k_notes_at_once, k_note_bytes_at_once, take};
+  OrderedWindow<Loaded<ObjectInfo, Mark>> window{m_io, k_notes_at_once, k_note_bytes_at_once, take};
   for (const auto& info : listed) {
     check_interrupted();
-    window.push(info.size, [this, &info, bytes] { return load_mark(info, bytes); });
+    window.push(info.size, [this, &info, bytes, cached] {
+      return load(info, [&] { return hinting(info.key, [&] { return load_mark(info, bytes, cached); }); });
+    });
   }
   window.drain();
   return out;
@@ -653,16 +685,31 @@ std::optional<PendingRecord> Repository::load_pending(const ObjectInfo& info) {
 
 std::vector<Repository::StoredPending> Repository::pending(const std::vector<ObjectInfo>& listed,
                                                            const std::function<void(const Error&)>& unreadable) {
+  std::vector<UnreadableNote> failures;
+  auto out = pending(listed, failures);
+  for (const auto& failure : failures) {
+    if (!unreadable) throw Error(failure.error);
+    unreadable(failure.error);
+  }
+  return out;
+}
+
+std::vector<Repository::StoredPending> Repository::pending(const std::vector<ObjectInfo>& listed,
+                                                           std::vector<UnreadableNote>& unreadable) {
   std::vector<StoredPending> out;
   const auto take = [&](Loaded<ObjectInfo, PendingRecord> loaded) {
-    if (loaded.failure && !unreadable) throw Error(*loaded.failure);
-    if (loaded.failure) return unreadable(*loaded.failure);
-    if (loaded.value) out.push_back({*loaded.info, std::move(*loaded.value)});
+    if (loaded.failure) {
+      unreadable.push_back({*loaded.info, *loaded.failure});
+    } else if (loaded.value) {
+      out.push_back({*loaded.info, std::move(*loaded.value)});
+    }
   };
   OrderedWindow<Loaded<ObjectInfo, PendingRecord>> window{m_io, k_notes_at_once, k_note_bytes_at_once, take};
   for (const auto& info : listed) {
     check_interrupted();
-    window.push(info.size, [this, &info] { return load(info, [&] { return load_pending(info); }); });
+    window.push(info.size, [this, &info] {
+      return load(info, [&] { return hinting(info.key, [&] { return load_pending(info); }); });
+    });
   }
   window.drain();
   return out;

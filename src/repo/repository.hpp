@@ -12,6 +12,7 @@
 #include "repo/pins.hpp"
 #include "repo/trust.hpp"
 #include "store/object_store.hpp"
+#include "util/error.hpp"
 #include "util/log.hpp"
 #include "util/thread_pool.hpp"
 
@@ -156,16 +157,23 @@ class Repository {
   // All marks; an unreadable one is Error(damaged), one that prune removed meanwhile is left out. Without the bytes of
   // what was removed, what this host has read before is not asked for again.
   std::vector<StoredMark> marks(Mark::RemovedBytes bytes = Mark::RemovedBytes::drop) {
-    return read_marks({}, bytes).marks;
+    return read_marks(list_marks(), bytes, Cached::yes, nullptr).marks;
+  }
+  struct UnreadableNote {
+    ObjectInfo object;
+    Error error;
+  };
+  // Those of a listing, without the bytes of what was removed; those that cannot be read are collected.
+  std::vector<StoredMark> marks(const std::vector<ObjectInfo>& listed, Cached cached,
+                                std::vector<UnreadableNote>& unreadable) {
+    return read_marks(listed, Mark::RemovedBytes::drop, cached, &unreadable).marks;
   }
   struct NewMarks {
     std::vector<StoredMark> marks;
     bool vanished = false;  // one was listed, and had gone
   };
   // The marks but for those whose keys the caller has read already.
-  NewMarks marks_besides(const std::unordered_set<std::string>& known) {
-    return read_marks(known, Mark::RemovedBytes::drop);
-  }
+  NewMarks marks_besides(const std::unordered_set<std::string>& known);
   struct StoredPending {
     ObjectInfo object;
     PendingRecord record;
@@ -177,6 +185,7 @@ class Repository {
   }
   std::vector<StoredPending> pending(const std::vector<ObjectInfo>& listed,
                                      const std::function<void(const Error&)>& unreadable);
+  std::vector<StoredPending> pending(const std::vector<ObjectInfo>& listed, std::vector<UnreadableNote>& unreadable);
 
   // Once a day, removes from the cache what the store does not have any more, for which it lists it. A store that
   // cannot be listed is no failure.
@@ -193,8 +202,9 @@ class Repository {
   std::optional<Bytes> sized_from_cache(std::string_view kind, const std::string& name, std::uint64_t size) const;
   void put_sized_to_cache(std::string_view kind, const std::string& name, std::uint64_t size,
                           std::string_view text) const;
-  NewMarks read_marks(const std::unordered_set<std::string>& known, Mark::RemovedBytes bytes);
-  std::optional<Mark> load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes);
+  NewMarks read_marks(const std::vector<ObjectInfo>& listed, Mark::RemovedBytes bytes, Cached cached,
+                      std::vector<UnreadableNote>* unreadable);
+  std::optional<Mark> load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes, Cached cached);
   std::optional<PendingRecord> load_pending(const ObjectInfo& info);
   std::shared_ptr<const PackDirectory> recall(const PackRef& ref);
   void keep(const PackRef& ref, std::shared_ptr<const PackDirectory> directory);

@@ -540,3 +540,81 @@ TEST_CASE("prune plan: forget removes and marks, and deletes nothing") {
   scene.settings.scope = PruneSettings::Scope::prune;
   CHECK(stopped_by(scene.plan(), "would leave nothing of series 's'"));
 }
+
+TEST_CASE("prune plan: a mark that cannot be read stops; set aside, what it may have condemned is condemned anew") {
+  Scene scene;
+  const std::string lost = layout::mark_key(k_now - days{2}, std::string(32, '0'));
+  scene.evidence.unreadable_notes.push_back({lost, k_now - 1h, Error(ErrorKind::damaged, "damaged mark", "a way out")});
+  scene.snapshot("a", {scene.pack("used")});
+  scene.pack("loose");
+  scene.pack("marked");
+  scene.mark(days{9}, {"marked"}, {"a"});
+  scene.pack("young", days{3});
+  scene.pack("newer", days{1});
+  scene.pending("run", days{1}, {scene.pack("held"), scene.pack("held and newer", 1h)});
+  CHECK(stopped_by(scene.plan(), "damaged mark"));
+  CHECK(scene.plan().stops[0].hint() == "a way out");
+  scene.settings.set_aside = {lost};
+  PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.notes_given_up == std::vector{lost});
+  CHECK(plan.marked_packs == names({"loose", "marked", "young", "held"}));
+  CHECK(plan.deleted_packs.empty());
+  CHECK(plan.removed_manifests.empty());
+  CHECK(plan.lost_manifests.empty());
+  SUBCASE("there is a mark in its place even where nothing is condemned") {
+    Scene empty;
+    empty.evidence.unreadable_notes = scene.evidence.unreadable_notes;
+    empty.settings.set_aside = {lost};
+    CHECK(empty.plan().marked_packs.empty());
+    CHECK(empty.plan().writes_mark());
+  }
+  SUBCASE("not with a clock that would make that one void") {
+    scene.pack("future", -days{1});
+    CHECK(stopped_by(scene.plan(), "before its newest object"));
+  }
+  SUBCASE("what only it recorded as removed is named, all of it") {
+    scene.mark(days{3}, {}, {"b", "c", "d", "e", "f"});
+    CHECK(stopped_by(scene.plan(), "has shrunk"));
+    for (const char* name : {"b", "c", "d", "e", "f"}) {
+      CHECK(stopped_by(scene.plan(), Scene::key(name)));
+      scene.settings.set_aside.insert(Scene::key(name));
+    }
+    plan = scene.plan();
+    CHECK(plan.stops.empty());
+    CHECK(plan.lost_manifests.size() == 5);
+  }
+}
+
+TEST_CASE("prune plan: a pending record that cannot be read stops; set aside, nothing is deleted without a new grace") {
+  Scene scene;
+  const std::string lost = layout::pending_key(std::string(32, '0'), 2);
+  scene.evidence.unreadable_notes.push_back({lost, k_now - 1h, Error(ErrorKind::damaged, "damaged pending record")});
+  scene.snapshot("a", {scene.pack("used")});
+  scene.pack("loose");
+  scene.pack("young", days{1});
+  scene.pack("marked");
+  scene.pending("run", days{6}, {scene.pack("held"), scene.pack("held and marked")});
+  scene.mark(days{9}, {"marked", "held and marked"}, {"a"});
+  CHECK(stopped_by(scene.plan(), "damaged pending record"));
+  scene.settings.set_aside = {lost};
+  const PrunePlan plan = scene.plan();
+  CHECK(plan.stops.empty());
+  CHECK(plan.notes_given_up == std::vector{lost});
+  CHECK(plan.marked_packs == names({"loose", "marked", "held and marked"}));
+  CHECK(plan.deleted_packs.empty());
+}
+
+TEST_CASE("prune plan: of marks and pending records only what is damaged can be set aside") {
+  Scene scene;
+  const std::string mark = layout::mark_key(k_now, std::string(32, '0'));
+  scene.evidence.marks.push_back({mark, k_now - 1h, Mark{k_now - 1h, k_now - 1h, {}, {}, {}, {}}});
+  scene.pending("run", 1h, {});
+  const std::string later = layout::pending_key(std::string(32, '0'), 1);
+  scene.evidence.unreadable_notes.push_back({later, k_now - 1h, Error(ErrorKind::failed, "newer version")});
+  const auto refused = [&](const std::string& key) {
+    scene.settings.set_aside = {key};
+    CHECK_THROWS_AS(scene.plan(), Error);
+  };
+  for (const auto& key : {mark, scene.evidence.pending[0].key, later, std::string{"marks/unknown"}}) refused(key);
+}

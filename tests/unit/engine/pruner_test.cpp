@@ -13,6 +13,7 @@
 #include <csignal>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -250,6 +251,95 @@ TEST_CASE("pruner: what is set aside goes, and the mark says so") {
   CHECK(marks[0].mark.removed[0].key == scene.keys[0]);
   CHECK(marks[0].mark.removed[0].bytes.empty());
   CHECK(scene.fixture.repository.list_snapshots().size() == 2);
+}
+
+TEST_CASE("pruner: a mark that is set aside leaves nothing uncondemned behind, wherever the run ends") {
+  for (int calls = 0;; ++calls) {
+    MemoryStore store;
+    Scene scene{store};
+    store.advance(days{8});
+    prune(scene.fixture, keep_last(1));
+    const auto lost = store.keys(layout::k_marks).at(0);
+    const auto condemned = scene.fixture.repository.marks()[0].mark.packs;
+    REQUIRE(condemned.size() == 2);
+    store.overwrite(lost, "");
+    store.advance(days{8});
+    CHECK(kind_of([&] { prune(scene.fixture, keep_last(1)); }) == ErrorKind::damaged);
+
+    PruneRequest request = keep_last(1);
+    request.settings.set_aside = {lost};
+    bool killed = false;
+    int left = calls;
+    store.on_call = [&](const std::string&, const std::string&) {
+      if (left-- == 0) throw Killed{};
+    };
+    PruneResult result;
+    try {
+      result = prune(scene.fixture, request);
+    } catch (const Killed&) {
+      killed = true;
+    }
+    store.on_call = nullptr;
+    CHECK(result.packs_deleted == 0);
+    // Writers and prunes either stop or know what is condemned.
+    if (!store.has(lost)) {
+      std::set<Digest> known;
+      for (const auto& stored : scene.fixture.repository.marks()) {
+        known.insert(stored.mark.packs.begin(), stored.mark.packs.end());
+      }
+      for (const auto& pack : condemned) CHECK(known.contains(pack));
+      // The grace began anew.
+      store.advance(days{6});
+      keep_busy(store, scene.fixture);
+      CHECK(prune(scene.fixture, keep_last(1)).packs_deleted == 0);
+      store.advance(days{1} + 1min);
+      CHECK(prune(scene.fixture, keep_last(1)).packs_deleted == 2);
+    }
+    CHECK(store.has(scene.packs[2]));
+    if (!killed) {
+      CHECK_FALSE(store.has(lost));
+      break;
+    }
+  }
+}
+
+TEST_CASE("pruner: a pending record that cannot be read is given up, and its packs get their grace") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  const PackRef pack = fixture.put_pack({"of a run"});
+  const std::string lost = layout::pending_key(std::string(32, '0'), 1);
+  store.put(lost, ObjectBody::from_text(""));
+  store.advance(days{8});
+  CHECK(kind_of([&] { prune(fixture, keep_last(3)); }) == ErrorKind::damaged);
+  PruneRequest request = keep_last(3);
+  request.settings.set_aside = {lost};
+  CHECK(prune(fixture, request).packs_marked == 1);
+  CHECK_FALSE(store.has(lost));
+  store.advance(days{6});
+  CHECK(prune(fixture, keep_last(3)).packs_deleted == 0);
+  CHECK(store.has(layout::pack_key(pack.name)));
+  store.advance(days{1} + 1min);
+  CHECK(prune(fixture, keep_last(3)).packs_deleted == 1);
+}
+
+TEST_CASE("pruner: a mark that is damaged in the store is set aside where the host's cache has it whole") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  MemoryStore store;
+  Scene scene{store, directory.path()};
+  store.advance(days{8});
+  prune(scene.fixture, keep_last(1));
+  scene.fixture.repository.marks();
+  const auto lost = store.keys(layout::k_marks).at(0);
+  store.overwrite(lost, std::string(store.objects().at(lost).bytes.size(), 'x'));
+  PruneRequest request = keep_last(1);
+  CHECK(kind_of([&] {
+          EngineFixture other{store};
+          prune(other, request);
+        }) == ErrorKind::damaged);
+  request.settings.set_aside = {lost};
+  CHECK(prune(scene.fixture, request).packs_marked == 2);
+  CHECK_FALSE(store.has(lost));
 }
 
 TEST_CASE("pruner: no snapshot goes for the sake of one that is whole in the host's cache alone") {

@@ -609,6 +609,11 @@ TEST_CASE("repository: marks must all be readable; pending records that are gone
   CHECK(f.open().pending().size() == 1);
   f.put(layout::mark_key(Time{}, std::string(32, '1')), "{}");
   CHECK(failure_of([&] { f.open().marks(); }) == ErrorKind::damaged);
+  try {
+    f.open().marks();
+  } catch (const Error& e) {
+    CHECK(e.hint().ends_with("--set-aside " + layout::mark_key(Time{}, std::string(32, '1'))));
+  }
   f.put(layout::pending_key(record.run, 2), "x");
   CHECK(failure_of([&] { f.open().pending(); }) == ErrorKind::damaged);
 }
