@@ -97,8 +97,8 @@ class Verification {
     if (m_request.level != VerifyLevel::quick) {
       read_packs();
       follow_lists();
-      check_notes();
     }
+    check_notes();
     report_packs();
     m_result.snapshots = m_seen.size();
     m_result.duration = m_context.clock() - began;
@@ -140,10 +140,12 @@ class Verification {
     return std::any_of(listed.begin(), listed.end(), [&](const ManifestInfo& info) { return info.key == wanted.key; });
   }
 
-  // Marks and pending records: no snapshot needs them, but those that cannot be read stop a prune.
+  // Marks and pending records: no snapshot needs them, but those that cannot be read stop a prune, and marks a
+  // snapshot.
   void check_notes() {
     Repository& repository = m_context.repository;
-    const auto check = [&](const char* prefix, const auto& list, const auto& parse) {
+    std::vector<Repository::UnreadableNote> unreadable;
+    const auto check = [&](const char* prefix, const auto& list, const auto& read) {
       std::vector<ObjectInfo> listed;
       try {
         listed = list();
@@ -152,28 +154,21 @@ class Verification {
         m_result.problems.push_back({prefix, e.message(), {}});
         return;
       }
-      for (const auto& [key, size, modified] : listed) {
-        check_interrupted();
-        try {
-          // Nothing: prune removed it meanwhile.
-          if (const auto bytes = repository.store().get(key)) check_key(parse(as_text(*bytes), key), key);
-        } catch (const StoreError&) {
-          throw;
-        } catch (const Error& e) {
-          if (e.kind() == ErrorKind::interrupted) throw;
-          if (e.kind() != ErrorKind::damaged) continue;
-          m_result.problems.push_back({key, e.message() + "; prune and snapshot may refuse to run beside it", {}});
-        }
-      }
+      read(listed);
     };
     check(
         layout::k_marks, [&] { return repository.list_marks(); },
-        [](std::string_view text, const std::string& key) { return Mark::parse(text, key); });
+        [&](const auto& listed) { repository.marks(listed, Repository::Cached::no, unreadable); });
     check(
         layout::k_pending, [&] { return repository.list_pending(); },
-        [&](std::string_view text, const std::string& key) {
-          return PendingRecord::parse(text, key, repository.keys());
-        });
+        [&](const auto& listed) { repository.pending(listed, unreadable); });
+    for (const auto& [object, error] : unreadable) {
+      if (error.kind() != ErrorKind::damaged) continue;  // a later program's
+      m_result.problems.push_back(
+          {object.key,
+           error.message() + "; prune and snapshot may refuse to run beside it; cairn prune --set-aside gives it up",
+           {}});
+    }
   }
 
   void check_presence() {

@@ -12,7 +12,7 @@
 namespace cairn {
 
 enum class VerifyLevel {
-  quick,   // every manifest; every pack of it is there with its right size
+  quick,   // every manifest; every pack of it is there with its right size; marks and pending records
   sample,  // and the directories, entry lists, and all bytes of a rotating share of the packs
   full,    // and every byte, through restore's own code path, into nothing
 };
