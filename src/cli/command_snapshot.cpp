@@ -352,7 +352,8 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
 }
 
 // What is committed here stays committed: a push that fails is reported, and made up for by the next one, which takes
-// all that is newer than the target's newest.
+// all that is newer than the target's newest. The snapshot itself goes there in any case: another run that began later,
+// or a clock that was wrong once, may have put a newer one there.
 void SnapshotCommand::push_all(Session& session, OpenStore& from, const SnapshotJob& job, Outcome& outcome) const {
   for (const auto& name : job.push_to) {
     Outcome::Push done;
@@ -363,6 +364,7 @@ void SnapshotCommand::push_all(Session& session, OpenStore& from, const Snapshot
       Context target = session.context(to);
       PushRequest request;
       request.series = job.series;
+      request.snapshots = {outcome.result->id};
       request.spool = session.spool();
       done.result = push(source, target, request);
       note_push(session, *done.result, name);

@@ -44,7 +44,9 @@ void print_push(Session& session, const PushResult& result, const std::string& t
                           counted(result.unreadable.size(), "manifest was", "manifests were"), quote(target)),
               "the warnings above name them; cairn verify --repair-from a store that has them mends that"));
   } else if (result.snapshots.empty()) {
-    session.say(fmt::format("nothing to push: {} has it all", target));
+    session.say(result.older == 0 ? fmt::format("nothing to push: {} has it all", target)
+                                  : fmt::format("nothing newer to push: {} lacks {}, which --all would take there",
+                                                target, counted(result.older, "older snapshot", "older snapshots")));
   }
 }
 

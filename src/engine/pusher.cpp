@@ -2,6 +2,7 @@
 
 #include "engine/commit_protocol.hpp"
 #include "engine/pack_copier.hpp"
+#include "engine/retention.hpp"
 #include "repo/format.hpp"
 #include "repo/objects.hpp"
 #include "util/error.hpp"
@@ -35,7 +36,55 @@ Error untrusted(const SnapshotInfo& info) {
                                             info.id.short_hex(), quote(info.record.series))};
 }
 
+// Of one series the greater is the newer. The id is its first digits: of what cannot be read the name alone is known.
+std::pair<Time, std::string> rank(const layout::ManifestKey& name) {
+  return {name.cut_point, name.id};
+}
+
+// What the target has, as far as it counts there.
+class Target {
+ public:
+  Target(Context& to, const PushRequest& request)
+      : m_to(to), m_snapshots(to.repository.list_snapshots(request.series)) {
+    std::erase_if(m_snapshots,
+                  [&](const SnapshotInfo& info) { return !info.trusted || request.damaged.contains(info.object.key); });
+    for (const auto& info : m_snapshots) {
+      m_ids.insert(info.id);
+      if (is_ahead(info)) continue;
+      auto [at, added] = m_newest.emplace(info.record.series, rank(info.object.name));
+      if (!added) at->second = std::max(at->second, rank(info.object.name));
+    }
+  }
+
+  const std::vector<SnapshotInfo>& snapshots() const noexcept { return m_snapshots; }
+  bool has(const Digest& id) const { return m_ids.contains(id); }
+  // Whether it is older than the newest of its series here.
+  bool is_past(const layout::ManifestKey& name) const {
+    const auto newest = m_newest.find(name.series);
+    return newest != m_newest.end() && rank(name) < newest->second;
+  }
+
+ private:
+  // What a wrong clock wrote must not keep out all that is taken until its time comes. Where that clock is the store's
+  // own, as with a directory of the same machine, it shows only once it was corrected.
+  bool is_ahead(const SnapshotInfo& info) {
+    Time stored_at = info.object.stored_at;
+    for (const auto& other : info.others) stored_at = std::min(stored_at, other.stored_at);
+    if (is_future_dated(info.record.cut_point, stored_at)) return true;
+    if (!is_future_dated(info.record.cut_point, m_to.clock())) return false;
+    if (!m_now) m_now = m_to.repository.store().now();
+    return is_future_dated(info.record.cut_point, *m_now);
+  }
+
+  Context& m_to;
+  std::vector<SnapshotInfo> m_snapshots;
+  std::set<Digest> m_ids;
+  std::map<std::string, std::pair<Time, std::string>> m_newest;  // by series
+  std::optional<Time> m_now;                                     // by the store's clock
+};
+
 std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& request, PushResult& result) {
+  using Selection = PushRequest::Selection;
   auto source = from.repository.list_snapshots(request.series, &result.unreadable);
   // Nothing is lost with a manifest where another one of its snapshot can be read.
   std::erase_if(result.unreadable, [&](const std::string& key) {
@@ -44,45 +93,31 @@ std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& 
              return info.trusted && same_snapshot(info.object.name, *name);
            });
   });
-  std::set<Digest> there;
-  std::map<std::string, std::pair<Time, Digest>> newest;
-  const auto target = to.repository.list_snapshots(request.series);
-  for (const auto& info : target) {
-    if (!info.trusted || request.damaged.contains(info.object.key)) continue;
-    there.insert(info.id);
-    auto [at, added] = newest.emplace(info.record.series, std::pair{info.record.cut_point, info.id});
-    if (!added) at->second = std::max(at->second, {info.record.cut_point, info.id});
-  }
-  if (request.selection == PushRequest::Selection::named) {
-    const std::set<Digest> wanted{request.snapshots.begin(), request.snapshots.end()};
-    std::set<Digest> found;
-    std::erase_if(source, [&](const auto& info) {
-      if (!wanted.contains(info.id)) return true;
+  const Target target{to, request};
+  const std::set<Digest> wanted{request.snapshots.begin(), request.snapshots.end()};
+  std::set<Digest> found;
+  std::erase_if(source, [&](const SnapshotInfo& info) {
+    if (wanted.contains(info.id)) {
       if (!info.trusted) throw untrusted(info);
       found.insert(info.id);
       return false;
-    });
-    for (const auto& id : wanted) {
-      if (found.contains(id)) continue;
-      throw Error(ErrorKind::not_found, fmt::format("unable to push {}: {} has no such snapshot", id.hex(),
-                                                    quote(from.repository.store().describe())));
     }
-  } else {
-    std::erase_if(source, [&](const auto& info) {
-      if (there.contains(info.id) || !info.trusted) return true;
-      if (request.selection == PushRequest::Selection::all) return false;
-      const auto last = newest.find(info.record.series);
-      return last != newest.end() && std::pair{info.record.cut_point, info.id} < last->second;
-    });
+    if (request.selection == Selection::named || !info.trusted || target.has(info.id)) return true;
+    if (request.selection == Selection::all || !target.is_past(info.object.name)) return false;
+    ++result.older;
+    return true;
+  });
+  for (const auto& id : wanted) {
+    if (found.contains(id)) continue;
+    throw Error(ErrorKind::not_found, fmt::format("unable to push {}: {} has no such snapshot", id.hex(),
+                                                  quote(from.repository.store().describe())));
   }
   // What is reported as being there must stay there, whoever put it.
   std::vector<std::string> keys;
-  for (const auto& info : target) {
-    if (there.contains(info.id)) keys.push_back(info.object.key);
-  }
+  for (const auto& info : target.snapshots()) keys.push_back(info.object.key);
   if (!keys.empty()) to.repository.store().make_durable(keys);
   std::erase_if(source, [&](const auto& info) {
-    if (!there.contains(info.id)) return false;
+    if (!target.has(info.id)) return false;
     PushedSnapshot pushed;
     pushed.id = info.id;
     pushed.series = info.record.series;

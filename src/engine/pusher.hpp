@@ -21,7 +21,7 @@ namespace cairn {
 
 struct PushRequest {
   enum class Selection {
-    newer,  // of each series, what is newer than the target's newest
+    newer,  // of each series, what is newer than the target's newest, and `snapshots` whatever their age
     all,    // everything that the target lacks
     named,  // `snapshots`
   };
@@ -51,6 +51,7 @@ struct PushedSnapshot {
 struct PushResult {
   std::vector<PushedSnapshot> snapshots;  // in the order of the push: by series, oldest first
   std::vector<std::string> unreadable;    // manifests of the source, by key; named in a warning each
+  std::uint64_t older = 0;  // snapshots that the target lacks, and that were left as older than its newest
   std::uint64_t packs_copied = 0;
   std::uint64_t bytes_copied = 0;
   std::uint64_t packs_reused = 0;

@@ -115,10 +115,6 @@ std::string within_text(Nanoseconds within) {
   return whole % 24 == 0 ? fmt::format("within {}d", whole / 24) : fmt::format("within {}h", whole);
 }
 
-bool is_future_dated(const RetentionCandidate& candidate) {
-  return shifted(candidate.cut_point, -k_future_tolerance) > candidate.stored_at;
-}
-
 // The indices of the candidates that count, newest first; what does not count gets its reason.
 std::vector<std::size_t> sort_out(std::span<const RetentionCandidate> candidates,
                                   std::vector<RetentionDecision>& decisions) {
@@ -127,7 +123,7 @@ std::vector<std::size_t> sort_out(std::span<const RetentionCandidate> candidates
     if (candidates[i].pinned) decisions[i].reasons.emplace_back("pinned");
     if (!candidates[i].trusted) {
       decisions[i].reasons.emplace_back("unsigned or untrusted: left alone");
-    } else if (is_future_dated(candidates[i])) {
+    } else if (is_future_dated(candidates[i].cut_point, candidates[i].stored_at)) {
       decisions[i].reasons.emplace_back("future-dated");
     } else {
       counted.push_back(i);
@@ -188,6 +184,10 @@ bool RetentionPolicy::has_rule() const noexcept {
   const auto counts = {keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly};
   return std::any_of(counts.begin(), counts.end(), [](const auto& count) { return count.value_or(0) > 0; }) ||
          keep_within.value_or(Nanoseconds{0}) > Nanoseconds{0};
+}
+
+bool is_future_dated(Time cut_point, Time at) noexcept {
+  return shifted(cut_point, -k_future_tolerance) > at;
 }
 
 std::vector<RetentionDecision> decide_retention(std::span<const RetentionCandidate> candidates,

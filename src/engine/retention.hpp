@@ -54,10 +54,12 @@ struct RetentionDecision {
   std::vector<std::string> reasons;
 };
 
+// Whether the cut point lies more than an hour after the time: what a wrong clock wrote, which displaces nothing.
+bool is_future_dated(Time cut_point, Time at) noexcept;
+
 // Decides on the snapshots of one series; result[i] is of candidates[i], whatever their order. Each id once.
 //   - The order is that of the cut points, then of the ids: the greater is the newer.
-//   - Neither counted nor removed: untrusted snapshots, and future-dated ones, whose cut point lies more than an hour
-//     after stored_at (what a wrong clock wrote must not displace what is good).
+//   - Neither counted nor removed: untrusted snapshots, and those that were future-dated at stored_at.
 //   - A pinned snapshot is kept, and takes the slots it would take without the pin.
 // Throws Error(usage) for an unknown time zone.
 std::vector<RetentionDecision> decide_retention(std::span<const RetentionCandidate> candidates,

@@ -5,11 +5,15 @@
   edit_store.py descriptor STORE TEXT NEW     in the descriptor, renamed to fit its bytes
   edit_store.py manifest STORE TEXT NEW       in the newest manifest, renamed to fit its bytes
   edit_store.py copy STORE               another manifest of the newest one's snapshot, stored later; prints its path
+  edit_store.py later STORE              two days later, what the newest manifest's snapshot holds, instead of that one
   edit_store.py namesake STORE           a manifest whose id has the same first 8 digits as the newest one's
   edit_store.py biggest STORE            prints the name of the biggest pack
 """
+import datetime
 import hashlib
+import json
 import pathlib
+import re
 import sys
 
 
@@ -46,6 +50,19 @@ def main() -> None:
         other = old.parent / (old.name.rsplit("-", 1)[0] + "-" + hashlib.sha256(data).hexdigest()[:16] + ".json")
         other.write_bytes(data)
         print(other)
+    elif action == "later":
+        old = newest(path / "snapshots")
+        manifest = old.read_text()
+        record = json.loads(re.search(r'"record":("(?:[^"\\]|\\.)*")', manifest)[1])
+        cut_point = re.search(r'"cut_point":"([^"]*)"', record)[1]
+        moved = datetime.datetime.fromisoformat(cut_point[:19]) + datetime.timedelta(days=2)
+        later = moved.isoformat() + cut_point[19:]
+        new = record.replace(cut_point, later)
+        data = manifest.replace(json.dumps(record), json.dumps(new)).encode()
+        time = later.replace("-", "").replace(":", "")
+        snapshot, sha = (hashlib.sha256(text).hexdigest()[:16] for text in (new.encode(), data))
+        old.unlink()
+        (old.parent / f"{time}-{snapshot}-{sha}.json").write_bytes(data)
     elif action == "namesake":
         old = newest(path / "snapshots")
         time, snapshot, sha = old.stem.split("-")

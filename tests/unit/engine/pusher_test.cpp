@@ -121,9 +121,11 @@ TEST_CASE("pusher: newer ones, all that is lacking, or those named") {
   const PushResult there = push(scene.from.context, to.context, request);
   REQUIRE(there.snapshots.size() == 1);
   CHECK(there.snapshots[0].already_there);
+  request.snapshots.clear();
   SUBCASE("newer, of each series") {
     const PushResult result = push(scene.from.context, to.context, {});
     REQUIRE(result.snapshots.size() == 2);
+    CHECK(result.older == 1);
     CHECK(result.snapshots[0].id == scene.ids[2]);
     CHECK(result.snapshots[0].packs_reused == 1);
     CHECK(result.snapshots[1].id == scene.ids[3]);
@@ -136,6 +138,15 @@ TEST_CASE("pusher: newer ones, all that is lacking, or those named") {
     REQUIRE(result.snapshots.size() == 1);
     CHECK(result.snapshots[0].series == "t");
   }
+  SUBCASE("newer, and one whatever its age") {
+    request.selection = PushRequest::Selection::newer;
+    request.snapshots = {scene.ids[0]};
+    CHECK(push(scene.from.context, to.context, request).older == 0);
+    CHECK(ids_in(to) == ids_in(scene.from));
+    const PushResult again = push(scene.from.context, to.context, request);
+    REQUIRE(again.snapshots.size() == 1);
+    CHECK(again.snapshots[0].already_there);
+  }
   SUBCASE("all") {
     request.selection = PushRequest::Selection::all;
     CHECK(push(scene.from.context, to.context, request).snapshots.size() == 3);
@@ -146,6 +157,35 @@ TEST_CASE("pusher: newer ones, all that is lacking, or those named") {
     CHECK_THROWS_AS(push(scene.from.context, to.context, request), Error);
     CHECK(ids_in(to).size() == 1);
   }
+}
+
+TEST_CASE("pusher: a snapshot of a clock that was ahead keeps out none of those that come after it") {
+  Scene scene;
+  EngineFixture to{scene.to_store};
+  push(scene.from.context, to.context, {});
+  constexpr int k_two_days = 2 * 24 * 60;
+  scene.commit("s", k_two_days, {scene.shared});
+  SUBCASE("the target's clock knew better") {
+    REQUIRE(push(scene.from.context, to.context, {}).snapshots.size() == 1);
+  }
+  SUBCASE("the target's clock was the same, and was corrected") {
+    scene.to_store.advance(48h);
+    REQUIRE(push(scene.from.context, to.context, {}).snapshots.size() == 1);
+    scene.to_store.advance(-48h);
+  }
+  const Digest next = scene.commit("s", 3, {scene.shared});
+  const PushResult result = push(scene.from.context, to.context, {});
+  REQUIRE(result.snapshots.size() == 1);
+  CHECK(result.snapshots[0].id == next);
+  CHECK(ids_in(to) == ids_in(scene.from));
+
+  // What the target has let go does not come back for all that.
+  for (const auto& info : to.repository.list_manifests("s")) {
+    if (info.name.id == scene.ids[0].short_hex()) scene.to_store.erase(info.key);
+  }
+  const PushResult again = push(scene.from.context, to.context, {});
+  CHECK(again.snapshots.empty());
+  CHECK(again.older == 1);
 }
 
 TEST_CASE("pusher: a store is not pushed to itself") {
