@@ -58,6 +58,15 @@ class Target {
 
   const std::vector<SnapshotInfo>& snapshots() const noexcept { return m_snapshots; }
   bool has(const Digest& id) const { return m_ids.contains(id); }
+  // Whether a manifest of that snapshot can be read here to its end, which listings do not look at.
+  bool has_whole(const layout::ManifestKey& name) const {
+    return std::any_of(m_snapshots.begin(), m_snapshots.end(), [&](const SnapshotInfo& info) {
+      if (!same_snapshot(info.object.name, name)) return false;
+      auto copies = info.others;
+      copies.push_back(info.object);
+      return read_any_copy(m_to.repository, std::move(copies)).found.has_value();
+    });
+  }
   // Whether it is older than the newest of its series here.
   bool is_past(const layout::ManifestKey& name) const {
     const auto newest = m_newest.find(name.series);
@@ -83,17 +92,30 @@ class Target {
   std::optional<Time> m_now;                                     // by the store's clock
 };
 
+// Whether the target goes without something because this manifest of the source cannot be read.
+bool is_missed(const std::string& key, const std::vector<SnapshotInfo>& source, const Target& target,
+               const PushRequest& request) {
+  using Selection = PushRequest::Selection;
+  const auto name = layout::parse_manifest_key(key);
+  if (!name) return request.selection != Selection::named;
+  // Another one of its snapshot can be read.
+  if (std::any_of(source.begin(), source.end(),
+                  [&](const SnapshotInfo& info) { return info.trusted && same_snapshot(info.object.name, *name); })) {
+    return false;
+  }
+  if (request.selection == Selection::named) {
+    return std::any_of(request.snapshots.begin(), request.snapshots.end(),
+                       [&](const Digest& id) { return id.short_hex() == name->id; });
+  }
+  if (request.selection == Selection::newer && target.is_past(*name)) return false;
+  return !target.has_whole(*name);
+}
+
 std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& request, PushResult& result) {
   using Selection = PushRequest::Selection;
   auto source = from.repository.list_snapshots(request.series, &result.unreadable);
-  // Nothing is lost with a manifest where another one of its snapshot can be read.
-  std::erase_if(result.unreadable, [&](const std::string& key) {
-    const auto name = layout::parse_manifest_key(key);
-    return name && std::any_of(source.begin(), source.end(), [&](const SnapshotInfo& info) {
-             return info.trusted && same_snapshot(info.object.name, *name);
-           });
-  });
   const Target target{to, request};
+  std::erase_if(result.unreadable, [&](const std::string& key) { return !is_missed(key, source, target, request); });
   const std::set<Digest> wanted{request.snapshots.begin(), request.snapshots.end()};
   std::set<Digest> found;
   std::erase_if(source, [&](const SnapshotInfo& info) {

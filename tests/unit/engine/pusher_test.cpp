@@ -288,6 +288,45 @@ TEST_CASE("pusher: of a manifest that is damaged in the source another one of th
   check_whole(third, third_store);
 }
 
+TEST_CASE("pusher: a manifest that is damaged in the source is told of where the target goes without its snapshot") {
+  Scene scene;
+  EngineFixture to{scene.to_store};
+  PushRequest request;
+  push(scene.from.context, to.context, request);
+  const auto key_of = [&](EngineFixture& fixture) {
+    for (const auto& info : fixture.repository.list_manifests()) {
+      if (info.name.id == scene.ids[1].short_hex()) return info.key;
+    }
+    return std::string{};
+  };
+  const std::string key = key_of(scene.from);
+  const auto damage = [](MemoryStore& store, const std::string& of, std::size_t at) {
+    auto bytes = *store.get(of);
+    bytes[at] ^= 1;
+    store.overwrite(of, as_text(bytes));
+  };
+  const auto unreadable = [&] { return push(scene.from.context, to.context, request).unreadable; };
+  damage(scene.from_store, key, 20);
+  scene.commit("s", 4, {scene.shared});
+  CHECK(unreadable().empty());
+  request.selection = PushRequest::Selection::all;
+  CHECK(unreadable().empty());
+  SUBCASE("where it cannot be read either") {
+    const std::string there = key_of(to);
+    damage(scene.to_store, there, as_text(*scene.to_store.get(there)).find('\n') + 20);
+  }
+  SUBCASE("where it has gone") {
+    scene.to_store.erase(key_of(to));
+  }
+  CHECK(unreadable() == std::vector{key});
+  // Neither is it newer than the target's newest, nor is it what is asked for.
+  request.selection = PushRequest::Selection::newer;
+  CHECK(unreadable().empty());
+  request.selection = PushRequest::Selection::named;
+  request.snapshots = {scene.ids[2]};
+  CHECK(unreadable().empty());
+}
+
 TEST_CASE("pusher: a snapshot that asks for a feature that is not known is not pushed, and keeps no other from it") {
   Scene scene;
   EngineFixture to{scene.to_store};
