@@ -274,11 +274,21 @@ void check_push(Session& session, const std::vector<SnapshotJob>& jobs) {
   session.reporter().warning(fmt::format("{}, and {} not pushed", names, without.size() == 1 ? "is" : "are"));
 }
 
-// A dump may not be smaller than the one before by more than the configuration allows.
-void note_previous_size(Repository& repository, SnapshotJob& job) {
+// A dump may not be smaller than the one before by more than the configuration allows. What is not trusted does not
+// exist here either: whoever can write to the store would set the measure.
+void note_previous_size(Session& session, Repository& repository, SnapshotJob& job) {
   if (job.kind != SnapshotJob::Kind::command || !job.command.guard.largest_drop) return;
-  const auto snapshots = repository.list_snapshots(job.series);
-  if (!snapshots.empty() && !snapshots.back().closed) job.command.guard.previous = snapshots.back().facts.stats.bytes;
+  auto snapshots = repository.list_snapshots(job.series);
+  std::erase_if(snapshots, [](const SnapshotInfo& snapshot) { return !snapshot.trusted; });
+  if (snapshots.empty()) return;
+  const auto open =
+      std::find_if(snapshots.rbegin(), snapshots.rend(), [](const SnapshotInfo& snapshot) { return !snapshot.closed; });
+  if (open != snapshots.rend()) {
+    job.command.guard.previous = open->facts.stats.bytes;
+    return;
+  }
+  session.reporter().warning(fmt::format(
+      "max_drop of series {} is not checked: no key at hand opens any of its snapshots", quote(job.series)));
 }
 
 // The number of the newest snapshot of the series that this host took.
@@ -324,7 +334,7 @@ void note_sequence(Session& session, Repository& repository, const SnapshotResul
 Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob job) const {
   Outcome outcome;
   outcome.series = job.series;
-  note_previous_size(*store.repository, job);
+  note_previous_size(session, *store.repository, job);
   if (const auto staging = store.repository->store().staging_directory()) leave_out(job, staging->parent_path());
   leave_out(job, store.repository->cache().directory());
   leave_out(job, session.spool());
