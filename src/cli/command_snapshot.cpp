@@ -33,6 +33,12 @@ struct Outcome {
   std::optional<Error> failure;
 };
 
+// Where snapshots are put.
+struct Place {
+  std::optional<OpenStore> store;
+  std::optional<Error> failure;  // it could not be opened, or failed since: so do all that are still to be put there
+};
+
 class SnapshotCommand : public Command {
  public:
   std::string name() const override { return "snapshot"; }
@@ -62,7 +68,9 @@ class SnapshotCommand : public Command {
   std::vector<SnapshotJob> configured_jobs(Session& session) const;
   SnapshotJob path_job() const;
   SnapshotJob command_job() const;
+  std::map<std::string, Place> open_stores(Session& session, const std::vector<SnapshotJob>& jobs) const;
   Outcome take(Session& session, OpenStore& store, SnapshotJob job) const;
+  Outcome take_one_of_several(Session& session, Place& place, const SnapshotJob& job) const;
   void push_all(Session& session, OpenStore& from, const SnapshotJob& job, Outcome& outcome) const;
   SnapshotRequest request_for(Session& session, const SnapshotJob& job, bool single_file) const;
 
@@ -340,7 +348,7 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   leave_out(job, session.spool());
   job.sqlite.staging_parent = job.directory.sqlite.staging_parent = session.spool();
   const std::uint64_t noted = noted_sequence(session, *store.repository, job.series);
-  try {
+  {
     const OpenSource opened = open_source(job);
     Context context = session.context(store);
     outcome.result = take_snapshot(context, *opened.source, request_for(session, job, opened.single_file));
@@ -350,14 +358,30 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
     if (job.kind == SnapshotJob::Kind::command && outcome.result->stats.bytes == 0) {
       session.reporter().warning(fmt::format("the command of series {} wrote nothing", quote(job.series)));
     }
-  } catch (const SourceError& e) {
-    outcome.failure = e;
-  }
+  }  // the source is let go
   session.reporter().clear_progress();
-  if (outcome.result && !m_dry_run) {
+  if (!m_dry_run) {
     session.note_change(fmt::format("snapshot {} of {} was committed", short_id(outcome.result->id), outcome.series));
     note_sequence(session, *store.repository, *outcome.result, noted);
   }
+  return outcome;
+}
+
+// What fails with one source, or with the store that it goes to, does not keep the others from being saved. A signal
+// ends them all.
+Outcome SnapshotCommand::take_one_of_several(Session& session, Place& place, const SnapshotJob& job) const {
+  Outcome outcome;
+  outcome.series = job.series;
+  try {
+    if (place.failure) throw Error{*place.failure};
+    outcome = take(session, *place.store, job);
+  } catch (const StoreError& e) {
+    outcome.failure = place.failure = e;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    outcome.failure = e;
+  }
+  outcome.source = job.name;
   return outcome;
 }
 
@@ -388,30 +412,41 @@ void SnapshotCommand::push_all(Session& session, OpenStore& from, const Snapshot
   }
 }
 
+// Each once, and all before anything is read: the cut points of several sources shall lie close together.
+std::map<std::string, Place> SnapshotCommand::open_stores(Session& session,
+                                                          const std::vector<SnapshotJob>& jobs) const {
+  std::map<std::string, Place> places;
+  for (const auto& job : jobs) {
+    const std::string name = session.store_name(m_store, job.store);
+    const auto [at, is_new] = places.try_emplace(name);
+    if (!is_new) continue;
+    try {
+      at->second.store = session.open(name, Access::write);
+    } catch (const Error& e) {
+      if (jobs.size() == 1 || e.kind() == ErrorKind::interrupted) throw;
+      at->second.failure = e;
+    }
+  }
+  return places;
+}
+
 ExitStatus SnapshotCommand::run(Session& session) {
   parse_tags(m_tags);  // before anything is read
   const auto jobs = plan(session);
   if (m_push && m_dry_run) throw Error(ErrorKind::usage, "--push and --dry-run exclude each other");
   if (m_push) check_push(session, jobs);
   for (const auto& job : jobs) check_series(job.series);
-  std::map<std::string, OpenStore> stores;  // each opened once, all before anything is read
-  for (const auto& job : jobs) {
-    const std::string name = session.store_name(m_store, job.store);
-    if (!stores.contains(name)) stores.emplace(name, session.open(name, Access::write));
-  }
+  auto places = open_stores(session, jobs);
   const DryRun dry_run = m_dry_run ? DryRun::yes : DryRun::no;
 
-  // One source that fails does not keep the others from being saved.
   std::vector<Outcome> outcomes;
   for (const auto& job : jobs) {
-    OpenStore& store = stores.at(session.store_name(m_store, job.store));
-    outcomes.push_back(take(session, store, job));
+    Place& place = places.at(session.store_name(m_store, job.store));
+    outcomes.push_back(jobs.size() == 1 ? take(session, *place.store, job) : take_one_of_several(session, place, job));
     Outcome& last = outcomes.back();
-    if (jobs.size() > 1) last.source = job.name;
-    if (last.failure && jobs.size() == 1) throw *last.failure;
     if (last.failure) session.print_error(of_source(*last.failure, last.source));
     if (last.result && !session.json()) print_for_people(session, *last.result, dry_run);
-    if (last.result && m_push) push_all(session, store, job, last);
+    if (last.result && m_push) push_all(session, *place.store, job, last);
   }
   if (session.json()) {
     print_json(session, outcomes, dry_run);
