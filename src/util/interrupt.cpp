@@ -26,6 +26,13 @@ void install_signal_handlers() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  // What the parent chose is inherited. With SIGCHLD ignored the system forgets how a child ended, and a producer that
+  // failed could not be told from one that did not; a blocked SIGTERM would stop nothing.
+  std::signal(SIGCHLD, SIG_DFL);
+  sigset_t needed;
+  sigemptyset(&needed);
+  for (const int number : {SIGINT, SIGTERM, SIGCHLD}) sigaddset(&needed, number);
+  sigprocmask(SIG_UNBLOCK, &needed, nullptr);
 }
 
 int interrupted_by() noexcept {

@@ -4,7 +4,8 @@
 
 namespace cairn {
 
-// Installs handlers for SIGINT and SIGTERM, ignores SIGPIPE. Once per process, from main().
+// Installs handlers for SIGINT and SIGTERM, ignores SIGPIPE, and takes back what the parent may have left: SIGCHLD
+// ignored, or any of these blocked. Once per process, from main(), before there is a second thread.
 void install_signal_handlers();
 // The signal that arrived, or 0.
 int interrupted_by() noexcept;

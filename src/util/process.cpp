@@ -124,6 +124,7 @@ void wait_for(std::array<pollfd, 2>& fds, int timeout_ms) {
 }  // namespace
 
 std::string ExitStatus::text() const {
+  if (lost) return "ended, but the system did not say with which status";
   if (signal == 0) return fmt::format("exited with status {}", code);
   const char* const name = ::sigdescr_np(signal);
   return fmt::format("was killed by signal {} ({})", signal, name != nullptr ? name : "unknown");
@@ -143,7 +144,7 @@ Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const Pr
       const int in = inherits && m_stages.empty() ? STDIN_FILENO : input.get();
       const pid_t pid = spawn(argv, options, m_group, in, output.write_end.get(), errors.write_end.get());
       if (m_group == 0) m_group = pid;
-      m_stages.push_back({argv.front(), pid, 0});
+      m_stages.push_back({argv.front(), pid});
       input = std::move(output.read_end);
     }
   } catch (...) {
@@ -209,6 +210,8 @@ bool Pipeline::reap() {
     if (got == 0 || (got < 0 && errno == EINTR)) {
       all = false;
     } else {
+      // Somebody else took the status, or SIGCHLD is ignored: nobody may take that for success.
+      stage.lost = got < 0;
       stage.pid = -1;
     }
   }
@@ -232,7 +235,8 @@ std::vector<ExitStatus> Pipeline::wait() {
   std::vector<ExitStatus> result;
   for (const Stage& stage : m_stages) {
     const bool killed = WIFSIGNALED(stage.status);
-    result.push_back({stage.program, killed ? 0 : WEXITSTATUS(stage.status), killed ? WTERMSIG(stage.status) : 0});
+    result.push_back(
+        {stage.program, killed ? 0 : WEXITSTATUS(stage.status), killed ? WTERMSIG(stage.status) : 0, stage.lost});
   }
   return result;
 }

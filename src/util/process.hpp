@@ -16,7 +16,8 @@ struct ExitStatus {
   std::string program;  // argv[0] as it was given
   int code = 0;         // exit status where signal is 0
   int signal = 0;       // the signal that killed it
-  bool ok() const noexcept { return code == 0 && signal == 0; }
+  bool lost = false;    // the system did not say how it ended
+  bool ok() const noexcept { return code == 0 && signal == 0 && !lost; }
   // "exited with status 1", "was killed by signal 9 (Killed)".
   std::string text() const;
 };
@@ -60,6 +61,7 @@ class Pipeline {
     std::string program;
     pid_t pid = -1;  // -1 once reaped
     int status = 0;
+    bool lost = false;  // there was nothing to reap
   };
   bool reap();
   void forward_errors(int timeout_ms);

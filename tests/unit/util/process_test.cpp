@@ -60,6 +60,18 @@ TEST_CASE("process: a program whose reader went away dies of SIGPIPE") {
   CHECK(pipeline.wait()[0].signal == SIGPIPE);
 }
 
+TEST_CASE("process: an end that the system forgot is no success") {
+  // As perl and python parents leave it: what a child ends with is not kept.
+  ::signal(SIGCHLD, SIG_IGN);
+  Pipeline pipeline{{{"sh", "-c", "echo half; kill -9 $$"}}};
+  CHECK(read_all(pipeline) == "half\n");
+  const auto ends = pipeline.wait();
+  ::signal(SIGCHLD, SIG_DFL);
+  REQUIRE(ends.size() == 1);
+  CHECK_FALSE(ends[0].ok());
+  CHECK(ends[0].text() == "ended, but the system did not say with which status");
+}
+
 TEST_CASE("process: a program that cannot be started ends those before it") {
   CHECK_THROWS_WITH_AS(Pipeline({{"sleep", "1000"}, {"/nonexistent/program"}}),
                        "unable to start '/nonexistent/program': No such file or directory", Error);
