@@ -63,24 +63,21 @@ std::pair<std::string, int> read_growing(Call call) {
 
 template <class List, class Get>
 std::vector<Xattr> read_all(List list, Get get, std::string_view shown) {
-  const auto [names, error] = read_growing(list);
+  const auto [listed, error] = read_growing(list);
   std::vector<Xattr> xattrs;
   if (error != 0) {
     if (error == ENOTSUP) return xattrs;
     throw_source_errno("list the extended attributes of", shown, error);
   }
-  for (std::size_t begin = 0; begin < names.size();) {
-    const std::string name{names.c_str() + begin};
-    begin += name.size() + 1;
+  for (std::string& name : xattr_names(listed)) {
     auto [value, get_error] =
         read_growing([&](char* buffer, std::size_t size) { return get(name.c_str(), buffer, size); });
     if (get_error == ENODATA || get_error == ENOTSUP) continue;
     if (get_error != 0) {
       throw_source_errno(fmt::format("read extended attribute {} of", quote(name)), shown, get_error);
     }
-    xattrs.push_back({name, std::move(value)});
+    xattrs.push_back({std::move(name), std::move(value)});
   }
-  std::sort(xattrs.begin(), xattrs.end());
   return xattrs;
 }
 
@@ -114,6 +111,18 @@ void apply_status(Entry& entry, const struct stat& status, OwnerNames& names) {
   const bool device = entry.type == EntryType::char_device || entry.type == EntryType::block_device;
   entry.device_major = device ? major(status.st_rdev) : 0;
   entry.device_minor = device ? minor(status.st_rdev) : 0;
+}
+
+std::vector<std::string> xattr_names(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const std::string_view name = list.substr(0, list.find('\0'));
+    list.remove_prefix(std::min(name.size() + 1, list.size()));
+    if (!name.empty()) names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
 }
 
 std::vector<Xattr> read_xattrs(int fd, std::string_view shown) {

@@ -31,6 +31,9 @@ class OwnerNames {
 // they can. The type is never hard_link.
 void apply_status(Entry& entry, const struct stat& status, OwnerNames& names);
 
+// The names in what listxattr(2) gives, sorted, each once: there are file systems that list a security label twice.
+std::vector<std::string> xattr_names(std::string_view list);
+
 // The extended attributes, POSIX ACLs among them, sorted by name; empty where the file system has none. Throws
 // SourceError naming `shown`. One that vanishes between listing and reading is left out.
 std::vector<Xattr> read_xattrs(int fd, std::string_view shown);

@@ -506,22 +506,28 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   end_entry(entry, spool);
 }
 
-// What the format has no room for is left out and told: else nobody could read the list.
+// What the format has no room for, and what a reader would refuse, is left out and told: else nobody could read the
+// list.
 void Run::end_entry(Entry& entry, EntrySpool& spool) {
   const bool is_file = entry.type == EntryType::file;
-  if (is_file && entry.size > k_max_integer) {
-    const auto message = fmt::format("unable to store {}: it has more than 2^53-1 bytes", quote(entry.path));
+  const char* const fault =
+      is_file && entry.size > k_max_integer ? "it has more than 2^53-1 bytes" : entry_fault(entry);
+  if (fault != nullptr) {
+    const auto message = fmt::format("unable to store {}: {}", quote(entry.path), fault);
     if (m_request.single_file) throw SourceError(ErrorKind::failed, message);
     spool.drop_parts();
     drop(entry.path, message);
     return;
   }
+  const auto without_xattrs = [&](std::string_view cause) {
+    entry.xattrs.clear();
+    problem(entry.path, fmt::format("{} is stored without its extended attributes: {}", quote(entry.path), cause));
+  };
+  if (const char* const cause = xattrs_fault(entry.xattrs)) without_xattrs(cause);
   std::string head = write_entry_head(entry);
   if (head.size() > k_max_entry_head) {
-    entry.xattrs.clear();
+    without_xattrs("they are too large together");
     head = write_entry_head(entry);
-    problem(entry.path, fmt::format("{} is stored without its extended attributes: they are too large together",
-                                    quote(entry.path)));
   }
   spool.add_entry(head, is_file);
   ++m_stats.entries;

@@ -21,6 +21,8 @@ using simdjson::dom::element;
 constexpr std::array<const char*, 8> k_type_names{"file", "directory", "symlink",    "hardlink",
                                                   "fifo", "socket",    "chardevice", "blockdevice"};
 
+constexpr std::uint32_t k_max_mode = 07777;
+
 [[noreturn]] void damaged(std::string_view cause) {
   throw Error(ErrorKind::damaged, fmt::format("damaged entry list: {}", cause));
 }
@@ -157,8 +159,6 @@ std::vector<Xattr> xattrs_of(const element& from) {
       }
     }
     if (seen.bits != 3) damaged("an xattr without name or value");
-    if (x.name.empty() || x.name.find('\0') != std::string::npos) damaged("invalid xattr name");
-    if (!out.empty() && out.back().name >= x.name) damaged("xattrs are out of order");
     out.push_back(std::move(x));
   }
   return out;
@@ -250,7 +250,7 @@ void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, con
     e.type = type_of(text_of(value));
   } else if (key == "mode") {
     seen.once(Member::mode);
-    e.mode = static_cast<std::uint32_t>(number_of(value, 07777));
+    e.mode = static_cast<std::uint32_t>(number_of(value, k_max_mode));
   } else if (key == "uid") {
     seen.once(Member::uid);
     e.uid = u32_of(value);
@@ -301,16 +301,14 @@ void set_member(EntryLine& line, Entry& e, Seen& seen, std::string_view key, con
 void check_entry(const EntryLine& line, const Entry& e, const Seen& seen) {
   if ((seen.bits & bits_of({Member::path, Member::type})) != bits_of({Member::path, Member::type}))
     damaged("an entry without path or type");
-  if (!is_valid_entry_path(e.path)) damaged(fmt::format("invalid path {}", quote(e.path)));
   const Allowed allowed = allowed_for(e.type);
   if ((seen.bits & allowed.required) != allowed.required) damaged(fmt::format("missing metadata of {}", quote(e.path)));
   if ((seen.bits & ~(allowed.required | allowed.optional)) != 0) {
     damaged(fmt::format("{} has what a {} cannot have", quote(e.path), entry_type_name(e.type)));
   }
-  if (e.type == EntryType::hard_link && !is_valid_entry_path(e.link_target)) damaged("invalid target of a hard link");
-  if (e.type == EntryType::symlink && (e.link_target.empty() || e.link_target.find('\0') != std::string::npos)) {
-    damaged("invalid target of a symlink");
-  }
+  const char* fault = entry_fault(e);
+  if (fault == nullptr) fault = xattrs_fault(e.xattrs);
+  if (fault != nullptr) damaged(fmt::format("{}: {}", fault, quote(e.path)));
   if (e.type != EntryType::file) return;
   const bool has_extents = (seen.bits & bits_of({Member::extents})) != 0;
   const bool has_parts = (seen.bits & bits_of({Member::parts})) != 0;
@@ -323,6 +321,26 @@ void check_entry(const EntryLine& line, const Entry& e, const Seen& seen) {
 
 const char* entry_type_name(EntryType type) noexcept {
   return k_type_names[static_cast<std::size_t>(type)];
+}
+
+const char* entry_fault(const Entry& e) noexcept {
+  if (!is_valid_entry_path(e.path)) return "invalid path";
+  if (e.type == EntryType::hard_link && !is_valid_entry_path(e.link_target)) return "invalid target of a hard link";
+  if (e.type == EntryType::symlink && (e.link_target.empty() || e.link_target.find('\0') != std::string::npos)) {
+    return "invalid target of a symlink";
+  }
+  if (e.mode > k_max_mode) return "invalid mode";
+  return e.size > k_max_integer ? "its size is out of range" : nullptr;
+}
+
+const char* xattrs_fault(const std::vector<Xattr>& xattrs) noexcept {
+  const Xattr* before = nullptr;
+  for (const Xattr& x : xattrs) {
+    if (x.name.empty() || x.name.find('\0') != std::string::npos) return "invalid xattr name";
+    if (before != nullptr && before->name >= x.name) return "xattrs are out of order";
+    before = &x;
+  }
+  return nullptr;
 }
 
 std::string entry_members(const Entry& entry) {

@@ -42,6 +42,11 @@ class EntryLineParser {
 // "file", "directory", ... as the format spells them.
 const char* entry_type_name(EntryType type) noexcept;
 
+// What a reader refuses in the values of an entry, or of its extended attributes: for the message; null: nothing. The
+// parser calls both, and so does who writes entries that come from elsewhere.
+const char* entry_fault(const Entry& entry) noexcept;
+const char* xattrs_fault(const std::vector<Xattr>& xattrs) noexcept;
+
 // The members of an entry (path, type, mode, ...) without braces or extents, for --json output.
 std::string entry_members(const Entry& entry);
 

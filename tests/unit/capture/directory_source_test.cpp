@@ -188,6 +188,15 @@ TEST_CASE_FIXTURE(Fixture, "directory: access control lists are extended attribu
   CHECK(find(items, ".").xattrs[0].name == "system.posix_acl_default");
 }
 
+TEST_CASE("directory: a list of attributes that names one twice names it once") {
+  using namespace std::string_literals;
+  CHECK(xattr_names("security.selinux\0user.b\0security.selinux\0user.a\0"s) ==
+        std::vector<std::string>{"security.selinux", "user.a", "user.b"});
+  CHECK(xattr_names("user.unended") == std::vector<std::string>{"user.unended"});
+  CHECK(xattr_names("\0user.x\0\0"s) == std::vector<std::string>{"user.x"});
+  CHECK(xattr_names("").empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "directory: names with newlines, of no encoding, and of 255 bytes") {
   const std::string longest(255, 'n');
   const std::vector<std::string> names{"\x01", "a\nb", longest, "\xff\xfe", "-rf *", "\xc3\xa9"};

@@ -5,7 +5,9 @@
 #include "support/store_fixture.hpp"
 #include "util/json.hpp"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -105,4 +107,32 @@ TEST_CASE("attributes that no line has room for are left out and told, what they
   CHECK(result.problems[0].path == "d");
   CHECK(result.stats.entries == 3);
   CHECK(t.plan().entries == 3);
+}
+
+TEST_CASE("what a reader of the list would refuse is left out and told, and the rest can be read") {
+  Bounds t;
+  // As LeilFS and NFS name security labels.
+  Entry twice = entry("a", EntryType::fifo);
+  twice.xattrs = {{"security.selinux", "x"}, {"security.selinux", "x"}};
+  // As FUSE file systems may answer.
+  Entry empty_link = entry("b", EntryType::symlink);
+  Entry nameless = entry("c", EntryType::file, 65536);
+  nameless.xattrs = {{"", "x"}};
+  const std::string long_name(256, 'd');
+  Entry target = entry("f", EntryType::symlink);
+  target.link_target = "a";
+  Entry link = entry("g", EntryType::hard_link);
+  link.link_target = "b";
+  const auto result =
+      t.take({entry(".", EntryType::directory), twice, empty_link, nameless, entry(long_name, EntryType::directory),
+              entry(long_name + "/x", EntryType::file, 65536), entry("e", EntryType::file, 65536), target, link});
+  CHECK(result.incomplete);
+  std::vector<std::string> told;
+  for (const auto& problem : result.problems) told.push_back(problem.path);
+  CHECK(told == std::vector<std::string>{"a", "b", "c", long_name, long_name + "/x", "g"});
+  CHECK(result.stats.entries == 5);
+  CHECK(result.stats.files == 2);
+  const auto plan = t.plan();
+  CHECK(plan.entries == 5);
+  CHECK(plan.files == 2);
 }
