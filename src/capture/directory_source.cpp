@@ -188,7 +188,17 @@ std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::Found&
   Entry& entry = item.entry;
   entry.path = found.path;
   apply_status(entry, found.status, m_tree->names);
-  if (entry.type != EntryType::directory && link_to_first_name(entry, found.status)) return item;
+  const sqlite::FileId id{found.status.st_dev, found.status.st_ino};
+  const bool always = has_wal || m_reread == DirectoryOptions::Reread::yes;
+  const auto opener = [&](FileOpener::Xattrs xattrs) {
+    return std::make_shared<FileOpener>(m_tree, found.path, id,
+                                        always ? FileOpener::AlwaysRead::yes : FileOpener::AlwaysRead::no, xattrs);
+  };
+  const bool is_file = entry.type == EntryType::file;
+  if (entry.type != EntryType::directory && link_to_first_name(entry, found.status)) {
+    if (is_file) item.as_file = opener(FileOpener::Xattrs::unread);
+    return item;
+  }
   const std::string shown = path_below(m_tree->location, found.path);
   // An entry that is left out must not be what later names link to.
   const auto leave_out = [&] { m_first_names.erase(FileKey{found.status.st_dev, found.status.st_ino}); };
@@ -210,11 +220,9 @@ std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::Found&
     }
     report(found.path, e.message());
   }
-  if (entry.type == EntryType::file) {
-    const bool always = has_wal || m_reread == DirectoryOptions::Reread::yes;
-    const sqlite::FileId id{found.status.st_dev, found.status.st_ino};
-    item.content = std::make_shared<FileOpener>(m_tree, found.path, id,
-                                                always ? FileOpener::AlwaysRead::yes : FileOpener::AlwaysRead::no);
+  if (is_file) {
+    item.content = opener(FileOpener::Xattrs::read);
+    item.has_links = found.status.st_nlink > 1;
   }
   return item;
 }

@@ -32,8 +32,9 @@ struct DirectoryOptions {
 // component.
 //
 // The second and later names of one file (hard links, of any type but a directory) are entries of type hard_link
-// whose link_target is the first name in path order. If the reader drops that first entry (it could not be opened),
-// it has to drop those that link to it, too, and report them.
+// whose link_target is the first name in path order. If the reader drops that first entry (it could not be opened), or
+// finds another file there than the walk did (the inode of its entry changes as it is opened), those that link to it
+// must not: as_file opens them as files of their own, and where there is none they are dropped and reported, too.
 //
 // SQLite: a database is captured as one (see file_content.hpp); its -wal, -shm and -journal are no entries, because
 // they belong to an instant other than the image's. A file with a -wal beside it that is no SQLite database (an

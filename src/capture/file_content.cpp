@@ -134,7 +134,9 @@ std::unique_ptr<Content> FileOpener::open(Entry& entry) {
   const std::uint64_t seen_inode = entry.inode;
   apply_status(entry, status, m_tree->names);
   // A change of the xattrs is a change of ctime.
-  if (entry.ctime != seen_ctime || entry.inode != seen_inode) entry.xattrs = read_xattrs(fd.get(), shown);
+  if (m_xattrs == Xattrs::unread || entry.ctime != seen_ctime || entry.inode != seen_inode) {
+    entry.xattrs = read_xattrs(fd.get(), shown);
+  }
 
   std::array<std::uint8_t, k_file_head_size> buffer;
   const ByteView head{buffer.data(), read_source(fd.get(), buffer, 0, shown)};

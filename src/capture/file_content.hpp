@@ -61,9 +61,12 @@ class FileContent : public Content {
 class FileOpener : public ContentOpener {
  public:
   enum class AlwaysRead { no, yes };
+  // Whether the entry has its extended attributes already.
+  enum class Xattrs { read, unread };
   // id: of the file that the walk saw.
-  FileOpener(std::shared_ptr<SourceTree> tree, std::string path, sqlite::FileId id, AlwaysRead always_read)
-      : m_tree(std::move(tree)), m_path(std::move(path)), m_id(id), m_always_read(always_read) {}
+  FileOpener(std::shared_ptr<SourceTree> tree, std::string path, sqlite::FileId id, AlwaysRead always_read,
+             Xattrs xattrs)
+      : m_tree(std::move(tree)), m_path(std::move(path)), m_id(id), m_always_read(always_read), m_xattrs(xattrs) {}
 
   std::unique_ptr<Content> open(Entry& entry) override;
   bool always_read() const override { return m_always_read == AlwaysRead::yes; }
@@ -75,6 +78,7 @@ class FileOpener : public ContentOpener {
   std::string m_path;
   sqlite::FileId m_id;
   AlwaysRead m_always_read;
+  Xattrs m_xattrs;
 };
 
 }  // namespace cairn

@@ -76,6 +76,10 @@ class ContentOpener {
 struct SourceItem {
   Entry entry;
   std::shared_ptr<ContentOpener> content;  // null for anything but a regular file
+  bool has_links = false;                  // of a regular file: entries that follow may be hard links to it
+  // Of a hard link to a regular file: opens this name as a file of its own (and fills in all of the entry but path and
+  // type), for where the entry that it links to is left out, or is another file by the time it is opened.
+  std::shared_ptr<ContentOpener> as_file = nullptr;
 };
 
 // A failure on one path that leaves the snapshot incomplete (exit 3), not failed.

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <tuple>
@@ -90,6 +91,7 @@ struct Item {
   WholeFile content;
   std::string failure;    // the source could not be read
   bool vanished = false;  // because it is not there any more: no problem, as if the walk had begun a moment later
+  std::uint64_t seen_inode = 0;  // by the walk
 };
 
 class Run {
@@ -122,6 +124,8 @@ class Run {
   bool reuse_large(Item& item, EntrySpool& spool);
   void run_batch(std::deque<Item>& batch) const;
   void consume(Item& item, ChunkStore& store, EntrySpool& spool);
+  void consume_orphan(Item& item, std::string& stand_in, ChunkStore& store, EntrySpool& spool);
+  void note_if_replaced(const Item& item);
   void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
   bool read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool);
   void take_segment(const Segment& segment, const ChunkRule& rule, PreviousChunks* previous, PartBuilder& parts,
@@ -155,7 +159,9 @@ class Run {
   std::uint64_t m_pack_target = 0;
   SnapshotStats m_stats;
   std::vector<SourceProblem> m_problems;
-  std::set<std::string> m_dropped;  // files that could not be read: hard links to them go, too
+  // What no hard link may name: entries that were left out, and those that became another file after the walk. With the
+  // link that is stored as a file in its stead, once there is one.
+  std::map<std::string, std::string> m_lost;
   std::string m_content_facts;
   std::uint64_t m_expected = 0;
 };
@@ -321,7 +327,7 @@ void Run::index_packs(std::size_t first_other) {
 }
 
 void Run::drop(const std::string& path, const std::string& message) {
-  m_dropped.insert(path);
+  m_lost.try_emplace(path);
   problem(path, message);
 }
 
@@ -439,6 +445,7 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
     check_interrupted();
     Item item;
     item.source = std::move(*next);
+    item.seen_inode = item.source.entry.inode;
     if (item.source.content) {
       const bool unchanged = looks_unchanged(item);
       if (unchanged && item.source.entry.size > k_large_file) {
@@ -474,7 +481,7 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
 
 void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   if (item.vanished) {
-    m_dropped.insert(item.source.entry.path);
+    m_lost.try_emplace(item.source.entry.path);
     return;
   }
   if (!item.failure.empty()) {
@@ -482,10 +489,12 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
     return;
   }
   Entry& entry = item.source.entry;
-  if (entry.type == EntryType::hard_link && m_dropped.contains(entry.link_target)) {
-    drop(entry.path,
-         fmt::format("unable to read {}: it is a hard link to {}", quote(entry.path), quote(entry.link_target)));
-    return;
+  if (entry.type == EntryType::hard_link) {
+    const auto lost = m_lost.find(entry.link_target);
+    if (lost != m_lost.end()) {
+      consume_orphan(item, lost->second, store, spool);
+      return;
+    }
   }
   if (item.read && item.content.too_large) {
     // It grew since the walk saw it.
@@ -504,6 +513,33 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
     for (const auto& part : item.reuse) spool.add_part(part);
   }
   end_entry(entry, spool);
+  note_if_replaced(item);
+}
+
+// A hard link to what is not stored, or is another file by now. The first such name that is still the file that the
+// walk saw becomes a file of its own, and the others links to it.
+void Run::consume_orphan(Item& item, std::string& stand_in, ChunkStore& store, EntrySpool& spool) {
+  Entry& entry = item.source.entry;
+  if (!stand_in.empty()) {
+    entry.link_target = stand_in;
+    end_entry(entry, spool);
+    return;
+  }
+  if (!item.source.as_file) {
+    drop(entry.path,
+         fmt::format("unable to read {}: it is a hard link to {}", quote(entry.path), quote(entry.link_target)));
+    return;
+  }
+  entry.type = EntryType::file;
+  entry.link_target.clear();
+  item.source.content = std::move(item.source.as_file);
+  read_large(item, false, store, spool);
+  if (!m_lost.contains(entry.path) && entry.inode == item.seen_inode) stand_in = entry.path;
+}
+
+// The walk took other names for links to this file. Between the walk and the opening it may have become another one.
+void Run::note_if_replaced(const Item& item) {
+  if (item.source.has_links && item.source.entry.inode != item.seen_inode) m_lost.try_emplace(item.source.entry.path);
 }
 
 // What the format has no room for, and what a reader would refuse, is left out and told: else nobody could read the
@@ -553,6 +589,7 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
       spool.drop_parts();
     }
     end_entry(entry, spool);
+    note_if_replaced(item);
   } catch (const SourceError& e) {
     // One file of a tree: the rest goes on. The one file that was asked for: the end, a failure even where it vanished.
     if (m_request.single_file) {
@@ -561,7 +598,7 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
     }
     spool.drop_parts();
     if (e.kind() == ErrorKind::not_found) {
-      m_dropped.insert(entry.path);
+      m_lost.try_emplace(entry.path);
     } else {
       drop(entry.path, e.message());
     }

@@ -13,11 +13,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 
 #include <doctest/doctest.h>
+#include <sys/xattr.h>
 
 using namespace cairn;
 
@@ -126,7 +128,7 @@ TEST_CASE("a snapshot reads back as it was") {
   CHECK(checked.bytes_verified == 12'000'009);
 }
 
-TEST_CASE("a file that vanishes after the walk is left out without a problem, what links to it is one") {
+TEST_CASE("a file that vanishes after the walk is left out without a problem, and its other names are stored") {
   // Removes files between the walk and their reading.
   class Vanishing : public DirectorySource {
    public:
@@ -162,10 +164,9 @@ TEST_CASE("a file that vanishes after the walk is left out without a problem, wh
   fs::create_hard_link(t.source / "gone", t.source / "link");
   fs::create_hard_link(t.source / "gone", t.source / "zz-third");
   const auto linked = take();
-  CHECK(linked.incomplete);
-  REQUIRE(linked.problems.size() == 2);
-  CHECK(linked.problems[0].path == "link");
-  CHECK(linked.problems[1].path == "zz-third");
+  CHECK_FALSE(linked.incomplete);
+  CHECK(t.read_back(linked.id) == std::map<std::string, std::string>{{"link", "x"}, {"stays", "y"}});
+  CHECK(linked.stats.entries == 4);
 
   // The one file that was asked for is another matter.
   write(t.source / "gone", "x");
@@ -193,6 +194,108 @@ TEST_CASE("a file that vanishes after the walk is left out without a problem, wh
     FAIL("a snapshot of nothing");
   } catch (const SourceError& e) {
     CHECK(e.kind() == ErrorKind::failed);
+  }
+}
+
+TEST_CASE("a hard link keeps its content where the name it links to is another file when it is opened") {
+  // Replaces, or closes to reading, the first name once the walk has seen them all.
+  class Replacing : public DirectorySource {
+   public:
+    Replacing(const DirectoryOptions& options, std::string at, std::function<void()> act)
+        : DirectorySource(options), m_at(std::move(at)), m_act(std::move(act)) {}
+    std::optional<SourceItem> next() override {
+      auto item = DirectorySource::next();
+      if (item && item->entry.path == m_at) m_act();
+      return item;
+    }
+
+   private:
+    std::string m_at;
+    std::function<void()> m_act;
+  };
+  Snapshots t;
+  const auto take = [&](const std::string& at, std::function<void()> act) {
+    DirectoryOptions options;
+    options.path = t.source;
+    Replacing tree{options, at, std::move(act)};
+    auto context = t.context();
+    SnapshotRequest request;
+    request.series = "s";
+    return take_snapshot(context, tree, request);
+  };
+  const auto replace = [&](std::string_view name, std::string_view text) {
+    write(t.directory.path() / "new", text);
+    fs::rename(t.directory.path() / "new", t.source / name);
+  };
+  const auto entry_of = [&](const Digest& id, std::string_view path) {
+    const Manifest m = t.manifest(id);
+    const PackTable packs{m};
+    FrameFetcher fetcher{*t.repository, t.io, t.pool, packs, 64 << 20};
+    Collector collector{fetcher};
+    walk_tree(m, fetcher, fetcher, collector);
+    const auto at = std::find_if(collector.entries.begin(), collector.entries.end(),
+                                 [&](const Entry& entry) { return entry.path == path; });
+    REQUIRE(at != collector.entries.end());
+    return *at;
+  };
+  using Files = std::map<std::string, std::string>;
+  const auto link_all = [&](std::string_view text) {
+    for (const char* name : {"a", "b", "c", "d"}) fs::remove(t.source / name);
+    write(t.source / "a", text);
+    for (const char* name : {"b", "c", "d"}) fs::create_hard_link(t.source / "a", t.source / name);
+  };
+  SUBCASE("replaced") {
+    link_all("old");
+    fs::permissions(t.source / "a", fs::perms{0640});
+    const auto result = take("d", [&] { replace("a", "new content"); });
+    CHECK_FALSE(result.incomplete);
+    CHECK(t.read_back(result.id) == Files{{"a", "new content"}, {"b", "old"}});
+    CHECK(entry_of(result.id, "b").mode == 0640);
+    CHECK(entry_of(result.id, "c").link_target == "b");
+    CHECK(entry_of(result.id, "d").link_target == "b");
+  }
+  SUBCASE("replaced, a large one") {
+    const std::string old = noise(5'000'000, 1);
+    link_all(old);
+    const auto result = take("a", [&] { replace("a", noise(6'000'000, 2)); });
+    CHECK_FALSE(result.incomplete);
+    CHECK(t.read_back(result.id) == Files{{"a", noise(6'000'000, 2)}, {"b", old}});
+    CHECK(entry_of(result.id, "d").link_target == "b");
+  }
+  SUBCASE("so is the next") {
+    link_all("old");
+    const auto result = take("d", [&] {
+      replace("a", "new a");
+      replace("b", "new b");
+    });
+    CHECK_FALSE(result.incomplete);
+    CHECK(t.read_back(result.id) == Files{{"a", "new a"}, {"b", "new b"}, {"c", "old"}});
+    CHECK(entry_of(result.id, "d").link_target == "c");
+  }
+  SUBCASE("gone, and the next is no file any more") {
+    link_all("old");
+    const auto result = take("d", [&] {
+      fs::remove(t.source / "a");
+      fs::remove(t.source / "b");
+      fs::create_directory(t.source / "b");
+    });
+    REQUIRE(result.problems.size() == 1);
+    CHECK(result.problems[0].path == "b");
+    CHECK(t.read_back(result.id) == Files{{"c", "old"}});
+  }
+  SUBCASE("with its attributes") {
+    link_all("old");
+    if (::setxattr((t.source / "a").c_str(), "user.colour", "blue", 4, 0) != 0) return;
+    const auto result = take("d", [&] { replace("a", "new"); });
+    const auto xattrs = entry_of(result.id, "b").xattrs;
+    REQUIRE(xattrs.size() == 1);
+    CHECK(xattrs[0].value == "blue");
+  }
+  SUBCASE("all are what they were") {
+    link_all("old");
+    const auto result = take("d", [] {});
+    CHECK(t.read_back(result.id) == Files{{"a", "old"}});
+    CHECK(entry_of(result.id, "b").link_target == "a");
   }
 }
 
