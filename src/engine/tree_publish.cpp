@@ -186,15 +186,18 @@ void TreeWriter::move_single_file() {
   const fs::path parent = m_target.path().parent_path();
   make_directories(parent);
   const UniqueFd directory = open_file(parent, O_RDONLY | O_DIRECTORY);
-  set_aside_logs(directory.get(), m_target.name(), m_staging.get());
+  const std::vector<Aside> logs = set_aside_logs(directory.get(), m_target.name(), m_staging.get());
   const fs::path from = m_staging_path / k_single_name;
   const int result =
       m_target.exists() ? ::rename(from.c_str(), m_target.path().c_str()) : rename_new(from, m_target.path());
   if (result != 0) {
-    if (errno == EEXIST) throw_appeared(m_target.path());
-    throw_errno("create", m_target.path().native(), errno);
+    const int error = errno;
+    put_back(directory.get(), logs);
+    if (error == EEXIST) throw_appeared(m_target.path());
+    throw_errno("create", m_target.path().native(), error);
   }
   m_published = true;
+  tell_of(logs);
   sync_directory(parent);
   remove_staging();
 }
@@ -242,18 +245,25 @@ void TreeWriter::merge_directory(const std::string& path, std::vector<std::strin
       todo.push_back(std::move(entry));
       continue;
     }
-    set_aside_logs(to.get(), name, from.get());
-    if (::renameat(from.get(), name.c_str(), to.get(), name.c_str()) != 0) throw_errno("replace", shown(entry), errno);
+    const std::vector<Aside> logs = set_aside_logs(to.get(), name, from.get());
+    if (::renameat(from.get(), name.c_str(), to.get(), name.c_str()) != 0) {
+      const int error = errno;
+      put_back(to.get(), logs);
+      throw_errno("replace", shown(entry), error);
+    }
+    tell_of(logs);
   }
 }
 
 // SQLite would play an old log into the new database, or a new one's into an old: what lies beside a restored database
 // and does not come from the snapshot itself must not keep its name.
-void TreeWriter::set_aside_logs(int directory, const std::string& name, int staged_directory) const {
+std::vector<TreeWriter::Aside> TreeWriter::set_aside_logs(int directory, const std::string& name,
+                                                          int staged_directory) const {
+  std::vector<Aside> done;
   const bool single = m_target.shape() == RestoreTarget::Shape::single_file;
   const std::string staged_name = single ? k_single_name : name;
   bool there = false;
-  if (!S_ISREG(status_of(staged_directory, staged_name, there).st_mode)) return;
+  if (!S_ISREG(status_of(staged_directory, staged_name, there).st_mode)) return done;
   bool is_database = is_sqlite_file(staged_directory, staged_name);
   for (const char* suffix : {"-wal", "-journal", "-shm"}) {
     const std::string log = name + suffix;
@@ -263,9 +273,30 @@ void TreeWriter::set_aside_logs(int directory, const std::string& name, int stag
     is_database = true;
     const std::string tail = ".cairn-aside-" + random_name();
     const std::string aside = log.substr(0, k_name_max - tail.size()) + tail;
-    if (::renameat(directory, log.c_str(), directory, aside.c_str()) != 0) throw_errno("rename", log, errno);
+    if (::renameat(directory, log.c_str(), directory, aside.c_str()) != 0) {
+      const int error = errno;
+      put_back(directory, done);
+      throw_errno("rename", log, error);
+    }
+    done.push_back({log, aside});
+  }
+  return done;
+}
+
+// The database is still the old one: without its log it would have lost what was committed last.
+void TreeWriter::put_back(int directory, const std::vector<Aside>& logs) const {
+  for (const Aside& aside : logs) {
+    if (::renameat(directory, aside.name.c_str(), directory, aside.log.c_str()) == 0) continue;
     m_reporter.warning(
-        fmt::format("{} belonged to the database that was there before: it is now {}", quote(log), quote(aside)));
+        fmt::format("unable to rename {} back to {}: {}; the database beside it needs it under that name",
+                    quote(aside.name), quote(aside.log), errno_text(errno)));
+  }
+}
+
+void TreeWriter::tell_of(const std::vector<Aside>& logs) const {
+  for (const Aside& aside : logs) {
+    m_reporter.warning(fmt::format("{} belonged to the database that was there before: it is now {}", quote(aside.log),
+                                   quote(aside.name)));
   }
 }
 

@@ -74,7 +74,8 @@ class TreeWriter {
   // Makes everything durable (by syncfs(2), begun while entries still come, no fsync a file), then moves it into place:
   // one rename where the target did not exist; else name by name, files replaced, directories merged, what the snapshot
   // does not have left alone. First it looks once more for what RestoreTarget refuses, so that a refusal still changes
-  // nothing. -wal, -shm and -journal beside a restored SQLite database are renamed to NAME.cairn-aside-RANDOM.
+  // nothing. -wal, -shm and -journal beside a restored SQLite database are renamed to NAME.cairn-aside-RANDOM, and back
+  // where the database then cannot be replaced.
   // Everything is durable when it returns. If the system fails in the middle of moving, the message says so.
   void publish();
 
@@ -98,6 +99,11 @@ class TreeWriter {
   struct Link {
     std::string path;
     std::string target;
+  };
+  // What lay beside a database and was renamed.
+  struct Aside {
+    std::string log;
+    std::string name;
   };
   // A name in an open staged directory.
   struct Place {
@@ -130,7 +136,9 @@ class TreeWriter {
   void move_new_tree();
   void merge_tree();
   void merge_directory(const std::string& path, std::vector<std::string>& todo);
-  void set_aside_logs(int directory, const std::string& name, int staged_directory) const;
+  std::vector<Aside> set_aside_logs(int directory, const std::string& name, int staged_directory) const;
+  void put_back(int directory, const std::vector<Aside>& logs) const;
+  void tell_of(const std::vector<Aside>& logs) const;
   void settle_directories();
   void settle_root(int root);
   void warn_of_skipped() const;

@@ -651,6 +651,42 @@ TEST_CASE_FIXTURE(Fixture, "tree writer: old logs beside a restored database are
   }
 }
 
+TEST_CASE_FIXTURE(Fixture, "tree writer: where a database cannot be replaced, its logs keep their names") {
+  if (::geteuid() != 0) return;
+  // In a directory like /tmp everybody may rename what is his, and nobody what is another's.
+  fs::create_directory(target);
+  ::chmod(target.c_str(), 01777);
+  ::chmod(directory.path().c_str(), 0755);
+  const fs::path database = target / "app.db";
+  make_database(database, "delete");
+  const std::string image = get(database);
+  for (const char* suffix : {"-wal", "-shm"}) {
+    put(database.native() + suffix, suffix);
+    REQUIRE(::chown((database.native() + suffix).c_str(), 65534, 65534) == 0);
+  }
+  const auto publish = [&](const fs::path& to_path, Shape shape) {
+    return test::as_nobody([&] {
+      TreeWriter to{RestoreTarget{to_path, shape, Overwrite::yes}, notes};
+      add_file(to, "app.db", image);
+      try {
+        to.publish();
+      } catch (const Error& e) {
+        return e.message().find("Operation not permitted") != std::string::npos && notes.warnings.empty();
+      }
+      return false;
+    });
+  };
+  SUBCASE("in a tree") {
+    CHECK(publish(target, Shape::tree));
+  }
+  SUBCASE("alone") {
+    CHECK(publish(database, Shape::single_file));
+  }
+  CHECK(names_in(target) == std::vector<std::string>{"app.db", "app.db-shm", "app.db-wal"});
+  CHECK(get(database.native() + "-wal") == "-wal");
+  CHECK(get(database.native() + "-shm") == "-shm");
+}
+
 TEST_CASE_FIXTURE(Fixture, "tree writer: a database that is open is not replaced") {
   fs::create_directory(target);
   for (const std::string mode : {"wal", "delete"}) {
