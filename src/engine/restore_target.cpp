@@ -44,6 +44,19 @@ fs::path nearest_directory(fs::path path) {
 
 }  // namespace
 
+std::optional<SeenThere> see(int directory, const std::string& name) noexcept {
+  const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (name.empty() ? AT_EMPTY_PATH : 0);
+  // A name on which something is mounted leads to the root of that mount, which has another number than the directory.
+  struct statx told {};
+  if (::statx(directory, name.c_str(), flags, STATX_TYPE | STATX_MODE | STATX_MNT_ID, &told) == 0 &&
+      (told.stx_mask & STATX_MNT_ID) != 0) {
+    return SeenThere{told.stx_mode, {true, told.stx_mnt_id}};
+  }
+  struct stat status {};
+  if (::fstatat(directory, name.c_str(), &status, flags) != 0) return std::nullopt;
+  return SeenThere{status.st_mode, {false, status.st_dev}};
+}
+
 RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite) : m_shape(shape) {
   if (target.empty()) throw Error(ErrorKind::usage, "unable to restore: the target is empty");
   struct stat status {};
@@ -70,9 +83,9 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
     m_directory = open_file(where, O_RDONLY | O_DIRECTORY);
   }
   if (m_directory) {
-    struct stat opened {};
-    if (::fstat(m_directory.get(), &opened) != 0) throw_errno("stat", where.native(), errno);
-    m_device = opened.st_dev;
+    const auto opened = see(m_directory.get(), "");
+    if (!opened) throw_errno("stat", where.native(), errno);
+    m_mount = opened->mount;
   }
   if (directory) {
     m_empty = is_empty_directory(m_directory.get(), m_path);
@@ -84,7 +97,11 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
 
 void RestoreTarget::check_entry(const Entry& entry) const {
   if (!m_directory || (m_shape == Shape::tree && m_empty)) return;
-  if (m_shape == Shape::single_file) return check_database(m_directory.get(), name(), m_path);
+  if (m_shape == Shape::single_file) {
+    const auto there = see(m_directory.get(), name());
+    if (there && there->mount != m_mount) throw_mounted(m_path);
+    return check_database(m_directory.get(), name(), m_path);
+  }
   if (entry.path == ".") return;
   const std::size_t slash = entry.path.rfind('/');
   UniqueFd parent;
@@ -99,16 +116,15 @@ void RestoreTarget::check_entry(const Entry& entry) const {
     }
   }
   const int directory = parent ? parent.get() : m_directory.get();
-  struct stat above {};
-  if (::fstat(directory, &above) != 0) throw_errno("stat", (m_path / entry.path).parent_path().native(), errno);
-  if (above.st_dev != m_device) throw_other_file_system((m_path / entry.path).parent_path());
+  const auto above = see(directory, "");
+  if (!above) throw_errno("stat", (m_path / entry.path).parent_path().native(), errno);
+  if (above->mount != m_mount) throw_mounted((m_path / entry.path).parent_path());
   const std::string name = slash == std::string::npos ? entry.path : entry.path.substr(slash + 1);
-  struct stat status {};
-  const bool there = ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-  const bool directory_there = there && S_ISDIR(status.st_mode);
+  const auto there = see(directory, name);
+  const bool directory_there = there && S_ISDIR(there->mode);
   const bool wants_directory = entry.type == EntryType::directory;
   if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
-  if (there && status.st_dev != m_device) throw_other_file_system(m_path / entry.path);
+  if (there && there->mount != m_mount) throw_mounted(m_path / entry.path);
   if (!wants_directory) check_database(directory, name, m_path / entry.path);
 }
 
@@ -126,10 +142,10 @@ void throw_conflict(const fs::path& root, const std::string& path, bool target_i
                                           : "it is no directory there, but one in the snapshot");
 }
 
-void throw_other_file_system(const fs::path& path) {
+void throw_mounted(const fs::path& path) {
   throw Error(ErrorKind::failed,
-              fmt::format("unable to restore to {}: another file system is mounted there", quote(path.native())),
-              "restore to another directory, or this part alone to a directory on that file system");
+              fmt::format("unable to restore to {}: something is mounted there", quote(path.native())),
+              "unmount it, or restore to another directory and copy what belongs there");
 }
 
 void check_database(int directory, const std::string& name, const fs::path& shown) {

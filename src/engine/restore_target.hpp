@@ -5,11 +5,28 @@
 #include "util/file.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <sys/types.h>
 
 namespace cairn {
+
+// Which mount something lies on. Where the kernel gives mounts no number (before Linux 5.8) it goes by the file system,
+// and what is mounted from the same one is not seen.
+struct Mount {
+  bool by_number = false;
+  std::uint64_t number = 0;
+  bool operator==(const Mount&) const = default;
+};
+
+// What is at a name of an open directory, or (name empty) the directory itself; a symbolic link is not followed.
+// Nothing, and errno set, where that cannot be found out.
+struct SeenThere {
+  mode_t mode = 0;
+  Mount mount;
+};
+std::optional<SeenThere> see(int directory, const std::string& name) noexcept;
 
 // Looks only; writes nothing. The path is followed if it is a symbolic link itself (the user named it); below it no
 // link is ever followed. Thread-safe after construction.
@@ -26,10 +43,10 @@ class RestoreTarget {
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
 
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
-  // where something above it is no directory; Error(failed) where another file system is mounted there, as nothing can
-  // be moved to it from staging; Error(busy) where a SQLite database would be replaced, or put beside the
-  // log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by TreeWriter;
-  // a plan calls it on its own to say so sooner.
+  // where something above it is no directory; Error(failed) where something is mounted there (another file system, or a
+  // directory or file of this one: "bind"), as nothing can be moved there from staging; Error(busy) where a SQLite
+  // database would be replaced, or put beside the log of one, that a process has open. Cheap where the target has
+  // nothing yet. Called for every entry by TreeWriter; a plan calls it on its own to say so sooner.
   void check_entry(const Entry& entry) const;
 
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
@@ -57,14 +74,14 @@ class RestoreTarget {
   Shape m_shape;
   bool m_exists = false;
   bool m_empty = true;
-  dev_t m_device = 0;  // of m_directory
+  Mount m_mount;  // of m_directory
   fs::path m_anchor;
   UniqueFd m_directory;
 };
 
 // The refusals that are found once more right before moving into place.
 [[noreturn]] void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory);
-[[noreturn]] void throw_other_file_system(const fs::path& path);
+[[noreturn]] void throw_mounted(const fs::path& path);
 // Throws Error(busy) if a process uses the database `name`, or what would become one next to its log.
 void check_database(int directory, const std::string& name, const fs::path& shown);
 

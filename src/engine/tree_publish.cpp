@@ -118,7 +118,11 @@ void TreeWriter::make_late_links() {
 // Finds what moving would run into, and which directories the target has already.
 void TreeWriter::look() {
   if (m_target.shape() == RestoreTarget::Shape::single_file) {
-    if (m_target.directory() >= 0) check_database(m_target.directory(), m_target.name(), m_target.path());
+    if (m_target.directory() < 0) return;
+    const auto parent = see(m_target.directory(), "");
+    const auto there = see(m_target.directory(), m_target.name());
+    if (parent && there && there->mount != parent->mount) throw_mounted(m_target.path());
+    check_database(m_target.directory(), m_target.name(), m_target.path());
     return;
   }
   if (!merging()) return;
@@ -135,18 +139,15 @@ void TreeWriter::look() {
 void TreeWriter::look_at(const std::string& path, std::vector<std::string>& todo) {
   const UniqueFd from = open_directory(m_staging.get(), path, m_staging_path.native());
   const UniqueFd to = open_directory(m_target.directory(), path, shown(path));
-  struct stat root {};
-  if (::fstat(m_target.directory(), &root) != 0) throw_errno("stat", m_target.path().native(), errno);
+  const auto root = see(m_target.directory(), "");
+  if (!root) throw_errno("stat", m_target.path().native(), errno);
   for (const std::string& name : names_in(from.get(), m_staging_path.native())) {
     const std::string entry = join(path, name);
-    bool there = false;
-    const struct stat staged_status = status_of(from.get(), name, there);
-    const struct stat target_status = status_of(to.get(), name, there);
-    const bool directory = S_ISDIR(staged_status.st_mode);
-    if (there && directory != S_ISDIR(target_status.st_mode)) {
-      throw_conflict(m_target.path(), entry, S_ISDIR(target_status.st_mode));
-    }
-    if (there && target_status.st_dev != root.st_dev) throw_other_file_system(shown(entry));
+    bool staged = false;
+    const bool directory = S_ISDIR(status_of(from.get(), name, staged).st_mode);
+    const auto there = see(to.get(), name);
+    if (there && directory != S_ISDIR(there->mode)) throw_conflict(m_target.path(), entry, S_ISDIR(there->mode));
+    if (there && there->mount != root->mount) throw_mounted(shown(entry));
     if (!directory) {
       check_database(to.get(), name, shown(entry));
     } else if (there) {

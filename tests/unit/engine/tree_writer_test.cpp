@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <fcntl.h>
+#include <sched.h>
 #include <thread>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -685,6 +687,61 @@ TEST_CASE_FIXTURE(Fixture, "tree writer: where a database cannot be replaced, it
   CHECK(names_in(target) == std::vector<std::string>{"app.db", "app.db-shm", "app.db-wal"});
   CHECK(get(database.native() + "-wal") == "-wal");
   CHECK(get(database.native() + "-shm") == "-shm");
+}
+
+TEST_CASE_FIXTURE(Fixture, "restore target: what is mounted inside is refused before anything is touched") {
+  fs::create_directories(target / "dir/below");
+  fs::create_directories(directory.path() / "elsewhere/below");
+  put(target / "file", "old");
+  put(directory.path() / "other", "mounted");
+  const auto refused = [&](const std::string& path, EntryType type) {
+    const RestoreTarget tree{target, Shape::tree, Overwrite::yes};
+    return test::failure_of([&] { tree.check_entry(make_entry(path, type)); }) == ErrorKind::failed;
+  };
+  // From the same file system, so that the device's number says nothing.
+  const auto in_namespace = [&](auto f) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+          ::mount((directory.path() / "elsewhere").c_str(), (target / "dir").c_str(), nullptr, MS_BIND, nullptr) != 0 ||
+          ::mount((directory.path() / "other").c_str(), (target / "file").c_str(), nullptr, MS_BIND, nullptr) != 0) {
+        ::_exit(77);
+      }
+      bool ok = false;
+      try {
+        ok = f();
+      } catch (...) {
+        ok = false;
+      }
+      ::_exit(ok ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    // Not allowed to mount: nothing to be seen here.
+    return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
+  };
+  CHECK(in_namespace([&] { return refused("dir", EntryType::directory); }));
+  CHECK(in_namespace([&] { return refused("dir/below", EntryType::directory); }));
+  CHECK(in_namespace([&] { return refused("dir/new", EntryType::file); }));
+  CHECK(in_namespace([&] { return refused("file", EntryType::file); }));
+  CHECK(in_namespace([&] {
+    const RestoreTarget single{target / "file", Shape::single_file, Overwrite::yes};
+    return test::failure_of([&] { single.check_entry(make_entry("any", EntryType::file)); }) == ErrorKind::failed;
+  }));
+  CHECK(in_namespace([&] { return !refused("new", EntryType::file) && !refused("new", EntryType::directory); }));
+  // What is mounted after the entry was accepted is seen once more before anything is moved.
+  CHECK(in_namespace([&] {
+    ::umount((target / "file").c_str());
+    auto to = writer(Overwrite::yes);
+    add_file(to, "a", "new");
+    add_file(to, "file", "new");
+    if (::mount((directory.path() / "other").c_str(), (target / "file").c_str(), nullptr, MS_BIND, nullptr) != 0) {
+      return false;
+    }
+    return test::failure_of([&] { to.publish(); }) == ErrorKind::failed && !fs::exists(target / "a");
+  }));
+  CHECK_FALSE(refused("dir", EntryType::directory));
+  CHECK_FALSE(refused("file", EntryType::file));
 }
 
 TEST_CASE_FIXTURE(Fixture, "tree writer: a database that is open is not replaced") {
