@@ -622,6 +622,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
     throw Error(ErrorKind::damaged, result.problems.front().message, "nothing was restored");
   }
   writer.publish();
+  result.entries -= writer.skipped_devices();
   result.bytes_fetched = lists.statistics().bytes + content.statistics().bytes;
   result.requests = context.repository.store().requests() - requests_before;
   result.duration = context.clock() - began;

@@ -103,11 +103,19 @@ void TreeWriter::publish() {
 }
 
 void TreeWriter::make_late_links() {
+  const auto goes_with_device = [&](const Link& link) {
+    if (!m_device_paths.contains(link.target)) return false;
+    ++m_skipped_devices;
+    m_device_paths.insert(link.path);
+    return true;
+  };
   // A link may name a link that is late itself, so they are tried until a round makes none.
   std::vector<Link> left = std::move(m_late_links);
   while (!left.empty()) {
     const std::size_t before = left.size();
-    left.erase(std::remove_if(left.begin(), left.end(), [&](const Link& link) { return make_link(link); }), left.end());
+    left.erase(std::remove_if(left.begin(), left.end(),
+                              [&](const Link& link) { return goes_with_device(link) || make_link(link); }),
+               left.end());
     if (left.size() == before) {
       throw Error(ErrorKind::damaged, fmt::format("unable to restore {}: it is a link to {}, which is not there",
                                                   quote(left.front().path), quote(left.front().target)));

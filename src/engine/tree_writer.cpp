@@ -269,6 +269,8 @@ void TreeWriter::add_special(const Entry& entry) {
     result = ::mknodat(parent, place.name.c_str(), file_type(entry.type) | 0600U, number);
     if (result != 0 && errno == EPERM && device) {
       ++m_skipped_devices;
+      const std::lock_guard lock{m_mutex};
+      m_device_paths.insert(entry.path);
       return;
     }
   }

@@ -34,7 +34,7 @@ namespace cairn {
 //
 // Metadata: owner (by number), xattrs and ACLs, mode and times are set by descriptor, in this order, directories' at
 // the end. What this user may not set is left out, counted, and said in one warning each by publish(): ownership
-// (set-id bits of a file that could not be given away are dropped, too), xattrs, device files.
+// (set-id bits of a file that could not be given away are dropped, too), xattrs, device files and hard links to them.
 class TreeWriter {
  public:
   TreeWriter(RestoreTarget target, Reporter& reporter);
@@ -81,6 +81,8 @@ class TreeWriter {
 
   // Entries and attributes left out for want of privilege or of support by the file system; after publish().
   std::uint64_t skipped() const noexcept { return m_skipped_xattrs + m_skipped_owners + m_skipped_devices; }
+  // Of these the devices, with the links to them: they are not in place.
+  std::uint64_t skipped_devices() const noexcept { return m_skipped_devices; }
 
  private:
   // In staging, the one entry of a single-file restore.
@@ -154,9 +156,10 @@ class TreeWriter {
   bool m_privileged;
   bool m_published = false;
 
-  std::mutex m_mutex;  // guards the three below
+  std::mutex m_mutex;  // guards the four below
   std::vector<Directory> m_directories;
-  std::vector<Link> m_late_links;  // their targets had not been begun yet
+  std::vector<Link> m_late_links;        // their targets had not been begun yet
+  std::set<std::string> m_device_paths;  // that may not be made; links to them go with them
   std::string m_first_skipped_xattr;
 
   std::set<std::string> m_merged;  // directories that the target has already

@@ -776,6 +776,27 @@ TEST_CASE_FIXTURE(Fixture, "tree writer: a database that is open is not replaced
   CHECK(find_database_user(where.get(), "locked.db"));
 }
 
+TEST_CASE_FIXTURE(Fixture, "tree writer: links to a device that may not be made are left out with it") {
+  ::chmod(directory.path().c_str(), 0777);
+  CHECK(test::as_nobody([&] {
+    auto to = writer();
+    add_file(to, "file", "x");
+    Entry device = make_entry("lower/device", EntryType::char_device);
+    device.device_major = 1;
+    device.device_minor = 3;
+    Entry link = make_entry("a-link", EntryType::hard_link);
+    link.link_target = device.path;
+    to.add(link);
+    to.add(device);
+    link.path = "z-link";
+    to.add(link);
+    to.publish();
+    return to.skipped_devices() == 3 && notes.warnings.size() == 1 &&
+           notes.warnings[0] == "3 devices could not be made: not permitted";
+  }));
+  CHECK(names_in(target) == std::vector<std::string>{"file", "lower"});
+}
+
 TEST_CASE_FIXTURE(Fixture, "tree writer: without privilege, what cannot be set is left out with one warning each") {
   ::chmod(directory.path().c_str(), 0777);
   CHECK(test::as_nobody([&] {
