@@ -124,6 +124,7 @@ void wait_for(std::array<pollfd, 2>& fds, int timeout_ms) {
 }  // namespace
 
 std::string ExitStatus::text() const {
+  if (asked_terminal) return "wants the terminal";
   if (lost) return "ended, but the system did not say with which status";
   if (signal == 0) return fmt::format("exited with status {}", code);
   const char* const name = ::sigdescr_np(signal);
@@ -166,7 +167,10 @@ std::size_t Pipeline::read(ByteSpan out) {
     std::array<pollfd, 2> fds{{{m_output.get(), POLLIN, 0}, {m_errors.get(), POLLIN, 0}}};
     wait_for(fds, k_poll_ms);
     if (fds[1].revents != 0) forward_errors(0);
-    if (fds[0].revents == 0) continue;
+    if (fds[0].revents == 0) {
+      if (fds[1].revents == 0) end_if_asking();
+      continue;
+    }
     const ssize_t n = ::read(m_output.get(), out.data() + done, out.size() - done);
     if (n < 0) {
       if (errno == EINTR || errno == EAGAIN) continue;
@@ -201,15 +205,21 @@ void Pipeline::forward_errors(int timeout_ms) {
   if (m_error_tail.size() > k_tail_limit) m_error_tail.erase(0, m_error_tail.size() - k_tail_limit);
 }
 
-// Collects the stages that ended; true once all have.
+// Collects the stages that ended, and notes those that were stopped; true once all have ended.
 bool Pipeline::reap() {
   bool all = true;
   for (Stage& stage : m_stages) {
     if (stage.pid < 0) continue;
-    const pid_t got = ::waitpid(stage.pid, &stage.status, WNOHANG);
-    if (got == 0 || (got < 0 && errno == EINTR)) {
+    int status = 0;
+    const pid_t got = ::waitpid(stage.pid, &status, WNOHANG | WUNTRACED);
+    if (got > 0 && WIFSTOPPED(status)) {
+      all = false;
+      // Any other signal is somebody's who will send SIGCONT, too.
+      if (WSTOPSIG(status) == SIGTTIN || WSTOPSIG(status) == SIGTTOU) stage.asked_terminal = true;
+    } else if (got == 0 || (got < 0 && errno == EINTR)) {
       all = false;
     } else {
+      stage.status = status;
       // Somebody else took the status, or SIGCHLD is ignored: nobody may take that for success.
       stage.lost = got < 0;
       stage.pid = -1;
@@ -218,10 +228,20 @@ bool Pipeline::reap() {
   return all;
 }
 
+// True, and everything ended, where a stage waits for the terminal.
+bool Pipeline::end_if_asking() {
+  reap();
+  if (std::none_of(m_stages.begin(), m_stages.end(), [](const Stage& stage) { return stage.asked_terminal; })) {
+    return false;
+  }
+  end();
+  return true;
+}
+
 std::vector<ExitStatus> Pipeline::wait() {
   // Whoever writes on gets SIGPIPE instead of blocking for ever.
   m_output.reset();
-  for (int pause_ms = 1; !reap(); pause_ms = std::min(pause_ms * 2, k_poll_ms)) {
+  for (int pause_ms = 1; !reap() && !end_if_asking(); pause_ms = std::min(pause_ms * 2, k_poll_ms)) {
     check_interrupted();
     forward_errors(pause_ms);
   }
@@ -235,8 +255,8 @@ std::vector<ExitStatus> Pipeline::wait() {
   std::vector<ExitStatus> result;
   for (const Stage& stage : m_stages) {
     const bool killed = WIFSIGNALED(stage.status);
-    result.push_back(
-        {stage.program, killed ? 0 : WEXITSTATUS(stage.status), killed ? WTERMSIG(stage.status) : 0, stage.lost});
+    result.push_back({stage.program, killed ? 0 : WEXITSTATUS(stage.status), killed ? WTERMSIG(stage.status) : 0,
+                      stage.lost, stage.asked_terminal});
   }
   return result;
 }
@@ -246,6 +266,7 @@ void Pipeline::end() noexcept {
   if (reap()) return;
   // As long as one of ours is not reaped, the group's number cannot belong to anybody else.
   ::kill(-m_group, SIGTERM);
+  ::kill(-m_group, SIGCONT);  // who is stopped does not hear it
   const auto deadline = std::chrono::steady_clock::now() + k_end_grace;
   while (!reap()) {
     if (std::chrono::steady_clock::now() >= deadline) {

@@ -17,8 +17,10 @@ struct ExitStatus {
   int code = 0;         // exit status where signal is 0
   int signal = 0;       // the signal that killed it
   bool lost = false;    // the system did not say how it ended
-  bool ok() const noexcept { return code == 0 && signal == 0 && !lost; }
-  // "exited with status 1", "was killed by signal 9 (Killed)".
+  // It was ended because it, or a child of it, wanted to read from the terminal or to change its settings.
+  bool asked_terminal = false;
+  bool ok() const noexcept { return code == 0 && signal == 0 && !lost && !asked_terminal; }
+  // "exited with status 1", "was killed by signal 9 (Killed)", "wants the terminal".
   std::string text() const;
 };
 
@@ -37,7 +39,8 @@ struct ProcessOptions {
 // One or more programs, each one's standard output the next one's input, the last one's output read here; standard
 // input of the first is /dev/null unless the options say otherwise. They run in a process group of their own, with
 // default signal handling. The destructor ends what still runs: SIGTERM to the group, and SIGKILL after two seconds.
-// Not thread-safe.
+// A program that asks on the terminal would stand still for ever, as its group is not in the foreground: the group is
+// ended as soon as that is seen. Not thread-safe.
 class Pipeline {
  public:
   // At least one stage, each with at least its program (looked up in PATH). Throws Error where one cannot be started;
@@ -62,8 +65,10 @@ class Pipeline {
     pid_t pid = -1;  // -1 once reaped
     int status = 0;
     bool lost = false;  // there was nothing to reap
+    bool asked_terminal = false;
   };
   bool reap();
+  bool end_if_asking();
   void forward_errors(int timeout_ms);
   void end() noexcept;
 

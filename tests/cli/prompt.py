@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The prompt for a passphrase, on a terminal of its own: prompt.py PROGRAM
+"""What is asked on a terminal: prompt.py PROGRAM
 
-Answered, it goes on; the first ^C or SIGTERM ends the program with 130 or 143. Either way the terminal shows again what
-is typed.
+The prompt for a passphrase. Answered, it goes on; the first ^C or SIGTERM ends the program with 130 or 143. Either way
+the terminal shows again what is typed.
+
+A command whose output is stored has no terminal to ask on: it is ended, and told why.
 """
 import os
 import pathlib
@@ -113,7 +115,28 @@ def main():
                 check(ended == (128 + number, True),
                       f"{what} at {prompt!r}: status and echo are {ended}: {terminal.shown}")
         check(not back.exists() and not (directory / "another").exists(), "something was made all the same")
-    print("the prompt was answered, and left by signals")
+
+        producers = (
+            ("reads", ["sh", "-c", "read answer </dev/tty; echo data"]),
+            ("hides what is typed", ["sh", "-c", "stty -echo </dev/tty; echo data"]),
+            ("asks in the middle", ["sh", "-c", "echo data; cat /dev/tty; echo data"]),
+        )
+        for what, producer in producers:
+            terminal = Terminal(environment, program, "snapshot", "--store", store, "--series", "asked", "--", *producer)
+            ended = terminal.end()
+            check(ended == (1, True), f"a producer that {what}: {ended}: {terminal.shown}")
+            check("producer 'sh' wants the terminal" in terminal.shown, f"a producer that {what}: {terminal.shown}")
+        terminal = Terminal(environment | {"CAIRN_IDENTITY_COMMAND": "sh -c 'read answer </dev/tty'"},
+                            program, "restore", "--store", store, "file", back)
+        ended = terminal.end()
+        check(ended == (12, True) and "'sh' wants the terminal" in terminal.shown,
+              f"an identity command that reads: {ended}: {terminal.shown}")
+        # Who is stopped by hand goes on later.
+        terminal = Terminal(environment, program, "snapshot", "--store", store, "--series", "paused", "--", "sh", "-c",
+                            "(sleep 1; kill -CONT $$) & kill -STOP $$; echo data")
+        ended = terminal.end()
+        check(ended == (0, True), f"a producer that was stopped by hand: {ended}: {terminal.shown}")
+    print("the prompt was answered, and left by signals; who asks without a terminal is told")
 
 
 if __name__ == "__main__":
