@@ -2,6 +2,8 @@
 
 #include "capture/directory_walk.hpp"
 #include "capture/file_kind.hpp"
+#include "capture/sqlite_connection.hpp"
+#include "capture/sqlite_format.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
@@ -10,7 +12,6 @@
 #include <cerrno>
 #include <chrono>
 #include <fcntl.h>
-#include <optional>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -18,6 +19,9 @@
 namespace cairn {
 
 namespace {
+
+constexpr std::size_t k_name_max = 255;
+constexpr std::string_view k_log_suffix = "-wal";
 
 // One whole read; fewer bytes than asked only at the end of the file.
 std::size_t read_source(int fd, ByteSpan out, std::uint64_t offset, const std::string& shown) {
@@ -36,6 +40,14 @@ bool same_time(const struct timespec& a, const struct timespec& b) noexcept {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+// Whether SQLite could not capture this database at any other time either: its bytes are at fault, or its name, which
+// leaves no room for that of a log.
+bool is_hopeless(const SourceError& error, std::string_view name) noexcept {
+  if (error.kind() != ErrorKind::failed) return false;
+  const auto* const told = dynamic_cast<const sqlite::SqliteError*>(&error);
+  return (told != nullptr && told->is_of_content()) || name.size() + k_log_suffix.size() > k_name_max;
+}
+
 }  // namespace
 
 UniqueFd open_for_capture(int directory, std::string_view path) noexcept {
@@ -45,8 +57,10 @@ UniqueFd open_for_capture(int directory, std::string_view path) noexcept {
   return fd;
 }
 
-FileContent::FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule)
-    : m_fd(std::move(fd)),
+FileContent::FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule,
+                         Reservation reservation)
+    : m_reservation(std::move(reservation)),
+      m_fd(std::move(fd)),
       m_shown(std::move(shown)),
       m_opened(opened),
       m_rule(rule),
@@ -117,14 +131,23 @@ std::unique_ptr<Content> FileOpener::open_database(Entry& entry, const std::stri
   return content;
 }
 
-std::unique_ptr<Content> FileOpener::open(Entry& entry) {
-  std::string shown = path_below(m_tree->location, m_path);
-  // Nobody in this process may have a database open while a descriptor of ours on it is closed.
-  std::optional<sqlite::CaptureSlot> slot;
-  slot.emplace(m_id, shown, std::chrono::steady_clock::now() + m_tree->sqlite.busy_timeout);
+// Whether nothing lies beside it that SQLite would read with it. Of a log without a byte that cannot be said: opening a
+// resting database makes one.
+bool FileOpener::is_alone() const {
+  for (const char* suffix : {"-wal", "-journal"}) {
+    const UniqueFd beside = open_beneath(m_tree->root.get(), m_path + suffix, O_PATH);
+    // A name that is too long is no file's.
+    if (!beside && (errno == ENOENT || errno == ENAMETOOLONG)) continue;
+    struct stat status {};
+    if (!beside || ::fstat(beside.get(), &status) != 0 || status.st_size != 0) return false;
+  }
+  return true;
+}
+
+// What is there now is truth: the entry follows it.
+UniqueFd FileOpener::open_plain(Entry& entry, const std::string& shown, struct stat& status) const {
   UniqueFd fd = open_for_capture(m_tree->root.get(), m_path);
   if (!fd) throw_source_errno("open", shown, errno);
-  struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw_source_errno("stat", shown, errno);
   if (!S_ISREG(status.st_mode)) {
     throw SourceError(ErrorKind::failed,
@@ -137,18 +160,40 @@ std::unique_ptr<Content> FileOpener::open(Entry& entry) {
   if (m_xattrs == Xattrs::unread || entry.ctime != seen_ctime || entry.inode != seen_inode) {
     entry.xattrs = read_xattrs(fd.get(), shown);
   }
+  return fd;
+}
 
-  std::array<std::uint8_t, k_file_head_size> buffer;
-  const ByteView head{buffer.data(), read_source(fd.get(), buffer, 0, shown)};
-  if (is_sqlite_database(head, entry.size)) {
-    fd.reset();
-    slot.reset();
-    return open_database(entry, shown, status);
-  }
+std::unique_ptr<Content> FileOpener::open(Entry& entry) {
+  std::string shown = path_below(m_tree->location, m_path);
+  // Nobody in this process may have a database open while a descriptor of ours on it is closed.
+  const auto reserve = [&] {
+    return std::make_shared<const sqlite::CaptureSlot>(m_id, shown,
+                                                       std::chrono::steady_clock::now() + m_tree->sqlite.busy_timeout);
+  };
+  auto slot = reserve();
+  struct stat status {};
+  UniqueFd fd = open_plain(entry, shown, status);
   const std::size_t slash = m_path.rfind('/');
   const auto name = std::string_view{m_path}.substr(slash == std::string::npos ? 0 : slash + 1);
-  const ChunkRule rule = chunk_rule_for(name, head, entry.size);
-  return std::make_unique<FileContent>(std::move(fd), std::move(shown), status, rule);
+  std::array<std::uint8_t, k_file_head_size> buffer;
+  const ByteView head{buffer.data(), read_source(fd.get(), buffer, 0, shown)};
+  if (!is_sqlite_database(head, entry.size)) {
+    const ChunkRule rule = chunk_rule_for(name, head, entry.size);
+    return std::make_unique<FileContent>(std::move(fd), std::move(shown), status, rule);
+  }
+  const std::uint32_t page_size = sqlite::parse_header(head)->page_size;
+  fd.reset();
+  slot.reset();
+  try {
+    return open_database(entry, shown, status);
+  } catch (const SourceError& e) {
+    if (!is_hopeless(e, name) || !is_alone()) throw;
+    slot = reserve();
+    fd = open_plain(entry, shown, status);
+    return std::make_unique<FileContent>(
+        std::move(fd), std::move(shown), status, ChunkRule{ChunkRule::Kind::fixed, std::max(page_size, 4096U)},
+        FileContent::Reservation{fmt::format("{}; its bytes are stored as they are", e.message()), std::move(slot)});
+  }
 }
 
 }  // namespace cairn

@@ -32,16 +32,23 @@ class FileContent : public Content {
  public:
   static constexpr std::uint64_t k_hole_unit = 65536;
 
-  FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule);
+  // What is wrong with it (Content::problem()), and what has to live as long as the descriptor.
+  struct Reservation {
+    std::string problem;
+    std::shared_ptr<const void> keep;
+  };
+  FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule, Reservation reservation = {});
 
   ChunkRule rule() const override { return m_rule; }
   std::uint64_t expected_size() const override { return m_size; }
   Piece read(ByteSpan out) override;
   Outcome finish() override;
+  std::string problem() const override { return m_reservation.problem; }
 
  private:
   void find_hole();
 
+  Reservation m_reservation;  // goes after the descriptor
   UniqueFd m_fd;
   std::string m_shown;
   struct stat m_opened;
@@ -57,7 +64,8 @@ class FileContent : public Content {
 // Opens a file by its path below the tree's root. What is found there when it is opened is truth: size, times, owner,
 // mode and xattrs of the entry follow it. Throws SourceError; its kind is not_found where the name vanished after the
 // walk, which is no problem of the capture (the entry is to be left out). A SQLite database is opened as SqliteOpener
-// does it.
+// does it; one that SQLite cannot make sense of, and that has neither -wal nor -journal beside it, gives its plain
+// bytes and a problem. A database that is busy, or whose locks cannot be seen, never does.
 class FileOpener : public ContentOpener {
  public:
   enum class AlwaysRead { no, yes };
@@ -72,7 +80,9 @@ class FileOpener : public ContentOpener {
   bool always_read() const override { return m_always_read == AlwaysRead::yes; }
 
  private:
+  UniqueFd open_plain(Entry& entry, const std::string& shown, struct stat& status) const;
   std::unique_ptr<Content> open_database(Entry& entry, const std::string& shown, const struct stat& seen) const;
+  bool is_alone() const;
 
   std::shared_ptr<SourceTree> m_tree;
   std::string m_path;

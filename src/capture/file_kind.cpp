@@ -1,5 +1,6 @@
 #include "capture/file_kind.hpp"
 
+#include "capture/sqlite_format.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -54,6 +55,10 @@ bool is_disk_image(ByteView head) noexcept {
 }  // namespace
 
 bool is_sqlite_database(ByteView head, std::uint64_t size) noexcept {
+  return size >= 512 && sqlite::parse_header(head).has_value();
+}
+
+bool has_sqlite_magic(ByteView head, std::uint64_t size) noexcept {
   return size >= 512 && has_at(head, 0, "SQLite format 3\0"sv);
 }
 

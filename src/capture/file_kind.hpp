@@ -12,9 +12,13 @@ namespace cairn {
 // How much of a file's beginning the functions below want to see (fewer where the file is smaller).
 inline constexpr std::size_t k_file_head_size = 4096;
 
-// "SQLite format 3" and a NUL (https://www.sqlite.org/fileformat2.html, 1.3.1), and at least the 512 bytes of the
-// smallest page.
+// A header that SQLite takes for that of a database (sqlite::parse_header), and at least the 512 bytes of the smallest
+// page. A file with the magic alone is an ordinary one.
 bool is_sqlite_database(ByteView head, std::uint64_t size) noexcept;
+
+// "SQLite format 3" and a NUL (https://www.sqlite.org/fileformat2.html, 1.3.1), and as many bytes: for who would rather
+// take too much for a database.
+bool has_sqlite_magic(ByteView head, std::uint64_t size) noexcept;
 
 // A rollback journal or write-ahead log by its magic (same page, 3 and 4.1).
 bool is_sqlite_log(ByteView head) noexcept;

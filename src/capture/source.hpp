@@ -54,6 +54,9 @@ class Content {
   enum class Outcome { consistent, changed };
   virtual Outcome finish() = 0;
 
+  // What the snapshot is incomplete for although there is content: a message; empty: nothing.
+  virtual std::string problem() const { return {}; }
+
   // Facts worth recording, JSON members without braces ("" where none), for example of SQLite: page_size,
   // user_version, how long the WAL was pinned. After finish().
   virtual std::string facts() const { return {}; }

@@ -43,6 +43,11 @@ bool SqliteError::needs_staging() const noexcept {
   return code() == SQLITE_READONLY || code() == SQLITE_CANTOPEN;
 }
 
+bool SqliteError::is_of_content() const noexcept {
+  // 0: found by this program, not by SQLite.
+  return code() == SQLITE_OK || code() == SQLITE_CORRUPT || code() == SQLITE_NOTADB;
+}
+
 std::uint64_t SqliteFile::size() const {
   sqlite3_int64 size = 0;
   const int result = m_file->pMethods->xFileSize(m_file, &size);

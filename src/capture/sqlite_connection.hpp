@@ -25,6 +25,8 @@ class SqliteError : public SourceError {
   // The database cannot be used where it lies: a hot journal to roll back, a log to recover, -shm or -wal to make,
   // and the open is read-only or the directory is.
   bool needs_staging() const noexcept;
+  // The bytes are no database, or a damaged one.
+  bool is_of_content() const noexcept;
 
  private:
   int m_code;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view k_magic{"SQLite format 3\0", 16};
 constexpr std::string_view k_libsql_magic{"LIBSQL\0\0", 8};
+constexpr std::uint32_t k_least_usable = 480;
 constexpr std::uint32_t k_wal_version = 3007000;
 constexpr std::uint32_t k_wal_magic = 0x377f0682;  // the lowest bit says that checksums are big-endian
 
@@ -46,6 +47,9 @@ std::optional<Header> parse_header(ByteView bytes) noexcept {
   h.page_size = std::uint32_t{p[16]} << 8 | p[17];
   if (h.page_size == 1) h.page_size = 65536;
   if (!is_page_size(h.page_size)) return std::nullopt;
+  // What SQLite itself holds a file to before it takes it for a database: room left in a page, and the three payload
+  // fractions, which have had these values ever since.
+  if (h.page_size - p[20] < k_least_usable || p[21] != 64 || p[22] != 32 || p[23] != 32) return std::nullopt;
   h.write_version = p[18];
   h.read_version = p[19];
   h.change_counter = get_be32(p + 24);

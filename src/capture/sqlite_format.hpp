@@ -40,7 +40,8 @@ struct Header {
   std::string encoding_name() const;
   std::string sqlite_version_text() const;
 };
-// Nothing for fewer than 100 bytes, another magic, an impossible page size.
+// Nothing for fewer than 100 bytes, another magic, an impossible page size, reserved space or payload fraction
+// ("Database File Format", 1.3): SQLite opens no such file.
 std::optional<Header> parse_header(ByteView bytes) noexcept;
 
 // libSQL writes a footer behind the last page: 34 bytes that begin with its magic.

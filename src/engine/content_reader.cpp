@@ -61,6 +61,7 @@ WholeFile read_whole_file(ContentOpener& opener, Entry& entry, std::uint64_t lim
     WholeFile out;
     const auto content = opener.open(entry);
     out.rule = content->rule();
+    out.problem = content->problem();
     std::uint64_t hole_ahead = 0;
     bool ended = false;
     while (auto segment = read_segment(*content, hole_ahead, ended)) {

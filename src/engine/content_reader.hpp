@@ -38,6 +38,7 @@ struct WholeFile {
   std::uint64_t size = 0;
   bool changed = false;    // at the last of k_tries
   bool too_large = false;  // more than `limit`: nothing is returned, the caller reads it in segments
+  std::string problem;     // Content::problem()
   ChunkRule rule;
 };
 inline constexpr int k_read_tries = 3;

@@ -88,14 +88,14 @@ std::optional<std::string> find_database_user(int directory, const std::string& 
   const auto database = open_regular(directory, name);
   if (!database) return std::nullopt;
   const auto size = static_cast<std::uint64_t>(database->status.st_size);
-  if (!shm && !is_sqlite_database(read_head(*database), size)) return std::nullopt;
+  if (!shm && !has_sqlite_magic(read_head(*database), size)) return std::nullopt;
   if (auto user = find_lock(*database, k_lock_bytes, k_lock_length)) return user;
   return find_open(database->status);
 }
 
 bool is_sqlite_file(int directory, const std::string& name) {
   const auto file = open_regular(directory, name);
-  return file && is_sqlite_database(read_head(*file), static_cast<std::uint64_t>(file->status.st_size));
+  return file && has_sqlite_magic(read_head(*file), static_cast<std::uint64_t>(file->status.st_size));
 }
 
 bool is_sqlite_log_file(int directory, const std::string& name) {

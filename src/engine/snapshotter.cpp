@@ -127,13 +127,15 @@ class Run {
   void consume_orphan(Item& item, std::string& stand_in, ChunkStore& store, EntrySpool& spool);
   void note_if_replaced(const Item& item);
   void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
-  bool read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool);
+  bool read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool,
+                       std::string& wrong);
   void take_segment(const Segment& segment, const ChunkRule& rule, PreviousChunks* previous, PartBuilder& parts,
                     ChunkStore& store);
   ChunkPlace place_chunk(const Digest& digest, ByteView bytes, const ChunkRule& rule, PreviousChunks* previous,
                          ChunkStore& store);
   void problem(const std::string& path, const std::string& message);
   void drop(const std::string& path, const std::string& message);
+  void tell_each_time(Entry& entry, const std::string& message);
   void end_entry(Entry& entry, EntrySpool& spool);
 
   Context& m_context;
@@ -336,6 +338,12 @@ void Run::problem(const std::string& path, const std::string& message) {
   m_context.reporter.warning(message);
 }
 
+// The next run must not take the file for unchanged, and say nothing.
+void Run::tell_each_time(Entry& entry, const std::string& message) {
+  entry.ctime = Time{};
+  problem(entry.path, message);
+}
+
 // By its metadata.
 bool Run::looks_unchanged(const Item& item) {
   const Entry* before = m_entries ? m_entries->seek(item.source.entry.path) : nullptr;
@@ -509,6 +517,7 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
     parts.flush();
     entry.size = item.content.size;
     if (item.content.changed) problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
+    if (!item.content.problem.empty()) tell_each_time(entry, item.content.problem);
   } else {
     for (const auto& part : item.reuse) spool.add_part(part);
   }
@@ -578,16 +587,18 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
   Entry& entry = item.source.entry;
   try {
     const bool known = compare && m_entries && m_entries->seek(entry.path) != nullptr;
+    std::string wrong;
     for (int attempt = 1;; ++attempt) {
       std::optional<PreviousChunks> previous;
       if (known && attempt == 1) previous.emplace(*m_entries, std::move(item.previous));
-      if (read_large_once(item.source, previous ? &*previous : nullptr, store, spool)) break;
+      if (read_large_once(item.source, previous ? &*previous : nullptr, store, spool, wrong)) break;
       if (attempt == k_read_tries) {
         problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
         break;
       }
       spool.drop_parts();
     }
+    if (!wrong.empty()) tell_each_time(entry, wrong);
     end_entry(entry, spool);
     note_if_replaced(item);
   } catch (const SourceError& e) {
@@ -605,8 +616,9 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
   }
 }
 
-// False where the content changed meanwhile.
-bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool) {
+// False where the content changed meanwhile. wrong: Content::problem().
+bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool,
+                          std::string& wrong) {
   const auto content = item.content->open(item.entry);
   const ChunkRule rule = content->rule();
   if (rule.kind != ChunkRule::Kind::fixed) previous = nullptr;
@@ -636,6 +648,7 @@ bool Run::read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore
   item.entry.size = size;
   const bool consistent = content->finish() == Content::Outcome::consistent;
   if (m_request.single_file) m_content_facts = content->facts();
+  wrong = content->problem();
   return consistent;
 }
 

@@ -496,7 +496,7 @@ TEST_CASE_FIXTURE(Fixture, "directory: a sparse file of 20 GB takes neither time
 
 TEST_CASE_FIXTURE(Fixture, "directory: what belongs to a database is no entry of its own") {
   using namespace std::string_literals;
-  const std::string database = "SQLite format 3\0"s + std::string(4096 - 16, '\0');
+  const std::string database = "SQLite format 3\0\x10\0\x01\x01\0\x40\x20\x20"s + std::string(4096 - 24, '\0');
   put(root / "app.db", database);
   put(root / "app.db-wal", "");
   put(root / "app.db-shm", "");

@@ -56,6 +56,20 @@ TEST_CASE("sqlite format: headers that cannot be are refused") {
     CAPTURE(size);
     CHECK_FALSE(parse_header(bad));
   }
+  // What SQLite looks at besides: reserved bytes of a page, and the payload fractions.
+  for (const std::size_t at : {std::size_t{21}, std::size_t{22}, std::size_t{23}}) {
+    bad = good;
+    ++bad[at];
+    CAPTURE(at);
+    CHECK_FALSE(parse_header(bad));
+  }
+  bad = good;
+  bad[16] = 2;
+  bad[17] = 0;
+  bad[20] = 32;
+  CHECK(parse_header(bad)->page_size == 512);
+  bad[20] = 33;
+  CHECK_FALSE(parse_header(bad));
   bad = good;
   bad[16] = 0;
   bad[17] = 1;

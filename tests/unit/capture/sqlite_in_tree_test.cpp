@@ -1,11 +1,14 @@
 // Databases inside a directory source.
 #include "capture/directory_source.hpp"
 #include "sqlite_support.hpp"
+#include "unit/support.hpp"
 
+#include <algorithm>
 #include <map>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace cairn;
 using namespace cairn::test;
@@ -74,4 +77,81 @@ TEST_CASE("sqlite in a directory: the walk goes on while a database is held open
   application.go();
   read_to_end(*content);
   CHECK(content->finish() == Content::Outcome::consistent);
+}
+
+TEST_CASE("sqlite in a directory: what SQLite cannot make sense of is stored as the bytes it is, and told") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const auto make = [&](const std::string& name, const char* mode) {
+    const fs::path path = directory.path() / name;
+    const fs::path made = directory.path() / "made";
+    {
+      Database db{made};
+      db.run(fmt::format("PRAGMA journal_mode = {}", mode));
+      make_table(db, 200);
+    }
+    fs::rename(made, path);
+    return path;
+  };
+  std::map<std::string, std::string> expected;  // what is told of each
+  for (const char* mode : {"delete", "wal"}) {
+    const fs::path cut = make(fmt::format("cut-{}", mode), mode);
+    fs::resize_file(cut, fs::file_size(cut) - 10000);
+    expected[cut.filename()] = "malformed";
+  }
+  // No room for the name of a log.
+  expected[make(std::string(255, 'w'), "wal").filename()] = "too long";
+  make(std::string(255, 'd'), "delete");
+  // The magic alone is no database.
+  Bytes fixture(5000, 0x5a);
+  const std::string magic{"SQLite format 3\0", 16};
+  std::copy(magic.begin(), magic.end(), fixture.begin());
+  write_file_atomic(directory.path() / "fixture", fixture);
+
+  DirectoryOptions options;
+  options.path = directory.path();
+  options.sqlite = quick_options();
+  DirectorySource source{options};
+  std::size_t files = 0;
+  while (auto item = source.next()) {
+    if (!item->content) continue;
+    ++files;
+    const std::string name = item->entry.path;
+    CAPTURE(name);
+    const auto content = item->content->open(item->entry);
+    CHECK(read_to_end(*content) == read_file(directory.path() / name));
+    CHECK(content->finish() == Content::Outcome::consistent);
+    const auto told = expected.find(name);
+    if (told == expected.end()) {
+      CHECK(content->problem().empty());
+    } else {
+      CHECK(content->problem().find(told->second) != std::string::npos);
+      CHECK(content->problem().ends_with("; its bytes are stored as they are"));
+    }
+  }
+  CHECK(files == 5);
+  CHECK(source.problems().empty());
+}
+
+TEST_CASE("sqlite in a directory: never the plain bytes of a database that is busy, or has a log") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  DirectoryOptions options;
+  options.path = directory.path();
+  options.sqlite = quick_options();
+  const auto open = [&](const std::string& name) {
+    DirectorySource source{options};
+    while (auto item = source.next()) {
+      if (item->entry.path == name) return failure_of([&] { item->content->open(item->entry); });
+    }
+    return std::optional<ErrorKind>{};
+  };
+  const fs::path busy = directory.path() / "busy";
+  Database db{busy};
+  make_table(db, 200);
+  db.run("BEGIN EXCLUSIVE");
+  CHECK(open("busy") == ErrorKind::busy);
+  const fs::path cut = directory.path() / "cut";
+  { make_table(*std::make_unique<Database>(cut), 200); }
+  fs::resize_file(cut, fs::file_size(cut) - 10000);
+  write_file_atomic(directory.path() / "cut-wal", Bytes(100, 1));
+  CHECK(open("cut") == ErrorKind::failed);
 }
