@@ -126,7 +126,7 @@ std::unique_ptr<Content> FileOpener::open_database(Entry& entry, const std::stri
   auto content = opener.open(entry);
   // SQLite takes a path, which leads elsewhere if a directory in it became a link meanwhile.
   if (entry.inode != seen.st_ino) {
-    throw SourceError(ErrorKind::failed, fmt::format("unable to read {}: it was replaced meanwhile", quote(shown)));
+    throw ReplacedError(ErrorKind::failed, fmt::format("unable to read {}: it was replaced meanwhile", quote(shown)));
   }
   return content;
 }
@@ -144,14 +144,24 @@ bool FileOpener::is_alone() const {
   return true;
 }
 
+void FileOpener::fail_open(const std::string& shown, int error_number) const {
+  const UniqueFd place = open_beneath(m_tree->root.get(), m_path, O_PATH);
+  struct stat status {};
+  if (place && ::fstat(place.get(), &status) == 0 && sqlite::FileId{status.st_dev, status.st_ino} != m_id) {
+    throw ReplacedError(ErrorKind::failed,
+                        fmt::format("unable to open {}: {}", quote(shown), errno_text(error_number)));
+  }
+  throw_source_errno("open", shown, error_number);
+}
+
 // What is there now is truth: the entry follows it.
 UniqueFd FileOpener::open_plain(Entry& entry, const std::string& shown, struct stat& status) const {
   UniqueFd fd = open_for_capture(m_tree->root.get(), m_path);
-  if (!fd) throw_source_errno("open", shown, errno);
+  if (!fd) fail_open(shown, errno);
   if (::fstat(fd.get(), &status) != 0) throw_source_errno("stat", shown, errno);
   if (!S_ISREG(status.st_mode)) {
-    throw SourceError(ErrorKind::failed,
-                      fmt::format("unable to read {}: it is no regular file any more", quote(shown)));
+    throw ReplacedError(ErrorKind::failed,
+                        fmt::format("unable to read {}: it is no regular file any more", quote(shown)));
   }
   const Time seen_ctime = entry.ctime;
   const std::uint64_t seen_inode = entry.inode;

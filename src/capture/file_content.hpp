@@ -63,9 +63,10 @@ class FileContent : public Content {
 
 // Opens a file by its path below the tree's root. What is found there when it is opened is truth: size, times, owner,
 // mode and xattrs of the entry follow it. Throws SourceError; its kind is not_found where the name vanished after the
-// walk, which is no problem of the capture (the entry is to be left out). A SQLite database is opened as SqliteOpener
-// does it; one that SQLite cannot make sense of, and that has neither -wal nor -journal beside it, gives its plain
-// bytes and a problem. A database that is busy, or whose locks cannot be seen, never does.
+// walk, which is no problem of the capture (the entry is to be left out); where the name holds something else that is
+// no file or cannot be opened it is a ReplacedError. A SQLite database is opened as SqliteOpener does it; one that
+// SQLite cannot make sense of, and that has neither -wal nor -journal beside it, gives its plain bytes and a problem. A
+// database that is busy, or whose locks cannot be seen, never does.
 class FileOpener : public ContentOpener {
  public:
   enum class AlwaysRead { no, yes };
@@ -80,6 +81,7 @@ class FileOpener : public ContentOpener {
   bool always_read() const override { return m_always_read == AlwaysRead::yes; }
 
  private:
+  [[noreturn]] void fail_open(const std::string& shown, int error_number) const;
   UniqueFd open_plain(Entry& entry, const std::string& shown, struct stat& status) const;
   std::unique_ptr<Content> open_database(Entry& entry, const std::string& shown, const struct stat& seen) const;
   bool is_alone() const;

@@ -4,6 +4,7 @@
 
 #include "repo/entry.hpp"
 #include "util/bytes.hpp"
+#include "util/error.hpp"
 #include "util/time.hpp"
 
 #include <cstdint>
@@ -24,6 +25,13 @@ struct ChunkRule {
   };
   Kind kind = Kind::files;
   std::uint32_t size = 0;
+};
+
+// The name holds something else by now than the walk saw, and that cannot be read: it says nothing of what the walk
+// saw, which may have other names.
+class ReplacedError : public SourceError {
+ public:
+  using SourceError::SourceError;
 };
 
 // One file's bytes, opened. Used by one thread at a time, from begin to end. The destructor releases everything (a

@@ -91,6 +91,7 @@ struct Item {
   WholeFile content;
   std::string failure;    // the source could not be read
   bool vanished = false;  // because it is not there any more: no problem, as if the walk had begun a moment later
+  bool replaced = false;  // by something that cannot be read
   std::uint64_t seen_inode = 0;  // by the walk
 };
 
@@ -110,6 +111,12 @@ class Run {
   SnapshotResult take();
 
  private:
+  // What no hard link may name: an entry that was left out, or that became another file after the walk.
+  struct Lost {
+    bool readable = false;  // by another name, as far as is known
+    std::string stand_in;   // the link that is stored as a file in its place, once there is one
+  };
+
   SnapshotResult take_whole();
   void find_previous();
   void check_closed_last();
@@ -124,8 +131,9 @@ class Run {
   bool reuse_large(Item& item, EntrySpool& spool);
   void run_batch(std::deque<Item>& batch) const;
   void consume(Item& item, ChunkStore& store, EntrySpool& spool);
-  void consume_orphan(Item& item, std::string& stand_in, ChunkStore& store, EntrySpool& spool);
-  void note_if_replaced(const Item& item);
+  void consume_orphan(Item& item, Lost& target, ChunkStore& store, EntrySpool& spool);
+  void note_replaced(const Item& item);
+  static bool is_replaced(const Item& item);
   void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
   bool read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool,
                        std::string& wrong);
@@ -161,9 +169,7 @@ class Run {
   std::uint64_t m_pack_target = 0;
   SnapshotStats m_stats;
   std::vector<SourceProblem> m_problems;
-  // What no hard link may name: entries that were left out, and those that became another file after the walk. With the
-  // link that is stored as a file in its stead, once there is one.
-  std::map<std::string, std::string> m_lost;
+  std::map<std::string, Lost> m_lost;
   std::string m_content_facts;
   std::uint64_t m_expected = 0;
 };
@@ -333,6 +339,15 @@ void Run::drop(const std::string& path, const std::string& message) {
   problem(path, message);
 }
 
+void Run::note_replaced(const Item& item) {
+  m_lost[item.source.entry.path].readable = true;
+}
+
+// Whether the name is another file's by now, as far as opening it has shown.
+bool Run::is_replaced(const Item& item) {
+  return item.replaced || item.source.entry.inode != item.seen_inode;
+}
+
 void Run::problem(const std::string& path, const std::string& message) {
   m_problems.push_back({path, message});
   m_context.reporter.warning(message);
@@ -420,6 +435,7 @@ void Run::run_batch(std::deque<Item>& batch) const {
     } catch (const SourceError& e) {
       item.failure = e.message();
       item.vanished = e.kind() == ErrorKind::not_found;
+      item.replaced = dynamic_cast<const ReplacedError*>(&e) != nullptr;
     }
   }
 }
@@ -489,10 +505,11 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
 
 void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   if (item.vanished) {
-    m_lost.try_emplace(item.source.entry.path);
+    note_replaced(item);
     return;
   }
   if (!item.failure.empty()) {
+    if (is_replaced(item)) note_replaced(item);
     drop(item.source.entry.path, item.failure);
     return;
   }
@@ -522,19 +539,20 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
     for (const auto& part : item.reuse) spool.add_part(part);
   }
   end_entry(entry, spool);
-  note_if_replaced(item);
+  if (item.source.has_links && is_replaced(item)) note_replaced(item);
 }
 
-// A hard link to what is not stored, or is another file by now. The first such name that is still the file that the
-// walk saw becomes a file of its own, and the others links to it.
-void Run::consume_orphan(Item& item, std::string& stand_in, ChunkStore& store, EntrySpool& spool) {
+// A hard link to what is not stored, or is another file by now. Where that only lost the name, the first other one that
+// is still the file that the walk saw becomes a file of its own, and the others links to it. What could not be read
+// could not by another name either; and a database's log lies beside its first name alone.
+void Run::consume_orphan(Item& item, Lost& target, ChunkStore& store, EntrySpool& spool) {
   Entry& entry = item.source.entry;
-  if (!stand_in.empty()) {
-    entry.link_target = stand_in;
+  if (!target.stand_in.empty()) {
+    entry.link_target = target.stand_in;
     end_entry(entry, spool);
     return;
   }
-  if (!item.source.as_file) {
+  if (!item.source.as_file || !target.readable) {
     drop(entry.path,
          fmt::format("unable to read {}: it is a hard link to {}", quote(entry.path), quote(entry.link_target)));
     return;
@@ -543,12 +561,7 @@ void Run::consume_orphan(Item& item, std::string& stand_in, ChunkStore& store, E
   entry.link_target.clear();
   item.source.content = std::move(item.source.as_file);
   read_large(item, false, store, spool);
-  if (!m_lost.contains(entry.path) && entry.inode == item.seen_inode) stand_in = entry.path;
-}
-
-// The walk took other names for links to this file. Between the walk and the opening it may have become another one.
-void Run::note_if_replaced(const Item& item) {
-  if (item.source.has_links && item.source.entry.inode != item.seen_inode) m_lost.try_emplace(item.source.entry.path);
+  if (!m_lost.contains(entry.path) && !is_replaced(item)) target.stand_in = entry.path;
 }
 
 // What the format has no room for, and what a reader would refuse, is left out and told: else nobody could read the
@@ -600,7 +613,7 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
     }
     if (!wrong.empty()) tell_each_time(entry, wrong);
     end_entry(entry, spool);
-    note_if_replaced(item);
+    if (item.source.has_links && is_replaced(item)) note_replaced(item);
   } catch (const SourceError& e) {
     // One file of a tree: the rest goes on. The one file that was asked for: the end, a failure even where it vanished.
     if (m_request.single_file) {
@@ -609,8 +622,10 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
     }
     spool.drop_parts();
     if (e.kind() == ErrorKind::not_found) {
-      m_lost.try_emplace(entry.path);
+      note_replaced(item);
     } else {
+      item.replaced = dynamic_cast<const ReplacedError*>(&e) != nullptr;
+      if (is_replaced(item)) note_replaced(item);
       drop(entry.path, e.message());
     }
   }

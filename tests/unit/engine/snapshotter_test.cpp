@@ -283,6 +283,28 @@ TEST_CASE("a hard link keeps its content where the name it links to is another f
     CHECK(result.problems[0].path == "b");
     CHECK(t.read_back(result.id) == Files{{"c", "old"}});
   }
+  SUBCASE("a symbolic link by now") {
+    link_all("old");
+    const auto result = take("d", [&] {
+      fs::remove(t.source / "a");
+      fs::create_symlink("b", t.source / "a");
+    });
+    REQUIRE(result.problems.size() == 1);
+    CHECK(result.problems[0].path == "a");
+    CHECK(t.read_back(result.id) == Files{{"b", "old"}});
+  }
+  SUBCASE("a database that cannot be captured: its log lies beside one name alone") {
+    // A page count of which most are not there, and a log.
+    std::string database = std::string("SQLite format 3\0\x10\0\x01\x01\0\x40\x20\x20", 24);
+    database += std::string("\0\0\0\x01\0\0\x01\0", 8);
+    database.resize(8192);
+    database[95] = 1;
+    link_all(database);
+    write(t.source / "a-wal", std::string(100, 'x'));
+    const auto result = take("d", [] {});
+    CHECK(result.problems.size() == 4);
+    CHECK(t.read_back(result.id).empty());
+  }
   SUBCASE("with its attributes") {
     link_all("old");
     if (::setxattr((t.source / "a").c_str(), "user.colour", "blue", 4, 0) != 0) return;
