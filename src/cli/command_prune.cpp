@@ -2,6 +2,7 @@
 #include "cli/output.hpp"
 #include "cli/prune_text.hpp"
 #include "engine/reference.hpp"
+#include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
 
@@ -177,7 +178,7 @@ ExitStatus PruneCommand::run(Session& session) {
   Pruner pruner{context, request, apply};
   run_prune(session, "prune", pruner, apply, PlanDetail::all);
   if (m_apply) {
-    const std::size_t swept = store.store->sweep_temporaries();
+    const std::size_t swept = store.store->sweep_temporaries(layout::k_directories);
     if (swept != 0) {
       session.reporter().info(
           fmt::format("removed {} of interrupted runs", counted(swept, "temporary file", "temporary files")));

@@ -4,6 +4,7 @@
 #include "codec/digest.hpp"
 #include "util/time.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +19,10 @@ inline constexpr const char* k_pending = "pending/";
 inline constexpr const char* k_marks = "marks/";
 inline constexpr const char* k_pins = "pins/";
 inline constexpr const char* k_lease = "lease/prune.json";
+
+// First components of the names: what else lies beside them in a directory is not the store's.
+inline constexpr std::array<std::string_view, 9> k_directories{"config", "snapshots", "packs",  "pending", "marks",
+                                                               "pins",   "lease",     "drills", "recover"};
 
 // config/N-SHA256.json
 std::string descriptor_key(std::uint64_t generation, const Digest& sha256_of_object);

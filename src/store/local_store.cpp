@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::size_t k_copy_buffer = std::size_t{1} << 20;
 constexpr std::string_view k_staging_name = ".tmp-staging";
+constexpr std::string_view k_clock_word = "now-";
+constexpr std::size_t k_random_digits = 16;  // of random_name()
 
 Time time_of(const struct timespec& t) {
   return Time{std::chrono::seconds{t.tv_sec} + std::chrono::nanoseconds{t.tv_nsec}};
@@ -151,26 +153,87 @@ class Lister {
   const std::function<void(const ObjectInfo&)>& m_visit;
 };
 
-// Removes what interrupted writers left below one directory: temporary files, and in the staging directory everything.
-// A directory is only removed if it was old before anything in it was touched. What cannot be removed is left.
-std::size_t sweep(int directory, const fs::path& path, Time older_than, bool staging) {
-  std::size_t removed = 0;
-  for (const auto& name : names_in(directory, path)) {
-    const bool is_temporary = name.starts_with(k_temporary_prefix);
-    if (name == "." || name == ".." || (!staging && !is_temporary && !is_valid_key_component(name))) continue;
-    struct stat st {};
-    if (::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    const bool old = time_of(st.st_mtim) < older_than;
-    if (S_ISDIR(st.st_mode)) {
-      const auto child = open_component(directory, name, O_RDONLY | O_DIRECTORY, path / name);
-      if (child) removed += sweep(child->get(), path / name, older_than, staging || name == k_staging_name);
-      if (staging && old) ::unlinkat(directory, name.c_str(), AT_REMOVEDIR);
-    } else if ((staging || is_temporary) && old && ::unlinkat(directory, name.c_str(), 0) == 0) {
-      ++removed;
+std::string temporary_name(std::string_view word = {}) {
+  return fmt::format("{}{}{}", k_temporary_prefix, word, random_name());
+}
+
+// Whether temporary_name() made it: other programs have files that begin alike.
+bool is_temporary_name(std::string_view name) {
+  if (!name.starts_with(k_temporary_prefix)) return false;
+  name.remove_prefix(k_temporary_prefix.size());
+  if (name.starts_with(k_clock_word)) name.remove_prefix(k_clock_word.size());
+  return name.size() == k_random_digits && is_hex(name);
+}
+
+// Removes what interrupted writers left. What cannot be opened or removed is left.
+class Sweeper {
+ public:
+  explicit Sweeper(Time older_than) : m_older_than(older_than) {}
+
+  enum class Depth { this_one, all };
+  // Temporary files in a directory, or below it too.
+  void sweep(int directory, const fs::path& path, Depth depth) {
+    each(directory, path, [&](const std::string& name, const struct stat& st) {
+      if (!S_ISDIR(st.st_mode)) {
+        if (S_ISREG(st.st_mode) && is_temporary_name(name)) remove(directory, name, st);
+      } else if (depth == Depth::all && is_valid_key_component(name)) {
+        sweep_in(directory, path, name);
+      }
+    });
+  }
+  void sweep_in(int parent, const fs::path& path, std::string_view name) {
+    enter(parent, path / name, [&](int child) { sweep(child, path / name, Depth::all); });
+  }
+
+  // Everything below one. A directory is only removed if it was old before anything in it was touched.
+  void empty_in(int parent, const fs::path& path, std::string_view name) {
+    enter(parent, path / name, [&](int directory) {
+      each(directory, path / name, [&](const std::string& inner, const struct stat& st) {
+        if (!S_ISDIR(st.st_mode)) return remove(directory, inner, st);
+        empty_in(directory, path / name, inner);
+        if (is_old(st)) ::unlinkat(directory, inner.c_str(), AT_REMOVEDIR);
+      });
+    });
+  }
+
+  std::size_t removed() const { return m_removed; }
+
+ private:
+  bool is_old(const struct stat& st) const { return time_of(st.st_mtim) < m_older_than; }
+
+  void remove(int directory, const std::string& name, const struct stat& st) {
+    if (is_old(st) && ::unlinkat(directory, name.c_str(), 0) == 0) ++m_removed;
+  }
+
+  template <class F>
+  static void each(int directory, const fs::path& path, F&& visit) {
+    std::vector<std::string> names;
+    try {
+      names = names_in(directory, path);
+    } catch (const SystemError&) {
+      return;
+    }
+    for (const auto& name : names) {
+      struct stat st {};
+      if (name == "." || name == ".." || ::fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      visit(name, st);
     }
   }
-  return removed;
-}
+
+  template <class F>
+  static void enter(int parent, const fs::path& path, F&& visit) {
+    std::optional<UniqueFd> child;
+    try {
+      child = open_component(parent, path.filename().native(), O_RDONLY | O_DIRECTORY, path);
+    } catch (const SystemError&) {
+      return;
+    }
+    if (child) visit(child->get());
+  }
+
+  Time m_older_than;
+  std::size_t m_removed = 0;
+};
 
 [[noreturn]] void throw_wrong_size(const fs::path& path, std::uint64_t expected) {
   throw StoreError(
@@ -268,7 +331,7 @@ UniqueFd LocalStore::parent_for_writing(const std::string& key) {
 }
 
 std::string LocalStore::temporary_holding(int parent, const std::string& key, const ObjectBody& body) {
-  std::string name = std::string{k_temporary_prefix} + random_name();
+  std::string name = temporary_name();
   const fs::path path = m_root / key;
   UniqueFd fd{::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666)};
   if (!fd) throw_errno("create", path.native(), errno);
@@ -443,7 +506,7 @@ std::vector<RemoveFailure> LocalStore::remove(std::span<const std::string> keys)
 Time LocalStore::now() {
   count();
   return as_store_error([&] {
-    const std::string name = std::string{k_temporary_prefix} + "now-" + random_name();
+    const std::string name = temporary_name(k_clock_word);
     const UniqueFd fd{::openat(m_root_fd.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
     if (!fd && (errno == EROFS || errno == EACCES || errno == EPERM)) {
       struct timespec time {};
@@ -467,9 +530,12 @@ std::optional<fs::path> LocalStore::staging_directory() {
   return m_root / name;
 }
 
-std::size_t LocalStore::sweep_temporaries(std::chrono::nanoseconds age) {
-  const Time older_than = now() - age;
-  return as_store_error([&] { return sweep(m_root_fd.get(), m_root, older_than, false); });
+std::size_t LocalStore::sweep_temporaries(std::span<const std::string_view> directories, std::chrono::nanoseconds age) {
+  Sweeper sweeper{now() - age};
+  sweeper.sweep(m_root_fd.get(), m_root, Sweeper::Depth::this_one);
+  for (const auto directory : directories) sweeper.sweep_in(m_root_fd.get(), m_root, directory);
+  sweeper.empty_in(m_root_fd.get(), m_root, k_staging_name);
+  return sweeper.removed();
 }
 
 }  // namespace cairn

@@ -37,8 +37,10 @@ class LocalStore : public ObjectStore {
   std::optional<fs::path> staging_directory() override;
   std::uint64_t requests() const override { return m_requests.load(std::memory_order_relaxed); }
 
-  // Temporary files, and all in the staging directory.
-  std::size_t sweep_temporaries(std::chrono::nanoseconds age = std::chrono::hours{24}) override;
+  // In the root and at any depth below the directories, files that have the very names that this class gives to
+  // temporary ones; and all in the staging directory. The root may hold other things too.
+  std::size_t sweep_temporaries(std::span<const std::string_view> directories,
+                                std::chrono::nanoseconds age = std::chrono::hours{24}) override;
 
  private:
   UniqueFd parent_for_writing(const std::string& key);

@@ -113,8 +113,11 @@ class ObjectStore {
   virtual std::optional<fs::path> staging_directory() { return std::nullopt; }
 
   // Removes what interrupted writers left that no listing shows and that is older than age by the store's clock.
-  // Returns how many; what cannot be removed is left.
-  virtual std::size_t sweep_temporaries(std::chrono::nanoseconds age = std::chrono::hours{24}) {
+  // directories: first components that keys have; nothing is looked for below others, which may be somebody else's.
+  // Returns how many; what cannot be opened or removed is left.
+  virtual std::size_t sweep_temporaries(std::span<const std::string_view> directories,
+                                        std::chrono::nanoseconds age = std::chrono::hours{24}) {
+    static_cast<void>(directories);
     static_cast<void>(age);
     return 0;
   }

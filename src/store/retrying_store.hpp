@@ -61,8 +61,9 @@ class RetryingStore : public ObjectStore {
   std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
   Time now() override;
   std::optional<fs::path> staging_directory() override { return m_store->staging_directory(); }
-  std::size_t sweep_temporaries(std::chrono::nanoseconds age = std::chrono::hours{24}) override {
-    return m_store->sweep_temporaries(age);
+  std::size_t sweep_temporaries(std::span<const std::string_view> directories,
+                                std::chrono::nanoseconds age = std::chrono::hours{24}) override {
+    return m_store->sweep_temporaries(directories, age);
   }
   std::uint64_t requests() const override { return m_store->requests(); }
 

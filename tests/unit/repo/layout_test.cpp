@@ -2,6 +2,7 @@
 
 #include "store/key.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -116,5 +117,15 @@ TEST_CASE("layout: series names") {
         std::string{"DEADBEEF00"}, std::string(65, 'z'), std::string{".a"}, std::string{"-a"}, std::string{"_a"},
         std::string{"a/b"}, std::string{"a b"}, std::string{"a\n"}, std::string{"ä"}, std::string{"a\0", 2}}) {
     CHECK_FALSE(is_valid_series(bad));
+  }
+}
+
+TEST_CASE("layout: every name lies in one of the directories") {
+  const std::string mark = mark_key(k_time, std::string(32, '0'));
+  const std::string pin = pin_key(k_digest, k_time, true, std::string(16, '0'));
+  for (const auto& key : {descriptor_key(1, k_digest), manifest_key("a", k_time, k_digest, k_digest),
+                          pack_key(k_digest), pending_key(std::string(32, '0'), 1), mark, pin, std::string{k_lease}}) {
+    INFO(key);
+    CHECK(std::find(k_directories.begin(), k_directories.end(), key.substr(0, key.find('/'))) != k_directories.end());
   }
 }

@@ -4,6 +4,7 @@
 #include "unit/support.hpp"
 #include "util/error.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
@@ -18,6 +19,8 @@
 using namespace cairn;
 
 namespace {
+
+constexpr std::array<std::string_view, 2> k_swept{"packs", "marks"};
 
 std::vector<std::string> keys_of(ObjectStore& store, const std::string& prefix = "") {
   std::vector<std::string> keys;
@@ -194,19 +197,70 @@ TEST_CASE("local store: the sweep takes old temporaries only") {
   store.put("packs/aa/object", ObjectBody::from_text("x"));
   const fs::path staging = *store.staging_directory();
   fs::create_directory(staging / "run");
-  for (const fs::path& path : {directory.path() / ".tmp-old", directory.path() / "packs/aa/.tmp-old", staging / "old",
-                               staging / "run" / "old", directory.path() / "packs/aa/object"}) {
+  for (const fs::path& path :
+       {directory.path() / ".tmp-0123456789abcdef", directory.path() / ".tmp-now-0123456789abcdef",
+        directory.path() / "packs/aa/.tmp-0123456789abcdef", staging / "old", staging / "run" / "old",
+        directory.path() / "packs/aa/object"}) {
     std::ofstream{path, std::ios::app} << "x";
     make_old(path);
   }
   make_old(staging / "run");
-  for (const fs::path& path : {directory.path() / "packs/aa/.tmp-new", staging / "new"}) std::ofstream{path} << "x";
-  CHECK(store.sweep_temporaries() == 4);
+  for (const fs::path& path : {directory.path() / "packs/aa/.tmp-fedcba9876543210", staging / "new"})
+    std::ofstream{path} << "x";
+  CHECK(store.sweep_temporaries(k_swept) == 5);
   CHECK_FALSE(fs::exists(staging / "run"));
   CHECK(fs::exists(staging / "new"));
-  CHECK(fs::exists(directory.path() / "packs/aa/.tmp-new"));
+  CHECK(fs::exists(directory.path() / "packs/aa/.tmp-fedcba9876543210"));
   CHECK(keys_of(store) == std::vector<std::string>{"packs/aa/object"});
-  CHECK(store.sweep_temporaries() == 0);
+  CHECK(store.sweep_temporaries(k_swept) == 0);
+}
+
+TEST_CASE("local store: the sweep leaves what is not the store's, on a disk that holds other things too") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const TemporaryDirectory outside{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  store.put("packs/aa/object", ObjectBody::from_text("x"));
+  std::vector<fs::path> others;
+  for (const char* name :
+       {".tmp-notes", ".tmp-0123456789abcde", ".tmp-0123456789abcdeg", ".tmp-0123456789ABCDEF", ".tmp-now-notes",
+        "projects/app/.tmp-notes", "projects/app/.tmp-0123456789abcdef", "projects/app/.tmp-staging/thesis.tex",
+        "packs/aa/.tmp-notes", "packs/.tmp-staging/thesis.tex", ".tmp-0011223344556677/.tmp-0123456789abcdef"}) {
+    others.push_back(directory.path() / name);
+  }
+  others.push_back(outside.path() / ".tmp-0123456789abcdef");
+  for (const auto& path : others) {
+    fs::create_directories(path.parent_path());
+    std::ofstream{path} << "x";
+    make_old(path);
+  }
+  fs::create_directory_symlink(outside.path(), directory.path() / "marks");
+  CHECK(store.sweep_temporaries(k_swept) == 0);
+  for (const auto& path : others) {
+    INFO(path);
+    CHECK(fs::exists(path));
+  }
+}
+
+TEST_CASE("local store: directories that may not be read stop neither a sweep nor a listing beside them") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path root = directory.path() / "disk";
+  fs::create_directory(root);
+  fs::permissions(root, static_cast<fs::perms>(0777));
+  fs::permissions(directory.path(), static_cast<fs::perms>(0755));
+  for (const char* name : {"private", "marks", ".tmp-staging"}) {
+    fs::create_directory(root / name);
+    fs::permissions(root / name, fs::perms::none);
+  }
+  CHECK(test::as_nobody([&] {
+    LocalStore store{root};
+    store.put("packs/aa/object", ObjectBody::from_text("x"));
+    const fs::path left = root / "packs/aa/.tmp-0123456789abcdef";
+    std::ofstream{left} << "x";
+    make_old(left);
+    return store.sweep_temporaries(k_swept) == 1 &&
+           keys_of(store, "packs/") == std::vector<std::string>{"packs/aa/object"};
+  }));
+  for (const char* name : {"private", "marks", ".tmp-staging"}) fs::permissions(root / name, fs::perms::owner_all);
 }
 
 TEST_CASE("local store: a store that may only be read is readable") {
