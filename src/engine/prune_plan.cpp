@@ -143,7 +143,9 @@ void Planner::check_set_aside() {
   for (const auto* unreadable : {&m_evidence.unreadable, &m_evidence.unreadable_notes}) {
     for (const auto& item : *unreadable) {
       known.insert(item.key);
-      if (item.error.kind() != ErrorKind::damaged && is_set_aside(item.key)) {
+      // One that is listed, and not there when it is asked for, is as good as damaged.
+      const bool given_up = item.error.kind() == ErrorKind::damaged || item.error.kind() == ErrorKind::not_found;
+      if (!given_up && is_set_aside(item.key)) {
         refuse(item.key, "it is not damaged: " + item.error.message());
       }
     }

@@ -118,7 +118,8 @@ class Verification {
         // Newer formats are refused, not called damaged.
         if (e.kind() == ErrorKind::failed) throw;
         m_manifests.emplace_back(std::nullopt);
-        if (e.kind() == ErrorKind::not_found && !is_listed(info)) continue;  // prune removed it meanwhile
+        if (e.kind() == ErrorKind::not_found && !m_context.repository.is_listed(info))
+          continue;  // prune removed it meanwhile
         m_seen.emplace(info.name.series, info.name.id);
         m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
         m_result.damaged_manifests.push_back(info);
@@ -133,11 +134,6 @@ class Verification {
         use.snapshots.push_back(i);
       }
     }
-  }
-
-  bool is_listed(const ManifestInfo& wanted) {
-    const auto listed = m_context.repository.list_manifests(wanted.name.series);
-    return std::any_of(listed.begin(), listed.end(), [&](const ManifestInfo& info) { return info.key == wanted.key; });
   }
 
   // Marks and pending records: no snapshot needs them, but those that cannot be read stop a prune, and marks a

@@ -188,6 +188,12 @@ std::vector<ManifestInfo> Repository::list_manifests(const std::string& series, 
   return out;
 }
 
+bool Repository::is_listed(const ManifestInfo& wanted) {
+  bool found = false;
+  m_store.list(wanted.key, [&](const ObjectInfo& info) { found = found || info.key == wanted.key; });
+  return found;
+}
+
 // What has another size in the store than here was damaged there: the cache must not hide it.
 std::optional<Bytes> Repository::cached_manifest_bytes(const ManifestInfo& info) {
   auto kept = m_cache.get("manifests", fs::path{info.key}.filename().native());
@@ -270,7 +276,7 @@ void Repository::put_sized_to_cache(std::string_view kind, const std::string& na
   m_cache.put(kind, name, as_bytes(fmt::format("{}\n{}", size, text)));
 }
 
-std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
+Manifest Repository::load_head(const ManifestInfo& info) {
   const std::string name = fs::path{info.key}.filename().native();
   auto cached = cached_manifest_bytes(info);
   // A head proves itself: the id that is in the name is a digest of all that is shown of it.
@@ -292,9 +298,9 @@ std::optional<Manifest> Repository::load_head(const ManifestInfo& info) {
     }
   }
   return read_again_if_damaged(
-      [&]() -> std::optional<Manifest> {
+      [&] {
         const auto bytes = m_store.get(info.key, ByteRange{0, k_head_bytes});
-        if (!bytes) return std::nullopt;  // removed since the listing
+        if (!bytes) throw missing("manifest", info.key);
         auto head = open_head(*bytes);
         put_sized_to_cache("heads", name, info.size, as_text(*bytes));
         return head;
@@ -313,9 +319,14 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
   };
   for (const auto& key : unknown) report(key, fmt::format("object {} is not a manifest's name", quote(key)));
   const auto take = [&](Loaded<ManifestInfo, Manifest> loaded) {
-    if (loaded.failure) return report(loaded.info->key, loaded.failure->message());
+    if (loaded.failure) {
+      const bool gone = loaded.failure->kind() == ErrorKind::not_found;
+      if (gone && !is_listed(*loaded.info)) return;  // prune removed it since the listing
+      return report(loaded.info->key,
+                    gone ? fmt::format("manifest {} is listed, and not in the store", quote(loaded.info->key))
+                         : loaded.failure->message());
+    }
     auto& head = loaded.value;
-    if (!head) return;
     SnapshotInfo snapshot;
     snapshot.object = *loaded.info;
     snapshot.id = head->id;
@@ -341,7 +352,7 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
   OrderedWindow<Loaded<ManifestInfo, Manifest>> window{m_io, k_heads_at_once, UINT64_MAX, take};
   for (const auto& info : manifests) {
     check_interrupted();
-    window.push(0, [this, &info] { return load(info, [&] { return load_head(info); }); });
+    window.push(0, [this, &info] { return load(info, [&] { return std::optional{load_head(info)}; }); });
   }
   window.drain();
   return out;

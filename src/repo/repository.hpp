@@ -103,8 +103,10 @@ class Repository {
   // Manifests by listing, ascending by key (series, then cut point). Keys that no manifest has are reported, not lost:
   // `unknown` collects them where given.
   std::vector<ManifestInfo> list_manifests(const std::string& series = {}, std::vector<std::string>* unknown = nullptr);
-  // Snapshots, one an id, ascending by series and cut point. A manifest whose head cannot be read is reported as a
-  // warning and left out; `unreadable` collects their keys where given.
+  // Whether a listing shows it now: one that is absent and listed is lost, else a prune removed it.
+  bool is_listed(const ManifestInfo& info);
+  // Snapshots, one an id, ascending by series and cut point. A manifest whose head cannot be read, or is
+  // not there though it is listed, is reported as a warning and left out; `unreadable` collects their keys where given.
   std::vector<SnapshotInfo> list_snapshots(const std::string& series = {},
                                            std::vector<std::string>* unreadable = nullptr);
   // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found). What comes from
@@ -195,7 +197,7 @@ class Repository {
   bool fits_name(const PackRef& ref);
   Manifest open_manifest(std::string_view text, const ManifestInfo& info) const;
   void judge(Manifest& manifest, const ManifestInfo& info) const;
-  std::optional<Manifest> load_head(const ManifestInfo& info);
+  Manifest load_head(const ManifestInfo& info);
   template <class Parse>
   std::vector<ObjectInfo> list_notes(const char* prefix, const char* what, const Parse& parse);
   // size: of the object, as listed. Nothing where the cache has the text of one of another size.

@@ -51,7 +51,7 @@ class MemoryStore : public ObjectStore {
   std::optional<Bytes> read(const std::string& key, std::optional<ByteRange> range) const {
     const std::scoped_lock lock{m_mutex};
     const auto found = m_objects.find(key);
-    if (found == m_objects.end()) return std::nullopt;
+    if (found == m_objects.end() || m_lost.contains(key)) return std::nullopt;
     if (!range) return found->second.bytes;
     const ByteView all{found->second.bytes};
     const std::uint64_t begin = std::min<std::uint64_t>(range->offset, all.size());
@@ -63,7 +63,7 @@ class MemoryStore : public ObjectStore {
     call("head", key);
     const std::scoped_lock lock{m_mutex};
     const auto found = m_objects.find(key);
-    if (found == m_objects.end()) return std::nullopt;
+    if (found == m_objects.end() || m_lost.contains(key)) return std::nullopt;
     return ObjectInfo{key, found->second.bytes.size(), found->second.modified};
   }
 
@@ -107,6 +107,8 @@ class MemoryStore : public ObjectStore {
   void set_create_only(bool available) override { m_create_only = available; }
   // Leaves the key out of listings (a listing that lags behind).
   void hide(const std::string& key) { m_unlisted.insert(key); }
+  // Leaves it in listings alone (a server whose index knows more than its disks).
+  void lose(const std::string& key) { m_lost.insert(key); }
   // Shows in listings what is there now, until show_all() (a listing that lags behind).
   void freeze_listings() {
     const std::scoped_lock lock{m_mutex};
@@ -158,6 +160,7 @@ class MemoryStore : public ObjectStore {
   mutable std::mutex m_mutex;
   std::map<std::string, Object> m_objects;
   std::set<std::string> m_unlisted;
+  std::set<std::string> m_lost;
   std::optional<std::map<std::string, Object>> m_frozen;
   Time m_now{std::chrono::days{20'000}};
   bool m_create_only = true;

@@ -352,9 +352,14 @@ TEST_CASE("prune plan: a manifest that cannot be read stops, and can be set asid
   scene.snapshot("a", {used});
   scene.pack("loose");
   scene.mark(days{9}, {"loose"}, {"a"});
-  scene.evidence.unreadable.push_back({Scene::key("bad"), k_now - 48h, Error(ErrorKind::damaged, "torn")});
+  ErrorKind kind = ErrorKind::damaged;
+  SUBCASE("damaged") {}
+  SUBCASE("listed, and not there") {
+    kind = ErrorKind::not_found;
+  }
+  scene.evidence.unreadable.push_back({Scene::key("bad"), k_now - 48h, Error(kind, "torn")});
   CHECK(stopped_by(scene.plan(), "'snapshots/s/bad' cannot be read as a manifest: torn"));
-  CHECK(scene.plan().stops[0].kind() == ErrorKind::damaged);
+  CHECK(scene.plan().stops[0].kind() == kind);
   scene.settings.set_aside = {Scene::key("bad")};
   const PrunePlan plan = scene.plan();
   CHECK(plan.stops.empty());

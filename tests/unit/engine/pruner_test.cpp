@@ -342,6 +342,25 @@ TEST_CASE("pruner: a mark that is damaged in the store is set aside where the ho
   CHECK_FALSE(store.has(lost));
 }
 
+TEST_CASE("pruner: a manifest that is listed and not there stops, and can be set aside for good") {
+  MemoryStore store;
+  Scene scene{store};
+  store.lose(scene.keys[0]);
+  store.advance(days{8});
+  PruneRequest request = keep_last(3);
+  CHECK(kind_of([&] { prune(scene.fixture, request); }) == ErrorKind::not_found);
+  request.settings.set_aside = {scene.keys[0]};
+  prune(scene.fixture, request);
+  const std::string mark = store.keys(layout::k_marks).at(0);
+  const Mark written = Mark::parse(as_text(*store.get(mark)), mark);
+  REQUIRE(written.removed.size() == 1);
+  CHECK(written.removed[0].key == scene.keys[0]);
+  CHECK(written.removed[0].bytes.empty());
+  // Removing what is not there may not mend the server's index.
+  store.put(scene.keys[0], ObjectBody::from_text("listed"));
+  prune(scene.fixture, keep_last(3));
+}
+
 TEST_CASE("pruner: no snapshot goes for the sake of one that is whole in the host's cache alone") {
   for (const Harm how : k_harms) {
     for (const bool by_name : {false, true}) {

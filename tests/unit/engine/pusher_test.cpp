@@ -188,6 +188,18 @@ TEST_CASE("pusher: a snapshot of a clock that was ahead keeps out none of those 
   CHECK(again.older == 1);
 }
 
+TEST_CASE("pusher: a manifest that is listed and not there is named, and does not keep the others") {
+  Scene scene;
+  EngineFixture to{scene.to_store};
+  const std::string lost = scene.from.repository.list_manifests("s").at(1).key;
+  scene.from_store.lose(lost);
+  PushRequest request;
+  request.selection = PushRequest::Selection::all;
+  const PushResult result = push(scene.from.context, to.context, request);
+  CHECK(result.unreadable == std::vector{lost});
+  CHECK(ids_in(to) == std::vector{scene.ids[0], scene.ids[2], scene.ids[3]});
+}
+
 TEST_CASE("pusher: a store is not pushed to itself") {
   Scene scene;
   EngineFixture same{scene.from_store};

@@ -366,6 +366,30 @@ TEST_CASE("repository: two manifests of one id are one snapshot; one that is dam
   CHECK(f.warnings.all().size() == 2);
 }
 
+TEST_CASE("repository: of manifests that are not there, those that are still listed are reported") {
+  test::MemoryStore store;
+  Repository::init(store, descriptor());
+  Warnings warnings;
+  Repository repository{store, warnings, {}};
+  std::vector<std::string> keys;
+  for (int i = 0; i < 3; ++i) {
+    Record record;
+    record.series = "s";
+    record.cut_point = store.now() + std::chrono::seconds{i};
+    keys.push_back(repository.store_manifest(Manifest::make(std::move(record), {}, {}, {})));
+  }
+  store.lose(keys[0]);
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation == "get" && key == keys[1]) store.erase(key);  // a prune
+  };
+  std::vector<std::string> unreadable;
+  const auto list = repository.list_snapshots("s", &unreadable);
+  REQUIRE(list.size() == 1);
+  CHECK(list[0].object.key == keys[2]);
+  CHECK(unreadable == std::vector{keys[0]});
+  CHECK(warnings.all() == std::vector{"manifest " + quote(keys[0]) + " is listed, and not in the store"});
+}
+
 TEST_CASE("repository: heads are fetched side by side and once; a cached one that is damaged is fetched again") {
   const TemporaryDirectory cache{fs::temp_directory_path()};
   test::MemoryStore store;
