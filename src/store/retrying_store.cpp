@@ -53,7 +53,10 @@ RetryTools RetryTools::real() {
 
 struct RetryingStore::Operation {
   std::chrono::steady_clock::time_point began;
+  std::chrono::steady_clock::time_point attempt_began = began;
+  std::optional<std::chrono::steady_clock::time_point> counted_from{};
   unsigned failures = 0;
+  unsigned long_failures = 0;
   bool warned = false;
 };
 
@@ -61,17 +64,28 @@ RetryingStore::RetryingStore(std::unique_ptr<ObjectStore> store, RetryPolicy pol
                              RetryTools tools)
     : m_store(std::move(store)), m_policy(policy), m_reporter(reporter), m_tools(std::move(tools)) {}
 
+nanoseconds RetryingStore::spent(Operation& operation, std::chrono::steady_clock::time_point now, Contact contact,
+                                 const StoreError& error) const {
+  const bool is_long = now - operation.attempt_began > m_policy.long_attempt;
+  if (is_long) ++operation.long_failures;
+  if (!operation.counted_from || (is_long && operation.long_failures <= m_policy.long_attempts)) {
+    operation.counted_from = now;
+  }
+  return now - (error.unreachable() && contact == Contact::never ? operation.began : *operation.counted_from);
+}
+
 void RetryingStore::wait_or_rethrow(Operation& operation, const StoreError& error) {
   ++operation.failures;
   if (!error.unreachable()) m_reached = true;
-  const nanoseconds elapsed = m_tools.now() - operation.began;
-  const auto delay = retry_delay(m_policy, error, m_reached ? Contact::made : Contact::never, operation.failures,
-                                 elapsed, m_tools.random());
+  const auto now = m_tools.now();
+  const Contact contact = m_reached ? Contact::made : Contact::never;
+  const nanoseconds elapsed = spent(operation, now, contact, error);
+  const auto delay = retry_delay(m_policy, error, contact, operation.failures, elapsed, m_tools.random());
   if (!delay) throw;  // the error itself: this runs in its handler
   check_interrupted();
   const std::string text = fmt::format("{}; trying again", error.message());
   // A hiccup is nobody's business; what holds the run up is, once.
-  if (!operation.warned && elapsed + *delay > std::chrono::seconds{10}) {
+  if (!operation.warned && now - operation.began + *delay > std::chrono::seconds{10}) {
     operation.warned = true;
     m_reporter.warning(text);
   } else {
@@ -85,6 +99,7 @@ auto RetryingStore::retry(F&& attempt) -> decltype(attempt()) {
   Operation operation{m_tools.now()};
   for (;;) {
     check_interrupted();
+    operation.attempt_began = m_tools.now();
     try {
       if constexpr (std::is_void_v<decltype(attempt())>) {
         attempt();

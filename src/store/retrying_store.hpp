@@ -1,5 +1,6 @@
 // The one place where a failed store operation is tried again: transient failures only, within a time budget for each
-// operation, with full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+// operation, which the transfer itself does not use up, with full jitter (Brooker, "Exponential Backoff And Jitter",
+// AWS Architecture Blog, 2015).
 #pragma once
 
 #include "store/object_store.hpp"
@@ -15,8 +16,13 @@
 namespace cairn {
 
 struct RetryPolicy {
+  // From the end of the first attempt that failed: how long a large object takes says nothing of the store.
   std::chrono::nanoseconds budget = std::chrono::minutes{15};
-  // Instead of the budget while the store has never been reached: a wrong address must not take a quarter of an hour.
+  // An attempt that ran for longer than this got somewhere: the budget begins anew behind it, for so many of them.
+  std::chrono::nanoseconds long_attempt = std::chrono::minutes{1};
+  unsigned long_attempts = 5;
+  // Instead of the budget, and from the beginning of the operation, while the store has never been reached: a wrong
+  // address must not take a quarter of an hour.
   std::chrono::nanoseconds first_contact = std::chrono::minutes{1};
   std::chrono::nanoseconds first_delay = std::chrono::milliseconds{200};
   std::chrono::nanoseconds longest_delay = std::chrono::seconds{20};
@@ -24,8 +30,8 @@ struct RetryPolicy {
 
 enum class Contact { never, made };
 
-// How long to wait before the next attempt, or nothing: give up. attempts: failed so far, at least 1; elapsed: since
-// the operation began; random: in [0, 1). A delay that the store asks for is kept to, unless it exceeds the budget.
+// How long to wait before the next attempt, or nothing: give up. attempts: failed so far, at least 1; elapsed: of
+// the budget; random: in [0, 1). A delay that the store asks for is kept to, unless it exceeds the budget.
 std::optional<std::chrono::nanoseconds> retry_delay(const RetryPolicy& policy, const StoreError& error, Contact contact,
                                                     unsigned attempts, std::chrono::nanoseconds elapsed, double random);
 
@@ -72,6 +78,9 @@ class RetryingStore : public ObjectStore {
   struct Operation;
   template <class F>
   auto retry(F&& attempt) -> decltype(attempt());
+  // How much of the budget is gone now that one more attempt has failed.
+  std::chrono::nanoseconds spent(Operation& operation, std::chrono::steady_clock::time_point now, Contact contact,
+                                 const StoreError& error) const;
   void wait_or_rethrow(Operation& operation, const StoreError& error);
   bool holds(const std::string& key, const ObjectBody& body);
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <climits>
 #include <doctest/doctest.h>
 
 using namespace cairn;
@@ -106,6 +107,63 @@ TEST_CASE("s3 answers: the pause that a server asks for") {
     INFO(bad);
     CHECK_FALSE(s3::retry_after(response));
   }
+}
+
+namespace {
+
+// A store whose attempts take as long as they are told, and all fail, but for as many as shall succeed after so many.
+struct Slow {
+  Slow() {
+    memory->on_call = [this](const std::string&, const std::string&) {
+      steady += took;
+      if (++attempts <= failing) throw error(transient);
+    };
+  }
+  test::MemoryStore* memory = new test::MemoryStore;
+  SilentReporter reporter;
+  std::chrono::steady_clock::time_point steady{};
+  nanoseconds took{0};
+  Transient transient = Transient::yes;
+  int attempts = 0;
+  int failing = INT_MAX;
+  RetryingStore store{
+      std::unique_ptr<ObjectStore>{memory}, RetryPolicy{}, reporter,
+      RetryTools{[this] { return steady; }, [this](nanoseconds delay) { steady += delay; }, [] { return 0.5; }}};
+
+  bool put() {
+    attempts = 0;
+    return !test::failure_of([&] { store.put("a", ObjectBody::from_text("text")); });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("retry: a transfer that took longer than the budget is tried again") {
+  Slow slow;
+  slow.took = 16min;
+  slow.failing = 1;
+  CHECK(slow.put());
+  CHECK(slow.attempts == 3);  // with the call after the put
+  // One that gets nowhere is no transfer without end.
+  slow.failing = INT_MAX;
+  CHECK_FALSE(slow.put());
+  CHECK(slow.attempts == 6);
+}
+
+TEST_CASE("retry: what fails at once has the budget once") {
+  Slow slow;
+  slow.took = 1s;
+  CHECK_FALSE(slow.put());
+  CHECK(slow.steady.time_since_epoch() < 16min);
+  CHECK(slow.steady.time_since_epoch() > 14min);
+}
+
+TEST_CASE("retry: an address that never answered has its time from the beginning on") {
+  Slow slow;
+  slow.took = 40s;
+  slow.transient = Transient::unreachable;
+  CHECK_FALSE(slow.put());
+  CHECK(slow.attempts == 2);
 }
 
 TEST_CASE("retry: a put that was answered by nobody and is then refused, because it is there, has worked") {
