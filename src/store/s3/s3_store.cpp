@@ -200,9 +200,22 @@ bool S3Store::probe_create_only() {
   return honoured;
 }
 
-void S3Store::require_bucket(const Answer& not_found) {
+void S3Store::require_absent(const Call& call, const Answer& not_found) {
   if (not_found.error.code == "NoSuchKey") m_bucket_seen = true;
-  if (!m_bucket_seen) now();
+  // The answer to a HEAD has no body to say more in.
+  const bool own = !not_found.error.code.empty() ||
+                   (call.method != "GET" && not_found.response.header("x-amz-request-id").has_value());
+  if (own) {
+    if (!m_bucket_seen) now();
+    return;
+  }
+  Call question = bucket_call("GET", m_bucket_seen ? "list" : "reach");
+  question.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"max-keys", "1"}, {"prefix", call.key}};
+  const Listing listing = list_page(question);
+  const auto& objects = listing.page.objects;
+  const bool listed =
+      std::any_of(objects.begin(), objects.end(), [&](const auto& each) { return each.key == call.key; });
+  if (listed) fail_plainly(call, "404 not found, though it is listed", Transient::yes);
 }
 
 std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRange> range) {
@@ -222,7 +235,7 @@ std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRang
   Answer answer = m_client.perform(call);
   HttpResponse& response = answer.response;
   if (response.status == 404 && answer.error.code != "NoSuchBucket") {
-    require_bucket(answer);
+    require_absent(call, answer);
     return std::nullopt;
   }
   if (range && response.status == 416) return Bytes{};
@@ -260,7 +273,7 @@ std::optional<ObjectInfo> S3Store::head(const std::string& key) {
   const Call call = object_call("HEAD", key, "look up");
   const Answer answer = m_client.perform(call);
   if (answer.response.status == 404) {
-    require_bucket(answer);
+    require_absent(call, answer);
     return std::nullopt;
   }
   if (!answer.ok()) m_client.fail(call, answer);
@@ -271,12 +284,16 @@ std::optional<ObjectInfo> S3Store::head(const std::string& key) {
   return ObjectInfo{key, *size, *modified};
 }
 
-Answer S3Store::list_page(Call& call) {
+S3Store::Listing S3Store::list_page(Call& call) {
   call.max_response = k_max_xml;
   Answer answer = m_client.perform(call);
+  // S3 would say what it is that was not found.
+  if (answer.response.status == 404 && answer.error.code.empty()) fail_plainly(call, "404 not found", Transient::yes);
   if (!answer.ok()) m_client.fail(call, answer);
+  auto page = parse_list(answer.response.body);
+  if (!page) fail_plainly(call, "the answer is no listing", Transient::yes);
   m_bucket_seen = true;
-  return answer;
+  return {std::move(answer), std::move(*page)};
 }
 
 void S3Store::list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) {
@@ -298,10 +315,8 @@ void S3Store::list_after(const std::string& prefix, const std::string& after,
     } else if (!last.empty()) {
       call.query.emplace_back("start-after", last);
     }
-    const Answer answer = list_page(call);
-    const auto page = parse_list(answer.response.body);
-    if (!page) fail_plainly(call, "the answer is no listing", Transient::yes);
-    for (const auto& object : page->objects) {
+    const ListPage page = list_page(call).page;
+    for (const auto& object : page.objects) {
       // A listing that goes back or astray would make objects seem absent that are there.
       if (!object.key.starts_with(wanted) || object.key <= last) {
         fail_plainly(call, fmt::format("the server lists {} after {}", quote(object.key), quote(last)));
@@ -310,12 +325,12 @@ void S3Store::list_after(const std::string& prefix, const std::string& after,
       std::string key = object.key.substr(own.size());
       if (is_valid_key(key)) visit({std::move(key), object.size, object.modified});
     }
-    if (!page->truncated) return;
+    if (!page.truncated) return;
     // Short and empty pages are allowed as long as the listing gets on.
-    if (page->next_token.empty() || page->next_token == token) {
+    if (page.next_token.empty() || page.next_token == token) {
       fail_plainly(call, "the server says that there is more, and not how to get it");
     }
-    token = page->next_token;
+    token = page.next_token;
   }
 }
 
@@ -354,7 +369,7 @@ void S3Store::remove_one(const std::string& key, std::vector<RemoveFailure>& fai
   const Call call = object_call("DELETE", key, "remove");
   const Answer answer = m_client.perform(call);
   if (answer.ok()) return;
-  if (answer.response.status == 404 && answer.error.code != "NoSuchBucket") return require_bucket(answer);
+  if (answer.response.status == 404 && answer.error.code != "NoSuchBucket") return require_absent(call, answer);
   const StoreError error = failure(answer, call.verb, call.what, {});
   if (error.transient() || error.kind() == ErrorKind::not_found) m_client.fail(call, answer);
   failures.push_back({key, error.message()});
@@ -377,7 +392,7 @@ std::vector<RemoveFailure> S3Store::remove(std::span<const std::string> keys) {
 Time S3Store::now() {
   Call call = bucket_call("GET", "reach");
   call.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"max-keys", "1"}, {"prefix", full_key("")}};
-  const Answer answer = list_page(call);
+  const Answer answer = list_page(call).answer;
   const auto date = parse_http_date(answer.response.header("date").value_or(""));
   if (!date) fail_plainly(call, "the server does not tell its time");
   return *date;

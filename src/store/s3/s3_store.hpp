@@ -41,9 +41,14 @@ class S3Store : public ObjectStore {
   Call object_call(std::string method, const std::string& key, std::string verb) const;
   Answer put_object(const std::string& key, const ObjectBody& body, bool only_if_absent, Call& call);
   ConditionalPut put_if_absent(const std::string& key, const ObjectBody& body, Call& call);
-  // A 404 without a body does not tell a missing object from a missing bucket.
-  void require_bucket(const Answer& not_found);
-  Answer list_page(Call& call);
+  // Returns where a 404 means that the object is not there. One that S3 itself sent may mean the bucket; one that a
+  // proxy or a balancer sent means nothing, so a listing is asked: Transient where it shows the object.
+  void require_absent(const Call& call, const Answer& not_found);
+  struct Listing {
+    Answer answer;
+    ListPage page;
+  };
+  Listing list_page(Call& call);
   bool remove_batch(std::span<const std::string> keys, std::vector<RemoveFailure>& failures);
   void remove_one(const std::string& key, std::vector<RemoveFailure>& failures);
   std::string full_key(const std::string& key) const;

@@ -277,7 +277,7 @@ TEST_CASE("s3 store: a missing bucket is never a missing object") {
       .then(error_answer(404, "NoSuchBucket"))
       .then(error_answer(404, "NoSuchBucket"))
       .then(error_answer(404, "NoSuchKey"))
-      .then(http_answer(404, {}, ""));
+      .then(http_answer(404, {"x-amz-request-id: tx1"}, ""));
   const auto store = bench.store();
   CHECK(failure_of([&] { store->get("a"); }).kind == ErrorKind::not_found);
   const auto head = failure_of([&] { store->head("a"); });  // asks a second question
@@ -287,6 +287,49 @@ TEST_CASE("s3 store: a missing bucket is never a missing object") {
   CHECK_FALSE(store->get("a"));
   CHECK_FALSE(store->head("a"));
   CHECK(bench.server.seen().size() == 6);
+}
+
+TEST_CASE("s3 store: a 404 that S3 did not send is no missing object") {
+  const std::string proxy = http_answer(404, {}, "404 page not found");
+  const std::string s3 = http_answer(404, {"x-amz-request-id: tx1"}, "");
+  struct Use {
+    const char* name;
+    std::function<bool(ObjectStore&)> is_there;
+  };
+  const std::vector<Use> uses{{"get", [](ObjectStore& store) { return store.get("a").has_value(); }},
+                              {"head", [](ObjectStore& store) { return store.head("a").has_value(); }},
+                              {"ranged get", [](ObjectStore& store) {
+                                 return store.get("a", ByteRange{0, 10}).has_value();
+                               }}};
+  for (const auto& [name, is_there] : uses) {
+    INFO(name);
+    Bench bench;
+    bench.server.then(page({})).then(proxy).then(page({"p/a"}));
+    const auto store = bench.store();
+    keys_of(*store);
+    const auto listed = failure_of([&] { is_there(*store); });
+    CHECK(listed.transient);
+    CHECK(listed.message.find("'a' in s3://bucket/p: 404 not found, though it is listed") != std::string::npos);
+    CHECK(bench.server.seen().back().target == "/bucket?encoding-type=url&list-type=2&max-keys=1&prefix=p%2Fa");
+    bench.server.then(proxy).then(proxy);
+    CHECK(failure_of([&] { is_there(*store); }).transient);
+    bench.server.then(proxy).then(http_answer(200, {}, "<html>welcome</html>"));
+    CHECK(failure_of([&] { is_there(*store); }).transient);
+    bench.server.then(proxy).then(page({"p/ab"}));
+    CHECK_FALSE(is_there(*store));
+    CHECK(bench.server.seen().size() == 9);
+  }
+  // What S3 itself answered costs no second request.
+  Bench bench;
+  bench.server.then(page({})).then(error_answer(404, "NoSuchKey")).then(s3);
+  const auto store = bench.store();
+  keys_of(*store);
+  CHECK_FALSE(store->get("a"));
+  CHECK_FALSE(store->head("a"));
+  CHECK(bench.server.seen().size() == 3);
+  // A balancer that comes up before what is behind it.
+  bench.server.then(proxy).then(page({"p/a"})).then(http_answer(200, {}, "abc"));
+  CHECK(bench.retrying(bench.store())->get("a").has_value());
 }
 
 TEST_CASE("s3 store: nobody listens") {
