@@ -1,6 +1,7 @@
 #include "cli/command_line.hpp"
 
 #include "cli/edit_distance.hpp"
+#include "store/store_url.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
@@ -163,7 +164,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
         fmt::format("unknown command {}", quote(argument)),
         close ? fmt::format("did you mean cairn {}?", *close) : "see: cairn --help, for the commands of this version");
   }
-  refuse(fmt::format("unexpected operand {}{}", quote(argument), where), help_hint(command));
+  refuse(fmt::format("unexpected operand {}{}", quote(without_secrets(argument)), where), help_hint(command));
 }
 
 // The command that the arguments name: the first one that is neither an option nor an option's value.

@@ -34,15 +34,18 @@ void check_name(const TomlTable& table, const std::string& name, const char* wha
 void check_unique(const TomlTable& table, const char* key, const std::vector<std::string>& names) {
   std::set<std::string> seen;
   for (const auto& name : names) {
-    if (!seen.insert(name).second) table.fail(key, fmt::format("'{}' names {} twice", key, quote(name)));
+    if (!seen.insert(name).second)
+      table.fail(key, fmt::format("'{}' names {} twice", key, quote(without_secrets(name))));
   }
 }
 
 template <class Map>
 void check_known(const TomlTable& table, const char* key, const std::string& name, const Map& known, const char* what) {
   if (!known.contains(name)) {
-    table.fail(key, fmt::format("'{}' names {}, which is no configured {}", key, quote(name), what),
-               fmt::format("add [{}s.{}], or name one of those there are", what, terminal_safe(name)));
+    // An address where a name belongs.
+    const std::string shown = without_secrets(name);
+    table.fail(key, fmt::format("'{}' names {}, which is no configured {}", key, quote(shown), what),
+               fmt::format("add [{}s.{}], or name one of those there are", what, terminal_safe(shown)));
   }
 }
 

@@ -12,7 +12,7 @@ namespace cairn {
 namespace {
 
 [[noreturn]] void refuse(std::string_view text, std::string_view cause) {
-  throw Error(ErrorKind::usage, fmt::format("invalid store {}: {}", quote(text), cause),
+  throw Error(ErrorKind::usage, fmt::format("invalid store {}: {}", quote(without_secrets(text)), cause),
               "a store is a path, file:///path or s3://bucket/prefix[?endpoint=URL&region=R&style=auto|path|virtual]");
 }
 
@@ -54,7 +54,12 @@ void take_option(S3Url& url, std::string_view text, std::string_view option) {
                                        : name == "region" ? &url.region
                                        : name == "style"  ? &url.style
                                                           : nullptr;
-  if (target == nullptr) refuse(text, fmt::format("unknown option {}", quote(name)));
+  if (target == nullptr) {
+    // What is no name may be the rest of a password that has an ampersand in it.
+    const bool plausible =
+        std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+    refuse(text, plausible ? fmt::format("unknown option {}", quote(name)) : "unknown option");
+  }
   if (target->has_value()) refuse(text, fmt::format("option {} is given twice", quote(name)));
   if (value->empty()) refuse(text, fmt::format("option {} has no value", quote(name)));
   *target = *value;
@@ -93,6 +98,38 @@ S3Url parse_s3_url(std::string_view text) {
 }
 
 }  // namespace
+
+std::string without_secrets(std::string_view address) {
+  constexpr std::string_view k_cut = "...";
+  const std::size_t mark = address.find("://");
+  const std::size_t begin = mark == std::string_view::npos ? 0 : mark + 3;
+  std::string_view rest = address.substr(begin);
+  std::string out{address.substr(0, begin)};
+  std::string_view separators = "?";
+  for (const std::string_view at : {"@", "%40"}) {
+    const std::size_t found = rest.rfind(at);
+    if (found == std::string_view::npos) continue;
+    if (mark == std::string_view::npos && rest.substr(0, found).find(':') == std::string_view::npos) continue;
+    rest.remove_prefix(found + at.size());
+    // A question mark may have been cut with the rest.
+    separators = "?&";
+    out = fmt::format("{}{}@", address.substr(0, begin), k_cut);
+  }
+  if (mark == std::string_view::npos) return out.append(rest);
+  const std::size_t fragment = std::min(rest.find('#'), rest.size());
+  const std::string_view before = rest.substr(0, fragment);
+  const std::size_t options = std::min(before.find_first_of(separators), before.size());
+  out += before.substr(0, options);
+  for (std::string_view more = before.substr(options); !more.empty();) {
+    const std::size_t end = std::min(more.find('&', 1), more.size());
+    const std::size_t equals = more.substr(0, end).find('=');
+    out += more.substr(0, equals == std::string_view::npos ? 1 : equals + 1);
+    out += k_cut;
+    more.remove_prefix(end);
+  }
+  if (fragment != rest.size()) out.append("#").append(k_cut);
+  return out;
+}
 
 std::optional<std::string> percent_decode(std::string_view text) {
   std::string out;

@@ -20,7 +20,12 @@ struct S3Url {
 
 using StoreUrl = std::variant<fs::path, S3Url>;
 
-// Throws Error(usage), saying what about the text is wrong.
+// The address of a store or an endpoint as messages may show it, however it was mistyped: without what stands before an
+// at sign (a user and a password) and without the values of options. Other text, such as SERIES@TIME, comes back as it
+// is.
+std::string without_secrets(std::string_view address);
+
+// Throws Error(usage), saying what about the text is wrong, and nothing of it that may be a secret.
 StoreUrl parse_store_url(std::string_view text);
 
 // %XX undone; nothing for a malformed escape. A plus sign stays one.

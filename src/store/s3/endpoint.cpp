@@ -12,7 +12,7 @@ namespace cairn::s3 {
 namespace {
 
 [[noreturn]] void refuse_endpoint(std::string_view text, std::string_view cause) {
-  throw Error(ErrorKind::usage, fmt::format("invalid endpoint {}: {}", quote(text), cause),
+  throw Error(ErrorKind::usage, fmt::format("invalid endpoint {}: {}", quote(without_secrets(text)), cause),
               "an endpoint looks like https://s3.example.net or http://127.0.0.1:9000");
 }
 

@@ -256,6 +256,8 @@ TEST_CASE("config: what is wrong, and where") {
       {"default_store = 1\n", ":1:1: 'default_store' must be a string, not a whole number", ""},
       {"default_store = \"\"\n", ":1:1: 'default_store' is empty", ""},
       {"default_store = \"x\"\n", ":1:1: 'default_store' names 'x', which is no configured store", "add [stores.x]"},
+      {"default_store = \"s3://AKIA:HUSH@b\"\n",
+       ":1:1: 'default_store' names 's3://...@b', which is no configured store", "add [stores.s3://...@b]"},
       {"cache_dir = \"cache\"\n", ":1:1: 'cache_dir' must be an absolute path", ""},
       {"spool_full = \"wait\"\n", ":1:1: 'spool_full' must be \"stream\" or \"fail\"", ""},
       {"spool_size = \"lots\"\n", ":1:1: 'spool_size' must be a size", ""},

@@ -1,5 +1,6 @@
 #include "store/s3/endpoint.hpp"
 
+#include "unit/support.hpp"
 #include "util/error.hpp"
 
 #include <string>
@@ -45,6 +46,33 @@ TEST_CASE("s3 url: bucket, prefix and options") {
         "s3://b/p?nothing=1", "s3://b/p?region", "s3://b/p?region=a&region=b", "s3://b/p?region=%4", "s3://b/p#x"}) {
     INFO(bad);
     CHECK_THROWS_AS(parse_store_url(bad), Error);
+  }
+}
+
+TEST_CASE("store url: no message shows what may be a secret") {
+  for (const char* bad :
+       {"s3://AKIA:HUSH@bucket/p", "s3://AKIA:HU/HUSH@bucket", "s3://AKIA:HU?HUSH@bucket", "s3://AKIA:HU#HUSH@bucket",
+        "s3://AKIA:HUSH%40bucket/p", "https://user:HUSH@host/bucket", "S3://AKIA:HUSH@bucket",
+        "file://user:HUSH@host/path", "s3://bucket?endpoint=https://u:HUSH@h&regoin=x", "s3://bucket?secret_key=HUSH",
+        "s3://bucket/p?endpoint=https://u:HUSH@h&style=path&style=path", "s3://bucket?endpoint=https://u:HU&HUSH@h",
+        "s3://bucket?HUSH", "s3://bucket?secret=HUSH&region=%4", "s3://bucket/p#HUSH"}) {
+    INFO(bad);
+    const std::string message = test::message_of([&] { parse_store_url(bad); });
+    CHECK(message.starts_with("invalid store '"));
+    CHECK(message.find("HUSH") == std::string::npos);
+  }
+  for (const char* bad : {"user:HUSH@host", "HTTPS://user:HUSH@host", "https://host?key=HUSH", "https://u:HUSH@h?a",
+                          "https://u:HUSH@h:port", "https://user:HUSH%40host"}) {
+    INFO(bad);
+    const std::string message = test::message_of([&] { parse_endpoint(bad); });
+    CHECK(message.starts_with("invalid endpoint"));
+    CHECK(message.find("HUSH") == std::string::npos);
+  }
+  CHECK(test::message_of([] { parse_store_url("s3://AKIA:HUSH@bucket/p"); }) ==
+        "invalid store 's3://...@bucket/p': the bucket name is missing or has characters that no bucket has");
+  CHECK(without_secrets("s3://bucket/p?regoin=x&style=path") == "s3://bucket/p?regoin=...&style=...");
+  for (const char* plain : {"", "name", "state@2h", "/a/b=c?d=e", "s3://bucket/a=b", "https://host:9000"}) {
+    CHECK(without_secrets(plain) == plain);
   }
 }
 
