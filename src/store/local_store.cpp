@@ -5,6 +5,7 @@
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <dirent.h>
@@ -254,33 +255,19 @@ bool prepare_for_move(const fs::path& path, std::uint64_t size) {
   return true;
 }
 
-// Gives the file `from` the name `to` in parent. False where PutMode::create_only finds the name taken; `from` is left
-// then, and gone otherwise. Nothing where `from` is on another file system.
-std::optional<bool> publish(int from_directory, const std::string& from, int parent, const std::string& to,
-                            PutMode mode, const fs::path& path) {
-  if (mode == PutMode::replace) {
-    if (::renameat(from_directory, from.c_str(), parent, to.c_str()) == 0) return true;
-    if (errno == EXDEV) return std::nullopt;
-    throw_errno("create", path.native(), errno);
-  }
-  if (::renameat2(from_directory, from.c_str(), parent, to.c_str(), RENAME_NOREPLACE) == 0) return true;
-  if (errno == EEXIST) return false;
-  if (errno == EXDEV) return std::nullopt;
-  if (errno != EINVAL && errno != ENOSYS) throw_errno("create", path.native(), errno);
-  // Network file systems have no RENAME_NOREPLACE.
-  if (::linkat(from_directory, from.c_str(), parent, to.c_str(), 0) != 0) {
-    if (errno != EEXIST) throw_errno("create", path.native(), errno);
-    // An answer that was lost makes the client ask twice, and the second time fails over the first one's success.
-    struct stat st {};
-    if (::fstatat(from_directory, from.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_nlink != 2) return false;
-  }
-  ::unlinkat(from_directory, from.c_str(), 0);
-  return true;
-}
-
 }  // namespace
 
-LocalStore::LocalStore(fs::path root, CreateRoot create) : m_root(std::move(root)) {
+LocalStore::NewName LocalStore::NewName::real() {
+  return {[](int from_directory, const char* from, int to_directory, const char* to) {
+            return ::renameat2(from_directory, from, to_directory, to, RENAME_NOREPLACE);
+          },
+          [](int from_directory, const char* from, int to_directory, const char* to) {
+            return ::linkat(from_directory, from, to_directory, to, 0);
+          }};
+}
+
+LocalStore::LocalStore(fs::path root, CreateRoot create, NewName new_name)
+    : m_root(std::move(root)), m_new_name(new_name) {
   as_store_error([&] {
     if (create == CreateRoot::yes) {
       const fs::path plain = fs::absolute(m_root / "").lexically_normal().parent_path();
@@ -296,6 +283,60 @@ LocalStore::LocalStore(fs::path root, CreateRoot create) : m_root(std::move(root
     }
     m_root_fd = std::move(*fd);
   });
+}
+
+// Gives the file `from` the name `to` in parent. False where PutMode::create_only finds the name taken; `from` is left
+// then, and gone otherwise. Nothing where `from` is on another file system.
+std::optional<bool> LocalStore::publish(int from_directory, const std::string& from, int parent, const std::string& to,
+                                        PutMode mode, const fs::path& path) const {
+  if (mode == PutMode::replace) {
+    if (::renameat(from_directory, from.c_str(), parent, to.c_str()) == 0) return true;
+    if (errno == EXDEV) return std::nullopt;
+    throw_errno("create", path.native(), errno);
+  }
+  if (m_new_name.rename(from_directory, from.c_str(), parent, to.c_str()) == 0) return true;
+  if (errno == EEXIST) return false;
+  if (errno == EXDEV) return std::nullopt;
+  if (errno != EINVAL && errno != ENOSYS) throw_errno("create", path.native(), errno);
+  // Network file systems have no RENAME_NOREPLACE.
+  if (m_new_name.link(from_directory, from.c_str(), parent, to.c_str()) != 0) {
+    if (errno != EEXIST) throw_errno("create", path.native(), errno);
+    // An answer that was lost makes the client ask twice, and the second time fails over the first one's success.
+    struct stat st {};
+    if (::fstatat(from_directory, from.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_nlink != 2) return false;
+  }
+  ::unlinkat(from_directory, from.c_str(), 0);
+  return true;
+}
+
+Capabilities LocalStore::capabilities() {
+  const std::lock_guard lock{m_mutex};
+  if (!m_create_only) m_create_only = try_create_only();
+  return {.create_only = *m_create_only};
+}
+
+// A name that is free is to be given, one that is taken is not.
+bool LocalStore::try_create_only() {
+  const int root = m_root_fd.get();
+  std::array<std::string, 2> files;
+  std::size_t made = 0;
+  for (auto& name : files) {
+    name = temporary_name();
+    if (!UniqueFd{::openat(root, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)}) break;
+    ++made;
+  }
+  const std::string target = temporary_name();
+  bool honoured = true;
+  if (made == files.size()) {
+    try {
+      honoured = publish(root, files[0], root, target, PutMode::create_only, m_root / target) == true &&
+                 publish(root, files[1], root, target, PutMode::create_only, m_root / target) == false;
+    } catch (const SystemError&) {
+      honoured = false;
+    }
+  }
+  for (const auto& name : {files[0], files[1], target}) ::unlinkat(root, name.c_str(), 0);
+  return honoured;
 }
 
 UniqueFd LocalStore::parent_for_writing(const std::string& key) {

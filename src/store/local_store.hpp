@@ -19,11 +19,21 @@ namespace cairn {
 
 class LocalStore : public ObjectStore {
  public:
+  // The system calls that give a file a name which must not be taken. There are file systems that have neither (exFAT).
+  struct NewName {
+    using Call = int (*)(int from_directory, const char* from, int to_directory, const char* to);
+    Call rename;
+    Call link;
+    static NewName real();
+  };
+
   // Throws StoreError: not_found where root is not there (CreateRoot::no), failed where it is not a directory.
-  explicit LocalStore(fs::path root, CreateRoot create = CreateRoot::no);
+  explicit LocalStore(fs::path root, CreateRoot create = CreateRoot::no, NewName new_name = NewName::real());
 
   std::string describe() const override { return m_root.native(); }
-  Capabilities capabilities() override { return {.create_only = true}; }
+  // Tried when it is first asked, with temporary files in the root. Where those cannot be made it counts as there: a
+  // put will tell why not.
+  Capabilities capabilities() override;
   PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) override;
   std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
   std::optional<ObjectInfo> head(const std::string& key) override;
@@ -43,6 +53,9 @@ class LocalStore : public ObjectStore {
                                 std::chrono::nanoseconds age = std::chrono::hours{24}) override;
 
  private:
+  bool try_create_only();
+  std::optional<bool> publish(int from_directory, const std::string& from, int parent, const std::string& to,
+                              PutMode mode, const fs::path& path) const;
   UniqueFd parent_for_writing(const std::string& key);
   PutOutcome put_below(int parent, const std::string& key, const ObjectBody& body, PutMode mode);
   std::optional<Bytes> get_below(const std::string& key, std::optional<ByteRange> range);
@@ -50,9 +63,11 @@ class LocalStore : public ObjectStore {
   void count() noexcept { m_requests.fetch_add(1, std::memory_order_relaxed); }
 
   fs::path m_root;
+  NewName m_new_name;
   UniqueFd m_root_fd;
   std::atomic<std::uint64_t> m_requests{0};
   std::mutex m_mutex;
+  std::optional<bool> m_create_only;  // m_mutex
   // Directories whose own entry is known to be durable: another process may have made one and not yet synced it.
   std::set<std::string> m_durable_directories;
 };

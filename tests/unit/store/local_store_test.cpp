@@ -5,6 +5,7 @@
 #include "util/error.hpp"
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
@@ -189,6 +190,41 @@ TEST_CASE("local store: create-only with a consumed file leaves both where the n
   CHECK(as_text(*store.get("x")) == "first");
   CHECK(store.put("y", body, PutMode::create_only) == PutOutcome::stored);
   CHECK_FALSE(fs::exists(file));
+}
+
+TEST_CASE("local store: create-only is there where the file system has it") {
+  using NewName = LocalStore::NewName;
+  const NewName real = NewName::real();
+  const NewName::Call invalid = [](int, const char*, int, const char*) {
+    errno = EINVAL;
+    return -1;
+  };
+  const NewName::Call not_permitted = [](int, const char*, int, const char*) {
+    errno = EPERM;
+    return -1;
+  };
+  const NewName::Call careless = [](int from_directory, const char* from, int to_directory, const char* to) {
+    return ::renameat(from_directory, from, to_directory, to);
+  };
+  struct Case {
+    NewName calls;
+    bool create_only;
+  };
+  for (const auto& [calls, create_only] : std::vector<Case>{{real, true},
+                                                            {{invalid, real.link}, true},
+                                                            {{invalid, not_permitted}, false},
+                                                            {{not_permitted, real.link}, false},
+                                                            {{careless, real.link}, false}}) {
+    const TemporaryDirectory directory{fs::temp_directory_path()};
+    LocalStore store{directory.path(), CreateRoot::no, calls};
+    CHECK(store.capabilities().create_only == create_only);
+    CHECK(store.probe_create_only() == create_only);
+    CHECK(names_below(directory.path()).empty());
+    CHECK(store.put("a", ObjectBody::from_text("x")) == PutOutcome::stored);
+    if (!create_only) continue;
+    CHECK(store.put("b", ObjectBody::from_text("x"), PutMode::create_only) == PutOutcome::stored);
+    CHECK(store.put("b", ObjectBody::from_text("y"), PutMode::create_only) == PutOutcome::exists);
+  }
 }
 
 TEST_CASE("local store: the sweep takes old temporaries only") {
