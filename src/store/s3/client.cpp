@@ -40,6 +40,11 @@ std::string Client::region() {
   return m_region;
 }
 
+std::string Client::endpoint_hint() {
+  const Target target = target_of(m_location, region(), "");
+  return fmt::format("the endpoint is {}://{}", target.scheme, target.host);
+}
+
 Client::Attempt Client::attempt(const Call& call) {
   const std::string region = this->region();
   const Target target = target_of(m_location, region, call.key);
@@ -73,11 +78,10 @@ Client::Attempt Client::attempt(const Call& call) {
   m_requests.fetch_add(1, std::memory_order_relaxed);
   auto result = m_http.send(request);
   if (const auto* failure = std::get_if<HttpFailure>(&result)) {
-    throw StoreError(ErrorKind::failed, transience(failure->kind),
-                     fmt::format("unable to {} {}: {}", call.verb, call.what, failure->cause),
-                     !failure->hint.empty() || failure->kind != HttpFailure::Kind::unreachable
-                         ? failure->hint
-                         : fmt::format("the endpoint is {}://{}", target.scheme, target.host));
+    throw StoreError(
+        ErrorKind::failed, transience(failure->kind),
+        fmt::format("unable to {} {}: {}", call.verb, call.what, failure->cause),
+        !failure->hint.empty() || failure->kind != HttpFailure::Kind::unreachable ? failure->hint : endpoint_hint());
   }
   Attempt done{{std::move(std::get<HttpResponse>(result)), {}}, region, now};
   const bool success = done.answer.response.status >= 200 && done.answer.response.status < 300;

@@ -44,6 +44,8 @@ class Client {
   [[noreturn]] void fail(const Call& call, const Answer& answer) const;
 
   const Location& location() const noexcept { return m_location; }
+  // For failures that a wrong address may be the cause of.
+  std::string endpoint_hint();
   std::uint64_t requests() const noexcept { return m_requests.load(std::memory_order_relaxed); }
 
  private:

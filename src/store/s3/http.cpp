@@ -178,6 +178,11 @@ HttpFailure::Kind kind_of(CURLcode code, bool connected) {
   }
 }
 
+// It gave no way to the server.
+HttpFailure::Kind kind_of_proxy(long status) {
+  return status == 401 || status == 403 || status == 407 ? HttpFailure::Kind::refused : HttpFailure::Kind::unreachable;
+}
+
 }  // namespace
 
 std::optional<std::string> HttpResponse::header(std::string_view name) const {
@@ -257,10 +262,14 @@ class HttpClient::Handle {
     }
     curl_off_t connected = 0;
     curl_easy_getinfo(m_curl, CURLINFO_CONNECT_TIME_T, &connected);
-    const auto kind = kind_of(code, connected > 0);
+    long from_proxy = 0;  // the status with which it answered CONNECT
+    curl_easy_getinfo(m_curl, CURLINFO_HTTP_CONNECTCODE, &from_proxy);
+    const auto kind = from_proxy >= 300 ? kind_of_proxy(from_proxy) : kind_of(code, connected > 0);
     std::string hint;
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
       hint = "a private certificate authority is trusted by its file: AWS_CA_BUNDLE or ca_file in the configuration";
+    } else if (from_proxy >= 300) {
+      hint = "this is the answer of the proxy that https_proxy, HTTPS_PROXY or ALL_PROXY names";
     }
     return HttpFailure{kind, terminal_safe(error_text[0] != '\0' ? error_text : curl_easy_strerror(code)), hint};
   }

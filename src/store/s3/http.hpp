@@ -46,9 +46,9 @@ struct HttpResponse {
 // No complete answer came.
 struct HttpFailure {
   enum class Kind {
-    unreachable,  // no connection
+    unreachable,  // no connection, or none through the proxy
     broken,       // timeout, reset, an answer cut short
-    refused,      // TLS verification or something else that trying again does not cure
+    refused,      // TLS verification, by the proxy, or something else that trying again does not cure
     too_long,     // more bytes than max_response
   };
   Kind kind = Kind::broken;

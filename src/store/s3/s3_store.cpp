@@ -240,7 +240,6 @@ std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRang
   }
   if (range && response.status == 416) return Bytes{};
   if (!answer.ok()) m_client.fail(call, answer);
-  m_bucket_seen = true;
   require_plain_content(call, response);
   const auto length = response.header("content-length");
   if (length) {
@@ -277,7 +276,6 @@ std::optional<ObjectInfo> S3Store::head(const std::string& key) {
     return std::nullopt;
   }
   if (!answer.ok()) m_client.fail(call, answer);
-  m_bucket_seen = true;
   const auto size = whole_number(answer.response.header("content-length").value_or(""));
   const auto modified = parse_http_date(answer.response.header("last-modified").value_or(""));
   if (!size || !modified) fail_plainly(call, "the answer has no length or no time");
@@ -287,11 +285,16 @@ std::optional<ObjectInfo> S3Store::head(const std::string& key) {
 S3Store::Listing S3Store::list_page(Call& call) {
   call.max_response = k_max_xml;
   Answer answer = m_client.perform(call);
+  // Who never answered as S3 does is as likely something else at a wrong address as a store that is out of order.
+  const auto of_another = [&](std::string_view cause) {
+    throw StoreError(ErrorKind::failed, m_bucket_seen ? Transient::yes : Transient::unreachable,
+                     fmt::format("unable to {} {}: {}", call.verb, call.what, cause), m_client.endpoint_hint());
+  };
   // S3 would say what it is that was not found.
-  if (answer.response.status == 404 && answer.error.code.empty()) fail_plainly(call, "404 not found", Transient::yes);
+  if (answer.response.status == 404 && answer.error.code.empty()) of_another("404 not found");
   if (!answer.ok()) m_client.fail(call, answer);
   auto page = parse_list(answer.response.body);
-  if (!page) fail_plainly(call, "the answer is no listing", Transient::yes);
+  if (!page) of_another("the answer is no listing");
   m_bucket_seen = true;
   return {std::move(answer), std::move(*page)};
 }

@@ -55,7 +55,7 @@ class S3Store : public ObjectStore {
 
   Client m_client;
   std::atomic<bool> m_create_only{false};
-  std::atomic<bool> m_bucket_seen{false};
+  std::atomic<bool> m_bucket_seen{false};  // a listing came, or S3 said that it lacks an object
   std::atomic<bool> m_batch_delete{true};
 };
 

@@ -68,6 +68,29 @@ TEST_CASE("s3 http: an answer that promises more than memory holds takes none be
   }
 }
 
+TEST_CASE("s3 http: a proxy that gives no way") {
+  using Kind = HttpFailure::Kind;
+  for (const auto& [status, kind] : std::vector<std::pair<int, Kind>>{{401, Kind::refused},
+                                                                      {403, Kind::refused},
+                                                                      {407, Kind::refused},
+                                                                      {404, Kind::unreachable},
+                                                                      {502, Kind::unreachable}}) {
+    CAPTURE(status);
+    ScriptedHttp proxy;
+    proxy.then(http_answer(status, {"Proxy-Authenticate: Basic realm=\"x\""}, ""));
+    ::setenv("https_proxy", proxy.endpoint().c_str(), 1);
+    HttpClient client{std::nullopt};
+    const auto result = client.send(get("https://store.invalid/bucket"));
+    ::unsetenv("https_proxy");
+    const auto* failure = std::get_if<HttpFailure>(&result);
+    REQUIRE(failure != nullptr);
+    CHECK(proxy.seen().at(0).method == "CONNECT");
+    CHECK(failure->kind == kind);
+    CHECK(failure->cause.find(std::to_string(status)) != std::string::npos);
+    CHECK(failure->hint.find("proxy") != std::string::npos);
+  }
+}
+
 TEST_CASE("s3 http: many threads, one client") {
   ScriptedHttp server;
   constexpr int k_requests = 64;

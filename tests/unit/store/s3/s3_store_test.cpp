@@ -332,6 +332,30 @@ TEST_CASE("s3 store: a 404 that S3 did not send is no missing object") {
   CHECK(bench.retrying(bench.store())->get("a").has_value());
 }
 
+TEST_CASE("s3 store: something else that answers is given up as soon as nobody") {
+  for (const std::string& answer : {http_answer(200, {"Content-Type: text/html"}, "<html>console</html>"),
+                                    http_answer(404, {}, "404 page not found")}) {
+    Bench bench;
+    for (int i = 0; i < 200; ++i) bench.server.then(answer);
+    const auto store = bench.retrying(bench.store());
+    const auto failed = failure_of([&] { keys_of(*store); });
+    CHECK(failed.kind == ErrorKind::failed);
+    CHECK(failed.message.starts_with("unable to reach s3://bucket/p: "));
+    CHECK(failed.hint.starts_with("the endpoint is http://127.0.0.1:"));
+    CHECK(bench.steady.time_since_epoch() <= std::chrono::minutes{1});
+    CHECK(bench.server.seen().size() < 30);
+  }
+  // It was S3 once: an outage.
+  Bench bench;
+  bench.server.then(page({"p/a"}));
+  for (int i = 0; i < 30; ++i) bench.server.then(http_answer(200, {}, "<html>out of order</html>"));
+  bench.server.then(page({"p/b"}));
+  const auto store = bench.retrying(bench.store());
+  CHECK(keys_of(*store) == std::vector<std::string>{"a"});
+  CHECK(keys_of(*store) == std::vector<std::string>{"b"});
+  CHECK(bench.steady.time_since_epoch() > std::chrono::minutes{1});
+}
+
 TEST_CASE("s3 store: nobody listens") {
   Bench bench;
   const auto store = bench.store();
