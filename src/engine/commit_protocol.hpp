@@ -66,8 +66,8 @@ class CommitProtocol {
 
   // Records the packs stored since the last record. No-op where there are none.
   void flush_pending();
-  // For the way out of a failed or interrupted run: flush_pending(), which the signal that came does not stop; its own
-  // failure is only reported.
+  // For the way out of a failed or interrupted run: flush_pending(), which the signal that came does not stop, and
+  // which gives up soon (InterruptPause); its own failure is only reported.
   void abandon() noexcept;
 
   // Makes the content of a pack of the manifest, which is condemned or gone, available under a new name and returns

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -76,7 +77,9 @@ void PruneLease::renew(Time now) {
 
 PruneLease::~PruneLease() {
   if (!m_held) return;
-  const InterruptPause pause;
+  // A prune that came to its end has time.
+  std::optional<InterruptPause> pause;
+  if (interrupted_by() != 0 || std::uncaught_exceptions() > 0) pause.emplace();
   try {
     const std::string key = layout::k_lease;
     const auto failures = m_context.repository.store().remove(std::span{&key, 1});

@@ -81,7 +81,8 @@ void RetryingStore::wait_or_rethrow(Operation& operation, const StoreError& erro
   const Contact contact = m_reached ? Contact::made : Contact::never;
   const nanoseconds elapsed = spent(operation, now, contact, error);
   const auto delay = retry_delay(m_policy, error, contact, operation.failures, elapsed, m_tools.random());
-  if (!delay) throw;  // the error itself: this runs in its handler
+  const auto left = InterruptPause::left();
+  if (!delay || (left && *delay >= *left)) throw;  // the error itself: this runs in its handler
   check_interrupted();
   const std::string text = fmt::format("{}; trying again", error.message());
   // A hiccup is nobody's business; what holds the run up is, once.

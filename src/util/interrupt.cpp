@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 
@@ -9,6 +10,7 @@ namespace cairn {
 
 namespace {
 std::atomic<int> g_signal{0};
+thread_local std::optional<std::chrono::steady_clock::time_point> t_way_out_ends;
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
 extern "C" void on_signal(int number) {
@@ -48,6 +50,24 @@ void check_interrupted() {
   if (number != 0) {
     throw Error(ErrorKind::interrupted, number == SIGTERM ? "terminated by SIGTERM" : "interrupted by SIGINT");
   }
+}
+
+InterruptPause::InterruptPause(std::chrono::nanoseconds limit) noexcept
+    : m_signal(interrupted_by()), m_outer(t_way_out_ends) {
+  set_interrupted(0);
+  const auto end = std::chrono::steady_clock::now() + limit;
+  t_way_out_ends = std::min(m_outer.value_or(end), end);
+}
+
+InterruptPause::~InterruptPause() {
+  t_way_out_ends = m_outer;
+  if (interrupted_by() == 0) set_interrupted(m_signal);
+}
+
+std::optional<std::chrono::nanoseconds> InterruptPause::left() noexcept {
+  if (!t_way_out_ends) return std::nullopt;
+  return std::max<std::chrono::nanoseconds>(*t_way_out_ends - std::chrono::steady_clock::now(),
+                                            std::chrono::nanoseconds{0});
 }
 
 }  // namespace cairn

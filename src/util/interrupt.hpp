@@ -2,6 +2,9 @@
 // work, so everything is unwound and what was stored is recorded.
 #pragma once
 
+#include <chrono>
+#include <optional>
+
 namespace cairn {
 
 // Installs handlers for SIGINT and SIGTERM, ignores SIGPIPE, and takes back what the parent may have left: SIGCHLD
@@ -15,17 +18,21 @@ void check_interrupted();
 void set_interrupted(int signal_number) noexcept;
 
 // While one lives, the signal that arrived counts as not arrived: for writing down, on the way out, what is done.
+// Whoever sent it soon sends SIGKILL, so what this thread asks of a store meanwhile is given up after the limit:
+// neither a request nor the pauses between attempts take longer (store/retrying_store, store/s3/http).
 class InterruptPause {
  public:
-  InterruptPause() noexcept : m_signal(interrupted_by()) { set_interrupted(0); }
+  explicit InterruptPause(std::chrono::nanoseconds limit = std::chrono::seconds{10}) noexcept;
   InterruptPause(const InterruptPause&) = delete;
   InterruptPause& operator=(const InterruptPause&) = delete;
-  ~InterruptPause() {
-    if (interrupted_by() == 0) set_interrupted(m_signal);
-  }
+  ~InterruptPause();
+
+  // What is left to this thread, 0 at least; nothing where it is not on its way out.
+  static std::optional<std::chrono::nanoseconds> left() noexcept;
 
  private:
   int m_signal;
+  std::optional<std::chrono::steady_clock::time_point> m_outer;
 };
 
 }  // namespace cairn

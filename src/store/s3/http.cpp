@@ -6,6 +6,7 @@
 #include "util/units.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <exception>
 
@@ -221,6 +222,10 @@ class HttpClient::Handle {
     set(CURLOPT_CONNECTTIMEOUT, 10L);
     set(CURLOPT_LOW_SPEED_LIMIT, 1L);
     set(CURLOPT_LOW_SPEED_TIME, 30L);
+    if (const auto left = InterruptPause::left()) {
+      const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*left).count();
+      set(CURLOPT_TIMEOUT_MS, std::max(static_cast<long>(ms), 1L));
+    }
     set(CURLOPT_BUFFERSIZE, 512L * 1024);
     set(CURLOPT_UPLOAD_BUFFERSIZE, 1024L * 1024);
     set(CURLOPT_TCP_KEEPALIVE, 1L);

@@ -64,7 +64,8 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
 
-  // Throws Error(interrupted) when a signal arrives meanwhile, Error(failed) when the body's file cannot be read.
+  // Takes no longer than InterruptPause leaves it. Throws Error(interrupted) when a signal arrives meanwhile,
+  // Error(failed) when the body's file cannot be read.
   std::variant<HttpResponse, HttpFailure> send(const HttpRequest& request);
 
  private:

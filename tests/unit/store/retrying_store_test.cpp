@@ -3,7 +3,9 @@
 #include "store/s3/answer.hpp"
 #include "support/memory_store.hpp"
 #include "unit/support.hpp"
+#include "util/interrupt.hpp"
 
+#include <csignal>
 #include <memory>
 #include <string>
 #include <utility>
@@ -164,6 +166,32 @@ TEST_CASE("retry: an address that never answered has its time from the beginning
   slow.transient = Transient::unreachable;
   CHECK_FALSE(slow.put());
   CHECK(slow.attempts == 2);
+}
+
+TEST_CASE("retry: what is written on the way out does not wait for a store that is out of order") {
+  auto memory = std::make_unique<test::MemoryStore>();
+  int attempts = 0;
+  memory->on_call = [&](const std::string&, const std::string&) {
+    ++attempts;
+    throw error(Transient::yes);
+  };
+  SilentReporter reporter;
+  RetryPolicy policy;
+  policy.budget = 20s;
+  RetryingStore store{std::move(memory), policy, reporter};
+  const auto began = std::chrono::steady_clock::now();
+  set_interrupted(SIGTERM);
+  {
+    const InterruptPause pause{2s};
+    const InterruptPause inner;
+    CHECK(test::failure_of([&] { store.put("a", ObjectBody::from_text("text")); }) == ErrorKind::failed);
+    CHECK(InterruptPause::left() < 10s);
+  }
+  CHECK(interrupted_by() == SIGTERM);
+  set_interrupted(0);
+  CHECK_FALSE(InterruptPause::left());
+  CHECK(attempts > 1);
+  CHECK(std::chrono::steady_clock::now() - began < 10s);
 }
 
 TEST_CASE("retry: a put that was answered by nobody and is then refused, because it is there, has worked") {

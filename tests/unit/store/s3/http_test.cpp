@@ -2,8 +2,11 @@
 
 #include "servers/scripted_http.hpp"
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
+#include <chrono>
 #include <cstdio>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -89,6 +92,26 @@ TEST_CASE("s3 http: a proxy that gives no way") {
     CHECK(failure->cause.find(std::to_string(status)) != std::string::npos);
     CHECK(failure->hint.find("proxy") != std::string::npos);
   }
+}
+
+TEST_CASE("s3 http: on the way out nobody waits for an answer that does not come") {
+  std::promise<void> end;
+  ScriptedHttp server;
+  server.then([&](const SeenRequest&) {
+    end.get_future().wait();
+    return std::string{};
+  });
+  HttpClient client{std::nullopt};
+  const auto began = std::chrono::steady_clock::now();
+  {
+    const InterruptPause pause{std::chrono::milliseconds{200}};
+    const auto result = client.send(get(server.endpoint() + "/"));
+    const auto* failure = std::get_if<HttpFailure>(&result);
+    REQUIRE(failure != nullptr);
+    CHECK(failure->kind == HttpFailure::Kind::broken);
+  }
+  end.set_value();
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{5});
 }
 
 TEST_CASE("s3 http: many threads, one client") {
