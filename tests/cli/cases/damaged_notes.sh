@@ -12,7 +12,7 @@ chmod u+w "st/$mark" && : >"st/$mark"
 pending=pending/00112233445566778899aabbccddeeff-1.json
 mkdir -p st/pending && echo '{' >st/$pending
 try() {
-  "$@" 2>&1 | sed "s|$mark|MARK|; s|$pending|PENDING|; s/snapshots[^' ]*/MANIFEST/" | grep 'hint\|error\|^damaged\|give up\|^removed'
+  "$@" 2>&1 | sed "s|$mark|MARK|; s|$pending|PENDING|; s/[0-9]* B)/SIZE)/; s/snapshots[^' ]*/MANIFEST/" | grep 'hint\|error\|^damaged\|give up\|^removed'
   echo "exit ${PIPESTATUS[0]}"
 }
 try cairn verify --store st
