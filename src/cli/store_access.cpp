@@ -58,13 +58,22 @@ void check_or_note(const LocalState& state, const StoreSettings& settings, const
   }
 }
 
-std::optional<age::Identity> own_key(const LocalState& state, Access access, Reporter& reporter) {
-  if (access == Access::read) return state.writer_key();
+// This host's own key, which opens what it stored itself. Nothing fails for the want of it: what another key or none
+// opens is not kept from anybody by a file that was torn.
+std::optional<age::Identity> own_key(const LocalState& state, Access access, const Descriptor& descriptor,
+                                     Reporter& reporter) {
+  const bool writes = access == Access::write && descriptor.encrypted();
   try {
-    return state.ensure_writer_key();
+    if (writes) return state.ensure_writer_key();
+    return state.writer_key();
   } catch (const Error& e) {
-    reporter.warning(
-        fmt::format("this host has no key of its own ({}): the next run will read and store all again", e.message()));
+    if (writes) {
+      reporter.warning(
+          fmt::format("this host has no key of its own ({}): the next run will read and store all again", e.message()));
+    } else {
+      const std::string message = fmt::format("this host's own key is not used: {}", e.message());
+      descriptor.encrypted() ? reporter.warning(message) : reporter.info(message);
+    }
     return std::nullopt;
   }
 }
@@ -106,7 +115,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   for (const auto& text : descriptor.recipients) recipients.push_back(age::Recipient::parse(text));
   // A descriptor that says nothing of encryption may not be the one under which the packs were sealed: the keys that
   // are at hand are tried on whatever is.
-  auto own = descriptor.encrypted() ? own_key(state, access, reporter) : state.writer_key();
+  auto own = own_key(state, access, descriptor, reporter);
   options.keys = std::make_shared<const Keyring>(std::move(recipients), std::move(own), settings.identities);
   open.repository = std::make_unique<Repository>(*open.store, reporter, std::move(options));
   return open;
