@@ -554,8 +554,16 @@ Time LocalStore::now() {
       ::clock_gettime(CLOCK_REALTIME, &time);
       return time_of(time);
     }
-    if (!fd) throw_errno("create", (m_root / name).native(), errno);
+    const int failure = errno;
     struct stat st {};
+    if (!fd) {
+      // A full disk gives its time to what is there already: a plan or a dry run, which store nothing, need no room.
+      const bool full = failure == ENOSPC || failure == EDQUOT;
+      if (full && ::futimens(m_root_fd.get(), nullptr) == 0 && ::fstat(m_root_fd.get(), &st) == 0) {
+        return time_of(st.st_mtim);
+      }
+      throw_errno("create", (m_root / name).native(), failure);
+    }
     const int result = ::fstat(fd.get(), &st);
     const int error = errno;
     ::unlinkat(m_root_fd.get(), name.c_str(), 0);

@@ -40,8 +40,9 @@ class LocalStore : public ObjectStore {
   void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void make_durable(std::span<const std::string> keys) override;
   std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
-  // The mtime that a file just created in the root has: on a network file system the server's clock. Where this process
-  // may not write, this machine's clock: a plan, or a run that stores nothing, needs no better one.
+  // The mtime that a file just created in the root has, or on a full disk the root itself once it was touched: on a
+  // network file system the server's clock. Where this process may not write, this machine's clock: a plan, or a run
+  // that stores nothing, needs no better one.
   Time now() override;
   // Made on first use; nothing where it cannot be made (a read-only store). Never listed.
   std::optional<fs::path> staging_directory() override;

@@ -10,12 +10,15 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <sched.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 using namespace cairn;
 
@@ -318,6 +321,38 @@ TEST_CASE("local store: a store that may only be read is readable") {
            abs(store.now() - here) < std::chrono::hours{1};
   }));
   fs::permissions(directory.path(), fs::perms::owner_all);
+}
+
+TEST_CASE("local store: a full disk has a clock") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    const char* disk = directory.path().c_str();
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", disk, "tmpfs", 0, "size=1m,nr_inodes=8") != 0) {
+      ::_exit(77);
+    }
+    bool right = false;
+    try {
+      LocalStore store{directory.path()};
+      bool full = false;
+      for (int i = 0; i < 10 && !full; ++i) full = !std::ofstream{directory.path() / std::to_string(i)};
+      make_old(directory.path());
+      right = full && abs(store.now() - std::chrono::system_clock::now()) < std::chrono::hours{1};
+    } catch (const Error&) {
+      right = false;
+    }
+    ::_exit(right ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) {
+    MESSAGE("skipped: no file system can be mounted here");
+    return;
+  }
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("open store: paths and file URLs") {
