@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -65,13 +66,23 @@ AwsEnvironment::AwsEnvironment(const EnvironmentLookup& environment, const std::
   };
   m_credentials_path = path_of("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
   m_config_path = path_of("AWS_CONFIG_FILE", "/.aws/config");
+  // Whoever has the keys in the environment needs none of somebody else's files, which HOME may lead to; of those that
+  // can be read he may want the other settings.
+  const bool has_keys = !m_explicit_profile && variable("AWS_ACCESS_KEY_ID") && variable("AWS_SECRET_ACCESS_KEY");
+  bool unreadable = false;
   const auto load = [&](const std::string& path, ProfileFileKind kind) {
-    const auto text = path.empty() ? std::nullopt : read(path);
-    return text ? parse_profile_file(*text, kind, path) : ProfileFile{};
+    try {
+      const auto text = path.empty() ? std::nullopt : read(path);
+      return text ? parse_profile_file(*text, kind, path) : ProfileFile{};
+    } catch (const SystemError& e) {
+      if (!has_keys || (e.number() != EACCES && e.number() != EPERM)) throw;
+      unreadable = true;
+      return ProfileFile{};
+    }
   };
   m_credentials_file = load(m_credentials_path, ProfileFileKind::credentials);
   m_config_file = load(m_config_path, ProfileFileKind::config);
-  if ((profile || named) && find_profile(m_credentials_file, m_profile) == nullptr &&
+  if ((profile || named) && !unreadable && find_profile(m_credentials_file, m_profile) == nullptr &&
       find_profile(m_config_file, m_profile) == nullptr) {
     throw Error(ErrorKind::usage, fmt::format("no AWS profile {} in {} or {}", quote(m_profile),
                                               quote(m_credentials_path), quote(m_config_path)));

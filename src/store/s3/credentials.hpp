@@ -28,7 +28,8 @@ using FileReader = std::function<std::optional<std::string>(const std::string& p
 class AwsEnvironment {
  public:
   // profile: the one that the user named for this store. It must exist then, and beats keys in the environment; one
-  // named by AWS_PROFILE must exist too, but keys in the environment beat it. Throws Error(usage).
+  // named by AWS_PROFILE must exist too, but keys in the environment beat it, and with them a file that may not be read
+  // is as good as none. Throws Error(usage), or Error(failed) where a file cannot be read.
   AwsEnvironment(const EnvironmentLookup& environment, const std::optional<std::string>& profile,
                  const FileReader& read);
 

@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 
+#include <cerrno>
 #include <map>
 #include <string>
 
@@ -16,7 +17,7 @@ using Texts = std::map<std::string, std::string, std::less<>>;
 
 struct World {
   Texts environment{{"HOME", "/home/u"}};
-  Texts files;
+  Texts files;  // "(denied)": one that may not be read
 
   AwsEnvironment read(std::optional<std::string> profile = std::nullopt) const {
     const auto look_up = [](const Texts& texts, std::string_view name) -> std::optional<std::string> {
@@ -24,7 +25,11 @@ struct World {
       return at == texts.end() ? std::nullopt : std::optional{at->second};
     };
     return AwsEnvironment{[=, texts = environment](std::string_view name) { return look_up(texts, name); }, profile,
-                          [=, texts = files](const std::string& path) { return look_up(texts, path); }};
+                          [=, texts = files](const std::string& path) {
+                            const auto text = look_up(texts, path);
+                            if (text == "(denied)") throw_errno("open", path, EACCES);
+                            return text;
+                          }};
   }
 };
 
@@ -52,6 +57,23 @@ TEST_CASE("s3 credentials: the environment") {
   CHECK(found.source == "the environment (AWS_ACCESS_KEY_ID)");
   world.environment["AWS_SESSION_TOKEN"] = "T";
   CHECK(world.read().credentials().session_token == "T");
+}
+
+TEST_CASE("s3 credentials: whoever has keys in the environment needs no file that he may not read") {
+  World world;
+  world.files["/home/u/.aws/credentials"] = "(denied)";
+  world.files["/home/u/.aws/config"] = "[default]\nregion = eu-1\n";
+  CHECK_THROWS_AS(world.read(), SystemError);
+  world.environment["AWS_ACCESS_KEY_ID"] = "AK";
+  CHECK_THROWS_AS(world.read(), SystemError);
+  world.environment["AWS_SECRET_ACCESS_KEY"] = "HUSH";
+  CHECK(world.read().credentials().access_key == "AK");
+  CHECK(world.read().region() == "eu-1");
+  CHECK_THROWS_AS(world.read("default"), SystemError);
+  world.environment["AWS_PROFILE"] = "p";
+  CHECK(world.read().credentials().access_key == "AK");
+  world.files["/home/u/.aws/config"] = "(denied)";
+  CHECK(world.read().credentials().access_key == "AK");
 }
 
 TEST_CASE("s3 credentials: half a pair is an error, wherever it is") {
