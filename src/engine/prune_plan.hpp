@@ -17,13 +17,12 @@
 //   - A manifest that stays although it was recorded as removed (a run ended early, or it was pushed once more) is
 //     recorded as restored, once the run that meant to remove it cannot be under way any more.
 //   - A mark or a pending record that cannot be read stops everything, too, until it is set aside by name. What it
-//   named
-//     is not known, so nothing is deleted then, and the mark that is written takes its place before it goes: on all
-//     that nothing keeps the grace begins anew, and for a mark that is on every pack which no manifest names and which
-//     is no newer than that mark, held by a run under way or not. So whoever reads the marks finds condemned, at any
-//     time, what the lost one condemned, and no plan that was made from the lost one deletes what somebody leans on.
-//     (Packs that manifests name, which a repair condemned as damaged, are for verify to find again. What only that
-//     mark recorded as removed is missing from listings without a reason: it has to be given up by name as well.)
+//     named is not known, so nothing is deleted then, and the mark that is written takes its place before it goes: on
+//     all that nothing keeps the grace begins anew, and for a mark that is on every pack which no manifest names and
+//     which is no newer than that mark, held by a run under way or not. So whoever reads the marks finds condemned, at
+//     any time, what the lost one condemned, and no plan that was made from the lost one deletes what somebody leans
+//     on. (Packs that manifests name, which a repair condemned as damaged, are for verify to find again. What only
+//     that mark recorded as removed is missing from listings without a reason: it has to be given up by name as well.)
 //   - Times are the store's. A clock that is behind an object, or more than 30 days past all of them, deletes nothing
 //     until somebody says that it is right.
 #pragma once
