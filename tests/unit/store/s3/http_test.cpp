@@ -73,12 +73,9 @@ TEST_CASE("s3 http: an answer that promises more than memory holds takes none be
 
 TEST_CASE("s3 http: a proxy that gives no way") {
   using Kind = HttpFailure::Kind;
-  for (const auto& [status, kind] : std::vector<std::pair<int, Kind>>{{401, Kind::refused},
-                                                                      {403, Kind::refused},
-                                                                      {407, Kind::refused},
-                                                                      {404, Kind::unreachable},
-                                                                      {502, Kind::unreachable}}) {
+  for (const int status : {401, 403, 407, 404, 502}) {
     CAPTURE(status);
+    const Kind kind = status == 404 || status == 502 ? Kind::unreachable : Kind::refused;
     ScriptedHttp proxy;
     proxy.then(http_answer(status, {"Proxy-Authenticate: Basic realm=\"x\""}, ""));
     ::setenv("https_proxy", proxy.endpoint().c_str(), 1);

@@ -301,22 +301,22 @@ TEST_CASE("s3 store: a 404 that S3 did not send is no missing object") {
                               {"ranged get", [](ObjectStore& store) {
                                  return store.get("a", ByteRange{0, 10}).has_value();
                                }}};
-  for (const auto& [name, is_there] : uses) {
-    INFO(name);
+  for (const Use& use : uses) {
+    INFO(use.name);
     Bench bench;
     bench.server.then(page({})).then(proxy).then(page({"p/a"}));
     const auto store = bench.store();
     keys_of(*store);
-    const auto listed = failure_of([&] { is_there(*store); });
+    const auto listed = failure_of([&] { use.is_there(*store); });
     CHECK(listed.transient);
     CHECK(listed.message.find("'a' in s3://bucket/p: 404 not found, though it is listed") != std::string::npos);
     CHECK(bench.server.seen().back().target == "/bucket?encoding-type=url&list-type=2&max-keys=1&prefix=p%2Fa");
     bench.server.then(proxy).then(proxy);
-    CHECK(failure_of([&] { is_there(*store); }).transient);
+    CHECK(failure_of([&] { use.is_there(*store); }).transient);
     bench.server.then(proxy).then(http_answer(200, {}, "<html>welcome</html>"));
-    CHECK(failure_of([&] { is_there(*store); }).transient);
+    CHECK(failure_of([&] { use.is_there(*store); }).transient);
     bench.server.then(proxy).then(page({"p/ab"}));
-    CHECK_FALSE(is_there(*store));
+    CHECK_FALSE(use.is_there(*store));
     CHECK(bench.server.seen().size() == 9);
   }
   // What S3 itself answered costs no second request.
