@@ -128,6 +128,7 @@ TEST_CASE("JSON parser: what is not strict JSON is damaged") {
     CAPTURE(bad);
     CHECK(failure_of([&] { Json::parse(bad); }) == ErrorKind::damaged);
   }
+  CHECK(failure_of([&] { Json::parse({}); }) == ErrorKind::damaged);  // nothing, not even an address
 }
 
 TEST_CASE("JSON parser: depth is bounded") {
