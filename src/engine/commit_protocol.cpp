@@ -71,12 +71,13 @@ void CommitProtocol::adopt(const std::vector<ObjectInfo>& pending) {
       m_adoptable.push_back(ref);
   };
   for (const auto& ref : m_journal.abandoned()) take(ref);
-  // Without one that cannot be read some packs are stored twice, nothing worse.
-  const auto tell = [this](const Error& e) { m_context.reporter.warning(e.message()); };
-  for (const auto& stored : m_context.repository.pending(pending, tell)) {
+  std::vector<Repository::UnreadableNote> unreadable;
+  for (const auto& stored : m_context.repository.pending(pending, unreadable)) {
     if (stored.record.closed || stored.record.host != m_context.host) continue;
     for (const auto& ref : stored.record.packs) take(ref);
   }
+  // Without one that cannot be read some packs are stored twice, nothing worse.
+  for (const auto& note : unreadable) m_context.reporter.warning(note.error.message());
 }
 
 bool CommitProtocol::seen(const PackRef& pack) const {

@@ -53,8 +53,8 @@ class CommitProtocol {
   const std::vector<PackRef>& adoptable() const noexcept { return m_adoptable; }
 
   // Puts a pack durably. Journalled before, remembered (directory, size) after; writes a pending record where a GiB
-  // has come together or 15 minutes have gone by. A file of `built` may be moved into the store; what is
-  // left of it stays the caller's to remove.
+  // has come together or 15 minutes have gone by. A file of `built` may be moved into the store; what is left of it
+  // stays the caller's to remove.
   void store_pack(const PackBuilder::Built& built);
   // The same for a pack that nobody needs afterwards: what is left of its file is removed, stored or not.
   PackRef store_and_drop(const PackBuilder::Built& built);

@@ -598,26 +598,27 @@ std::vector<ObjectInfo> Repository::list_pending() {
   return list_notes(layout::k_pending, "pending record", layout::parse_pending_key);
 }
 
-namespace {
-
-// What reads a mark or a pending record; where it is damaged, the way out is told.
-template <class F>
-auto hinting(const std::string& key, F read) {
-  try {
-    return read();
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::damaged || !e.hint().empty()) throw;
-    throw Error(
-        e.kind(), e.message(),
-        fmt::format("to give it up, and have what nothing needs wait for a new grace: cairn prune --store STORE "
-                    "--set-aside {}",
-                    key));
+// Many of them side by side, and each to take(), in the order of the listing. Where one is damaged, the way out is
+// told.
+template <class Note, class Load, class Take>
+void Repository::read_notes(const std::vector<ObjectInfo>& listed, const Load& load_note, const Take& take) {
+  using LoadedNote = Loaded<ObjectInfo, Note>;
+  const auto hinting = [&take](LoadedNote loaded) {
+    if (loaded.failure && loaded.failure->kind() == ErrorKind::damaged && loaded.failure->hint().empty()) {
+      loaded.failure = Error(ErrorKind::damaged, loaded.failure->message(),
+                             fmt::format("to give it up, and have what nothing needs wait for a new grace: cairn prune "
+                                         "--store STORE --set-aside {}",
+                                         loaded.info->key));
+    }
+    take(std::move(loaded));
+  };
+  OrderedWindow<LoadedNote> window{m_io, k_notes_at_once, k_note_bytes_at_once, hinting};
+  for (const auto& info : listed) {
+    check_interrupted();
+    window.push(info.size, [&info, &load_note] { return load(info, [&] { return load_note(info); }); });
   }
+  window.drain();
 }
-
-}  // namespace
 
 // A mark is never changed, and its name is never used again. In the cache its digest stands before it.
 std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes, Cached cached) {
@@ -669,14 +670,8 @@ Repository::NewMarks Repository::read_marks(const std::vector<ObjectInfo>& liste
       out.vanished = true;
     }
   };
-  OrderedWindow<Loaded<ObjectInfo, Mark>> window{m_io, k_notes_at_once, k_note_bytes_at_once, take};
-  for (const auto& info : listed) {
-    check_interrupted();
-    window.push(info.size, [this, &info, bytes, cached] {
-      return load(info, [&] { return hinting(info.key, [&] { return load_mark(info, bytes, cached); }); });
-    });
-  }
-  window.drain();
+  read_notes<Mark>(
+      listed, [&](const ObjectInfo& info) { return load_mark(info, bytes, cached); }, take);
   return out;
 }
 
@@ -695,17 +690,6 @@ std::optional<PendingRecord> Repository::load_pending(const ObjectInfo& info) {
 }
 
 std::vector<Repository::StoredPending> Repository::pending(const std::vector<ObjectInfo>& listed,
-                                                           const std::function<void(const Error&)>& unreadable) {
-  std::vector<UnreadableNote> failures;
-  auto out = pending(listed, failures);
-  for (const auto& failure : failures) {
-    if (!unreadable) throw Error(failure.error);
-    unreadable(failure.error);
-  }
-  return out;
-}
-
-std::vector<Repository::StoredPending> Repository::pending(const std::vector<ObjectInfo>& listed,
                                                            std::vector<UnreadableNote>& unreadable) {
   std::vector<StoredPending> out;
   const auto take = [&](Loaded<ObjectInfo, PendingRecord> loaded) {
@@ -715,14 +699,8 @@ std::vector<Repository::StoredPending> Repository::pending(const std::vector<Obj
       out.push_back({*loaded.info, std::move(*loaded.value)});
     }
   };
-  OrderedWindow<Loaded<ObjectInfo, PendingRecord>> window{m_io, k_notes_at_once, k_note_bytes_at_once, take};
-  for (const auto& info : listed) {
-    check_interrupted();
-    window.push(info.size, [this, &info] {
-      return load(info, [&] { return hinting(info.key, [&] { return load_pending(info); }); });
-    });
-  }
-  window.drain();
+  read_notes<PendingRecord>(
+      listed, [&](const ObjectInfo& info) { return load_pending(info); }, take);
   return out;
 }
 

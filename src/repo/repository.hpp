@@ -17,7 +17,6 @@
 #include "util/thread_pool.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -105,8 +104,8 @@ class Repository {
   std::vector<ManifestInfo> list_manifests(const std::string& series = {}, std::vector<std::string>* unknown = nullptr);
   // Whether a listing shows it now: one that is absent and listed is lost, else a prune removed it.
   bool is_listed(const ManifestInfo& info);
-  // Snapshots, one an id, ascending by series and cut point. A manifest whose head cannot be read, or is
-  // not there though it is listed, is reported as a warning and left out; `unreadable` collects their keys where given.
+  // Snapshots, one an id, ascending by series and cut point. A manifest whose head cannot be read, or is not there
+  // though it is listed, is reported as a warning and left out; `unreadable` collects their keys where given.
   std::vector<SnapshotInfo> list_snapshots(const std::string& series = {},
                                            std::vector<std::string>* unreadable = nullptr);
   // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found). What comes from
@@ -180,13 +179,8 @@ class Repository {
     ObjectInfo object;
     PendingRecord record;
   };
-  // Pending records, all or those of a listing; one that prune removed meanwhile is left out. An unreadable one is
-  // thrown, or, where the caller can do without it, handed to unreadable.
-  std::vector<StoredPending> pending(const std::function<void(const Error&)>& unreadable = {}) {
-    return pending(list_pending(), unreadable);
-  }
-  std::vector<StoredPending> pending(const std::vector<ObjectInfo>& listed,
-                                     const std::function<void(const Error&)>& unreadable);
+  // Pending records of a listing; one that prune removed meanwhile is left out, those that cannot be read are
+  // collected.
   std::vector<StoredPending> pending(const std::vector<ObjectInfo>& listed, std::vector<UnreadableNote>& unreadable);
 
   // Once a day, removes from the cache what the store does not have any more, for which it lists it. A store that
@@ -204,6 +198,8 @@ class Repository {
   std::optional<Bytes> sized_from_cache(std::string_view kind, const std::string& name, std::uint64_t size) const;
   void put_sized_to_cache(std::string_view kind, const std::string& name, std::uint64_t size,
                           std::string_view text) const;
+  template <class Note, class Load, class Take>
+  void read_notes(const std::vector<ObjectInfo>& listed, const Load& load_note, const Take& take);
   NewMarks read_marks(const std::vector<ObjectInfo>& listed, Mark::RemovedBytes bytes, Cached cached,
                       std::vector<UnreadableNote>* unreadable);
   std::optional<Mark> load_mark(const ObjectInfo& info, Mark::RemovedBytes bytes, Cached cached);
