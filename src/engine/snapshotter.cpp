@@ -93,6 +93,14 @@ struct Item {
   bool vanished = false;  // because it is not there any more: no problem, as if the walk had begun a moment later
   bool replaced = false;  // by something that cannot be read
   std::uint64_t seen_inode = 0;  // by the walk
+
+  void fail(const SourceError& e) {
+    failure = e.message();
+    vanished = e.kind() == ErrorKind::not_found;
+    replaced = dynamic_cast<const ReplacedError*>(&e) != nullptr;
+  }
+  // Whether the name is another file's by now, or nobody's, as far as opening it has shown.
+  bool lost_name() const { return vanished || replaced || source.entry.inode != seen_inode; }
 };
 
 class Run {
@@ -132,8 +140,8 @@ class Run {
   void run_batch(std::deque<Item>& batch) const;
   void consume(Item& item, ChunkStore& store, EntrySpool& spool);
   void consume_orphan(Item& item, Lost& target, ChunkStore& store, EntrySpool& spool);
-  void note_replaced(const Item& item);
-  static bool is_replaced(const Item& item);
+  void leave_out(const Item& item);
+  void end_item(Item& item, EntrySpool& spool);
   void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
   bool read_large_once(SourceItem& item, PreviousChunks* previous, ChunkStore& store, EntrySpool& spool,
                        std::string& wrong);
@@ -339,13 +347,11 @@ void Run::drop(const std::string& path, const std::string& message) {
   problem(path, message);
 }
 
-void Run::note_replaced(const Item& item) {
-  m_lost[item.source.entry.path].readable = true;
-}
-
-// Whether the name is another file's by now, as far as opening it has shown.
-bool Run::is_replaced(const Item& item) {
-  return item.replaced || item.source.entry.inode != item.seen_inode;
+// What could not be read.
+void Run::leave_out(const Item& item) {
+  const std::string& path = item.source.entry.path;
+  if (item.lost_name()) m_lost[path].readable = true;
+  if (!item.vanished) drop(path, item.failure);
 }
 
 void Run::problem(const std::string& path, const std::string& message) {
@@ -433,9 +439,7 @@ void Run::run_batch(std::deque<Item>& batch) const {
     try {
       item.content = read_whole_file(*item.source.content, item.source.entry, k_small_file);
     } catch (const SourceError& e) {
-      item.failure = e.message();
-      item.vanished = e.kind() == ErrorKind::not_found;
-      item.replaced = dynamic_cast<const ReplacedError*>(&e) != nullptr;
+      item.fail(e);
     }
   }
 }
@@ -504,13 +508,8 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
 }
 
 void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
-  if (item.vanished) {
-    note_replaced(item);
-    return;
-  }
   if (!item.failure.empty()) {
-    if (is_replaced(item)) note_replaced(item);
-    drop(item.source.entry.path, item.failure);
+    leave_out(item);
     return;
   }
   Entry& entry = item.source.entry;
@@ -538,8 +537,12 @@ void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   } else {
     for (const auto& part : item.reuse) spool.add_part(part);
   }
-  end_entry(entry, spool);
-  if (item.source.has_links && is_replaced(item)) note_replaced(item);
+  end_item(item, spool);
+}
+
+void Run::end_item(Item& item, EntrySpool& spool) {
+  end_entry(item.source.entry, spool);
+  if (item.source.has_links && item.lost_name()) m_lost[item.source.entry.path].readable = true;
 }
 
 // A hard link to what is not stored, or is another file by now. Where that only lost the name, the first other one that
@@ -561,16 +564,14 @@ void Run::consume_orphan(Item& item, Lost& target, ChunkStore& store, EntrySpool
   entry.link_target.clear();
   item.source.content = std::move(item.source.as_file);
   read_large(item, false, store, spool);
-  if (!m_lost.contains(entry.path) && !is_replaced(item)) target.stand_in = entry.path;
+  if (!m_lost.contains(entry.path) && !item.lost_name()) target.stand_in = entry.path;
 }
 
 // What the format has no room for, and what a reader would refuse, is left out and told: else nobody could read the
 // list.
 void Run::end_entry(Entry& entry, EntrySpool& spool) {
   const bool is_file = entry.type == EntryType::file;
-  const char* const fault =
-      is_file && entry.size > k_max_integer ? "it has more than 2^53-1 bytes" : entry_fault(entry);
-  if (fault != nullptr) {
+  if (const char* const fault = entry_fault(entry)) {
     const auto message = fmt::format("unable to store {}: {}", quote(entry.path), fault);
     if (m_request.single_file) throw SourceError(ErrorKind::failed, message);
     spool.drop_parts();
@@ -612,8 +613,7 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
       spool.drop_parts();
     }
     if (!wrong.empty()) tell_each_time(entry, wrong);
-    end_entry(entry, spool);
-    if (item.source.has_links && is_replaced(item)) note_replaced(item);
+    end_item(item, spool);
   } catch (const SourceError& e) {
     // One file of a tree: the rest goes on. The one file that was asked for: the end, a failure even where it vanished.
     if (m_request.single_file) {
@@ -621,13 +621,8 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
       throw;
     }
     spool.drop_parts();
-    if (e.kind() == ErrorKind::not_found) {
-      note_replaced(item);
-    } else {
-      item.replaced = dynamic_cast<const ReplacedError*>(&e) != nullptr;
-      if (is_replaced(item)) note_replaced(item);
-      drop(entry.path, e.message());
-    }
+    item.fail(e);
+    leave_out(item);
   }
 }
 

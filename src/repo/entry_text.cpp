@@ -330,7 +330,7 @@ const char* entry_fault(const Entry& e) noexcept {
     return "invalid target of a symlink";
   }
   if (e.mode > k_max_mode) return "invalid mode";
-  return e.size > k_max_integer ? "its size is out of range" : nullptr;
+  return e.size > k_max_integer ? "it has more than 2^53-1 bytes" : nullptr;
 }
 
 const char* xattrs_fault(const std::vector<Xattr>& xattrs) noexcept {
