@@ -168,7 +168,10 @@ std::size_t Pipeline::read(ByteSpan out) {
     wait_for(fds, k_poll_ms);
     if (fds[1].revents != 0) forward_errors(0);
     if (fds[0].revents == 0) {
-      if (fds[1].revents == 0) end_if_asking();
+      if (fds[1].revents == 0) {
+        reap();
+        end_if_asking();
+      }
       continue;
     }
     const ssize_t n = ::read(m_output.get(), out.data() + done, out.size() - done);
@@ -228,9 +231,8 @@ bool Pipeline::reap() {
   return all;
 }
 
-// True, and everything ended, where a stage waits for the terminal.
+// True, and everything ended, where reap() has seen a stage that waits for the terminal.
 bool Pipeline::end_if_asking() {
-  reap();
   if (std::none_of(m_stages.begin(), m_stages.end(), [](const Stage& stage) { return stage.asked_terminal; })) {
     return false;
   }
