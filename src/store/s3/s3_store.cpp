@@ -200,14 +200,15 @@ bool S3Store::probe_create_only() {
   return honoured;
 }
 
-void S3Store::require_absent(const Call& call, const Answer& not_found) {
-  if (not_found.error.code == "NoSuchKey") m_bucket_seen = true;
+bool S3Store::is_absent(const Call& call, const Answer& answer) {
+  if (answer.response.status != 404 || answer.error.code == "NoSuchBucket") return false;
+  if (answer.error.code == "NoSuchKey") m_bucket_seen = true;
   // The answer to a HEAD has no body to say more in.
-  const bool own = !not_found.error.code.empty() ||
-                   (call.method != "GET" && not_found.response.header("x-amz-request-id").has_value());
+  const bool own =
+      !answer.error.code.empty() || (call.method != "GET" && answer.response.header("x-amz-request-id").has_value());
   if (own) {
     if (!m_bucket_seen) now();
-    return;
+    return true;
   }
   Call question = bucket_call("GET", m_bucket_seen ? "list" : "reach");
   question.query = {{"list-type", "2"}, {"encoding-type", "url"}, {"max-keys", "1"}, {"prefix", call.key}};
@@ -216,6 +217,7 @@ void S3Store::require_absent(const Call& call, const Answer& not_found) {
   const bool listed =
       std::any_of(objects.begin(), objects.end(), [&](const auto& each) { return each.key == call.key; });
   if (listed) fail_plainly(call, "404 not found, though it is listed", Transient::yes);
+  return true;
 }
 
 std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRange> range) {
@@ -234,10 +236,7 @@ std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRang
   }
   Answer answer = m_client.perform(call);
   HttpResponse& response = answer.response;
-  if (response.status == 404 && answer.error.code != "NoSuchBucket") {
-    require_absent(call, answer);
-    return std::nullopt;
-  }
+  if (is_absent(call, answer)) return std::nullopt;
   if (range && response.status == 416) return Bytes{};
   if (!answer.ok()) m_client.fail(call, answer);
   require_plain_content(call, response);
@@ -271,10 +270,7 @@ std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRang
 std::optional<ObjectInfo> S3Store::head(const std::string& key) {
   const Call call = object_call("HEAD", key, "look up");
   const Answer answer = m_client.perform(call);
-  if (answer.response.status == 404) {
-    require_absent(call, answer);
-    return std::nullopt;
-  }
+  if (is_absent(call, answer)) return std::nullopt;
   if (!answer.ok()) m_client.fail(call, answer);
   const auto size = whole_number(answer.response.header("content-length").value_or(""));
   const auto modified = parse_http_date(answer.response.header("last-modified").value_or(""));
@@ -372,7 +368,7 @@ void S3Store::remove_one(const std::string& key, std::vector<RemoveFailure>& fai
   const Call call = object_call("DELETE", key, "remove");
   const Answer answer = m_client.perform(call);
   if (answer.ok()) return;
-  if (answer.response.status == 404 && answer.error.code != "NoSuchBucket") return require_absent(call, answer);
+  if (is_absent(call, answer)) return;
   const StoreError error = failure(answer, call.verb, call.what, {});
   if (error.transient() || error.kind() == ErrorKind::not_found) m_client.fail(call, answer);
   failures.push_back({key, error.message()});

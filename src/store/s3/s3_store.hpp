@@ -41,9 +41,9 @@ class S3Store : public ObjectStore {
   Call object_call(std::string method, const std::string& key, std::string verb) const;
   Answer put_object(const std::string& key, const ObjectBody& body, bool only_if_absent, Call& call);
   ConditionalPut put_if_absent(const std::string& key, const ObjectBody& body, Call& call);
-  // Returns where a 404 means that the object is not there. One that S3 itself sent may mean the bucket; one that a
-  // proxy or a balancer sent means nothing, so a listing is asked: Transient where it shows the object.
-  void require_absent(const Call& call, const Answer& not_found);
+  // Whether the answer is a 404 that means that the object is not there. One that S3 itself sent may mean the bucket;
+  // one that a proxy or a balancer sent means nothing, so a listing is asked: Transient where it shows the object.
+  bool is_absent(const Call& call, const Answer& answer);
   struct Listing {
     Answer answer;
     ListPage page;
