@@ -31,3 +31,16 @@ EOF
     cat
   } >"$XDG_CONFIG_HOME/cairn/cairn.toml"
 }
+# The same, and a tree with the source files, which is pushed to offsite.
+configure_files() {
+  make_tree tree
+  {
+    cat <<EOF
+[sources.files]
+type = "directory"
+path = "$PWD/tree"
+push_to = ["offsite"]
+EOF
+    cat
+  } | configure_stores
+}

@@ -1,13 +1,7 @@
 # An old manifest that is damaged here, and whole where it was pushed to long ago, fails no push.
 . "$TESTS/fixture.sh"
 export CAIRN_CACHE_DIR= # what is in the store is read
-make_tree tree
-configure_stores <<EOC
-[sources.files]
-type = "directory"
-path = "$PWD/tree"
-push_to = ["offsite"]
-EOC
+configure_files </dev/null
 cairn snapshot --quiet files --push
 old=$(echo st/snapshots/files/*.json)
 cairn snapshot --quiet files --push

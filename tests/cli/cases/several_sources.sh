@@ -1,11 +1,6 @@
 # Of several sources some have nowhere to be pushed to, and some fail: each message says which.
 . "$TESTS/fixture.sh"
-make_tree tree
-configure_stores <<EOC
-[sources.files]
-type = "directory"
-path = "$PWD/tree"
-push_to = ["offsite"]
+configure_files <<EOC
 [sources.here]
 type = "directory"
 path = "$PWD/tree"

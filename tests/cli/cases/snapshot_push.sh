@@ -1,10 +1,5 @@
 . "$TESTS/fixture.sh"
-make_tree tree
-configure_stores <<EOF
-[sources.files]
-type = "directory"
-path = "$PWD/tree"
-push_to = ["offsite"]
+configure_files <<EOF
 [sources.both]
 type = "directory"
 path = "$PWD/tree"

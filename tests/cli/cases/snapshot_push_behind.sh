@@ -1,12 +1,7 @@
 # A snapshot that was just taken is pushed, whatever the target has: one of a clock that was ahead, or one that a quicker
 # run took meanwhile.
 . "$TESTS/fixture.sh"
-make_tree tree
-configure_stores <<EOC
-[sources.files]
-type = "directory"
-path = "$PWD/tree"
-push_to = ["offsite"]
+configure_files <<EOC
 [sources.dump]
 type = "command"
 command = ["sh", "-c", "eval \"\$DUMP\""]

@@ -1,8 +1,8 @@
 #include "cli/snapshot_choice.hpp"
 
-#include "codec/minisign.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
+#include "support/signing.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
@@ -18,15 +18,6 @@ using namespace cairn::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-const minisign::SecretKey& author() {
-  static const auto key = minisign::SecretKey::generate();
-  return key;
-}
-
-TrustPolicy trusting_author() {
-  return {{{author().public_key().text(), "*"}}, {}};
-}
 
 // Two snapshots of a series. Of the newer there are two manifests, the first and one that came to the store later.
 struct Scene {
@@ -50,10 +41,7 @@ struct Scene {
     later_key = put(newer, which == Signed::later || which == Signed::both);
   }
   std::string put(Manifest manifest, bool with_signature) {
-    if (with_signature) {
-      manifest.signatures = {{author().public_key().text(),  //
-                              author().sign(signed_line(manifest.record, manifest.id), "comment")}};
-    }
+    if (with_signature) sign(manifest);
     std::string key = engine.repository.store_manifest(manifest);
     store.advance(1min);
     return key;

@@ -1,11 +1,11 @@
 #include "engine/repairer.hpp"
 
-#include "codec/minisign.hpp"
 #include "engine/pusher.hpp"
 #include "engine/verifier.hpp"
 #include "repo/layout.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
+#include "support/signing.hpp"
 
 #include <algorithm>
 #include <string>
@@ -54,19 +54,9 @@ TEST_CASE("repairer: a manifest that asks for a feature that is not known is not
 
 namespace {
 
-const minisign::SecretKey& author() {
-  static const auto key = minisign::SecretKey::generate();
-  return key;
-}
-
-TrustPolicy trusting_author() {
-  return {{{author().public_key().text(), "*"}}, {}};
-}
-
 std::string put_signed(EngineFixture& fixture, const std::string& series, const PackRef& pack) {
   Manifest manifest = EngineFixture::make_manifest(series, fixture.repository.store().now(), {pack});
-  manifest.signatures = {{author().public_key().text(),  //
-                          author().sign(signed_line(manifest.record, manifest.id), "comment")}};
+  sign(manifest);
   return fixture.repository.store_manifest(manifest);
 }
 
