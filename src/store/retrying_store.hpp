@@ -1,7 +1,6 @@
 // The one place where a failed store operation is tried again: transient failures only, within a time budget for each
 // operation, which the transfer itself does not use up, with full jitter (Brooker, "Exponential Backoff And Jitter",
-// AWS Architecture Blog, 2015). A thread on its
-// way out (InterruptPause) has only what is left to it.
+// AWS Architecture Blog, 2015). A thread on its way out (InterruptPause) has only what is left to it.
 #pragma once
 
 #include "store/object_store.hpp"
