@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 namespace cairn {
 
@@ -50,11 +51,15 @@ std::optional<SeenThere> see(int directory, const std::string& name) noexcept {
   struct statx told {};
   if (::statx(directory, name.c_str(), flags, STATX_TYPE | STATX_MODE | STATX_MNT_ID, &told) == 0 &&
       (told.stx_mask & STATX_MNT_ID) != 0) {
-    return SeenThere{told.stx_mode, {true, told.stx_mnt_id}};
+    return SeenThere{told.stx_mode, {true, told.stx_mnt_id}, ::makedev(told.stx_dev_major, told.stx_dev_minor)};
   }
   struct stat status {};
   if (::fstatat(directory, name.c_str(), &status, flags) != 0) return std::nullopt;
-  return SeenThere{status.st_mode, {false, status.st_dev}};
+  return SeenThere{status.st_mode, {false, status.st_dev}, status.st_dev};
+}
+
+bool lies_elsewhere(const SeenThere& there, const SeenThere& directory) noexcept {
+  return there.mount != directory.mount || (S_ISDIR(there.mode) && there.device != directory.device);
 }
 
 RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite) : m_shape(shape) {
@@ -85,7 +90,7 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
   if (m_directory) {
     const auto opened = see(m_directory.get(), "");
     if (!opened) throw_errno("stat", where.native(), errno);
-    m_mount = opened->mount;
+    m_root = *opened;
   }
   if (directory) {
     m_empty = is_empty_directory(m_directory.get(), m_path);
@@ -99,7 +104,7 @@ void RestoreTarget::check_entry(const Entry& entry) const {
   if (!m_directory || (m_shape == Shape::tree && m_empty)) return;
   if (m_shape == Shape::single_file) {
     const auto there = see(m_directory.get(), name());
-    if (there && there->mount != m_mount) throw_mounted(m_path);
+    if (there && lies_elsewhere(*there, m_root)) throw_elsewhere(m_path);
     return check_database(m_directory.get(), name(), m_path);
   }
   if (entry.path == ".") return;
@@ -118,13 +123,13 @@ void RestoreTarget::check_entry(const Entry& entry) const {
   const int directory = parent ? parent.get() : m_directory.get();
   const auto above = see(directory, "");
   if (!above) throw_errno("stat", (m_path / entry.path).parent_path().native(), errno);
-  if (above->mount != m_mount) throw_mounted((m_path / entry.path).parent_path());
+  if (lies_elsewhere(*above, m_root)) throw_elsewhere((m_path / entry.path).parent_path());
   const std::string name = slash == std::string::npos ? entry.path : entry.path.substr(slash + 1);
   const auto there = see(directory, name);
   const bool directory_there = there && S_ISDIR(there->mode);
   const bool wants_directory = entry.type == EntryType::directory;
   if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
-  if (there && there->mount != m_mount) throw_mounted(m_path / entry.path);
+  if (there && lies_elsewhere(*there, m_root)) throw_elsewhere(m_path / entry.path);
   if (!wants_directory) check_database(directory, name, m_path / entry.path);
 }
 
@@ -142,10 +147,11 @@ void throw_conflict(const fs::path& root, const std::string& path, bool target_i
                                           : "it is no directory there, but one in the snapshot");
 }
 
-void throw_mounted(const fs::path& path) {
-  throw Error(ErrorKind::failed,
-              fmt::format("unable to restore to {}: something is mounted there", quote(path.native())),
-              "unmount it, or restore to another directory and copy what belongs there");
+void throw_elsewhere(const fs::path& path) {
+  throw Error(
+      ErrorKind::failed,
+      fmt::format("unable to restore to {}: something is mounted there, or it is a subvolume", quote(path.native())),
+      "unmount it, or restore to another directory and copy what belongs there");
 }
 
 void check_database(int directory, const std::string& name, const fs::path& shown) {

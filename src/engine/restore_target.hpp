@@ -25,8 +25,13 @@ struct Mount {
 struct SeenThere {
   mode_t mode = 0;
   Mount mount;
+  dev_t device = 0;
 };
 std::optional<SeenThere> see(int directory, const std::string& name) noexcept;
+// Whether nothing can be moved to what is there from a directory: it is on another mount, or a directory in a subvolume
+// of its own (btrfs), which is no mount and has another device. Of a file the device says nothing: an overlay gives its
+// files those of its layers.
+bool lies_elsewhere(const SeenThere& there, const SeenThere& directory) noexcept;
 
 // Looks only; writes nothing. The path is followed if it is a symbolic link itself (the user named it); below it no
 // link is ever followed. Thread-safe after construction.
@@ -44,9 +49,10 @@ class RestoreTarget {
 
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
   // where something above it is no directory; Error(failed) where something is mounted there (another file system, or a
-  // directory or file of this one: "bind"), as nothing can be moved there from staging; Error(busy) where a SQLite
-  // database would be replaced, or put beside the log of one, that a process has open. Cheap where the target has
-  // nothing yet. Called for every entry by TreeWriter; a plan calls it on its own to say so sooner.
+  // directory or file of this one: "bind") or a subvolume begins, as nothing can be moved there from staging;
+  // Error(busy) where a SQLite database would be replaced, or put beside the log of one, that a process has open. Cheap
+  // where the target has nothing yet. Called for every entry by TreeWriter; a plan calls it on its own to say so
+  // sooner.
   void check_entry(const Entry& entry) const;
 
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
@@ -74,14 +80,14 @@ class RestoreTarget {
   Shape m_shape;
   bool m_exists = false;
   bool m_empty = true;
-  Mount m_mount;  // of m_directory
+  SeenThere m_root;  // m_directory
   fs::path m_anchor;
   UniqueFd m_directory;
 };
 
 // The refusals that are found once more right before moving into place.
 [[noreturn]] void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory);
-[[noreturn]] void throw_mounted(const fs::path& path);
+[[noreturn]] void throw_elsewhere(const fs::path& path);
 // Throws Error(busy) if a process uses the database `name`, or what would become one next to its log.
 void check_database(int directory, const std::string& name, const fs::path& shown);
 

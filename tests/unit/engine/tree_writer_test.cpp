@@ -744,6 +744,21 @@ TEST_CASE_FIXTURE(Fixture, "restore target: what is mounted inside is refused be
   CHECK_FALSE(refused("file", EntryType::file));
 }
 
+TEST_CASE_FIXTURE(Fixture, "restore target: a subvolume is elsewhere, the file of another layer is not") {
+  const SeenThere root{S_IFDIR | 0755, {true, 7}, 50};
+  CHECK_FALSE(lies_elsewhere(root, root));
+  CHECK_FALSE(lies_elsewhere({S_IFREG | 0644, {true, 7}, 51}, root));
+  CHECK(lies_elsewhere({S_IFDIR | 0755, {true, 7}, 51}, root));
+  CHECK(lies_elsewhere({S_IFDIR | 0755, {true, 8}, 50}, root));
+  CHECK(lies_elsewhere({S_IFREG | 0644, {true, 8}, 50}, root));
+  struct stat status {};
+  REQUIRE(::stat(directory.path().c_str(), &status) == 0);
+  const UniqueFd fd = open_file(directory.path(), O_RDONLY | O_DIRECTORY);
+  const auto seen = see(fd.get(), "");
+  REQUIRE(seen);
+  CHECK(seen->device == status.st_dev);
+}
+
 TEST_CASE_FIXTURE(Fixture, "tree writer: a database that is open is not replaced") {
   fs::create_directory(target);
   for (const std::string mode : {"wal", "delete"}) {
