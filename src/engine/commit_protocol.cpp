@@ -117,30 +117,22 @@ void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
     m_stored += 1;
     m_stored_bytes += ref.size;
   }
-  keep_alive();
+  if (auto next = take_record(When::due)) write_record(std::move(*next));
 }
 
-bool CommitProtocol::record_due() const {
-  if (m_stored == 0) return false;
-  return m_unrecorded_bytes >= k_pending_bytes || m_context.steady() - m_last_record >= k_pending_interval;
+std::optional<CommitProtocol::NextRecord> CommitProtocol::take_record(When when) {
+  const std::scoped_lock lock{m_mutex};
+  // With nothing new it still says that the run is under way.
+  const bool due = m_stored != 0 &&
+                   (m_unrecorded_bytes >= k_pending_bytes || m_context.steady() - m_last_record >= k_pending_interval);
+  if (when == When::now ? m_unrecorded.empty() : !due) return std::nullopt;
+  m_unrecorded_bytes = 0;
+  m_last_record = m_context.steady();
+  return NextRecord{++m_records, std::exchange(m_unrecorded, {})};
 }
 
-void CommitProtocol::keep_alive() {
-  std::vector<PackRef> packs;
-  std::uint64_t number = 0;
-  {
-    const std::scoped_lock lock{m_mutex};
-    if (!record_due()) return;
-    packs = std::exchange(m_unrecorded, {});
-    m_unrecorded_bytes = 0;
-    m_last_record = m_context.steady();
-    number = ++m_records;
-  }
-  write_record(std::move(packs), number);
-}
-
-void CommitProtocol::write_record(std::vector<PackRef> packs, std::uint64_t number) {
-  PendingRecord record{m_run, number, m_context.host, m_context.clock(), std::move(packs)};
+void CommitProtocol::write_record(NextRecord next) {
+  PendingRecord record{m_run, next.number, m_context.host, m_context.clock(), std::move(next.packs)};
   try {
     m_context.repository.store().put(layout::pending_key(record.run, record.number),
                                      ObjectBody::from_text(record.text(m_context.repository.keys())));
@@ -155,21 +147,27 @@ void CommitProtocol::write_record(std::vector<PackRef> packs, std::uint64_t numb
   }
 }
 
+void CommitProtocol::keep_alive() {
+  if (m_recording && !m_recording->ready()) return;
+  end_recording();
+  auto next = take_record(When::due);
+  if (!next) return;
+  m_recording = std::make_unique<Background<void>>(
+      m_context.io, [this, record = std::move(*next)]() mutable { write_record(std::move(record)); });
+  if (m_recording->ready()) end_recording();
+}
+
+void CommitProtocol::end_recording() {
+  if (const auto ended = std::move(m_recording)) ended->get();
+}
+
 void CommitProtocol::flush_pending() {
-  std::vector<PackRef> packs;
-  std::uint64_t number = 0;
-  {
-    const std::scoped_lock lock{m_mutex};
-    if (m_unrecorded.empty()) return;
-    packs = std::exchange(m_unrecorded, {});
-    m_unrecorded_bytes = 0;
-    m_last_record = m_context.steady();
-    number = ++m_records;
-  }
-  write_record(std::move(packs), number);
+  end_recording();
+  if (auto next = take_record(When::now)) write_record(std::move(*next));
 }
 
 void CommitProtocol::abandon() noexcept {
+  m_recording.reset();
   const InterruptPause pause;
   try {
     flush_pending();
@@ -194,6 +192,7 @@ std::string CommitProtocol::commit(Manifest& manifest) {
 }
 
 std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_again) {
+  end_recording();
   for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
     const Time checked = m_context.repository.store().now();
     const Time began = m_context.clock();

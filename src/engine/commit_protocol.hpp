@@ -17,10 +17,12 @@
 #include "repo/notes.hpp"
 #include "repo/pack.hpp"
 #include "util/file.hpp"
+#include "util/thread_pool.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -30,9 +32,10 @@
 
 namespace cairn {
 
-// The constructor reads the marks, lists the packs and reads the pending records of the store. store_pack() and
-// keep_alive() are thread-safe, all else is for one thread while no store_pack() is under way. Failures are StoreError,
-// or Error(damaged) for a mark that cannot be read: what it condemns cannot be known.
+// The constructor reads the marks, lists the packs and reads the pending records of the store. store_pack() is
+// thread-safe, keep_alive() for one thread while packs are stored, all else for one thread while no store_pack() is
+// under way. Failures are StoreError, or Error(damaged) for a mark that cannot be read: what it condemns cannot be
+// known.
 class CommitProtocol {
  public:
   // run: 32 hex digits, new for each run. spool: where large packs are rebuilt if the store has no place of its own.
@@ -60,14 +63,16 @@ class CommitProtocol {
   PackRef store_and_drop(const PackBuilder::Built& built);
   // The same for bytes that are a pack already.
   void store_bytes(const PackRef& ref, const ObjectBody& body);
-  // For long stretches without a pack: writes a pending record if 15 minutes have gone by since the last.
-  // Cheap else.
+  // For long stretches without a pack: has a pending record written if 15 minutes have gone by since the last. Does not
+  // wait for the store, which must not hold up who reads a source: an io thread writes it, and its failure is thrown by
+  // a later call of this, flush_pending() or commit(). Cheap.
   void keep_alive();
 
-  // Records the packs stored since the last record. No-op where there are none.
+  // Records the packs stored since the last record, and waits for what keep_alive() began. No-op where there are none.
   void flush_pending();
   // For the way out of a failed or interrupted run: flush_pending(), which the signal that came does not stop, and
-  // which gives up soon (InterruptPause); its own failure is only reported.
+  // which gives up soon (InterruptPause); its own failure is only reported. What keep_alive() began is waited for
+  // before: a signal ends that.
   void abandon() noexcept;
 
   // Makes the content of a pack of the manifest, which is condemned or gone, available under a new name and returns
@@ -94,8 +99,15 @@ class CommitProtocol {
   // Reads marks that were not read yet.
   void read_marks();
   void adopt(const std::vector<ObjectInfo>& pending);
-  bool record_due() const;  // m_mutex held
-  void write_record(std::vector<PackRef> packs, std::uint64_t number);
+  struct NextRecord {
+    std::uint64_t number;
+    std::vector<PackRef> packs;
+  };
+  enum class When { due, now };
+  // What the next record holds; nothing where none is due.
+  std::optional<NextRecord> take_record(When when);
+  void write_record(NextRecord next);
+  void end_recording();
   void replace(PackRef& pack, const StoreAgain& store_again);
   void make_adopted_durable(const Manifest& manifest);
   // checked: store's clock, a moment ago.
@@ -121,6 +133,7 @@ class CommitProtocol {
   std::uint64_t m_stored = 0;
   std::uint64_t m_stored_bytes = 0;
   std::chrono::steady_clock::time_point m_last_record;
+  std::unique_ptr<Background<void>> m_recording;  // of keep_alive(); last, as its job uses all else
 };
 
 // Bytes of packs stored after which a pending record is due.

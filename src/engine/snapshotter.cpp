@@ -700,7 +700,6 @@ SnapshotResult Run::take() {
     return take_whole();
   } catch (...) {
     // What is stored already is not lost: the next run of this series finds it.
-    const InterruptPause pause;
     m_protocol.abandon();
     throw;
   }

@@ -60,7 +60,8 @@ class Background {
     if (m_result.valid()) m_result.wait();
   }
 
-  // Once. Throws what the job threw.
+  bool ready() const { return m_result.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }
+  // Once. Waits; throws what the job threw.
   T get() { return m_result.get(); }
 
  private:

@@ -8,8 +8,10 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <functional>
+#include <future>
 #include <utility>
 
 #include <doctest/doctest.h>
@@ -263,6 +265,65 @@ TEST_CASE("commit protocol: a run that goes on for longer than a prune's short g
   protocol.commit(manifest);
   CHECK(manifest.packs[0].name == built.ref.name);
   CHECK(store.has(layout::pack_key(built.ref.name)));
+}
+
+namespace {
+
+struct LongRun {
+  MemoryStore store;
+  EngineFixture fixture{store};
+  std::chrono::steady_clock::time_point steady{};
+  LongRun() {
+    fixture.context.steady = [this] { return steady; };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("commit protocol: who keeps a run alive does not wait for the store") {
+  LongRun run;
+  Protocol protocol{run.fixture};
+  protocol.store_pack(EngineFixture::build_pack({"one"}));
+  std::promise<void> answer;
+  std::atomic<bool> too_long = false;
+  run.store.on_call = [&, answered = answer.get_future().share()](const std::string& operation,
+                                                                  const std::string& key) {
+    if (operation != "put" || !key.starts_with(layout::k_pending)) return;
+    if (answered.wait_for(30s) != std::future_status::ready) too_long = true;
+  };
+  run.steady += 20min;
+  protocol.keep_alive();
+  CHECK(run.store.keys(layout::k_pending).empty());
+  run.steady += 20min;
+  protocol.keep_alive();
+  answer.set_value();
+  protocol.flush_pending();
+  CHECK_FALSE(too_long);
+  CHECK(run.store.keys(layout::k_pending).size() == 1);
+}
+
+TEST_CASE("commit protocol: a record that cannot be written ends the run, which records once more on its way out") {
+  LongRun run;
+  Protocol protocol{run.fixture};
+  const auto built = EngineFixture::build_pack({"one"});
+  protocol.store_pack(built);
+  run.store.on_call = [](const std::string& operation, const std::string& key) {
+    if (operation == "put" && key.starts_with(layout::k_pending)) {
+      throw StoreError(ErrorKind::failed, StoreError::Transient::no, "refused");
+    }
+  };
+  run.steady += 20min;
+  const auto go_on = [&] {
+    protocol.keep_alive();
+    Manifest manifest = EngineFixture::make_manifest("s", run.store.now(), {built.ref});
+    protocol.commit(manifest);
+  };
+  CHECK_THROWS_AS(go_on(), StoreError);
+  CHECK(run.store.keys(layout::k_snapshots).empty());
+  run.store.on_call = {};
+  protocol.abandon();
+  CHECK(run.store.keys(layout::k_pending).size() == 1);
+  CHECK(Protocol{run.fixture, "other"}.adoptable().size() == 1);
 }
 
 TEST_CASE("commit protocol: a pack that went while the manifest was put makes a second manifest") {
