@@ -35,8 +35,8 @@ class Repair {
     find_snapshots();
     if (m_from == nullptr) {
       const Error cause{ErrorKind::damaged, "there is no other store to take from"};
-      for (const auto& manifest : m_manifests) fail(manifest.name, cause);
-      for (const auto& info : m_request.manifests) fail(snapshot_name(info), cause);
+      for (const auto& item : m_manifests) fail(item.name, damaged_packs(item.manifest), cause);
+      for (const auto& info : m_request.manifests) fail(snapshot_name(info), {info.key}, cause);
       return std::move(m_result);
     }
     if (!m_manifests.empty()) replace_packs();
@@ -51,7 +51,9 @@ class Repair {
     Manifest manifest;
   };
 
-  void fail(const std::string& name, const Error& cause) { m_result.snapshots.push_back({name, 0, cause}); }
+  void fail(const std::string& name, std::vector<std::string> objects, const Error& cause) {
+    m_result.snapshots.push_back({name, std::move(objects), 0, cause});
+  }
 
   void write_mark(Mark mark) {
     ObjectStore& store = m_store.repository.store();
@@ -69,16 +71,19 @@ class Repair {
     m_result.packs_condemned = m_damaged.size();
   }
 
-  bool needs_damaged(const Manifest& manifest) const {
-    return std::any_of(manifest.packs.begin(), manifest.packs.end(),
-                       [&](const PackRef& ref) { return m_damaged.contains(ref.name); });
+  std::vector<std::string> damaged_packs(const Manifest& manifest) const {
+    std::vector<std::string> keys;
+    for (const auto& ref : manifest.packs) {
+      if (m_damaged.contains(ref.name)) keys.push_back(layout::pack_key(ref.name));
+    }
+    return keys;
   }
 
   // One manifest of each snapshot that has none without a damaged pack.
   void find_snapshots() {
     std::map<Digest, Needy> needy;
-    std::map<Digest, std::string> untrusted;  // names
-    std::map<Digest, std::string> whole;
+    std::map<Digest, Needy> untrusted;
+    std::map<Digest, std::string> whole;  // names
     for (const auto& info : m_store.repository.list_manifests()) {
       check_interrupted();
       const bool unreadable = std::any_of(m_request.manifests.begin(), m_request.manifests.end(),
@@ -87,11 +92,10 @@ class Repair {
       try {
         Manifest manifest = m_store.repository.peek_manifest(info);
         const Digest id = manifest.id;
-        if (!manifest.trusted) {
-          if (needs_damaged(manifest)) untrusted.emplace(id, snapshot_name(info));
-        } else if (needs_damaged(manifest)) {
-          needy.insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
-        } else {
+        const bool trusted = manifest.trusted;
+        if (!damaged_packs(manifest).empty()) {
+          (trusted ? needy : untrusted).insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
+        } else if (trusted) {
           whole.emplace(id, snapshot_name(info));
         }
       } catch (const StoreError&) {
@@ -100,9 +104,10 @@ class Repair {
         continue;  // verify has said so
       }
     }
-    for (auto& [id, name] : untrusted) {
+    for (const auto& [id, item] : untrusted) {
       if (needy.contains(id) || whole.contains(id)) continue;
-      fail(name, Error(ErrorKind::untrusted, "it is unsigned, or signed by a key that is not trusted"));
+      fail(item.name, damaged_packs(item.manifest),
+           Error(ErrorKind::untrusted, "it is unsigned, or signed by a key that is not trusted"));
     }
     for (auto& [id, item] : needy) {
       if (!whole.contains(id)) m_manifests.push_back(std::move(item));
@@ -180,9 +185,9 @@ class Repair {
     try {
       check_requirements(item.manifest.requirements, Operation::rewrite, item.key);
     } catch (const Error& e) {
-      return fail(item.name, e);
+      return fail(item.name, damaged_packs(item.manifest), e);
     }
-    RepairResult::Snapshot done{item.name, 0, {}};
+    RepairResult::Snapshot done{item.name, damaged_packs(item.manifest), 0, {}};
     try {
       item.manifest.require_open();
       for (auto& ref : item.manifest.packs) {
@@ -207,7 +212,7 @@ class Repair {
 
   // The manifest cannot be read: its snapshot is known by its name alone.
   void push_again(const ManifestInfo& info) {
-    RepairResult::Snapshot done{snapshot_name(info), 0, {}};
+    RepairResult::Snapshot done{snapshot_name(info), {info.key}, 0, {}};
     for (const auto& there : m_from->repository.list_snapshots(info.name.series)) {
       if (there.object.name.id != info.name.id || there.object.name.cut_point != info.name.cut_point) continue;
       PushRequest request;
@@ -232,8 +237,9 @@ class Repair {
       m_result.snapshots.push_back(std::move(done));
       return;
     }
-    fail(done.name, Error(ErrorKind::not_found,
-                          fmt::format("{} has no such snapshot", quote(m_from->repository.store().describe()))));
+    fail(done.name, done.objects,
+         Error(ErrorKind::not_found,
+               fmt::format("{} has no such snapshot", quote(m_from->repository.store().describe()))));
   }
 
   void set_aside(const ManifestInfo& info) {
@@ -263,11 +269,14 @@ std::vector<VerifyProblem> problems_left(const VerifyResult& found, const Repair
   for (const auto& pack : found.damaged_packs) mendable.insert(layout::pack_key(pack.name));
   for (const auto& info : found.damaged_manifests) mendable.insert(info.key);
   std::set<std::string> whole{done.whole.begin(), done.whole.end()};
-  std::set<std::string> failed;
-  for (const auto& snapshot : done.snapshots) (snapshot.failure ? failed : whole).insert(snapshot.name);
+  std::set<std::string> failed;  // names, and keys of what they lack
+  for (const auto& snapshot : done.snapshots) {
+    (snapshot.failure ? failed : whole).insert(snapshot.name);
+    if (snapshot.failure) failed.insert(snapshot.objects.begin(), snapshot.objects.end());
+  }
   std::vector<VerifyProblem> left;
   std::copy_if(found.problems.begin(), found.problems.end(), std::back_inserter(left), [&](const auto& problem) {
-    return !mendable.contains(problem.object) || problem.snapshots.empty() ||
+    return !mendable.contains(problem.object) || failed.contains(problem.object) || problem.snapshots.empty() ||
            !std::all_of(problem.snapshots.begin(), problem.snapshots.end(),
                         [&](const auto& name) { return whole.contains(name) && !failed.contains(name); });
   });

@@ -27,7 +27,8 @@ struct RepairRequest {
 
 struct RepairResult {
   struct Snapshot {
-    std::string name;  // as verify names it
+    std::string name;                  // as verify names it
+    std::vector<std::string> objects;  // keys of what of it is damaged
     std::uint64_t packs_copied = 0;
     std::optional<Error> failure;  // why it is not whole
   };
@@ -38,7 +39,7 @@ struct RepairResult {
 };
 
 // The problems that are still there after the repair: all but those of a damaged pack or manifest whose snapshots are
-// whole now, each one.
+// whole now, each one, whether it was verified or not.
 std::vector<VerifyProblem> problems_left(const VerifyResult& found, const RepairResult& done);
 
 // from: another store, or null: damaged packs are condemned, nothing else. Throws StoreError, Error(interrupted),

@@ -140,6 +140,19 @@ TEST_CASE("repairer: a problem is left where nothing accounts for it") {
     REQUIRE(problems_left(found, done).size() == 1);
     CHECK(problems_left(found, done)[0].object == layout::pack_key(alone.name));
   }
+  SUBCASE("a pack that such a snapshot needs beside the one that was verified") {
+    from.put_manifest("u", store.now(), {shared});
+    copy_store(other, store);
+    store.erase(layout::pack_key(shared.name));
+    VerifyRequest request;
+    request.manifests = fixture.repository.list_manifests("s");
+    const VerifyResult found = verify(fixture.context, request);
+    REQUIRE(found.problems.size() == 1);
+    const RepairResult done = repair_found(fixture, from, found);
+    CHECK_FALSE(of_series(done, "s").failure);
+    REQUIRE(problems_left(found, done).size() == 1);
+    CHECK(problems_left(found, done)[0].object == layout::pack_key(shared.name));
+  }
   SUBCASE("nothing is, of a pack that was copied") {
     store.erase(layout::pack_key(shared.name));
     const VerifyResult found = find_damage(fixture);
