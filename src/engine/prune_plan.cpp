@@ -511,7 +511,8 @@ bool is_void(const Mark& mark) noexcept {
 }
 
 Error unreadable_manifest(const std::string& key, const Error& cause) {
-  return {cause.kind(),
+  // What is listed and not there is no wrong name that somebody gave.
+  return {cause.kind() == ErrorKind::not_found ? ErrorKind::damaged : cause.kind(),
           fmt::format("unable to prune: object {} cannot be read as a manifest: {}", quote(key), cause.message()),
           fmt::format(
               "which packs it needs is not known; to give that snapshot up: cairn prune --store STORE --set-aside {}",

@@ -359,7 +359,7 @@ TEST_CASE("prune plan: a manifest that cannot be read stops, and can be set asid
   }
   scene.evidence.unreadable.push_back({Scene::key("bad"), k_now - 48h, Error(kind, "torn")});
   CHECK(stopped_by(scene.plan(), "'snapshots/s/bad' cannot be read as a manifest: torn"));
-  CHECK(scene.plan().stops[0].kind() == kind);
+  CHECK(scene.plan().stops[0].kind() == ErrorKind::damaged);
   scene.settings.set_aside = {Scene::key("bad")};
   const PrunePlan plan = scene.plan();
   CHECK(plan.stops.empty());

@@ -348,7 +348,7 @@ TEST_CASE("pruner: a manifest that is listed and not there stops, and can be set
   store.lose(scene.keys[0]);
   store.advance(days{8});
   PruneRequest request = keep_last(3);
-  CHECK(kind_of([&] { prune(scene.fixture, request); }) == ErrorKind::not_found);
+  CHECK(kind_of([&] { prune(scene.fixture, request); }) == ErrorKind::damaged);
   request.settings.set_aside = {scene.keys[0]};
   prune(scene.fixture, request);
   const std::string mark = store.keys(layout::k_marks).at(0);
