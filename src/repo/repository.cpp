@@ -361,7 +361,9 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
 std::string Repository::store_manifest(const Manifest& manifest) {
   const std::string text = manifest.text(*m_keys);
   std::string key = layout::manifest_key(manifest.record.series, manifest.record.cut_point, manifest.id, sha256(text));
-  m_store.put(key, ObjectBody::from_text(text));
+  ObjectBody body = ObjectBody::from_text(text);
+  body.ages = true;  // its writer looked at the marks before
+  m_store.put(key, body);
   m_cache.put("manifests", fs::path{key}.filename().native(), as_bytes(text));
   return key;
 }

@@ -39,6 +39,9 @@ struct ObjectBody {
   std::optional<Digest> sha256;
   // The store may rename the file into its place instead of copying; the caller does not need it afterwards.
   bool consume_file = false;
+  // What it says grows old: tried again for no longer than a retry's budget from the beginning, however long the
+  // attempts take.
+  bool ages = false;
 
   static ObjectBody from_memory(ByteView bytes);
   static ObjectBody from_text(std::string_view text) { return from_memory(as_bytes(text)); }

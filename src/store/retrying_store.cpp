@@ -58,6 +58,7 @@ struct RetryingStore::Operation {
   unsigned failures = 0;
   unsigned long_failures = 0;
   bool warned = false;
+  bool ages = false;  // ObjectBody::ages
 };
 
 RetryingStore::RetryingStore(std::unique_ptr<ObjectStore> store, RetryPolicy policy, Reporter& reporter,
@@ -71,7 +72,8 @@ nanoseconds RetryingStore::spent(Operation& operation, std::chrono::steady_clock
   if (!operation.counted_from || (is_long && operation.long_failures <= m_policy.long_attempts)) {
     operation.counted_from = now;
   }
-  return now - (error.unreachable() && contact == Contact::never ? operation.began : *operation.counted_from);
+  const bool from_the_beginning = operation.ages || (error.unreachable() && contact == Contact::never);
+  return now - (from_the_beginning ? operation.began : *operation.counted_from);
 }
 
 void RetryingStore::wait_or_rethrow(Operation& operation, const StoreError& error) {
@@ -96,8 +98,9 @@ void RetryingStore::wait_or_rethrow(Operation& operation, const StoreError& erro
 }
 
 template <class F>
-auto RetryingStore::retry(F&& attempt) -> decltype(attempt()) {
+auto RetryingStore::retry(F&& attempt, bool ages) -> decltype(attempt()) {
   Operation operation{m_tools.now()};
+  operation.ages = ages;
   for (;;) {
     check_interrupted();
     operation.attempt_began = m_tools.now();
@@ -145,7 +148,7 @@ bool RetryingStore::holds(const std::string& key, const ObjectBody& body) {
 
 PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, PutMode mode) {
   bool repeated = false;
-  return retry([&] {
+  const auto attempt = [&] {
     const bool again = repeated;
     repeated = true;
     try {
@@ -164,7 +167,8 @@ PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, Pu
       if (there) return PutOutcome::stored;
       throw;
     }
-  });
+  };
+  return retry(attempt, body.ages);
 }
 
 std::optional<Bytes> RetryingStore::get(const std::string& key, std::optional<ByteRange> range) {

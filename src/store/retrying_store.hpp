@@ -77,7 +77,7 @@ class RetryingStore : public ObjectStore {
   // The state of one operation over its attempts.
   struct Operation;
   template <class F>
-  auto retry(F&& attempt) -> decltype(attempt());
+  auto retry(F&& attempt, bool ages = false) -> decltype(attempt());
   // How much of the budget is gone now that one more attempt has failed.
   std::chrono::nanoseconds spent(Operation& operation, std::chrono::steady_clock::time_point now, Contact contact,
                                  const StoreError& error) const;

@@ -132,9 +132,11 @@ struct Slow {
       std::unique_ptr<ObjectStore>{memory}, RetryPolicy{}, reporter,
       RetryTools{[this] { return steady; }, [this](nanoseconds delay) { steady += delay; }, [] { return 0.5; }}};
 
-  bool put() {
+  bool put(bool ages = false) {
     attempts = 0;
-    return !test::failure_of([&] { store.put("a", ObjectBody::from_text("text")); });
+    ObjectBody body = ObjectBody::from_text("text");
+    body.ages = ages;
+    return !test::failure_of([&] { store.put("a", body); });
   }
 };
 
@@ -150,6 +152,15 @@ TEST_CASE("retry: a transfer that took longer than the budget is tried again") {
   slow.failing = INT_MAX;
   CHECK_FALSE(slow.put());
   CHECK(slow.attempts == 6);
+}
+
+TEST_CASE("retry: what grows old has the budget from the beginning on, however long a transfer takes") {
+  Slow slow;
+  slow.took = 4min;
+  CHECK_FALSE(slow.put(true));
+  CHECK(slow.attempts == 4);
+  slow.failing = 1;
+  CHECK(slow.put(true));
 }
 
 TEST_CASE("retry: what fails at once has the budget once") {
