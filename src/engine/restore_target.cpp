@@ -58,8 +58,14 @@ std::optional<SeenThere> see(int directory, const std::string& name) noexcept {
   return SeenThere{status.st_mode, {false, status.st_dev}, status.st_dev};
 }
 
-bool lies_elsewhere(const SeenThere& there, const SeenThere& directory) noexcept {
-  return there.mount != directory.mount || (S_ISDIR(there.mode) && there.device != directory.device);
+void require_within_reach(const SeenThere& there, const SeenThere& directory, const fs::path& shown) {
+  const bool mounted = there.mount != directory.mount;
+  if (!mounted && (!S_ISDIR(there.mode) || there.device == directory.device)) return;
+  const std::string hint = "restore to another directory and copy what belongs there";
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to restore to {}: {}", quote(shown.native()),
+                          mounted ? "something is mounted there" : "it is a subvolume of its own"),
+              mounted ? "unmount it, or " + hint : hint);
 }
 
 RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite) : m_shape(shape) {
@@ -104,7 +110,7 @@ void RestoreTarget::check_entry(const Entry& entry) const {
   if (!m_directory || (m_shape == Shape::tree && m_empty)) return;
   if (m_shape == Shape::single_file) {
     const auto there = see(m_directory.get(), name());
-    if (there && lies_elsewhere(*there, m_root)) throw_elsewhere(m_path);
+    if (there) require_within_reach(*there, m_root, m_path);
     return check_database(m_directory.get(), name(), m_path);
   }
   if (entry.path == ".") return;
@@ -123,13 +129,13 @@ void RestoreTarget::check_entry(const Entry& entry) const {
   const int directory = parent ? parent.get() : m_directory.get();
   const auto above = see(directory, "");
   if (!above) throw_errno("stat", (m_path / entry.path).parent_path().native(), errno);
-  if (lies_elsewhere(*above, m_root)) throw_elsewhere((m_path / entry.path).parent_path());
+  require_within_reach(*above, m_root, (m_path / entry.path).parent_path());
   const std::string name = slash == std::string::npos ? entry.path : entry.path.substr(slash + 1);
   const auto there = see(directory, name);
   const bool directory_there = there && S_ISDIR(there->mode);
   const bool wants_directory = entry.type == EntryType::directory;
   if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
-  if (there && lies_elsewhere(*there, m_root)) throw_elsewhere(m_path / entry.path);
+  if (there) require_within_reach(*there, m_root, m_path / entry.path);
   if (!wants_directory) check_database(directory, name, m_path / entry.path);
 }
 
@@ -145,13 +151,6 @@ void RestoreTarget::check_space(std::uint64_t bytes) const {
 void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory) {
   refuse(root / path, target_is_directory ? "it is a directory there, and not in the snapshot"
                                           : "it is no directory there, but one in the snapshot");
-}
-
-void throw_elsewhere(const fs::path& path) {
-  throw Error(
-      ErrorKind::failed,
-      fmt::format("unable to restore to {}: something is mounted there, or it is a subvolume", quote(path.native())),
-      "unmount it, or restore to another directory and copy what belongs there");
 }
 
 void check_database(int directory, const std::string& name, const fs::path& shown) {

@@ -28,10 +28,10 @@ struct SeenThere {
   dev_t device = 0;
 };
 std::optional<SeenThere> see(int directory, const std::string& name) noexcept;
-// Whether nothing can be moved to what is there from a directory: it is on another mount, or a directory in a subvolume
-// of its own (btrfs), which is no mount and has another device. Of a file the device says nothing: an overlay gives its
-// files those of its layers.
-bool lies_elsewhere(const SeenThere& there, const SeenThere& directory) noexcept;
+// Throws Error(failed) where nothing can be moved to what is there from a directory: it is on another mount, or a
+// directory in a subvolume of its own (btrfs), which is no mount and has another device. Of a file the device says
+// nothing: an overlay gives its files those of its layers.
+void require_within_reach(const SeenThere& there, const SeenThere& directory, const fs::path& shown);
 
 // Looks only; writes nothing. The path is followed if it is a symbolic link itself (the user named it); below it no
 // link is ever followed. Thread-safe after construction.
@@ -87,7 +87,6 @@ class RestoreTarget {
 
 // The refusals that are found once more right before moving into place.
 [[noreturn]] void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory);
-[[noreturn]] void throw_elsewhere(const fs::path& path);
 // Throws Error(busy) if a process uses the database `name`, or what would become one next to its log.
 void check_database(int directory, const std::string& name, const fs::path& shown);
 

@@ -129,7 +129,7 @@ void TreeWriter::look() {
     if (m_target.directory() < 0) return;
     const auto parent = see(m_target.directory(), "");
     const auto there = see(m_target.directory(), m_target.name());
-    if (parent && there && lies_elsewhere(*there, *parent)) throw_elsewhere(m_target.path());
+    if (parent && there) require_within_reach(*there, *parent, m_target.path());
     check_database(m_target.directory(), m_target.name(), m_target.path());
     return;
   }
@@ -155,7 +155,7 @@ void TreeWriter::look_at(const std::string& path, std::vector<std::string>& todo
     const bool directory = S_ISDIR(status_of(from.get(), name, staged).st_mode);
     const auto there = see(to.get(), name);
     if (there && directory != S_ISDIR(there->mode)) throw_conflict(m_target.path(), entry, S_ISDIR(there->mode));
-    if (there && lies_elsewhere(*there, *root)) throw_elsewhere(shown(entry));
+    if (there) require_within_reach(*there, *root, shown(entry));
     if (!directory) {
       check_database(to.get(), name, shown(entry));
     } else if (there) {

@@ -746,11 +746,15 @@ TEST_CASE_FIXTURE(Fixture, "restore target: what is mounted inside is refused be
 
 TEST_CASE_FIXTURE(Fixture, "restore target: a subvolume is elsewhere, the file of another layer is not") {
   const SeenThere root{S_IFDIR | 0755, {true, 7}, 50};
-  CHECK_FALSE(lies_elsewhere(root, root));
-  CHECK_FALSE(lies_elsewhere({S_IFREG | 0644, {true, 7}, 51}, root));
-  CHECK(lies_elsewhere({S_IFDIR | 0755, {true, 7}, 51}, root));
-  CHECK(lies_elsewhere({S_IFDIR | 0755, {true, 8}, 50}, root));
-  CHECK(lies_elsewhere({S_IFREG | 0644, {true, 8}, 50}, root));
+  const auto refused = [&](const SeenThere& there) {
+    return test::message_of([&] { require_within_reach(there, root, "/srv/x"); });
+  };
+  const std::string mounted = "unable to restore to '/srv/x': something is mounted there";
+  CHECK(refused(root).empty());
+  CHECK(refused({S_IFREG | 0644, {true, 7}, 51}).empty());
+  CHECK(refused({S_IFDIR | 0755, {true, 7}, 51}) == "unable to restore to '/srv/x': it is a subvolume of its own");
+  CHECK(refused({S_IFDIR | 0755, {true, 8}, 50}) == mounted);
+  CHECK(refused({S_IFREG | 0644, {true, 8}, 50}) == mounted);
   struct stat status {};
   REQUIRE(::stat(directory.path().c_str(), &status) == 0);
   const UniqueFd fd = open_file(directory.path(), O_RDONLY | O_DIRECTORY);
