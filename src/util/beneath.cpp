@@ -76,6 +76,13 @@ UniqueFd open_beneath(int directory, std::string_view path, int flags, unsigned 
   return open_by_components(directory, path, flags, mode);
 }
 
+UniqueFd open_for_capture(int directory, std::string_view path) noexcept {
+  constexpr int k_flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+  UniqueFd fd = open_beneath(directory, path, k_flags | O_NOATIME);
+  if (!fd && errno == EPERM) fd = open_beneath(directory, path, k_flags);
+  return fd;
+}
+
 int read_directory(int directory, std::vector<std::string>& names) {
   // A duplicate, because closedir() closes what fdopendir() was given; it shares its position with the original, which
   // somebody may have left at the end.

@@ -17,6 +17,11 @@ namespace cairn {
 // than PATH_MAX) one openat(2) a component. On failure the result is empty and errno says why. Thread-safe.
 UniqueFd open_beneath(int directory, std::string_view path, int flags, unsigned mode = 0) noexcept;
 
+// For reading what may lie there, below the open directory: without following a link, without waiting (a FIFO put in a
+// file's place must not hang the reader), and without touching the access time where that is allowed. Empty, and errno
+// set, on failure.
+UniqueFd open_for_capture(int directory, std::string_view path) noexcept;
+
 // The names in an open directory but "." and "..", sorted bytewise, each once. Returns 0 or the errno that ended it;
 // names then holds what was read till then. Thread-safe for different descriptors.
 int read_directory(int directory, std::vector<std::string>& names);

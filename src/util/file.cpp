@@ -244,6 +244,16 @@ TemporaryDirectory::~TemporaryDirectory() {
   fs::remove_all(m_path, ignored);
 }
 
+UniqueFd open_nameless_file(const fs::path& directory) {
+  UniqueFd fd{::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+  if (fd) return fd;
+  // Not on every file system.
+  const fs::path name = directory / (".tmp-" + random_name());
+  fd = open_file(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  ::unlink(name.c_str());
+  return fd;
+}
+
 std::uint64_t free_space(const fs::path& path) {
   struct statvfs st {};
   if (::statvfs(path.c_str(), &st) != 0) throw_errno("get the free space of", path.native(), errno);

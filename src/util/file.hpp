@@ -93,6 +93,10 @@ class TemporaryDirectory {
   fs::path m_path;
 };
 
+// An empty file without a name below that directory, open for reading and writing by nobody else; it goes with its last
+// descriptor.
+UniqueFd open_nameless_file(const fs::path& directory);
+
 // Bytes that an unprivileged process may still write to the file system that holds path (an existing directory).
 std::uint64_t free_space(const fs::path& path);
 

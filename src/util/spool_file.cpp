@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace cairn {
 
@@ -23,12 +21,8 @@ void SpoolFile::write(ByteView bytes) {
 }
 
 void SpoolFile::flush() {
-  const fs::path name = m_directory / (".tmp-spool-" + random_name());
-  if (!m_fd) {
-    m_fd = open_file(name, O_RDWR | O_CREAT | O_EXCL, 0600);
-    ::unlink(name.c_str());
-  }
-  write_at(m_fd.get(), m_buffer, m_flushed, name);
+  if (!m_fd) m_fd = open_nameless_file(m_directory);
+  write_at(m_fd.get(), m_buffer, m_flushed, m_directory / "spool file");
   m_flushed += m_buffer.size();
   m_buffer.clear();
 }
