@@ -1,13 +1,13 @@
 #include "capture/directory_source.hpp"
 
 #include "capture/file_kind.hpp"
+#include "capture/pinned_path.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <fcntl.h>
 #include <set>
 #include <unistd.h>
@@ -45,9 +45,12 @@ bool is_database(int directory, const std::string& name) {
       return is_sqlite_log(read_head(directory, name + std::string{suffix}));
     });
   }
-  // A second name of a database whose capture has begun already, which is not to be opened here.
-  if (sqlite::is_under_capture(status.st_dev, status.st_ino)) return true;
   return is_sqlite_database(read_head(directory, name), static_cast<std::uint64_t>(status.st_size));
+}
+
+// A journal of SQLite's with something in it: that of an encrypted database has the same beginning.
+bool is_hot_journal(int directory, const std::string& name) {
+  return is_regular(directory, name) && is_sqlite_log(read_head(directory, name));
 }
 
 std::uint64_t allocated_size(const struct stat& status) noexcept {
@@ -58,34 +61,38 @@ std::uint64_t allocated_size(const struct stat& status) noexcept {
 
 DirectorySource::DirectorySource(const DirectoryOptions& options)
     : m_tree(std::make_shared<SourceTree>()), m_reread(options.reread), m_cut_point(std::chrono::system_clock::now()) {
-  const std::unique_ptr<char, void (*)(void*)> real{::realpath(options.path.c_str(), nullptr), std::free};
-  // A source that does not exist is a failure, not "no such store or snapshot".
-  const auto fail = [&](std::string_view verb) {
-    throw SourceError(ErrorKind::failed,
-                      fmt::format("unable to {} {}: {}", verb, quote(options.path.native()), errno_text(errno)));
-  };
-  if (!real) fail("open");
-  m_location = real.get();
-  m_tree->sqlite = options.sqlite;
+  PinnedPath place = pin_path(options.path);
+  m_location = place.real.native();
+  m_tree->databases = std::make_shared<sqlite::Readers>(options.sqlite);
   m_walk_options = {.exclude = PatternList{options.exclude},
                     .include = PatternList{options.include},
                     .one_file_system = options.one_file_system,
                     .exclude_caches = options.exclude_caches};
-  struct stat status {};
-  if (::lstat(m_location.c_str(), &status) != 0) fail("stat");
-  if (S_ISBLK(status.st_mode) || S_ISCHR(status.st_mode)) {
+  if (S_ISBLK(place.status.st_mode) || S_ISCHR(place.status.st_mode)) {
     throw SourceError(ErrorKind::failed, fmt::format("unable to capture {}: it is a device", quote(m_location)),
                       "capture its content through a command source");
   }
-  const bool single = !S_ISDIR(status.st_mode);
-  const fs::path real_path{m_location};
-  const fs::path root = single ? real_path.parent_path() : real_path;
-  m_tree->location = root.native();
-  // O_PATH is enough for the directory of a single file, which need not be readable.
-  m_tree->root = UniqueFd{::open(root.c_str(), (single ? O_PATH : O_RDONLY) | O_DIRECTORY | O_CLOEXEC)};
-  if (!m_tree->root) fail("open directory");
+  const bool single = !S_ISDIR(place.status.st_mode);
+  m_tree->location = (single ? place.real.parent_path() : place.real).native();
   if (single) {
-    m_single = real_path.filename().native();
+    // The directory of a single file need not be readable.
+    m_tree->root = std::move(place.directory);
+  } else {
+    m_tree->root =
+        UniqueFd{::openat(place.directory.get(), place.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  }
+  struct stat opened {};
+  if (!m_tree->root || ::fstat(m_tree->root.get(), &opened) != 0) {
+    throw SourceError(ErrorKind::failed,
+                      fmt::format("unable to open directory {}: {}", quote(options.path.native()), errno_text(errno)));
+  }
+  if (!single &&
+      sqlite::FileId{opened.st_dev, opened.st_ino} != sqlite::FileId{place.status.st_dev, place.status.st_ino}) {
+    throw SourceError(ErrorKind::failed,
+                      fmt::format("unable to open directory {}: it was replaced meanwhile", quote(m_location)));
+  }
+  if (single) {
+    m_single = std::move(place.name);
   } else {
     m_walk.emplace(m_tree->root.get(), m_tree->location, m_walk_options,
                    [this](const std::string& path, const std::string& message) { report(path, message); });
@@ -132,16 +139,17 @@ std::optional<SourceItem> DirectorySource::next_single() {
   if (::fstatat(root, name.c_str(), &found.status, AT_SYMLINK_NOFOLLOW) != 0) {
     throw SourceError(ErrorKind::failed, fmt::format("unable to stat {}: {}", quote(m_location), errno_text(errno)));
   }
-  const bool has_wal = S_ISREG(found.status.st_mode) && is_regular(root, name + "-wal");
-  if (has_wal && !is_database(root, name)) {
+  const bool is_file = S_ISREG(found.status.st_mode);
+  const bool has_wal = is_file && is_regular(root, name + "-wal");
+  const char* const log = has_wal ? "-wal" : is_file && is_hot_journal(root, name + "-journal") ? "-journal" : nullptr;
+  if (log != nullptr && !is_database(root, name)) {
     report(name,
-           fmt::format("{} has a -wal beside it but is no SQLite database: stored without it", quote(m_location)));
+           fmt::format("{} has a {} beside it but is no SQLite database: stored without it", quote(m_location), log));
   }
   return make_item(found, has_wal);
 }
 
-// Looks at a regular file before anybody reads it: once a SQLite capture has it open, this process must not open and
-// close it again (that would drop SQLite's locks). Returns whether a -wal lies beside it.
+// Looks at a regular file that has one of SQLite's companions. Returns whether a -wal lies beside it.
 bool DirectorySource::note_database(const DirectoryWalk::Found& found) {
   const bool accompanied = std::any_of(k_companions.begin(), k_companions.end(), [&](std::string_view suffix) {
     return m_walk->has_sibling(found.name + std::string{suffix});
@@ -150,10 +158,13 @@ bool DirectorySource::note_database(const DirectoryWalk::Found& found) {
   const bool has_wal = m_walk->has_sibling(found.name + "-wal");
   const bool database = is_database(found.directory, found.name);
   m_accompanied.emplace(found.path, database);
-  if (has_wal && !database) {
-    report(found.path, fmt::format("{} has a -wal beside it but is no SQLite database: both are stored as they are, "
+  const char* const log = has_wal                                                    ? "-wal"
+                          : is_hot_journal(found.directory, found.name + "-journal") ? "-journal"
+                                                                                     : nullptr;
+  if (log != nullptr && !database) {
+    report(found.path, fmt::format("{} has a {} beside it but is no SQLite database: both are stored as they are, "
                                    "and may not be one state",
-                                   quote(path_below(m_location, found.path))));
+                                   quote(path_below(m_location, found.path)), log));
   }
   return has_wal;
 }

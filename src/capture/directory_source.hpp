@@ -37,8 +37,8 @@ struct DirectoryOptions {
 // must not: as_file opens them as files of their own, and where there is none they are dropped and reported, too.
 //
 // SQLite: a database is captured as one (see file_content.hpp); its -wal, -shm and -journal are no entries, because
-// they belong to an instant other than the image's. A file with a -wal beside it that is no SQLite database (an
-// encrypted one, most likely) is stored with it as they are, and reported as a problem.
+// they belong to an instant other than the image's. A file with a -wal or a hot -journal beside it that is no
+// SQLite database (an encrypted one, most likely) is stored with it as they are, and reported as a problem.
 class DirectorySource : public Source {
  public:
   // Opens the path. Throws SourceError(failed) where that is not possible.

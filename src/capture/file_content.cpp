@@ -2,8 +2,8 @@
 
 #include "capture/directory_walk.hpp"
 #include "capture/file_kind.hpp"
-#include "capture/sqlite_connection.hpp"
-#include "capture/sqlite_format.hpp"
+#include "capture/sqlite/database.hpp"
+#include "capture/sqlite/format.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
@@ -44,22 +44,14 @@ bool same_time(const struct timespec& a, const struct timespec& b) noexcept {
 // leaves no room for that of a log.
 bool is_hopeless(const SourceError& error, std::string_view name) noexcept {
   if (error.kind() != ErrorKind::failed) return false;
-  const auto* const told = dynamic_cast<const sqlite::SqliteError*>(&error);
+  const auto* const told = dynamic_cast<const DatabaseError*>(&error);
   return (told != nullptr && told->is_of_content()) || name.size() + k_log_suffix.size() > k_name_max;
 }
 
 }  // namespace
 
-UniqueFd open_for_capture(int directory, std::string_view path) noexcept {
-  constexpr int k_flags = O_RDONLY | O_NONBLOCK;
-  UniqueFd fd = open_beneath(directory, path, k_flags | O_NOATIME);
-  if (!fd && errno == EPERM) fd = open_beneath(directory, path, k_flags);
-  return fd;
-}
-
-FileContent::FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule,
-                         Reservation reservation)
-    : m_reservation(std::move(reservation)),
+FileContent::FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule, std::string problem)
+    : m_problem(std::move(problem)),
       m_fd(std::move(fd)),
       m_shown(std::move(shown)),
       m_opened(opened),
@@ -120,15 +112,22 @@ Content::Outcome FileContent::finish() {
   return same ? Outcome::consistent : Outcome::changed;
 }
 
-std::unique_ptr<Content> FileOpener::open_database(Entry& entry, const std::string& shown,
-                                                   const struct stat& seen) const {
-  SqliteOpener opener{shown, m_tree->sqlite};
-  auto content = opener.open(entry);
-  // SQLite takes a path, which leads elsewhere if a directory in it became a link meanwhile.
-  if (entry.inode != seen.st_ino) {
-    throw ReplacedError(ErrorKind::failed, fmt::format("unable to read {}: it was replaced meanwhile", quote(shown)));
+std::unique_ptr<Content> FileOpener::open_database(Entry& entry, const std::string& shown, const struct stat& seen) {
+  const std::size_t slash = m_path.rfind('/');
+  const bool in_root = slash == std::string::npos;
+  UniqueFd directory =
+      open_beneath(m_tree->root.get(), in_root ? "." : std::string_view{m_path}.substr(0, slash), O_PATH | O_DIRECTORY);
+  if (!directory) fail_open(shown, errno);
+  SqliteOpener opener{m_tree->databases, std::move(directory), in_root ? m_path : m_path.substr(slash + 1), shown};
+  if (m_was_busy) opener.last_round();
+  try {
+    auto content = opener.open(entry);
+    if (entry.inode == seen.st_ino) return content;
+  } catch (const SourceError& error) {
+    m_was_busy = error.kind() == ErrorKind::busy;
+    throw;
   }
-  return content;
+  throw ReplacedError(ErrorKind::failed, fmt::format("unable to read {}: it was replaced meanwhile", quote(shown)));
 }
 
 // Whether nothing lies beside it that SQLite would read with it. Of a log without a byte that cannot be said: opening a
@@ -175,12 +174,6 @@ UniqueFd FileOpener::open_plain(Entry& entry, const std::string& shown, struct s
 
 std::unique_ptr<Content> FileOpener::open(Entry& entry) {
   std::string shown = path_below(m_tree->location, m_path);
-  // Nobody in this process may have a database open while a descriptor of ours on it is closed.
-  const auto reserve = [&] {
-    return std::make_shared<const sqlite::CaptureSlot>(m_id, shown,
-                                                       std::chrono::steady_clock::now() + m_tree->sqlite.busy_timeout);
-  };
-  auto slot = reserve();
   struct stat status {};
   UniqueFd fd = open_plain(entry, shown, status);
   const std::size_t slash = m_path.rfind('/');
@@ -193,16 +186,14 @@ std::unique_ptr<Content> FileOpener::open(Entry& entry) {
   }
   const std::uint32_t page_size = sqlite::parse_header(head)->page_size;
   fd.reset();
-  slot.reset();
   try {
     return open_database(entry, shown, status);
   } catch (const SourceError& e) {
     if (!is_hopeless(e, name) || !is_alone()) throw;
-    slot = reserve();
     fd = open_plain(entry, shown, status);
-    return std::make_unique<FileContent>(
-        std::move(fd), std::move(shown), status, ChunkRule{ChunkRule::Kind::fixed, std::max(page_size, 4096U)},
-        FileContent::Reservation{fmt::format("{}; its bytes are stored as they are", e.message()), std::move(slot)});
+    return std::make_unique<FileContent>(std::move(fd), std::move(shown), status,
+                                         ChunkRule{ChunkRule::Kind::fixed, std::max(page_size, 4096U)},
+                                         fmt::format("{}; its bytes are stored as they are", e.message()));
   }
 }
 

@@ -3,9 +3,10 @@
 
 #include "capture/metadata.hpp"
 #include "capture/source.hpp"
-#include "capture/sqlite.hpp"
+#include "capture/sqlite/readers.hpp"
 #include "util/file.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,12 +20,8 @@ struct SourceTree {
   UniqueFd root;         // the directory that entry paths are relative to
   std::string location;  // its path, for messages
   OwnerNames names;
-  SqliteOptions sqlite;  // for the databases in it
+  std::shared_ptr<sqlite::Readers> databases;  // those in it
 };
-
-// O_RDONLY without following a link, without waiting (a FIFO put in the file's place must not hang the capture), and
-// without touching the access time where that is allowed. Empty, and errno set, on failure.
-UniqueFd open_for_capture(int directory, std::string_view path) noexcept;
 
 // A regular file. Sparse files give their holes (SEEK_HOLE), rounded inwards to multiples of k_hole_unit. Reads at
 // most the size at open(): what is appended meanwhile is not this state, and finish() reports it.
@@ -32,23 +29,19 @@ class FileContent : public Content {
  public:
   static constexpr std::uint64_t k_hole_unit = 65536;
 
-  // What is wrong with it (Content::problem()), and what has to live as long as the descriptor.
-  struct Reservation {
-    std::string problem;
-    std::shared_ptr<const void> keep;
-  };
-  FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule, Reservation reservation = {});
+  // problem: what is wrong with it (Content::problem()).
+  FileContent(UniqueFd fd, std::string shown, const struct stat& opened, ChunkRule rule, std::string problem = {});
 
   ChunkRule rule() const override { return m_rule; }
   std::uint64_t expected_size() const override { return m_size; }
   Piece read(ByteSpan out) override;
   Outcome finish() override;
-  std::string problem() const override { return m_reservation.problem; }
+  std::string problem() const override { return m_problem; }
 
  private:
   void find_hole();
 
-  Reservation m_reservation;  // goes after the descriptor
+  std::string m_problem;
   UniqueFd m_fd;
   std::string m_shown;
   struct stat m_opened;
@@ -66,7 +59,8 @@ class FileContent : public Content {
 // walk, which is no problem of the capture (the entry is to be left out); where the name holds something else that is
 // no file or cannot be opened it is a ReplacedError. A SQLite database is opened as SqliteOpener does it; one that
 // SQLite cannot make sense of, and that has neither -wal nor -journal beside it, gives its plain bytes and a problem. A
-// database that is busy, or whose locks cannot be seen, never does.
+// database that is busy, or whose locks cannot be seen, never does. One that was busy is waited for with all the time
+// there is when it is opened again.
 class FileOpener : public ContentOpener {
  public:
   enum class AlwaysRead { no, yes };
@@ -83,7 +77,7 @@ class FileOpener : public ContentOpener {
  private:
   [[noreturn]] void fail_open(const std::string& shown, int error_number) const;
   UniqueFd open_plain(Entry& entry, const std::string& shown, struct stat& status) const;
-  std::unique_ptr<Content> open_database(Entry& entry, const std::string& shown, const struct stat& seen) const;
+  std::unique_ptr<Content> open_database(Entry& entry, const std::string& shown, const struct stat& seen);
   bool is_alone() const;
 
   std::shared_ptr<SourceTree> m_tree;
@@ -91,6 +85,7 @@ class FileOpener : public ContentOpener {
   sqlite::FileId m_id;
   AlwaysRead m_always_read;
   Xattrs m_xattrs;
+  std::atomic<bool> m_was_busy = false;  // it is opened for a last time
 };
 
 }  // namespace cairn

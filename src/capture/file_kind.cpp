@@ -1,6 +1,6 @@
 #include "capture/file_kind.hpp"
 
-#include "capture/sqlite_format.hpp"
+#include "capture/sqlite/format.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>

@@ -40,6 +40,7 @@ struct SourceConfig {
   // directory and sqlite
   fs::path path;  // absolute
   std::optional<std::chrono::milliseconds> busy_timeout;
+  std::optional<std::chrono::milliseconds> lock_budget;
   bool assume_local = false;
   // directory
   std::vector<std::string> exclude;

@@ -169,13 +169,17 @@ std::optional<double> parse_percentage(const std::string& text) {
 }
 
 void read_database_keys(const TomlTable& table, SourceConfig& source) {
-  source.busy_timeout = table.converted("busy_timeout", "a time, for example \"30s\"",
-                                        [](const std::string& text) -> std::optional<std::chrono::milliseconds> {
-                                          const auto duration = parse_duration(text);
-                                          // SQLite counts milliseconds in an int.
-                                          if (!duration || *duration > std::chrono::hours{24 * 24}) return std::nullopt;
-                                          return std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
-                                        });
+  const auto time = [&](const char* key) {
+    return table.converted(key, "a time, for example \"30s\"",
+                           [](const std::string& text) -> std::optional<std::chrono::milliseconds> {
+                             const auto duration = parse_duration(text);
+                             // SQLite counts milliseconds in an int.
+                             if (!duration || *duration > std::chrono::hours{24 * 24}) return std::nullopt;
+                             return std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+                           });
+  };
+  source.busy_timeout = time("busy_timeout");
+  source.lock_budget = time("lock_budget");
   source.assume_local = table.boolean("assume_local").value_or(false);
 }
 
@@ -205,12 +209,12 @@ void allow_source_keys(const TomlTable& table, SourceType type) {
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
     case SourceType::directory:
-      add({"path", "busy_timeout", "assume_local", "exclude", "include", "one_file_system", "exclude_caches",
-           "reread"});
+      add({"path", "busy_timeout", "lock_budget", "assume_local", "exclude", "include", "one_file_system",
+           "exclude_caches", "reread"});
       table.allow_keys("a source of type \"directory\"", keys);
       break;
     case SourceType::sqlite:
-      add({"path", "busy_timeout", "assume_local"});
+      add({"path", "busy_timeout", "lock_budget", "assume_local"});
       table.allow_keys("a source of type \"sqlite\"", keys);
       break;
     case SourceType::command:

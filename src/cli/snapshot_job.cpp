@@ -14,6 +14,7 @@ SnapshotJob job_of(const SourceConfig& source) {
   job.push_to = source.push_to;
   job.sqlite.assume_local = source.assume_local;
   if (source.busy_timeout) job.sqlite.busy_timeout = *source.busy_timeout;
+  if (source.lock_budget) job.sqlite.lock_budget = *source.lock_budget;
   job.directory.path = source.path;
   switch (source.type) {
     case SourceType::directory:
@@ -57,13 +58,8 @@ void leave_out(SnapshotJob& job, const fs::path& directory) {
 OpenSource open_source(const SnapshotJob& job) {
   if (job.kind == SnapshotJob::Kind::command) return {std::make_unique<CommandSource>(job.command), true};
   const fs::path& path = job.directory.path;
-  // What cannot be looked at is reported by the source that opens it. Symbolic links are followed.
-  std::error_code unresolved;
-  const fs::path real = fs::canonical(path, unresolved);
-  std::error_code ignored;
   const bool database =
-      job.kind == SnapshotJob::Kind::sqlite || (job.kind == SnapshotJob::Kind::path && !unresolved &&
-                                                fs::is_regular_file(real, ignored) && is_sqlite_database_file(real));
+      job.kind == SnapshotJob::Kind::sqlite || (job.kind == SnapshotJob::Kind::path && is_sqlite_database_file(path));
   if (database) return {std::make_unique<SqliteSource>(path, job.sqlite), true};
   auto source = std::make_unique<DirectorySource>(job.directory);
   const bool single_file = source->is_single_file();

@@ -4,7 +4,7 @@
 #include "capture/command_source.hpp"
 #include "capture/directory_source.hpp"
 #include "capture/source.hpp"
-#include "capture/sqlite.hpp"
+#include "capture/sqlite/database.hpp"
 #include "cli/config.hpp"
 
 #include <map>

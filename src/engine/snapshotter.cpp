@@ -43,6 +43,8 @@ constexpr std::size_t k_batch_items = 1024;
 constexpr std::size_t k_batch_extents = 64 * 1024;
 constexpr std::size_t k_batches_in_flight = 6;
 constexpr std::size_t k_segments_in_flight = 6;
+// Of databases that were locked, to be tried again at the end.
+constexpr std::size_t k_most_locked = 10'000;
 // Parts of content that is cut by content end where a chunk's digest says so: after 256 chunks in the mean.
 constexpr std::size_t k_max_part_chunks = 4096;
 // What an entry says beside its extents; a line has room for the largest part, too.
@@ -92,12 +94,15 @@ struct Item {
   std::string failure;    // the source could not be read
   bool vanished = false;  // because it is not there any more: no problem, as if the walk had begun a moment later
   bool replaced = false;  // by something that cannot be read
+  bool locked = false;    // by another process
+  bool can_wait = true;   // until the end
   std::uint64_t seen_inode = 0;  // by the walk
 
   void fail(const SourceError& e) {
     failure = e.message();
     vanished = e.kind() == ErrorKind::not_found;
     replaced = dynamic_cast<const ReplacedError*>(&e) != nullptr;
+    locked = e.kind() == ErrorKind::busy;
   }
   // Whether the name is another file's by now, or nobody's, as far as opening it has shown.
   bool lost_name() const { return vanished || replaced || source.entry.inode != seen_inode; }
@@ -140,6 +145,8 @@ class Run {
   void run_batch(std::deque<Item>& batch) const;
   void consume(Item& item, ChunkStore& store, EntrySpool& spool);
   void consume_orphan(Item& item, Lost& target, ChunkStore& store, EntrySpool& spool);
+  bool try_later(Item& item, EntrySpool& spool);
+  void try_again(ChunkStore& store, EntrySpool& spool);
   void leave_out(const Item& item);
   void end_item(Item& item, EntrySpool& spool);
   void read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& spool);
@@ -178,6 +185,12 @@ class Run {
   SnapshotStats m_stats;
   std::vector<SourceProblem> m_problems;
   std::map<std::string, Lost> m_lost;
+  struct Locked {
+    Item item;
+    std::size_t place;  // kept for it in the spool
+  };
+  std::vector<Locked> m_locked;
+  bool m_trying_again = false;
   std::string m_content_facts;
   std::uint64_t m_expected = 0;
 };
@@ -505,11 +518,32 @@ void Run::capture(ChunkStore& store, EntrySpool& spool) {
   }
   submit();
   window.drain();
+  try_again(store, spool);
+}
+
+// A database that is locked now may not be at the end, and nobody waits for it meanwhile. What later entries link to
+// has to be decided at once.
+bool Run::try_later(Item& item, EntrySpool& spool) {
+  if (!item.locked || !item.can_wait || m_trying_again || item.source.has_links || m_locked.size() >= k_most_locked)
+    return false;
+  m_locked.push_back({std::move(item), spool.keep_place()});
+  return true;
+}
+
+void Run::try_again(ChunkStore& store, EntrySpool& spool) {
+  m_trying_again = true;
+  for (auto& locked : m_locked) {
+    check_interrupted();
+    locked.item.failure.clear();
+    locked.item.locked = false;
+    spool.go_to_place(locked.place);
+    read_large(locked.item, false, store, spool);
+  }
 }
 
 void Run::consume(Item& item, ChunkStore& store, EntrySpool& spool) {
   if (!item.failure.empty()) {
-    leave_out(item);
+    if (!try_later(item, spool)) leave_out(item);
     return;
   }
   Entry& entry = item.source.entry;
@@ -563,6 +597,7 @@ void Run::consume_orphan(Item& item, Lost& target, ChunkStore& store, EntrySpool
   entry.type = EntryType::file;
   entry.link_target.clear();
   item.source.content = std::move(item.source.as_file);
+  item.can_wait = false;
   read_large(item, false, store, spool);
   if (!m_lost.contains(entry.path) && !item.lost_name()) target.stand_in = entry.path;
 }
@@ -622,7 +657,7 @@ void Run::read_large(Item& item, bool compare, ChunkStore& store, EntrySpool& sp
     }
     spool.drop_parts();
     item.fail(e);
-    leave_out(item);
+    if (!try_later(item, spool)) leave_out(item);
   }
 }
 

@@ -7,6 +7,7 @@
 //   sqlite_hammer [--size MB] [--writers N] [--pause MS] [--seconds N] [--captures N] [--rounds N]
 //                 [--modes auto,full,...]         what the writers notice of it
 // and, with each, [--directory PATH].
+#include "capture/sqlite/reader_main.hpp"
 #include "matrix.hpp"
 #include "pace.hpp"
 
@@ -90,6 +91,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const int status = cairn::sqlite::run_as_reader(argc, argv); status >= 0) return status;
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

@@ -1,6 +1,6 @@
 #include "pace.hpp"
 
-#include "capture/sqlite.hpp"
+#include "capture/sqlite/database.hpp"
 #include "ledger.hpp"
 #include "processes.hpp"
 #include "util/json.hpp"

@@ -1,6 +1,6 @@
 #include "subject.hpp"
 
-#include "capture/sqlite.hpp"
+#include "capture/sqlite/database.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
@@ -61,11 +61,38 @@ class Neighbours {
   std::vector<Database> m_open;
 };
 
+// Holds the database for its first page alone.
+class HeldTooBriefly : public sqlite::PageImage {
+ public:
+  explicit HeldTooBriefly(std::unique_ptr<PageImage> image) : m_image(std::move(image)) {}
+  std::uint32_t page_size() const override { return m_image->page_size(); }
+  std::uint64_t page_count() const override { return m_image->page_count(); }
+  void read(std::uint64_t first, ByteSpan out) override {
+    m_image->read(first, out);
+    if (first == 0) m_stood_still = m_image->release();
+  }
+  bool release() override { return m_stood_still; }
+  const Report& report() const override { return m_image->report(); }
+
+ private:
+  std::unique_ptr<PageImage> m_image;
+  bool m_stood_still = false;
+};
+
+std::unique_ptr<Content> open_database(const fs::path& database, const SqliteOptions& options, Plant plant) {
+  Entry entry;
+  if (plant == Plant::nothing) return SqliteOpener{database, options}.open(entry);
+  const PinnedPath place = pin_path(database);
+  sqlite::Readers readers{options};
+  const sqlite::FileId file{place.status.st_dev, place.status.st_ino};
+  return make_database_content(std::make_unique<HeldTooBriefly>(
+      readers.open({place.directory.get(), place.name, file, database.native()}, sqlite::Readers::Round::last)));
+}
+
 // Between two reads.
 class Meanwhile {
  public:
-  Meanwhile(const fs::path& database, Kind kind, Plant plant, Floor& floor)
-      : m_database(database), m_kind(kind), m_plant(plant), m_floor(floor) {
+  Meanwhile(const fs::path& database, Kind kind, Floor& floor) : m_database(database), m_kind(kind), m_floor(floor) {
     if (kind == Kind::connections) m_neighbours = std::make_unique<Neighbours>(database);
   }
 
@@ -73,9 +100,6 @@ class Meanwhile {
 
   void pass() {
     const bool first = !std::exchange(m_begun, true);
-    if (first && m_plant == Plant::lost_locks) {
-      static_cast<void>(open_file_if_exists(m_database.native() + "-shm", O_RDONLY));
-    }
     if (first && m_kind == Kind::backfilled) {
       const std::uint64_t salt = m_floor.log_salt;
       m_floor.order = Order::work;
@@ -89,7 +113,6 @@ class Meanwhile {
  private:
   const fs::path m_database;
   const Kind m_kind;
-  const Plant m_plant;
   Floor& m_floor;
   std::unique_ptr<Neighbours> m_neighbours;
   bool m_begun = false;
@@ -121,14 +144,12 @@ void read_image(int image, Content& content, Meanwhile& meanwhile) {
 
 void capture_into(int image, const fs::path& database, Kind kind, Plant plant, Floor& floor, Account& account) {
   try {
-    Meanwhile meanwhile{database, kind, plant, floor};
+    Meanwhile meanwhile{database, kind, floor};
     const auto begun = Clock::now();
     account.floor = floor.log.newest_commit();
     SqliteOptions options;
     options.busy_timeout = k_busy_timeout;
-    SqliteOpener opener{database, options};
-    Entry entry;
-    const auto content = opener.open(entry);
+    const auto content = open_database(database, options, plant);
     account.ceiling = floor.log.newest_attempt();
     const std::int64_t commits = floor.log.newest_commit();
     const std::uint64_t checkpoints = floor.checkpoints;

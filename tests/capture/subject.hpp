@@ -36,7 +36,7 @@ inline constexpr std::array<const char*, 9> k_kind_names{"live",
 
 enum class Plant {
   nothing,
-  lost_locks,  // opens and closes a descriptor on -shm after the first read: its locks are gone
+  lost_locks,  // lets go of the database after the first read, and reads on
 };
 
 // What a capture saw; lies in shared memory.

@@ -68,8 +68,9 @@ void create(const fs::path& path, const Settings& settings, CommitLog& log) {
 
 std::string Settings::name() const {
   constexpr std::array<const char*, 3> k_names{"none", "full", "incremental"};
-  return fmt::format("page size {}, auto_vacuum {}, {}, checkpoints {}, seed {}", page_size,
-                     k_names.at(static_cast<std::size_t>(auto_vacuum)), journal_mode, checkpoints, seed);
+  return fmt::format("page size {}, auto_vacuum {}, {}{}, checkpoints {}, seed {}", page_size,
+                     k_names.at(static_cast<std::size_t>(auto_vacuum)), journal_mode,
+                     rollback_header ? " with a header of rollback mode" : "", checkpoints, seed);
 }
 
 Tally& Tally::operator+=(const Tally& other) {
@@ -155,6 +156,16 @@ void Trial::set_scene(Kind kind) {
   }
 }
 
+// Only where there is a log: without one the header is what counts.
+void Trial::change_header() const {
+  if (!m_settings.rollback_header) return;
+  struct stat status {};
+  if (::stat((m_database.native() + "-wal").c_str(), &status) != 0 || status.st_size == 0) return;
+  const UniqueFd fd = open_file(m_database, O_WRONLY);
+  const std::array<std::uint8_t, 2> versions{1, 1};
+  write_at(fd.get(), versions, 18, m_database);
+}
+
 Tally Trial::capture(Kind kind, Plant plant) {
   Tally tally;
   const TemporaryDirectory place{m_directory.path(), "image-"};
@@ -163,12 +174,14 @@ Tally Trial::capture(Kind kind, Plant plant) {
   for (int turn = 0; turn < k_turns; ++turn) {
     const auto account = make_shared_memory<Account>();
     set_scene(kind);
+    change_header();
     const UniqueFd image = open_file(image_path, O_RDWR | O_CREAT | O_TRUNC);
     const pid_t child = start(by_stranger(kind) ? k_stranger : ::geteuid(),
                               [&] { capture_into(image.get(), m_database, kind, plant, *m_floor, *account); });
     const auto deadline = Clock::now() + k_capture_timeout;
     while (::waitpid(child, nullptr, WNOHANG) == 0) {
       m_crew.tick();
+      change_header();
       if (Clock::now() > deadline) ::kill(child, SIGKILL);
     }
     if (account->end == Account::End::busy) {

@@ -21,6 +21,9 @@ struct Settings {
   bool vacuum = true;
   // Zeros up to so many pages before the page of the lock bytes at 1 GiB, which the rows then grow beyond; 0: none.
   int pages_before_lock_page = 0;
+  // In WAL mode: the header of the main file says "rollback journal" all the time, as that of a copy by VACUUM INTO
+  // does which somebody puts in the place of a database in use. Its log counts all the same.
+  bool rollback_header = false;
   std::uint64_t seed = 0;
 
   std::string name() const;
@@ -66,6 +69,7 @@ class Trial {
   Workplace workplace() const;
   fs::path make_database();
   void set_scene(Kind kind);
+  void change_header() const;
   // Empty where all is well.
   std::string judge(const Account& account, const fs::path& image);
   std::string files_of_others() const;

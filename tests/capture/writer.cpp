@@ -13,7 +13,7 @@ constexpr std::int64_t k_changed_rows = 4;
 Database open_as(const fs::path& path, const Habits& habits) {
   Database db{path, habits.busy_timeout};
   // The mode of a rollback journal is each connection's own; WAL is the database's.
-  if (habits.journal_mode != "wal") db.run("PRAGMA journal_mode = " + habits.journal_mode);
+  db.run("PRAGMA journal_mode = " + habits.journal_mode);
   db.run(fmt::format("PRAGMA synchronous = {}; PRAGMA cache_size = {}; PRAGMA wal_autocheckpoint = {}",
                      habits.synchronous ? "NORMAL" : "OFF", habits.cache_pages, habits.autocheckpoint));
   sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, habits.checkpoint_on_close ? 0 : 1, nullptr);

@@ -1,2 +1,10 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#define DOCTEST_CONFIG_IMPLEMENT
+#include "capture/sqlite/reader_main.hpp"
+
 #include <doctest/doctest.h>
+
+int main(int argc, char** argv) {
+  // Captures start this program again.
+  if (const int status = cairn::sqlite::run_as_reader(argc, argv); status >= 0) return status;
+  return doctest::Context{argc, argv}.run();
+}

@@ -53,6 +53,7 @@ type = "sqlite"
 path = "/var/lib/corrosion/state.db"
 push_to = ["offsite"]
 busy_timeout = "5s"
+lock_budget = "5s"
 [sources.state.retention]
 keep_last = 24
 keep_daily = 14

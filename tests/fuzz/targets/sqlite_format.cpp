@@ -1,6 +1,5 @@
 // The headers of a SQLite database, of its log and of the log's index, and the database inside a log's frames.
-#include "capture/sqlite_format.hpp"
-
+#include "capture/sqlite/format.hpp"
 #include "target.hpp"
 
 namespace {

@@ -1,6 +1,7 @@
 // The overlay of a database by its log: a log is built as the input says, with right checksums, and then one thing is
 // done to it or to its index. Without that the overlay is what a simple reading of the frames gives.
-#include "capture/sqlite_wal_overlay.hpp"
+#include "capture/sqlite/wal_overlay.hpp"
+
 #include "target.hpp"
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-#include "capture/sqlite_format.hpp"
-
+#include "capture/sqlite/format.hpp"
 #include "sqlite_support.hpp"
 
 #include <doctest/doctest.h>

@@ -144,14 +144,50 @@ TEST_CASE("sqlite in a directory: never the plain bytes of a database that is bu
     }
     return std::optional<ErrorKind>{};
   };
-  const fs::path busy = directory.path() / "busy";
-  Database db{busy};
-  make_table(db, 200);
-  db.run("BEGIN EXCLUSIVE");
+  // Not of this process: it opens and closes every file, which would end the lock.
+  const OtherProcess application{[&](const OtherProcess::Steps& step) {
+    step.wait();
+    Database db{directory.path() / "busy"};
+    make_table(db, 200);
+    db.run("BEGIN EXCLUSIVE");
+    step.done();
+    step.wait();
+  }};
+  application.go();
+  options.sqlite.busy_timeout = std::chrono::milliseconds{50};
   CHECK(open("busy") == ErrorKind::busy);
   const fs::path cut = directory.path() / "cut";
   { make_table(*std::make_unique<Database>(cut), 200); }
   fs::resize_file(cut, fs::file_size(cut) - 10000);
   write_file_atomic(directory.path() / "cut-wal", Bytes(100, 1));
   CHECK(open("cut") == ErrorKind::failed);
+}
+
+TEST_CASE("sqlite in a directory: a journal beside what is no database is told, in the tree and alone") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path path = directory.path() / "encrypted";
+  write_file_atomic(path, Bytes(8192, 0x5a));
+  const fs::path journal = directory.path() / "encrypted-journal";
+  const auto problems = [](const fs::path& of) {
+    DirectoryOptions options;
+    options.path = of;
+    DirectorySource source{options};
+    while (source.next()) continue;
+    std::string all;
+    for (const auto& problem : source.problems()) all += problem.message;
+    return all;
+  };
+  write_file_atomic(journal, Bytes(512, 0));  // not in use: PRAGMA journal_mode = persist
+  CHECK(problems(directory.path()).empty());
+  Bytes hot(512, 0);
+  std::copy_n("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", 8, hot.begin());
+  write_file_atomic(journal, hot);
+  CHECK(problems(directory.path()).find("has a -journal beside it") != std::string::npos);
+  CHECK(problems(path).find("stored without it") != std::string::npos);
+  try {
+    capture(path);
+    FAIL("captured");
+  } catch (const SourceError& error) {
+    CHECK(error.message().find(path.native()) != std::string::npos);
+  }
 }

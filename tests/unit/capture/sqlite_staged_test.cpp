@@ -1,6 +1,6 @@
 // Databases that are copied first, databases that are refused, and the source of one database.
-#include "capture/sqlite.hpp"
-#include "capture/sqlite_format.hpp"
+#include "capture/sqlite/database.hpp"
+#include "capture/sqlite/format.hpp"
 #include "sqlite_support.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <doctest/doctest.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -56,13 +57,30 @@ struct Fixture {
   }
 };
 
-// What a hardened service or a container takes from root.
+// What a hardened service or a container takes from root: from this process and all that it starts.
 void drop_capability(unsigned capability) {
+  ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> sets{};
   ::syscall(SYS_capget, &header, sets.data());
   sets.at(capability / 32).effective &= ~(1U << capability % 32);
+  sets.at(capability / 32).permitted &= ~(1U << capability % 32);
   ::syscall(SYS_capset, &header, sets.data());
+}
+
+// Until somebody reads the database below SQLite's shared lock.
+void wait_for_shared_lock(const fs::path& path) {
+  const UniqueFd fd = open_file(path, O_RDWR);
+  while (true) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = static_cast<off_t>(sqlite::k_pending_byte + 2);
+    lock.l_len = 510;
+    ::fcntl(fd.get(), F_GETLK, &lock);
+    if (lock.l_type != F_UNLCK) return;
+    ::usleep(100);
+  }
 }
 
 ErrorKind failure(const fs::path& path, const SqliteOptions& options) {
@@ -151,9 +169,6 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: a hot journal is rolled back in a copy, neve
 }
 
 TEST_CASE_FIXTURE(Fixture, "sqlite: an application that comes back while its files are copied is read live") {
-  SqliteOptions options = quick_options();
-  options.staging_parent = directory.path() / "staging";
-  fs::create_directory(*options.staging_parent);
   const OtherProcess application{[&](const OtherProcess::Steps& step) {
     step.wait();
     {
@@ -165,7 +180,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: an application that comes back while its fil
       fs::copy_file(live.native() + "-journal", beside("-journal"));
     }
     step.done();
-    while (fs::is_empty(*options.staging_parent)) ::usleep(100);
+    wait_for_shared_lock(path);
     Database db{path};
     db.run("PRAGMA busy_timeout = 20000; PRAGMA synchronous = OFF");
     while (true) {
@@ -174,7 +189,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: an application that comes back while its fil
     }
   }};
   application.go();
-  const Captured captured = capture(path, options);
+  const Captured captured = capture(path);
   CHECK(check_integrity(captured.image) == "ok");
 }
 
@@ -245,13 +260,14 @@ TEST_CASE_FIXTURE(Fixture, "sqlite: root leaves files that the application can w
   }));
 }
 
-TEST_CASE_FIXTURE(Fixture, "sqlite: root that may not give files away makes none") {
-  if (!can_change_user("capture by root without CAP_CHOWN")) return;
+TEST_CASE_FIXTURE(Fixture, "sqlite: root that may not become its owner copies it, and makes no files") {
+  if (!can_change_user("capture by root without CAP_SETUID")) return;
   const Bytes expected = make_resting_wal();
   give_to(k_application);
   ::chown(directory.path().c_str(), k_application, k_application);
   CHECK(as_user(0, [&] {
-    drop_capability(CAP_CHOWN);
+    drop_capability(CAP_SETUID);
+    drop_capability(CAP_SETGID);
     const Captured captured = capture(path);
     return fact(captured, "mode") == "staged" && same_pages(captured.image, expected);
   }));

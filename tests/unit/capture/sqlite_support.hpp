@@ -1,7 +1,7 @@
 // A live database to capture, and oracles for what was captured.
 #pragma once
 
-#include "capture/sqlite.hpp"
+#include "capture/sqlite/database.hpp"
 #include "util/bytes.hpp"
 #include "util/file.hpp"
 

@@ -157,6 +157,7 @@ one_file_system = true
 exclude_caches = true
 reread = true
 busy_timeout = "90s"
+lock_budget = "5m"
 assume_local = true
 tags = { env = "prod", "dotted.name" = "" }
 
@@ -210,6 +211,7 @@ sources = ["www", "dump"]
   CHECK(www.reread);
   CHECK(www.assume_local);
   CHECK(www.busy_timeout == std::chrono::milliseconds{90'000});
+  CHECK(www.lock_budget == std::chrono::milliseconds{300'000});
   CHECK(www.tags == std::map<std::string, std::string>{{"env", "prod"}, {"dotted.name", ""}});
   CHECK_FALSE(www.retention);
 

@@ -10,6 +10,7 @@
 #include "util/interrupt.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <fstream>
@@ -104,6 +105,52 @@ struct Snapshots : test::StoreFixture {
 };
 
 }  // namespace
+
+TEST_CASE("a database that is locked is tried again at the end, and lies where it belongs") {
+  // Locked for the first tries of one name.
+  class Locked : public ContentOpener {
+   public:
+    Locked(std::shared_ptr<ContentOpener> inner, int tries) : m_inner(std::move(inner)), m_tries(tries) {}
+    std::unique_ptr<Content> open(Entry& entry) override {
+      if (m_tries-- > 0) throw SourceError(ErrorKind::busy, "database is locked");
+      return m_inner->open(entry);
+    }
+
+   private:
+    std::shared_ptr<ContentOpener> m_inner;
+    std::atomic<int> m_tries;
+  };
+  class Locking : public DirectorySource {
+   public:
+    using DirectorySource::DirectorySource;
+    std::map<std::string, int> tries;
+    std::optional<SourceItem> next() override {
+      auto item = DirectorySource::next();
+      if (item && item->content && tries.contains(item->entry.path)) {
+        item->content = std::make_shared<Locked>(std::move(item->content), tries.at(item->entry.path));
+      }
+      return item;
+    }
+  };
+  Snapshots t;
+  for (const char* name : {"a", "b", "c", "d", "e"}) write(t.source / name, name + noise(5000, 3));
+  write(t.source / "large", noise(9'000'000, 2));
+  Locking from{{.path = t.source, .exclude = {}, .include = {}}};
+  from.tries = {{"a", 1}, {"c", 1}, {"d", 2}, {"large", 1}};
+  auto c = t.context();
+  SnapshotRequest request;
+  request.series = "s";
+  const auto result = take_snapshot(c, from, request);
+  REQUIRE(result.problems.size() == 1);  // d, which is still locked
+  CHECK(result.problems[0].path == "d");
+  CHECK(result.stats.files == 5);
+  const auto files = t.read_back(result.id);  // refuses a list that is out of order
+  CHECK(files.size() == 5);
+  CHECK(files.at("a") == "a" + noise(5000, 3));
+  CHECK(files.at("c") == "c" + noise(5000, 3));
+  CHECK(files.at("large") == noise(9'000'000, 2));
+  CHECK(t.verify_all().problems.empty());
+}
 
 TEST_CASE("a snapshot reads back as it was") {
   Snapshots t;

@@ -1,4 +1,4 @@
-#include "capture/sqlite_format.hpp"
+#include "capture/sqlite/format.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,10 +1,7 @@
-#include "capture/sqlite_connection.hpp"
-
-#include "util/interrupt.hpp"
+#include "capture/sqlite/connection.hpp"
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -17,6 +14,8 @@ namespace {
 constexpr std::size_t k_largest_read = 65536;
 constexpr int k_wal_index_region = 32768;
 constexpr auto k_poll = std::chrono::milliseconds{1};
+constexpr int k_longest_text = 16 << 20;
+constexpr sqlite3_int64 k_heap_limit = 96 << 20;
 constexpr std::size_t k_backfill_offset = 2 * k_wal_index_header_size;
 
 ErrorKind kind_of(int result) {
@@ -32,11 +31,12 @@ ErrorKind kind_of(int result) {
 
 }  // namespace
 
-SqliteError::SqliteError(std::string_view verb, const fs::path& path, int result, const std::string& text)
+SqliteError::SqliteError(std::string_view verb, const fs::path& path, int result, const std::string& text,
+                         std::string hint)
     : SourceError(kind_of(result), fmt::format("unable to {} database {}: {}", verb, quote(path.native()), text),
-                  kind_of(result) == ErrorKind::busy ? "another process holds it; see whether it runs in exclusive "
-                                                       "locking mode, or wait longer"
-                                                     : ""),
+                  hint.empty() && kind_of(result) == ErrorKind::busy
+                      ? "another process holds it; see whether it runs in exclusive locking mode, or wait longer"
+                      : std::move(hint)),
       m_code(result) {}
 
 bool SqliteError::needs_staging() const noexcept {
@@ -76,13 +76,13 @@ void Connection::Close::operator()(sqlite3* db) const noexcept {
   sqlite3_close(db);
 }
 
-Connection::Connection(const fs::path& path, Mode mode, std::chrono::milliseconds busy_timeout)
-    : m_path(path), m_busy_timeout(busy_timeout) {
+Connection::Connection(const std::string& path, fs::path shown, Mode mode, Patience& patience)
+    : m_shown(std::move(shown)), m_patience(patience) {
   const int access = mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* db = nullptr;
   // FULLMUTEX is not needed: one thread at a time uses it.
   const int result =
-      sqlite3_open_v2(path.c_str(), &db, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, nullptr);
+      sqlite3_open_v2(path.c_str(), &db, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, "unix");
   m_db.reset(db);
   if (result != SQLITE_OK) fail("open", result);
   sqlite3_extended_result_codes(db, 1);
@@ -90,7 +90,11 @@ Connection::Connection(const fs::path& path, Mode mode, std::chrono::millisecond
   // As the last connection we would otherwise checkpoint, and delete the log.
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == Mode::read_only ? 1 : 0, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, mode == Mode::read_only ? 1 : 0, nullptr);
+  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, k_longest_text);
+  sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, k_longest_text);
   sqlite3_wal_autocheckpoint(db, 0);
+  execute("PRAGMA temp_store = MEMORY");
   if (mode == Mode::own_copy) execute("PRAGMA synchronous = OFF");
 }
 
@@ -98,19 +102,13 @@ Connection::~Connection() = default;
 
 // SQLite's own handler soon sleeps for 100 ms at a time, and in rollback mode never meets the moment between two
 // commits of busy writers: it was seen to wait for 20 s where this one gets its turn at once.
-int Connection::wait_for_turn(void* connection, int waits) noexcept {
-  auto& self = *static_cast<Connection*>(connection);
-  const auto now = std::chrono::steady_clock::now();
-  if (waits == 0) self.m_give_up = now + self.m_busy_timeout;
-  if (now >= self.m_give_up || interrupted_by() != 0) return 0;
-  std::this_thread::sleep_for(k_poll);
-  return 1;
+int Connection::wait_for_turn(void* connection, int) noexcept {
+  return static_cast<Connection*>(connection)->m_patience.wait(k_poll) ? 1 : 0;
 }
 
 void Connection::fail(std::string_view verb, int result) const {
-  if (kind_of(result) == ErrorKind::busy) check_interrupted();
   const bool out_of_memory = m_db == nullptr;
-  throw SqliteError(verb, m_path, result, out_of_memory ? sqlite3_errstr(result) : sqlite3_errmsg(m_db.get()));
+  throw SqliteError(verb, m_shown, result, out_of_memory ? sqlite3_errstr(result) : sqlite3_errmsg(m_db.get()));
 }
 
 void Connection::execute(const char* sql) {
@@ -126,9 +124,8 @@ std::int64_t Connection::begin_read() {
   if (result == SQLITE_OK) result = sqlite3_step(raw);
   if (result != SQLITE_ROW) {
     // The transaction holds nothing yet; it must not stand in the way of the next attempt.
-    const SqliteError error{"read", m_path, result, sqlite3_errmsg(m_db.get())};
+    const SqliteError error{"read", m_shown, result, sqlite3_errmsg(m_db.get())};
     end_read();
-    if (error.kind() == ErrorKind::busy) check_interrupted();
     throw error;
   }
   return sqlite3_column_int64(raw, 0);
@@ -138,18 +135,34 @@ void Connection::end_read() {
   if (sqlite3_get_autocommit(m_db.get()) == 0) sqlite3_exec(m_db.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
+// A log that lies there is opened by the first transaction, and is the pager's journal from then on; a rollback journal
+// is not open while nothing is written. (PRAGMA journal_mode would parse the schema.)
+bool Connection::uses_wal() const {
+  sqlite3_file* file = nullptr;
+  const int result = sqlite3_file_control(m_db.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+  if (result != SQLITE_OK || file == nullptr) fail("read the journal of", result);
+  return file->pMethods != nullptr;
+}
+
+void Connection::copy_log_back() {
+  int frames = 0;
+  int copied = 0;
+  const int result = sqlite3_wal_checkpoint_v2(m_db.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
+  if (result != SQLITE_OK) fail("copy back the log of", result);
+}
+
 SqliteFile Connection::main_file() const {
   sqlite3_file* file = nullptr;
   const int result = sqlite3_file_control(m_db.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
   if (result != SQLITE_OK || file == nullptr || file->pMethods == nullptr) fail("read", result);
-  return {file, m_path};
+  return {file, m_shown};
 }
 
 SqliteFile Connection::journal_file() const {
   sqlite3_file* file = nullptr;
   const int result = sqlite3_file_control(m_db.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
   if (result != SQLITE_OK || file == nullptr || file->pMethods == nullptr) fail("read the log of", result);
-  return {file, fs::path{m_path.native() + "-wal"}};
+  return {file, fs::path{m_shown.native() + "-wal"}};
 }
 
 bool Connection::maps_wal_index() {
@@ -188,6 +201,10 @@ std::optional<WalIndexHeader> Connection::wal_index_header() const {
 
 std::uint32_t Connection::backfilled() const {
   return shared_word(k_backfill_offset);
+}
+
+void use_bounded_memory() {
+  sqlite3_hard_heap_limit64(k_heap_limit);
 }
 
 }  // namespace cairn::sqlite

@@ -1,7 +1,8 @@
 // A SQLite connection for reading, and the files below it through SQLite's own handles.
 #pragma once
 
-#include "capture/sqlite_format.hpp"
+#include "capture/sqlite/format.hpp"
+#include "capture/sqlite/patience.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 
@@ -20,7 +21,8 @@ namespace cairn::sqlite {
 class SqliteError : public SourceError {
  public:
   // kind is busy for SQLITE_BUSY, SQLITE_LOCKED and SQLITE_PROTOCOL, failed for all else.
-  SqliteError(std::string_view verb, const fs::path& path, int result, const std::string& text);
+  // hint: of the kind's own where it is empty.
+  SqliteError(std::string_view verb, const fs::path& path, int result, const std::string& text, std::string hint = {});
   int code() const noexcept { return m_code & 0xff; }
   // The database cannot be used where it lies: a hot journal to roll back, a log to recover, -shm or -wal to make,
   // and the open is read-only or the directory is.
@@ -49,26 +51,34 @@ class SqliteFile {
 };
 
 // Used by one thread at a time. The destructor ends a transaction and closes; it never checkpoints.
+//
+// What SQLite may take of this process is bounded for all connections together: memory (use_bounded_memory()), the
+// length of SQL text and values, no temporary files.
 class Connection {
  public:
   enum class Mode {
     read_only,  // a live database: nothing is checkpointed, no mode is changed
-    own_copy,   // read-write, made if absent: a private file in staging, without durability
+    own_copy,   // read-write, made if absent: a private copy, without durability
   };
-  // A signal ends the wait for a lock: Error(interrupted), from whatever waits.
-  Connection(const fs::path& path, Mode mode, std::chrono::milliseconds busy_timeout);
+  // path: as SQLite opens it (directories.hpp); shown: in messages. patience outlives the connection.
+  Connection(const std::string& path, fs::path shown, Mode mode, Patience& patience);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
   sqlite3* handle() const noexcept { return m_db.get(); }
-  const fs::path& path() const noexcept { return m_path; }
+  const fs::path& path() const noexcept { return m_shown; }
 
   // Statements without results.
   void execute(const char* sql);
   // Takes a read transaction without parsing the schema, and gives PRAGMA schema_version.
   std::int64_t begin_read();
   void end_read();
+  // Whether what SQLite reads in this transaction is the main file overlaid by a log. It is so wherever a log lies
+  // beside the database, whatever its header says.
+  bool uses_wal() const;
+  // Of a copy of one's own: all that its log holds goes into the main file. Nothing where it has no log.
+  void copy_log_back();
 
   SqliteFile main_file() const;
   // The log, in WAL mode.
@@ -89,11 +99,13 @@ class Connection {
   static int wait_for_turn(void* connection, int waits) noexcept;
   std::uint32_t shared_word(std::size_t offset) const noexcept;
 
-  fs::path m_path;
-  std::chrono::milliseconds m_busy_timeout;
-  std::chrono::steady_clock::time_point m_give_up;  // of the lock that is waited for
+  fs::path m_shown;
+  Patience& m_patience;
   std::unique_ptr<sqlite3, Close> m_db;
   const volatile std::uint32_t* m_index = nullptr;  // first region of the wal-index, mapped by SQLite
 };
+
+// Bounds what SQLite takes of this process from now on; beyond it a statement fails for want of memory.
+void use_bounded_memory();
 
 }  // namespace cairn::sqlite

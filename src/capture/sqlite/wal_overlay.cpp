@@ -1,6 +1,4 @@
-#include "capture/sqlite_wal_overlay.hpp"
-
-#include "util/interrupt.hpp"
+#include "capture/sqlite/wal_overlay.hpp"
 
 #include <algorithm>
 #include <array>
@@ -53,7 +51,6 @@ std::vector<OverlayPage> read_overlay(const SqliteFile& log, const WalIndexHeade
   overlay.reserve(index.max_frame - backfilled);
   Checksum checksum = checksum_at(log, index, header, backfilled);
   for (std::uint32_t frame = backfilled + 1; frame <= index.max_frame;) {
-    check_interrupted();
     const std::size_t frames = std::min<std::size_t>(frames_at_once, index.max_frame - frame + 1);
     const ByteSpan part = ByteSpan{buffer}.first(frames * frame_size);
     if (log.read(part, frame_offset(frame, index.page_size)) == SqliteFile::Whole::no) {

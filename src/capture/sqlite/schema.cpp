@@ -1,4 +1,4 @@
-#include "capture/sqlite_schema.hpp"
+#include "capture/sqlite/schema.hpp"
 
 #include "codec/digest.hpp"
 
@@ -8,6 +8,12 @@ namespace cairn::sqlite {
 
 std::string schema_digest(const Connection& connection) {
   constexpr int k_columns = 4;
+  // What a person wrote is parsed in far less; a schema made to harm must not take the capture's time.
+  int steps_left = 1000;
+  sqlite3_progress_handler(
+      connection.handle(), 100'000, [](void* left) { return --*static_cast<int*>(left) < 0 ? 1 : 0; }, &steps_left);
+  const std::unique_ptr<sqlite3, void (*)(sqlite3*)> handler{
+      connection.handle(), [](sqlite3* db) { sqlite3_progress_handler(db, 0, nullptr, nullptr); }};
   sqlite3_stmt* raw = nullptr;
   int result = sqlite3_prepare_v2(connection.handle(),
                                   "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name, tbl_name",

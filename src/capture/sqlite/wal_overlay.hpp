@@ -1,8 +1,8 @@
 // Which pages of a database its write-ahead log overlays.
 #pragma once
 
-#include "capture/sqlite_connection.hpp"
-#include "capture/sqlite_format.hpp"
+#include "capture/sqlite/connection.hpp"
+#include "capture/sqlite/format.hpp"
 
 #include <cstdint>
 #include <string>

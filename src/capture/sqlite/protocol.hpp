@@ -1,0 +1,93 @@
+// What this program and the child that reads databases for it (reader_main.hpp) tell each other. Pure: messages to
+// bytes and back. Decoders believe no number and throw Error(failed) on nonsense; whoever broke into the child may send
+// anything.
+#pragma once
+
+#include "util/bytes.hpp"
+#include "util/error.hpp"
+#include "util/time.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include <sys/types.h>
+
+namespace cairn::sqlite {
+
+// Device and inode.
+using FileId = std::pair<dev_t, ino_t>;
+
+// To the child. With it goes one descriptor, the directory (O_PATH is enough); or, where the child could not open the
+// files by itself, one of the database and one each of the -wal and -journal that there are, open for reading.
+struct OpenRequest {
+  enum class Reach { by_name, by_descriptor };
+  Reach reach = Reach::by_name;
+  std::string name;                       // of the database in the directory
+  FileId file;                            // what has to lie there
+  std::string shown;                      // the path, for messages
+  std::chrono::milliseconds patience{0};  // how long to wait for locks
+  bool assume_local = false;
+  bool has_wal = false;      // by_descriptor
+  bool has_journal = false;  // by_descriptor
+  // Give up (Failed::Cause::unreachable) rather than read with less than full rights to -shm: another identity may have
+  // them.
+  bool demanding = false;
+};
+
+// From the child: the database is held.
+struct Opened {
+  enum class Kind {
+    empty,    // no pages
+    overlay,  // in place: descriptors of the database and, where pages are overlaid, of the log and of the list of them
+    staged,   // copied into the temporary file that was asked for first
+  };
+  Kind kind = Kind::empty;
+  std::string mode;              // as in the facts: "wal", "backup", "staged"
+  std::uint32_t page_size = 0;   // overlay
+  std::uint64_t page_count = 0;  // overlay
+  std::uint64_t overlaid = 0;    // overlay: pages in the list, each two 32-bit numbers, page and frame
+  Bytes first_page_begin;        // staged: replaces the beginning of page 1, if not empty
+  Time cut_point;
+  Nanoseconds commits_blocked{0};
+  Nanoseconds pinned{0};  // staged: how long the log could not be reset
+  std::string schema_digest;
+  Nanoseconds waited{0};  // for locks
+};
+
+// From the child: there is nothing to be had.
+struct Failed {
+  enum class Cause {
+    other,
+    content,      // the bytes are no database, or a damaged one
+    unreachable,  // this identity may not open what it takes
+  };
+  Cause cause = Cause::other;
+  ErrorKind kind = ErrorKind::failed;
+  std::string message;
+  std::string hint;
+  Nanoseconds waited{0};
+};
+
+// From the child: a file without a name is wanted, for a copy, into which altogether so many bytes will go. It is
+// answered by a descriptor, or by an empty message text that says why there is none.
+struct TemporaryWanted {
+  std::uint64_t bytes = 0;
+};
+
+// From the child, after a release was asked for.
+struct Released {
+  bool stood_still = false;
+  Nanoseconds pinned{0};
+};
+
+using Reply = std::variant<Opened, Failed, TemporaryWanted, Released>;
+
+Bytes encode(const OpenRequest& request);
+Bytes encode(const Reply& reply);
+OpenRequest decode_request(ByteView bytes);
+Reply decode_reply(ByteView bytes);
+
+}  // namespace cairn::sqlite

@@ -1,0 +1,62 @@
+// This program's end of a child that reads databases.
+#pragma once
+
+#include "capture/sqlite/identity.hpp"
+#include "capture/sqlite/protocol.hpp"
+#include "util/message_socket.hpp"
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace cairn::sqlite {
+
+// The child ended, or did not answer in time. What it read is lost, no other database is.
+class ReaderGone : public SourceError {
+ public:
+  using SourceError::SourceError;
+};
+
+// There is no child: it could not be started, or not become whom it was to be.
+class ReaderNotStarted : public SourceError {
+ public:
+  using SourceError::SourceError;
+};
+
+// One child. Used by one thread at a time. The destructor ends it, whatever it does.
+class ReaderProcess {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Starts it. Throws ReaderNotStarted.
+  explicit ReaderProcess(const Identity& identity);
+  ReaderProcess(const ReaderProcess&) = delete;
+  ReaderProcess& operator=(const ReaderProcess&) = delete;
+  ~ReaderProcess();
+
+  struct Answer {
+    Reply reply;
+    std::vector<UniqueFd> descriptors;
+  };
+  // Throws ReaderGone, also where it has gone.
+  void send(ByteView message, const std::vector<int>& descriptors = {});
+  // Waits until the deadline. Throws ReaderGone; Error(interrupted) as soon as a signal arrives. shown: the database,
+  // for messages.
+  Answer receive(Clock::time_point deadline, const std::string& shown);
+
+  pid_t pid() const noexcept { return m_pid; }
+
+ private:
+  MessageSocket::Message receive_message(Clock::time_point deadline, const std::string& shown);
+  [[noreturn]] void fail(const std::string& shown, const std::string& how);
+  // Kills it where it has not ended, and says how it did.
+  std::string end() noexcept;
+
+  MessageSocket m_socket;
+  pid_t m_pid = -1;
+};
+
+}  // namespace cairn::sqlite
