@@ -152,8 +152,8 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
     descriptor.encrypted() ? session.reporter().warning(message) : session.reporter().info(message);
   }
   if (filled) {
-    session.reporter().warning(fmt::format("the descriptor of {} was lost, and is made again: find out who removed it",
-                                           quote(store.describe())));
+    session.reporter().warning(
+        fmt::format("the descriptor of {} was lost, and is made again: find out how", quote(store.describe())));
   }
   session.note_change(fmt::format("store {} was made", quote(store.describe())));
   print_store(session, store, descriptor, true);

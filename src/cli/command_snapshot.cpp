@@ -309,12 +309,23 @@ std::uint64_t noted_sequence(Session& session, const Repository& repository, con
   }
 }
 
-// Another run of this host that overlapped with one before may have given the newest snapshot a lower number.
-bool is_there(Repository& repository, std::uint64_t sequence, const SnapshotResult& result) {
-  const auto snapshots = repository.list_snapshots(result.series);
-  return std::any_of(snapshots.begin(), snapshots.end(), [&](const SnapshotInfo& snapshot) {
-    return snapshot.trusted && snapshot.id != result.id && snapshot.record.sequence >= sequence;
-  });
+// Where no snapshot of that number or a newer one is found that this one follows on: what can be said of it. Another
+// run of this host that overlapped with one before may have given the newest snapshot a lower number.
+std::optional<std::string> missed(Repository& repository, std::uint64_t sequence, const SnapshotResult& result) {
+  std::vector<std::string> unreadable;
+  bool untrusted = false;
+  for (const auto& snapshot : repository.list_snapshots(result.series, &unreadable)) {
+    if (snapshot.id == result.id || snapshot.record.sequence < sequence) continue;
+    if (snapshot.trusted) return std::nullopt;
+    untrusted = true;
+  }
+  const char* found = !unreadable.empty() ? "among what can be read of the store"
+                      : untrusted         ? "in the store with the signature of a trusted key"
+                                          : "in the store";
+  return fmt::format(
+      "snapshot number {} of series {}, which this host took, is not {} any more, nor any newer one: unless it was "
+      "removed on purpose, find out how it went",
+      sequence, quote(result.series), found);
 }
 
 // Whoever can delete from the store can take away the newest snapshots, and nothing in the store would tell: the next
@@ -324,11 +335,9 @@ void note_sequence(Session& session, Repository& repository, const SnapshotResul
   try {
     const LocalState state = session.state();
     const std::string& store_id = repository.descriptor().store_id;
-    if (noted >= result.sequence && !is_there(repository, noted, result)) {
-      session.reporter().warning(fmt::format(
-          "snapshot number {} of series {}, which this host took, is not in the store any more, nor any newer one: "
-          "unless somebody removed it on purpose, find out who did",
-          noted, quote(result.series)));
+    const auto warning = noted >= result.sequence ? missed(repository, noted, result) : std::nullopt;
+    if (warning) {
+      session.reporter().warning(*warning);
       // Said once: from here on it counts from what is there.
       return state.set_last_sequence(store_id, result.series, result.sequence);
     }

@@ -43,10 +43,11 @@ PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.re
     const auto age = elapsed(info->modified, store.now());
     if (!dead && age < k_lease_expiry) {
       m_note.forget();
-      throw Error(ErrorKind::busy,
-                  fmt::format("unable to prune {}: another prune has been running for {}", quote(store.describe()),
-                              format_duration(age < Nanoseconds::zero() ? Nanoseconds::zero() : age)),
-                  "wait for it to end; if it was killed on another host, its lease ends an hour after it began");
+      throw Error(
+          ErrorKind::busy,
+          fmt::format("unable to prune {}: another prune took the lease {} ago, and has not given it back",
+                      quote(store.describe()), format_duration(age < Nanoseconds::zero() ? Nanoseconds::zero() : age)),
+          "let it end if it still runs; what a killed one leaves on another host ends after an hour");
     }
     context.reporter.info("the lease of a prune that did not end is replaced");
     store.remove(std::span{&key, 1});

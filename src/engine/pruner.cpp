@@ -522,7 +522,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
     const std::string cause = lacking(manifest);
     if (cause.empty()) continue;
     std::erase(result.restored, key);
-    result.lost.push_back({key, cause + ": a prune was running at the same time"});
+    result.lost.push_back({key, cause + ": it went while this run was putting them back"});
   }
   return result;
 }

@@ -27,6 +27,10 @@ Error named(const PackRef& pack, const Error& e) {
   return {e.kind(), fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)), e.message())};
 }
 
+Error shorter() {
+  return {ErrorKind::damaged, "it is shorter than its manifest says"};
+}
+
 // Nothing where it is something else than damage.
 std::optional<Error> damage_of(const std::exception_ptr& failure) {
   try {
@@ -38,6 +42,10 @@ std::optional<Error> damage_of(const std::exception_ptr& failure) {
   } catch (...) {
     return std::nullopt;
   }
+}
+
+bool holds(const StoredRange& all, const StoredRange& part) {
+  return part.offset >= all.offset && part.length <= all.length && part.offset - all.offset <= all.length - part.length;
 }
 
 std::string taken_instead(const Error& cause, const PackRef& spare) {
@@ -107,27 +115,13 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
   try {
     std::optional<Error> first;
     source.directory = directory_ahead(source.ref, first);
-    if (!source.directory) {
-      source.directory = m_repository.directory(source.ref);
-      if (first) warn_once(source.ref, right_when_read_again(*first));
-    }
+    if (!source.directory) source.directory = directory_alone(source.ref, first);
   } catch (const StoreError&) {
     throw;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::damaged) throw;
     m_repository.note_damaged(source.ref);
-    for (const auto& spare : source.spares) {
-      try {
-        source.directory = m_repository.directory(spare);
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error&) {
-        continue;
-      }
-      warn_once(source.ref, taken_instead(e, spare));
-      source.ref = spare;
-      break;
-    }
+    take_spare(source, e);
     if (!source.directory) {
       m_failures[pack].push_back(e);
       throw;
@@ -145,6 +139,52 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
   return added->second;
 }
 
+// The directory could not be read. The first spare whose directory can, if there is one; what was fetched of the pack
+// does not fit that.
+void FrameFetcher::take_spare(Source& source, const Error& cause) {
+  for (const auto& spare : source.spares) {
+    try {
+      source.directory = m_repository.directory(spare);
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error&) {
+      continue;
+    }
+    const std::uint64_t pack = source.ref.prefix();
+    warn_once(source.ref, taken_instead(cause, spare));
+    source.ref = spare;
+    if (m_ahead) m_ahead->drop(pack);
+    m_retained.erase(m_retained.lower_bound({pack, 0}), m_retained.upper_bound({pack, UINT32_MAX}));
+    return;
+  }
+}
+
+// As the store has it, whatever this host remembers.
+std::shared_ptr<const PackDirectory> FrameFetcher::directory_of_store(const PackRef& ref) {
+  const Bytes stored = read_range(ref, {ref.directory_offset, ref.directory_size});
+  return std::make_shared<const PackDirectory>(open_pack_directory(stored, ref, m_repository.keys()));
+}
+
+// Not from a pack that is read whole; ahead: what was wrong there. Whether that is what the store has, only the store
+// can say, and not what this host remembers of it.
+std::shared_ptr<const PackDirectory> FrameFetcher::directory_alone(const PackRef& ref,
+                                                                   const std::optional<Error>& ahead) {
+  if (!ahead || ahead->kind() != ErrorKind::damaged) return m_repository.directory(ref);
+  try {
+    auto directory = directory_of_store(ref);
+    warn_once(ref, right_when_read_again(*ahead));
+    return directory;
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
+  }
+  auto directory = m_repository.directory(ref);
+  m_repository.note_damaged(ref);
+  warn_once(ref, fmt::format("{}; the directory that this host remembers is used", ahead->message()));
+  return directory;
+}
+
 // From a pack that is being read whole. Nothing where it is not, or where its bytes are not what they should be (damage
 // says what is wrong): then it is for the caller to read the directory by itself.
 std::shared_ptr<const PackDirectory> FrameFetcher::directory_ahead(const PackRef& ref, std::optional<Error>& damage) {
@@ -155,6 +195,7 @@ std::shared_ptr<const PackDirectory> FrameFetcher::directory_ahead(const PackRef
     damage = damage_of(fetched->failure);
   } else {
     try {
+      if (fetched->bytes->size() < ref.size) throw named(ref, shorter());
       const ByteView stored = ByteView{*fetched->bytes}.subspan(ref.directory_offset, ref.directory_size);
       auto directory = m_repository.take_directory(ref, stored);
       m_ahead->settle(ref.prefix(), m_plan.wanted_of_whole(ref.prefix(), *directory));
@@ -194,6 +235,18 @@ FrameFetcher::FramePointer FrameFetcher::decode(const Source& source, std::uint3
   }
 }
 
+// Fewer bytes, down to none, where the pack ends before the range does. Error(damaged) where it is missing.
+Bytes FrameFetcher::read_range(const PackRef& ref, StoredRange range) {
+  auto stored = m_repository.store().get(layout::pack_key(ref.name), ByteRange{range.offset, range.length});
+  if (!stored) throw named(ref, Error(ErrorKind::damaged, "it is missing from the store"));
+  return std::move(*stored);
+}
+
+// Before what would be fetched in vain. Error(no_key), Error(damaged).
+void FrameFetcher::require_key(const PackRef& ref, const PackDirectory& directory) {
+  if (is_sealed(ref.seal)) m_repository.unseal_data(ref, directory, 0, 0, {});
+}
+
 // From the store, alone. Every chunk is right, else Error(damaged).
 FrameFetcher::FramePointer FrameFetcher::read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory,
                                                     std::uint32_t frame) {
@@ -204,8 +257,23 @@ FrameFetcher::FramePointer FrameFetcher::read_frame(const PackRef& pack, std::sh
   return decoded;
 }
 
-// A frame that did not pass its checks, or a run that held it. damaged: what could be decoded of it, if anything: what
-// is right in it is better than nothing. Thread-safe.
+// A frame that nobody has read yet. Thread-safe.
+FrameFetcher::FramePointer FrameFetcher::read_alone(const Source& source, std::uint32_t number) {
+  const Frame& frame = source.directory->frames()[number];
+  const StoredRange range = stored_range(source.ref, *source.directory, frame.offset, frame.stored_size);
+  Bytes stored;
+  try {
+    stored = read_range(source.ref, range);
+  } catch (...) {
+    const auto damage = damage_of(std::current_exception());
+    if (!damage) throw;
+    return read_again(source, number, *damage, nullptr);
+  }
+  return decode_part(source, number, range, stored);
+}
+
+// A frame whose own bytes did not pass their checks, or did not come. damaged: what could be decoded of it, if
+// anything: what is right in it is better than nothing. Thread-safe.
 FrameFetcher::FramePointer FrameFetcher::read_again(const Source& source, std::uint32_t frame, const Error& cause,
                                                     FramePointer damaged) {
   try {
@@ -267,24 +335,25 @@ std::function<Bytes()> FrameFetcher::reader_of(const FrameRun& run) {
   }
   const Source& from = source(run.pack);
   return [this, ref = from.ref, directory = from.directory, run] {
-    Bytes bytes = m_repository.read_data(ref, *directory, run.offset, run.length);
-    m_bytes_fetched += stored_range(ref, *directory, run.offset, run.length).length;
+    require_key(ref, *directory);
+    Bytes bytes = read_range(ref, stored_range(ref, *directory, run.offset, run.length));
+    m_bytes_fetched += bytes.size();
     return bytes;
   };
 }
 
-// A frame of a run that came. Thread-safe.
-FrameFetcher::FramePointer FrameFetcher::decode_ahead(const Source& source, std::uint32_t number, const FrameRun& run,
-                                                      ByteView bytes) {
+// A frame from what came of the range that was asked for. Thread-safe.
+FrameFetcher::FramePointer FrameFetcher::decode_part(const Source& source, std::uint32_t number, StoredRange asked,
+                                                     ByteView stored) {
   const Frame& frame = source.directory->frames()[number];
-  const StoredRange range = run.whole ? stored_range(source.ref, *source.directory, frame.offset, frame.stored_size)
-                                      : StoredRange{frame.offset - run.offset, frame.stored_size};
-  if (range.offset > bytes.size() || range.length > bytes.size() - range.offset) {
-    const Error cause{ErrorKind::damaged, "a spare pack has taken the place of the one that was read ahead"};
-    return read_again(source, number, cause, nullptr);
+  const StoredRange range = stored_range(source.ref, *source.directory, frame.offset, frame.stored_size);
+  // Asked for by the directory of another pack with the same content.
+  if (!holds(asked, range)) return read_alone(source, number);
+  const StoredRange came{asked.offset, stored.size()};
+  if (!holds(came, range)) {
+    return read_again(source, number, named(source.ref, shorter()), nullptr);
   }
-  const ByteView stored = bytes.subspan(range.offset, range.length);
-  return run.whole ? decode_stored(source, number, stored) : decode(source, number, stored);
+  return decode_stored(source, number, stored.subspan(range.offset - asked.offset, range.length));
 }
 
 // A frame from its stored_range(). Thread-safe.
@@ -337,7 +406,9 @@ bool FrameFetcher::fetch_ahead(const FrameId& id) {
           if (!damage) std::rethrow_exception(fetched.failure);
           promise->set_value(read_again(from, id.frame, *damage, nullptr));
         } else {
-          promise->set_value(decode_ahead(from, id.frame, run, *fetched.bytes));
+          const StoredRange asked = run.whole ? StoredRange{0, from.ref.size}
+                                              : stored_range(from.ref, *from.directory, run.offset, run.length);
+          promise->set_value(decode_part(from, id.frame, asked, *fetched.bytes));
         }
       } catch (...) {
         promise->set_exception(std::current_exception());
@@ -363,20 +434,23 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
     Source from;
     std::vector<std::uint32_t> frames;
     std::vector<std::promise<FramePointer>> promises;
-    Bytes bytes;
+    StoredRange range;
+    Bytes bytes;                   // of it
     std::optional<Error> failure;  // of the read
   };
   auto run = std::make_shared<Run>();
   run->from = from;
   run->frames = frames;
+  run->range = stored_range(from.ref, dir, begin, length);
   run->promises.resize(frames.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
     keep({pack, frames[i]}, run->promises[i].get_future().share(), dir.frames()[frames[i]].raw_size);
   }
-  m_io.submit([this, run, begin, length] {
+  m_io.submit([this, run] {
     try {
-      run->bytes = m_repository.read_data(run->from.ref, *run->from.directory, begin, length);
-      m_bytes_fetched += stored_range(run->from.ref, *run->from.directory, begin, length).length;
+      require_key(run->from.ref, *run->from.directory);
+      run->bytes = read_range(run->from.ref, run->range);
+      m_bytes_fetched += run->bytes.size();
     } catch (...) {
       run->failure = damage_of(std::current_exception());
       if (!run->failure) {
@@ -384,14 +458,11 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
         return;
       }
     }
-    const auto decode_one = [this, run, begin](std::size_t i) {
+    const auto decode_one = [this, run](std::size_t i) {
       const std::uint32_t number = run->frames[i];
       try {
-        const Frame& frame = run->from.directory->frames()[number];
-        run->promises[i].set_value(
-            run->failure
-                ? read_again(run->from, number, *run->failure, nullptr)
-                : decode(run->from, number, ByteView{run->bytes}.subspan(frame.offset - begin, frame.stored_size)));
+        run->promises[i].set_value(run->failure ? read_again(run->from, number, *run->failure, nullptr)
+                                                : decode_part(run->from, number, run->range, run->bytes));
       } catch (...) {
         run->promises[i].set_exception(std::current_exception());
       }

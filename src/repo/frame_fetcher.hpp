@@ -1,6 +1,7 @@
 // Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in pools; a bounded
-// set of decoded frames is kept for whoever needs them next. What does not pass its checks is read once more; where a
-// pack is damaged, what another one with the same chunks holds is taken instead. Either way with a warning.
+// set of decoded frames is kept for whoever needs them next. Each frame of a range is checked by itself, so that one
+// that is damaged says nothing of its neighbours. What does not pass its checks is read once more; where a pack is
+// damaged, what another one with the same chunks holds is taken instead. Either way with a warning.
 #pragma once
 
 #include "repo/pack_table.hpp"
@@ -102,13 +103,19 @@ class FrameFetcher {
   std::size_t fetch(std::span<const FrameId> wanted);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
   bool fetch_ahead(const FrameId& id);
-  FramePointer decode_ahead(const Source& source, std::uint32_t number, const FrameRun& run, ByteView bytes);
+  std::shared_ptr<const PackDirectory> directory_alone(const PackRef& ref, const std::optional<Error>& ahead);
+  std::shared_ptr<const PackDirectory> directory_of_store(const PackRef& ref);
+  Bytes read_range(const PackRef& ref, StoredRange range);
+  void require_key(const PackRef& ref, const PackDirectory& directory);
+  void take_spare(Source& source, const Error& cause);
+  FramePointer decode_part(const Source& source, std::uint32_t number, StoredRange asked, ByteView stored);
   FramePointer decode_stored(const Source& source, std::uint32_t number, ByteView stored);
   void retain(const PackRef& ref, const PackDirectory& directory, ByteView bytes);
   bool take_retained(const FrameId& id);
   void keep(const FrameId& id, Future frame, std::uint64_t bytes);
   FramePointer decode(const Source& source, std::uint32_t frame, ByteView stored);
   FramePointer read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory, std::uint32_t frame);
+  FramePointer read_alone(const Source& source, std::uint32_t number);
   FramePointer read_again(const Source& source, std::uint32_t frame, const Error& cause, FramePointer damaged);
   FramePointer from_spare(const Source& source, std::uint32_t frame, const Error& cause);
   void warn_once(const PackRef& damaged, const std::string& message);

@@ -149,10 +149,13 @@ void ReadAhead::settle(std::uint64_t pack, std::uint32_t frames) {
 }
 
 void ReadAhead::drop(std::uint64_t pack) {
-  Run* const run = find(pack, 0);
-  if (run == nullptr) return;
-  if (run->state == Run::State::started) return let_go(*run);
-  run->state = Run::State::gone;
+  const auto places = m_places.find(pack);
+  if (places == m_places.end()) return;
+  for (const std::size_t at : places->second) {
+    Run& run = m_runs[at];
+    if (run.state == Run::State::started) let_go(run);
+    if (run.range.whole) run.state = Run::State::gone;
+  }
 }
 
 }  // namespace cairn

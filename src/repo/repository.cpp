@@ -451,11 +451,16 @@ auto naming_pack(const PackRef& ref, F check) {
   }
 }
 
-Bytes get_range(ObjectStore& store, const PackRef& ref, ByteRange range) {
+Bytes get_up_to(ObjectStore& store, const PackRef& ref, ByteRange range) {
   auto bytes = store.get(layout::pack_key(ref.name), range);
   if (!bytes) throw damaged_pack(ref, "it is missing from the store");
-  if (bytes->size() != range.length) throw damaged_pack(ref, "it is shorter than its manifest says");
   return std::move(*bytes);
+}
+
+Bytes get_range(ObjectStore& store, const PackRef& ref, ByteRange range) {
+  Bytes bytes = get_up_to(store, ref, range);
+  if (bytes.size() != range.length) throw damaged_pack(ref, "it is shorter than its manifest says");
+  return bytes;
 }
 
 }  // namespace
@@ -567,7 +572,7 @@ Bytes Repository::read_data(const PackRef& ref, const PackDirectory& directory, 
 }
 
 Bytes Repository::read_pack(const PackRef& ref) {
-  return get_range(m_store, ref, {0, ref.size});
+  return get_up_to(m_store, ref, {0, ref.size});
 }
 
 Bytes Repository::unseal_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,

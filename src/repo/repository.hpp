@@ -145,7 +145,7 @@ class Repository {
   // Part of a pack's data part (offset counts from its start), decrypted where it is sealed. Exactly length bytes, else
   // Error(damaged); Error(no_key).
   Bytes read_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length);
-  // A pack's stored bytes, from the first to the last. Error(damaged) where they are fewer than the reference says.
+  // A pack's stored bytes; fewer where it ends before its reference says so. Error(damaged) where it is missing.
   Bytes read_pack(const PackRef& ref);
   // What read_data() would give of a sealed pack, from the bytes of its stored_range().
   Bytes unseal_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset, std::uint64_t length,

@@ -12,7 +12,8 @@
 namespace cairn {
 
 // Calls read(), which reads and checks; where it throws Error(damaged), once more. second_was_right(first error) is
-// called where that helped. Whatever the second call throws is thrown.
+// called where that helped: where the same bytes were read, and not where an empty optional says that they are gone.
+// Whatever the second call throws is thrown.
 template <class Read, class Tell>
 auto read_again_if_damaged(Read read, Tell second_was_right) -> decltype(read()) {
   std::optional<Error> first;
@@ -25,12 +26,16 @@ auto read_again_if_damaged(Read read, Tell second_was_right) -> decltype(read())
     first = e;
   }
   auto result = read();
-  second_was_right(*first);
+  bool gone = false;
+  if constexpr (requires { result.has_value(); }) gone = !result.has_value();
+  if (!gone) second_was_right(*first);
   return result;
 }
 
+// Only of bytes that were themselves read twice. Which of disk, memory and network gave them otherwise the first time,
+// nobody knows.
 inline std::string right_when_read_again(const Error& first) {
-  return first.message() + "; read again, it was right: the disk, or something on the way from the store, is failing";
+  return first.message() + "; read again, it was right: what is stored is whole, and came wrong once";
 }
 
 // For read_again_if_damaged(): tells the user.

@@ -174,6 +174,46 @@ class Damage:
                 self.verify_finds(f"pack cut to {length} bytes")
             path.write_bytes(good)
 
+    def four_bytes_of_a_pack(self) -> None:
+        """Damage that stays is damage: nobody is told that it came wrong once, nor of a disk that fails. In a pack of which
+        half is needed, so that it is read in runs of frames: one is damaged, and what stands beside it is right."""
+        tree, store = self.work / "large-tree", self.work / "large-store"
+        tree.mkdir()
+        rng = random.Random(7)
+        for i in range(12):
+            (tree / f"file{i:02}").write_bytes(rng.randbytes(2_500_000))
+        self.cairn.run("init", "--store", store, "--recipient", self.identity.recipient)
+        self.cairn.run("snapshot", "--store", store, tree, "--series", "large")
+        for i in range(0, 12, 2):
+            (tree / f"file{i:02}").unlink()
+        taken = self.cairn.json("snapshot", "--store", store, tree, "--series", "large")["id"]
+        wrong = re.compile(r"read again|came wrong|disk|failing|network|memory")
+        back = self.work / "back"
+        restore = ("restore", "--quiet", "--store", store, taken, back, "--identity", self.identity.file)
+        verify = ("verify", "--store", store, "--level", "full", "--identity", self.identity.file)
+        path = max(packs_of(store), key=lambda path: path.stat().st_size)
+        good = path.read_bytes()
+        pack = Pack(good)
+        begin, damaged = HEADER + pack.preamble(), 0
+        for at in [begin, *(begin + rng.randrange(len(pack.data) - pack.preamble() - 4) for _ in range(9)), pack.at + 300]:
+            path.write_bytes(good[:at] + bytes(byte ^ 0xFF for byte in good[at : at + 4]) + good[at + 4 :])
+            for command in (restore, verify):
+                done = self.cairn.run(*command, expect=None)
+                text = done.stdout.decode() + done.stderr.decode()
+                seen = "damage" in text and done.returncode in (1, 4)
+                # Of what the snapshot does not need a restore reads nothing.
+                unseen = command is restore and done.returncode == 0 and text == ""
+                check(seen or unseen, f"{command[0]}, byte {at}: exit {done.returncode}: {text}")
+                damaged += command is restore and seen
+                check(not wrong.search(text), f"{command[0]}, byte {at} of {len(good)}: {text}")
+            # But for the file that the bytes are of, or two.
+            there = list(back.iterdir()) if back.exists() else []
+            check(len(there) >= 4 or at >= pack.at, f"byte {at}: {len(there)} files are left")
+            check(all((tree / each.name).read_bytes() == each.read_bytes() for each in there), f"byte {at}: a wrong file")
+            shutil.rmtree(back, ignore_errors=True)
+        check(damaged >= 3, f"{damaged} places that the snapshot needs")
+        path.write_bytes(good)
+
     def a_bit_of_a_pack_that_is_named_by_it(self) -> None:
         """As whoever can write to the store does it: names and sizes fit, so nothing but the seal tells."""
         self.fresh()
@@ -377,7 +417,7 @@ class Damage:
 
     def identities(self) -> None:
         self.fresh()
-        restore = ("restore", "--store", self.store, "s", self.work / "back")
+        restore = ("restore", "--quiet", "--store", self.store, "s", self.work / "back")
         wrong = Identity.make(self.cairn, self.work / "wrong.txt")
         self.refused(12, "hint: ", *restore)
         self.refused(12, "", *restore, "--identity", wrong.file)
@@ -438,7 +478,7 @@ class Damage:
         store = self.work / "protected-store"
         self.cairn.run("init", "--store", store, "--recipient", recipient)
         self.cairn.run("snapshot", "--store", store, self.tree, "--series", "s")
-        restore = ("restore", "--store", store, "s", self.work / "back", "--identity", file)
+        restore = ("restore", "--quiet", "--store", store, "s", self.work / "back", "--identity", file)
         status, shown = on_terminal(self.cairn, ["wrong horse"], *restore)
         check(status == 12, f"wrong passphrase: exit {status}: {shown}")
         check("wrong horse" not in shown, "the passphrase was echoed")
@@ -517,7 +557,7 @@ def run(binary: str, args: list[str]) -> None:
             run_steps([
                 damage.identities, damage.passphrases, damage.recipients, damage.other_descriptors,
                 damage.parts_that_were_swapped, damage.private_parts_of_somebody_else, damage.a_bit_of_a_manifest,
-                damage.a_bit_of_a_pack, damage.a_bit_of_a_pack_that_is_named_by_it,
+                damage.a_bit_of_a_pack, damage.a_bit_of_a_pack_that_is_named_by_it, damage.four_bytes_of_a_pack,
             ])
         finally:
             print(f"{damage.runs} restores of what was changed, by exit status: {dict(sorted(damage.statuses.items()))}")

@@ -110,7 +110,7 @@ std::string Decryptor::all(std::string_view sealed) const {
 
 std::string decrypt(std::string_view file, std::span<const Identity> identities) {
   const auto key = Decryptor::open(file, identities);
-  if (!key) throw Error(ErrorKind::no_key, "unable to decrypt: no given identity is a recipient");
+  if (!key) throw Error(ErrorKind::no_key, "unable to decrypt: no given identity opens it");
   return key->all(file.substr(whole_header(file).size + k_payload_nonce_bytes));
 }
 
@@ -123,7 +123,7 @@ SecretBytes decrypt_with_passphrase(std::string_view file, std::string_view pass
   const Header header = whole_header(file);
   if (!header.scrypt) throw Error(ErrorKind::no_key, "unable to decrypt: it is not protected with a passphrase");
   const auto file_key = unwrap(header, passphrase, max_log_n);
-  if (!file_key) throw Error(ErrorKind::no_key, "unable to decrypt: wrong passphrase");
+  if (!file_key) throw Error(ErrorKind::no_key, "unable to decrypt: the passphrase does not open it");
   const Opener opener = opener_of(file, header, *file_key);
   const std::string_view payload = file.substr(header.size + k_payload_nonce_bytes);
   SecretBytes plain(plain_bytes(payload.size()));
