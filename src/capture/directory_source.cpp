@@ -2,6 +2,7 @@
 
 #include "capture/file_kind.hpp"
 #include "capture/pinned_path.hpp"
+#include "capture/unsized_content.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
@@ -200,7 +201,7 @@ std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::Found&
   entry.path = found.path;
   apply_status(entry, found.status, m_tree->names);
   const sqlite::FileId id{found.status.st_dev, found.status.st_ino};
-  const bool always = has_wal || m_reread == DirectoryOptions::Reread::yes;
+  const bool always = has_wal || m_reread == DirectoryOptions::Reread::yes || may_be_unsized(found.status);
   const auto opener = [&](FileOpener::Xattrs xattrs) {
     return std::make_shared<FileOpener>(m_tree, found.path, id,
                                         always ? FileOpener::AlwaysRead::yes : FileOpener::AlwaysRead::no, xattrs);

@@ -4,6 +4,7 @@
 #include "capture/file_kind.hpp"
 #include "capture/sqlite/database.hpp"
 #include "capture/sqlite/format.hpp"
+#include "capture/unsized_content.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
@@ -178,6 +179,9 @@ std::unique_ptr<Content> FileOpener::open(Entry& entry) {
   UniqueFd fd = open_plain(entry, shown, status);
   const std::size_t slash = m_path.rfind('/');
   const auto name = std::string_view{m_path}.substr(slash == std::string::npos ? 0 : slash + 1);
+  if (status.st_size == 0) {
+    if (auto content = open_unsized(fd, shown, name)) return content;
+  }
   std::array<std::uint8_t, k_file_head_size> buffer;
   const ByteView head{buffer.data(), read_source(fd.get(), buffer, 0, shown)};
   if (!is_sqlite_database(head, entry.size)) {
