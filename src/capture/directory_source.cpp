@@ -68,7 +68,8 @@ DirectorySource::DirectorySource(const DirectoryOptions& options)
   m_walk_options = {.exclude = PatternList{options.exclude},
                     .include = PatternList{options.include},
                     .one_file_system = options.one_file_system,
-                    .exclude_caches = options.exclude_caches};
+                    .exclude_caches = options.exclude_caches,
+                    .omit = options.omit};
   if (S_ISBLK(place.status.st_mode) || S_ISCHR(place.status.st_mode)) {
     throw SourceError(ErrorKind::failed, fmt::format("unable to capture {}: it is a device", quote(m_location)),
                       "capture its content through a command source");

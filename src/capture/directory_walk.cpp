@@ -118,6 +118,11 @@ bool DirectoryWalk::is_excluded(const std::string& path, PatternList::Kind kind)
   return m_options.exclude.matches(path, kind);
 }
 
+bool DirectoryWalk::is_omitted(const struct stat& status) const {
+  const DirectoryId id{status.st_dev, status.st_ino};
+  return std::find(m_options.omit.begin(), m_options.omit.end(), id) != m_options.omit.end();
+}
+
 std::optional<DirectoryWalk::Found> DirectoryWalk::examine(const std::string& name) {
   const std::string& parent = m_levels.back().path;
   const std::string path = parent == "." ? name : parent + "/" + name;
@@ -134,7 +139,7 @@ std::optional<DirectoryWalk::Found> DirectoryWalk::examine(const std::string& na
     }
     const bool is_directory = S_ISDIR(status.st_mode);
     const auto kind = is_directory ? PatternList::Kind::directory : PatternList::Kind::other;
-    if (is_excluded(path, kind)) return std::nullopt;
+    if (is_excluded(path, kind) || (is_directory && is_omitted(status))) return std::nullopt;
     const auto match = m_options.include.match(path, kind);
     const bool included =
         match == PatternList::Match::positive || (match == PatternList::Match::none && m_levels.back().included);
@@ -177,6 +182,8 @@ DirectoryWalk::Entered DirectoryWalk::enter(const std::string& path, const std::
     report(path, "stat", errno);
     return Entered::failed;
   }
+  // An automount, or what took the name's place since it was looked at.
+  if (is_omitted(level.status)) return Entered::replaced;
   level.path = path;
   level.included = included;
   read_names(level);

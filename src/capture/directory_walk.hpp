@@ -15,6 +15,13 @@
 
 namespace cairn {
 
+// Which directory, by whatever path it is reached.
+struct DirectoryId {
+  dev_t device = 0;
+  ino_t inode = 0;
+  auto operator<=>(const DirectoryId&) const = default;
+};
+
 struct WalkOptions {
   PatternList exclude;
   // Where not empty: only what matches, what lies below a directory that matches, and the directories on the way.
@@ -26,6 +33,8 @@ struct WalkOptions {
   // yes: of a directory that holds a valid CACHEDIR.TAG (Cache Directory Tagging Specification 0.6) only the tag.
   enum class ExcludeCaches { no, yes };
   ExcludeCaches exclude_caches = ExcludeCaches::no;
+  // Directories that are left out wherever they are met below the root, through a bind mount too.
+  std::vector<DirectoryId> omit = {};
 };
 
 // Depth first, the names of a directory sorted bytewise: compare_paths order, the root (".") first. Goes by directory
@@ -78,6 +87,7 @@ class DirectoryWalk {
   static UniqueFd same_directory(UniqueFd fd, const Level& level);
   std::optional<Found> release();
   bool is_excluded(const std::string& path, PatternList::Kind kind) const;
+  bool is_omitted(const struct stat& status) const;
   void report(const std::string& path, std::string_view verb, int error_number) const;
 
   int m_root;

@@ -99,6 +99,12 @@ DiffSummary DiffCommand::compare(Session& session, OpenStore& store, const Diffe
   }
   SnapshotJob job;
   job.directory.path = *m_other;
+  std::vector<std::string> stores{session.store_name(m_store)};
+  for (const auto& [name, source] : session.config().sources) {
+    if (source.series == before.record.series)
+      stores.insert(stores.end(), source.push_to.begin(), source.push_to.end());
+  }
+  leave_out_own(session, job, *store.repository, stores);
   const OpenSource live = open_source(job);
   return diff_with_source(context, before, *live.source, sink);
 }

@@ -352,9 +352,9 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   Outcome outcome;
   outcome.series = job.series;
   note_previous_size(session, *store.repository, job);
-  if (const auto staging = store.repository->store().staging_directory()) leave_out(job, staging->parent_path());
-  leave_out(job, store.repository->cache().directory());
-  leave_out(job, session.spool());
+  std::vector<std::string> stores = job.push_to;
+  stores.push_back(session.store_name(m_store, job.store));
+  leave_out_own(session, job, *store.repository, stores);
   job.sqlite.staging_parent = job.directory.sqlite.staging_parent = session.spool();
   const std::uint64_t noted = noted_sequence(session, *store.repository, job.series);
   {

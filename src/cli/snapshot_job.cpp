@@ -1,7 +1,13 @@
 #include "cli/snapshot_job.hpp"
 
+#include "cli/session.hpp"
 #include "engine/reference.hpp"
+#include "store/store_url.hpp"
 #include "util/error.hpp"
+
+#include <variant>
+
+#include <sys/stat.h>
 
 namespace cairn {
 
@@ -39,10 +45,14 @@ SnapshotJob job_of(const SourceConfig& source) {
   return job;
 }
 
-void leave_out(SnapshotJob& job, const fs::path& directory) {
+namespace {
+
+// Where the path leads to it, by the path as well: there are file systems over the network and FUSE whose inode numbers
+// do not stay.
+void leave_out_path(SnapshotJob& job, const fs::path& directory) {
   std::error_code failed;
   const fs::path source = fs::canonical(job.directory.path, failed);
-  if (failed || directory.empty()) return;
+  if (failed) return;
   const fs::path inner = fs::canonical(directory, failed);
   if (failed) return;
   const std::string relative = inner.lexically_relative(source).native();
@@ -53,6 +63,29 @@ void leave_out(SnapshotJob& job, const fs::path& directory) {
     pattern += c;
   }
   job.directory.exclude.push_back(pattern);
+}
+
+void leave_out(SnapshotJob& job, const fs::path& directory) {
+  struct stat status {};
+  if (directory.empty() || ::stat(directory.c_str(), &status) != 0) return;
+  job.directory.omit.push_back({status.st_dev, status.st_ino});
+  leave_out_path(job, directory);
+}
+
+}  // namespace
+
+void leave_out_own(Session& session, SnapshotJob& job, const Repository& repository,
+                   const std::vector<std::string>& stores) {
+  for (const auto& name : stores) {
+    try {
+      const StoreUrl url = parse_store_url(session.address(name).url);
+      if (const auto* const root = std::get_if<fs::path>(&url)) leave_out(job, *root);
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  leave_out(job, repository.cache().directory());
+  leave_out(job, session.spool());
 }
 
 OpenSource open_source(const SnapshotJob& job) {

@@ -15,6 +15,9 @@
 
 namespace cairn {
 
+class Repository;
+class Session;
+
 struct SnapshotJob {
   enum class Kind {
     path,  // a directory or a file, as found; a SQLite database is captured as one
@@ -37,9 +40,11 @@ struct SnapshotJob {
 // What a configured source asks for.
 SnapshotJob job_of(const SourceConfig& source);
 
-// Leaves a directory that lies inside the source's out of the snapshot: the store itself, and the cache. A snapshot of
-// them would grow by itself each time. Nothing happens where it lies elsewhere.
-void leave_out(SnapshotJob& job, const fs::path& directory);
+// Leaves what runs write themselves out of the source, by whatever path it is met there, a bind mount too: stores in
+// directories, the cache and the spool. A snapshot of them would grow by itself each time. stores: names or addresses;
+// what is no address of a store is for whoever opens it to say.
+void leave_out_own(Session& session, SnapshotJob& job, const Repository& repository,
+                   const std::vector<std::string>& stores);
 
 struct OpenSource {
   std::unique_ptr<Source> source;
