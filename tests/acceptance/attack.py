@@ -203,7 +203,8 @@ class Battle:
             self.lay("small", self.play / f"p{n}" / "x.db")
             self.lay(("wal", "delete")[n % 2], self.play / f"k{n}" / "x.db")
         (self.play / "m").mkdir()
-        (self.play / "back").mkdir()
+        for name in ("quiet", "play/m"):
+            (self.play / "back" / "keep" / name).mkdir(parents=True)
         for i in range(20):
             (self.play / "m" / f"file{i}").write_text(f"file {i}\n" * 100)
         for i in range(5):
@@ -282,8 +283,12 @@ class Battle:
     def command(self, rng: random.Random) -> tuple[str, list]:
         if "restore" in self.kinds and (self.kinds == ("restore",) or rng.random() < 0.5):
             place = self.play / "back" / f"new{rng.randrange(4)}"
-            what = rng.choice(("base", "single"))
-            target = rng.choice((place / "sub", place / "further" / "below", self.play / "back" / f"at{rng.randrange(1000)}", place))
+            # What belongs to root, and what belongs to the user as soon as it is there.
+            what = rng.choice(("base", "single", "user"))
+            new = self.play / "back" / f"at{rng.randrange(1000)}"
+            target = rng.choice((place / "sub", place / "further" / "below", new, place))
+            if what == "user" and rng.random() < 0.5:
+                return RESTORE, ["restore", "--quiet", "--overwrite", what, self.play / "back" / "keep"]
             return RESTORE, ["restore", "--quiet", what, target]
         chance = rng.random()
         if chance < 0.25 and {"swap", "ambush"} & set(self.kinds):

@@ -322,16 +322,38 @@ static void mess(void) {
   }
 }
 
-// Whatever appears in back is moved aside, and a link to where only root may write is put in its place; or such a link
-// is there before.
+// What is there is moved aside for a while, and a link to where only root may write is in its place.
+static void replace(const char* directory, const char* name) {
+  struct stat status;
+  if (lstat(path("%s/%s", directory, name), &status) || S_ISLNK(status.st_mode)) return;
+  nap(random_below(3) ? 200 : 5000);
+  const char* aside = path("aside/%u", random_below(1000000));
+  symlink(path("%s/cron.d", outside), aside);
+  exchange(aside, path("%s/%s", directory, name));
+  nap(random_below(2) ? 2000 : 100000);
+  exchange(aside, path("%s/%s", directory, name));
+  unlink(aside);
+}
+
+// Whatever appears in back, or below it, is replaced; what is there is, too; and where a target's way may lead through
+// there is a link beforehand.
 static void restored(void) {
+  enum { WATCHED = 64 };
+  static char names[WATCHED][256];  // by watch
   int in = inotify_init1(IN_CLOEXEC);
-  inotify_add_watch(in, "back", IN_CREATE | IN_MOVED_TO);
+  int first = inotify_add_watch(in, "back", IN_CREATE | IN_MOVED_TO);
+  if (first < 0) return;
+  snprintf(names[first % WATCHED], sizeof names[0], "back");
+  mkdir("aside", 0755);
   char events[8192];
   for (;;) {
     struct pollfd ready = {in, POLLIN, 0};
-    if (poll(&ready, 1, 30) == 0) {
-      uint32_t n = random_below(4);
+    if (poll(&ready, 1, 10) == 0) {
+      uint32_t n = random_below(6);
+      if (n >= 4) {
+        replace("back/keep", n == 4 ? "quiet" : "play");
+        continue;
+      }
       symlink(path("%s/cron.d", outside), path("back/new%u", n));
       nap(20000);
       unlink(path("back/new%u", n));
@@ -341,16 +363,14 @@ static void restored(void) {
     for (char* at = events; at < events + got;) {
       struct inotify_event* event = (void*)at;
       at += sizeof *event + event->len;
-      if (event->len == 0 || strncmp(event->name, "aside", 5) == 0 || strlen(event->name) > 200) continue;
-      struct stat status;
-      if (lstat(path("back/%s", event->name), &status) || S_ISLNK(status.st_mode)) continue;
-      nap(random_below(3) ? 200 : 5000);
-      const char* aside = path("back/aside%u", random_below(1000000));
-      symlink(path("%s/cron.d", outside), aside);
-      exchange(aside, path("back/%s", event->name));
-      nap(random_below(2) ? 2000 : 100000);
-      exchange(aside, path("back/%s", event->name));
-      unlink(aside);
+      if (event->len == 0 || strlen(event->name) > 60) continue;
+      const char* directory = names[event->wd % WATCHED];
+      if (event->mask & IN_ISDIR && strlen(directory) < 120) {
+        const char* inner = path("%s/%s", directory, event->name);
+        int watch = inotify_add_watch(in, inner, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+        if (watch >= 0) snprintf(names[watch % WATCHED], sizeof names[0], "%s", inner);
+      }
+      replace(directory, event->name);
     }
   }
 }
