@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <poll.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -23,6 +24,7 @@ namespace {
 
 // A signal is seen after so long.
 constexpr std::chrono::milliseconds k_look_up{100};
+constexpr std::chrono::milliseconds k_pause{1};
 
 // Adds what passes between construction and destruction.
 class Stopwatch {
@@ -62,7 +64,8 @@ void UnsizedContent::wait() {
     m_fd.get(), POLLIN, 0
   };
   const Stopwatch measured{m_spent};
-  ::poll(&ready, 1, static_cast<int>(k_look_up.count()));
+  // There are files that are always ready, and have nothing all the same.
+  if (::poll(&ready, 1, static_cast<int>(k_look_up.count())) != 0) std::this_thread::sleep_for(k_pause);
 }
 
 // One successful read(2).
