@@ -3,6 +3,7 @@
 #include "engine/database_in_use.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
+#include "util/pinned_path.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 namespace cairn {
@@ -23,12 +25,13 @@ namespace {
               std::move(hint));
 }
 
-// Absolute, links resolved as far as the path exists, without a '/' at the end.
-fs::path resolve(const fs::path& target) {
-  std::error_code error;
-  fs::path path = fs::weakly_canonical(fs::absolute(target), error);
-  if (error) throw_errno("resolve", target.native(), error.value());
-  return path.has_filename() || path == path.root_path() ? path : path.parent_path();
+PinnedPath pin(const fs::path& target) {
+  try {
+    return pin_path(target);
+  } catch (const SystemError& e) {
+    if (e.number() != ENOTDIR) throw;
+    refuse(target, "something above it is not a directory");
+  }
 }
 
 bool is_empty_directory(int directory, const fs::path& shown) {
@@ -36,11 +39,6 @@ bool is_empty_directory(int directory, const fs::path& shown) {
   if (const int error = read_directory(directory, names)) throw_errno("read directory", shown.native(), error);
   return std::all_of(names.begin(), names.end(),
                      [](const std::string& name) { return name.starts_with(RestoreTarget::k_staging_prefix); });
-}
-
-fs::path nearest_directory(fs::path path) {
-  while (!fs::is_directory(path) && path != path.root_path()) path = path.parent_path();
-  return path;
 }
 
 }  // namespace
@@ -68,38 +66,46 @@ void require_within_reach(const SeenThere& there, const SeenThere& directory, co
               mounted ? "unmount it, or " + hint : hint);
 }
 
+void require_not_given_away(int directory, uid_t owner, const fs::path& shown) {
+  struct stat there {};
+  struct stat above {};
+  if (::geteuid() != 0 || owner == 0) return;
+  if (::fstat(directory, &there) != 0 || ::fstatat(directory, "..", &above, 0) != 0) {
+    throw_errno("stat", shown.native(), errno);
+  }
+  if (there.st_uid != 0 || above.st_uid == 0) return;
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("unable to restore to {}: it belongs to root, in a directory of user {}, and in the snapshot to "
+                  "user {}",
+                  quote(shown.native()), above.st_uid, owner),
+      "if what is in it may become that user's, chown it first");
+}
+
 RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite) : m_shape(shape) {
   if (target.empty()) throw Error(ErrorKind::usage, "unable to restore: the target is empty");
-  struct stat status {};
-  m_exists = ::stat(target.c_str(), &status) == 0;
-  if (!m_exists) {
-    if (errno == ENOTDIR) refuse(target, "something above it is not a directory");
-    if (errno != ENOENT) throw_errno("stat", target.native(), errno);
-    struct stat link {};
-    if (::lstat(target.c_str(), &link) == 0) refuse(target, "it is a symbolic link to nothing");
-  }
-  m_path = resolve(target);
-  const bool directory = m_exists && S_ISDIR(status.st_mode);
+  PinnedPath pinned = pin(target);
+  if (pinned.leads_to_nothing) refuse(target, "it is a symbolic link to nothing");
+  m_path = std::move(pinned.path);
+  m_anchor_path = std::move(pinned.directory_path);
+  m_below = std::move(pinned.names);
+  const bool directory = m_below.empty();
+  m_exists = directory || pinned.there != 0;
   if (m_exists && shape == Shape::single_file) {
     if (directory) refuse(target, "it is a directory, and the snapshot is one file", "name the file itself");
-    if (S_ISBLK(status.st_mode) || S_ISCHR(status.st_mode)) refuse(target, "it is a device");
+    if (S_ISBLK(pinned.there) || S_ISCHR(pinned.there)) refuse(target, "it is a device");
     if (overwrite == Overwrite::no) refuse(target, "it exists already", "--overwrite replaces it");
   }
   if (m_exists && shape == Shape::tree && !directory) {
     refuse(target, "it is not a directory, and the snapshot is one");
   }
-  const fs::path where = directory ? m_path : m_path.parent_path();
-  m_anchor = nearest_directory(where);
-  if (directory || (shape == Shape::single_file && m_anchor == where)) {
-    m_directory = open_file(where, O_RDONLY | O_DIRECTORY);
-  }
-  if (m_directory) {
-    const auto opened = see(m_directory.get(), "");
-    if (!opened) throw_errno("stat", where.native(), errno);
-    m_root = *opened;
-  }
+  m_anchor = open_beneath(pinned.directory.get(), ".", O_RDONLY | O_DIRECTORY);
+  if (!m_anchor) throw_errno("open", m_anchor_path.native(), errno);
+  const auto opened = see(m_anchor.get(), "");
+  if (!opened) throw_errno("stat", m_anchor_path.native(), errno);
+  m_root = *opened;
   if (directory) {
-    m_empty = is_empty_directory(m_directory.get(), m_path);
+    m_empty = is_empty_directory(m_anchor.get(), m_path);
     if (!m_empty && overwrite == Overwrite::no) {
       refuse(target, "it is not empty", "--overwrite replaces what the snapshot has, too, and leaves the rest alone");
     }
@@ -107,17 +113,17 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
 }
 
 void RestoreTarget::check_entry(const Entry& entry) const {
-  if (!m_directory || (m_shape == Shape::tree && m_empty)) return;
+  if (directory() < 0 || (m_shape == Shape::tree && m_empty)) return;
   if (m_shape == Shape::single_file) {
-    const auto there = see(m_directory.get(), name());
+    const auto there = see(directory(), name());
     if (there) require_within_reach(*there, m_root, m_path);
-    return check_database(m_directory.get(), name(), m_path);
+    return check_database(directory(), name(), m_path);
   }
-  if (entry.path == ".") return;
+  if (entry.path == ".") return require_not_given_away(m_anchor.get(), entry.uid, m_path);
   const std::size_t slash = entry.path.rfind('/');
   UniqueFd parent;
   if (slash != std::string::npos) {
-    parent = open_beneath(m_directory.get(), std::string_view{entry.path}.substr(0, slash), O_PATH | O_DIRECTORY);
+    parent = open_beneath(m_anchor.get(), std::string_view{entry.path}.substr(0, slash), O_PATH | O_DIRECTORY);
     if (!parent) {
       if (errno == ENOENT) return;
       if (errno == ENOTDIR || errno == ELOOP) {
@@ -126,7 +132,7 @@ void RestoreTarget::check_entry(const Entry& entry) const {
       throw_errno("open", (m_path / entry.path).native(), errno);
     }
   }
-  const int directory = parent ? parent.get() : m_directory.get();
+  const int directory = parent ? parent.get() : m_anchor.get();
   const auto above = see(directory, "");
   if (!above) throw_errno("stat", (m_path / entry.path).parent_path().native(), errno);
   require_within_reach(*above, m_root, (m_path / entry.path).parent_path());
@@ -136,11 +142,17 @@ void RestoreTarget::check_entry(const Entry& entry) const {
   const bool wants_directory = entry.type == EntryType::directory;
   if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
   if (there) require_within_reach(*there, m_root, m_path / entry.path);
+  if (there && wants_directory && ::geteuid() == 0) {
+    const UniqueFd opened = open_beneath(directory, name, O_PATH | O_DIRECTORY);
+    if (opened) require_not_given_away(opened.get(), entry.uid, m_path / entry.path);
+  }
   if (!wants_directory) check_database(directory, name, m_path / entry.path);
 }
 
 void RestoreTarget::check_space(std::uint64_t bytes) const {
-  const std::uint64_t free = free_space(m_anchor);
+  struct statvfs room {};
+  if (::fstatvfs(m_anchor.get(), &room) != 0) throw_errno("get the free space of", m_anchor_path.native(), errno);
+  const std::uint64_t free = static_cast<std::uint64_t>(room.f_bavail) * static_cast<std::uint64_t>(room.f_frsize);
   if (free >= bytes) return;
   throw Error(ErrorKind::failed,
               fmt::format("unable to restore to {}: the disk is too small: {} needed, {} free", quote(m_path.native()),

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -33,8 +34,15 @@ std::optional<SeenThere> see(int directory, const std::string& name) noexcept;
 // nothing: an overlay gives its files those of its layers.
 void require_within_reach(const SeenThere& there, const SeenThere& directory, const fs::path& shown);
 
-// Looks only; writes nothing. The path is followed if it is a symbolic link itself (the user named it); below it no
-// link is ever followed. Thread-safe after construction.
+// Throws Error(usage) where root would have an open directory of its own, which lies in one of another user's, become
+// that of the owner given: whoever owns what is above may have given it the name that the snapshot has, and what it
+// holds would become his.
+void require_not_given_away(int directory, uid_t owner, const fs::path& shown);
+
+// Looks only; writes nothing. The path is followed once, by the constructor (pin_path(): symbolic links too, as the
+// user named them), and is a descriptor and names below it from then on; below it no link is ever followed. So whoever
+// may rename things on the way does not make a restore leave the directory that was named. Thread-safe after
+// construction.
 class RestoreTarget {
  public:
   // tree: the target becomes the directory "." of the snapshot. single_file: the target becomes its one entry.
@@ -44,15 +52,16 @@ class RestoreTarget {
   // Throws Error(usage) where the target
   //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
   //   - is a directory, and the snapshot one file, or the other way round, or a device, even with it.
-  // What interrupted restores left in a directory (k_staging_prefix) does not count as being there.
+  // What interrupted restores left in a directory (k_staging_prefix) does not count as being there. Throws what
+  // pin_path() throws.
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
 
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
-  // where something above it is no directory; Error(failed) where something is mounted there (another file system, or a
-  // directory or file of this one: "bind") or a subvolume begins, as nothing can be moved there from staging;
-  // Error(busy) where a SQLite database would be replaced, or put beside the log of one, that a process has open. Cheap
-  // where the target has nothing yet. Called for every entry by TreeWriter; a plan calls it on its own to say so
-  // sooner.
+  // where something above it is no directory, and what require_not_given_away() throws; Error(failed) where something
+  // is mounted there (another file system, or a directory or file of this one: "bind") or a subvolume begins, as
+  // nothing can be moved there from staging; Error(busy) where a SQLite database would be replaced, or put beside the
+  // log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by TreeWriter;
+  // a plan calls it on its own to say so sooner.
   void check_entry(const Entry& entry) const;
 
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
@@ -61,28 +70,34 @@ class RestoreTarget {
 
   const fs::path& path() const noexcept { return m_path; }  // absolute, links resolved
   // Of a single file: its name in directory().
-  std::string name() const { return m_path.filename().native(); }
+  const std::string& name() const noexcept { return m_below.back(); }
   Shape shape() const noexcept { return m_shape; }
   // Whether there is something already: a directory that the tree is merged into, or a file that is replaced.
   bool exists() const noexcept { return m_exists; }
   // The existing directory that staging is made in, on the target's file system: the target itself if it is a
-  // directory, else the nearest directory above it that exists.
-  const fs::path& anchor() const noexcept { return m_anchor; }
+  // directory, else the nearest directory above it that exists. Open for reading.
+  int anchor() const noexcept { return m_anchor.get(); }
+  const fs::path& anchor_path() const noexcept { return m_anchor_path; }
+  // What follows it on the way to the target, the target's own name last; none where it is the target.
+  const std::vector<std::string>& below_anchor() const noexcept { return m_below; }
 
   // The target itself where it is a directory, else the directory that a single file goes to; -1 where that does not
   // exist (yet).
-  int directory() const noexcept { return m_directory.get(); }
+  int directory() const noexcept { return m_below.size() <= most_below() ? m_anchor.get() : -1; }
 
   static constexpr const char* k_staging_prefix = ".cairn-restore-";
 
  private:
+  std::size_t most_below() const noexcept { return m_shape == Shape::single_file ? 1 : 0; }
+
   fs::path m_path;
   Shape m_shape;
   bool m_exists = false;
   bool m_empty = true;
-  SeenThere m_root;  // m_directory
-  fs::path m_anchor;
-  UniqueFd m_directory;
+  SeenThere m_root;  // directory()
+  fs::path m_anchor_path;
+  UniqueFd m_anchor;
+  std::vector<std::string> m_below;
 };
 
 // The refusals that are found once more right before moving into place.

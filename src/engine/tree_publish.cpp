@@ -48,21 +48,19 @@ std::string join(const std::string& directory, const std::string& name) {
   return directory == "." ? name : directory + "/" + name;
 }
 
-// rename(2) that replaces nothing, where the file system can say so.
-int rename_new(const fs::path& from, const fs::path& to) {
-  const int result = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
-  if (result == 0 || (errno != EINVAL && errno != ENOSYS)) return result;
-  struct stat status {};
-  if (::lstat(to.c_str(), &status) == 0) {
-    errno = EEXIST;
-    return -1;
-  }
-  return ::rename(from.c_str(), to.c_str());
+// EINVAL: a file system that cannot fsync directories.
+void sync_names(int directory, const fs::path& shown) {
+  if (::fsync(directory) != 0 && errno != EINVAL) throw_errno("fsync", shown.native(), errno);
 }
 
 [[noreturn]] void throw_appeared(const fs::path& target) {
   throw Error(ErrorKind::usage,
               fmt::format("unable to restore to {}: it came into being meanwhile", quote(target.native())));
+}
+
+[[noreturn]] void throw_replaced(const std::string& path) {
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to restore to {}: something else took its place meanwhile", quote(path)));
 }
 
 }  // namespace
@@ -139,7 +137,6 @@ void TreeWriter::look() {
     check_interrupted();
     const std::string path = std::move(todo.back());
     todo.pop_back();
-    m_merged.insert(path);
     look_at(path, todo);
   }
 }
@@ -148,7 +145,12 @@ void TreeWriter::look_at(const std::string& path, std::vector<std::string>& todo
   const UniqueFd from = open_directory(m_staging.get(), path, m_staging_path.native());
   const UniqueFd to = open_directory(m_target.directory(), path, shown(path));
   const auto root = see(m_target.directory(), "");
-  if (!root) throw_errno("stat", m_target.path().native(), errno);
+  const auto id = id_of(to.get());
+  if (!root || !id) throw_errno("stat", m_target.path().native(), errno);
+  // The target itself is open since it was looked at.
+  const Directory* const snapshots = path == "." ? nullptr : described(path);
+  if (snapshots != nullptr) require_not_given_away(to.get(), snapshots->uid, shown(path));
+  m_merged.emplace(path, *id);
   for (const std::string& name : names_in(from.get(), m_staging_path.native())) {
     const std::string entry = join(path, name);
     bool staged = false;
@@ -164,10 +166,26 @@ void TreeWriter::look_at(const std::string& path, std::vector<std::string>& todo
   }
 }
 
+// What the snapshot says of a directory; nothing where it does not. They are sorted by then.
+const TreeWriter::Directory* TreeWriter::described(const std::string& path) const {
+  const auto at =
+      std::lower_bound(m_directories.begin(), m_directories.end(), path,
+                       [](const Directory& a, const std::string& b) { return compare_paths(a.path, b) > 0; });
+  return at != m_directories.end() && at->path == path ? &*at : nullptr;
+}
+
+// A directory that the target had when it was looked at. Another one that has its name by now is none of our business:
+// it may be one that only this user may enter, and would become somebody else's.
+UniqueFd TreeWriter::open_merged(const std::string& path) const {
+  UniqueFd fd = open_directory(m_target.directory(), path, shown(path));
+  if (id_of(fd.get()) != m_merged.at(path)) throw_replaced(shown(path));
+  return fd;
+}
+
 // Puts the metadata on the staged directories, deepest first. The root's, and those of directories that the target has
 // already, are put on at the end, because moving changes their times.
 void TreeWriter::finish_directories() {
-  for (const Directory& directory : m_directories) {
+  for (Directory& directory : m_directories) {
     if (directory.path == "." || m_merged.contains(directory.path)) continue;
     const Place place = locate(directory.path);
     const UniqueFd fd = open_directory(place.parent(), place.name, shown(directory.path));
@@ -175,6 +193,7 @@ void TreeWriter::finish_directories() {
     const std::uint32_t mode = m_privileged ? directory.mode : directory.mode | 0700U;
     note(apply_metadata(fd.get(), {mode, directory.uid, directory.gid, directory.mtime, directory.xattrs},
                         shown(directory.path)));
+    directory.id = id_of(fd.get()).value_or(FileId{});
   }
 }
 
@@ -191,14 +210,24 @@ void TreeWriter::sync_staged() {
   if (const int error = m_sync->finish(); error != 0) throw_errno("sync", m_staging_path.native(), error);
 }
 
+// The directory that the target gets its name in; what is missing on the way to it is made.
+UniqueFd TreeWriter::make_target_parent() const {
+  fs::path at = m_target.anchor_path();
+  UniqueFd directory = open_directory(m_target.anchor(), ".", at);
+  for (const std::string& name : m_target.below_anchor()) {
+    if (&name == &m_target.below_anchor().back()) break;
+    at /= name;
+    directory = make_directory_at(directory.get(), name, 0777, at);
+  }
+  return directory;
+}
+
 void TreeWriter::move_single_file() {
-  const fs::path parent = m_target.path().parent_path();
-  make_directories(parent);
-  const UniqueFd directory = open_file(parent, O_RDONLY | O_DIRECTORY);
-  const std::vector<Aside> logs = set_aside_logs(directory.get(), m_target.name(), m_staging.get());
-  const fs::path from = m_staging_path / k_single_name;
-  const int result =
-      m_target.exists() ? ::rename(from.c_str(), m_target.path().c_str()) : rename_new(from, m_target.path());
+  const UniqueFd directory = make_target_parent();
+  const std::string& name = m_target.name();
+  const std::vector<Aside> logs = set_aside_logs(directory.get(), name, m_staging.get());
+  const int result = m_target.exists() ? ::renameat(m_staging.get(), k_single_name, directory.get(), name.c_str())
+                                       : rename_new_at(m_staging.get(), k_single_name, directory.get(), name);
   if (result != 0) {
     const int error = errno;
     put_back(directory.get(), logs);
@@ -207,22 +236,24 @@ void TreeWriter::move_single_file() {
   }
   m_published = true;
   tell_of(logs);
-  sync_directory(parent);
+  sync_names(directory.get(), m_target.path().parent_path());
   remove_staging();
 }
 
 void TreeWriter::move_new_tree() {
-  const fs::path parent = m_target.path().parent_path();
-  make_directories(parent);
-  if (rename_new(m_staging_path, m_target.path()) != 0) {
+  const UniqueFd parent = make_target_parent();
+  const std::string& name = m_target.name();
+  if (rename_new_at(m_target.anchor(), m_staging_name, parent.get(), name) != 0) {
     if (errno == EEXIST || errno == ENOTEMPTY) throw_appeared(m_target.path());
     throw_errno("create directory", m_target.path().native(), errno);
   }
+  // Staging may have lost its name to something else, which then is what was moved.
+  if (id_at(parent.get(), name) != id_of(m_staging.get())) throw_replaced(m_target.path());
   m_published = true;
   settle_directories();
   settle_root(m_staging.get());
   sync_file(m_staging.get(), m_target.path());
-  sync_directory(parent);
+  sync_names(parent.get(), m_target.path().parent_path());
 }
 
 void TreeWriter::merge_tree() {
@@ -247,7 +278,7 @@ void TreeWriter::merge_tree() {
 
 void TreeWriter::merge_directory(const std::string& path, std::vector<std::string>& todo) {
   const UniqueFd from = open_directory(m_staging.get(), path, m_staging_path.native());
-  const UniqueFd to = open_directory(m_target.directory(), path, shown(path));
+  const UniqueFd to = open_merged(path);
   for (const std::string& name : names_in(from.get(), m_staging_path.native())) {
     std::string entry = join(path, name);
     if (m_merged.contains(entry)) {
@@ -318,11 +349,14 @@ void TreeWriter::settle_directories() {
     if (merged && directory.existing == Existing::kept) continue;
     const bool closed = !m_privileged && (directory.mode & 0700U) != 0700U;
     if (!merged && !closed) continue;
-    const UniqueFd fd = open_directory(root, directory.path, shown(directory.path));
+    const UniqueFd fd =
+        merged ? open_merged(directory.path) : open_directory(root, directory.path, shown(directory.path));
     if (merged) {
       remove_other_xattrs(fd.get(), directory.xattrs);
       note(apply_metadata(fd.get(), {directory.mode, directory.uid, directory.gid, directory.mtime, directory.xattrs},
                           shown(directory.path)));
+    } else if (id_of(fd.get()) != directory.id) {
+      throw_replaced(shown(directory.path));
     } else if (::fchmod(fd.get(), directory.mode) != 0) {
       throw_errno("set the mode of", shown(directory.path), errno);
     }

@@ -17,6 +17,7 @@ namespace cairn {
 namespace {
 
 constexpr unsigned k_private_mode = 0700;
+constexpr const char* k_probe_name = "mode";
 constexpr int k_staging_attempts = 3;
 
 [[noreturn]] void refuse(const std::string& path, std::string_view reason) {
@@ -77,49 +78,85 @@ TreeWriter::~TreeWriter() {
 
 void TreeWriter::make_staging() {
   for (int attempt = 0; attempt < k_staging_attempts; ++attempt) {
-    m_staging_path = m_target.anchor() / (RestoreTarget::k_staging_prefix + random_name());
-    // Made with the default mode, to learn it (reading the umask would change it for other threads), then closed.
-    if (::mkdir(m_staging_path.c_str(), 0777) != 0) {
+    m_staging_name = RestoreTarget::k_staging_prefix + random_name();
+    m_staging_path = m_target.anchor_path() / m_staging_name;
+    if (::mkdirat(m_target.anchor(), m_staging_name.c_str(), k_private_mode) != 0) {
       throw_errno("create directory", m_staging_path.native(), errno);
     }
-    m_staging = open_file(m_staging_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    struct stat made {};
-    if (::fstat(m_staging.get(), &made) != 0) throw_errno("stat", m_staging_path.native(), errno);
-    m_default_mode = made.st_mode & 0777U;
-    if (::fchmod(m_staging.get(), k_private_mode) != 0) throw_errno("set the mode of", m_staging_path.native(), errno);
-    remove_acls(m_staging.get());
+    m_staging = open_beneath(m_target.anchor(), m_staging_name, O_RDONLY | O_DIRECTORY);
+    if (!m_staging) throw_errno("open", m_staging_path.native(), errno);
     // Says that this restore lives. Where the file system has no such locks, nobody else can take one to find out.
-    ::flock(m_staging.get(), LOCK_EX | LOCK_NB);
-    // Between mkdir() and flock() another restore may have taken it for a stale one.
-    struct stat there {};
-    if (::lstat(m_staging_path.c_str(), &there) == 0 && there.st_ino == made.st_ino) return;
+    // Before it is held another restore may have taken it for a stale one.
+    if (::flock(m_staging.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) continue;
+    if (id_at(m_target.anchor(), m_staging_name) != id_of(m_staging.get())) continue;
+    return check_staging();
   }
   throw Error(ErrorKind::failed,
               fmt::format("unable to create {}: it is removed at once", quote(m_staging_path.native())));
 }
 
+// Makes sure that staging is as good as what was made a moment ago: whoever may rename things beside it can have put
+// another directory in its place. A directory of our own, on the same mount, with nothing in it after nobody else may
+// put anything there, will do, whichever it is.
+void TreeWriter::check_staging() {
+  const auto replaced = [this] {
+    return Error(ErrorKind::failed, fmt::format("unable to create {}: another directory took its place meanwhile",
+                                                quote(m_staging_path.native())));
+  };
+  const auto is_empty = [this] {
+    std::vector<std::string> names;
+    if (const int error = read_directory(m_staging.get(), names)) {
+      throw_errno("read directory", m_staging_path.native(), error);
+    }
+    return names.empty();
+  };
+  struct stat made {};
+  if (::fstat(m_staging.get(), &made) != 0) throw_errno("stat", m_staging_path.native(), errno);
+  const auto above = see(m_target.anchor(), "");
+  const auto here = see(m_staging.get(), "");
+  if (!above || !here) throw_errno("stat", m_staging_path.native(), errno);
+  if (here->mount != above->mount || !is_own(m_target.anchor(), made.st_uid) || !is_empty()) throw replaced();
+  m_default_mode = learn_default_mode();
+  if (make_private(m_staging.get()) != 0) throw_errno("set the mode of", m_staging_path.native(), errno);
+  remove_acls(m_staging.get());
+  if (!is_empty()) throw replaced();
+}
+
+// Of a directory that nobody says anything about: reading the umask would change it for other threads.
+mode_t TreeWriter::learn_default_mode() const {
+  struct stat made {};
+  if (::mkdirat(m_staging.get(), k_probe_name, 0777) != 0 ||
+      ::fstatat(m_staging.get(), k_probe_name, &made, AT_SYMLINK_NOFOLLOW) != 0 ||
+      ::unlinkat(m_staging.get(), k_probe_name, AT_REMOVEDIR) != 0) {
+    throw_errno("create directory", m_staging_path.native(), errno);
+  }
+  return made.st_mode & 0777U;
+}
+
 // Removes what restores left that were killed: named as staging is, ours, and not locked by anybody.
 void TreeWriter::remove_stale() const {
-  const UniqueFd anchor = open_file(m_target.anchor(), O_RDONLY | O_DIRECTORY);
+  const int anchor = m_target.anchor();
   std::vector<std::string> names;
-  if (read_directory(anchor.get(), names) != 0) return;
+  if (read_directory(anchor, names) != 0) return;
   for (const std::string& name : names) {
     if (!name.starts_with(RestoreTarget::k_staging_prefix)) continue;
-    const UniqueFd fd = open_beneath(anchor.get(), name, O_RDONLY | O_DIRECTORY);
-    struct stat status {};
-    if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
+    const UniqueFd fd = open_beneath(anchor, name, O_RDONLY | O_DIRECTORY);
+    if (!fd || !may_be_left(anchor, fd.get())) continue;
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    std::error_code error;
-    fs::remove_all(m_target.anchor() / name, error);
-    if (!error)
+    if (remove_directory_at(anchor, name, fd.get()) == 0) {
       m_reporter.info(
-          fmt::format("removed {}, left by an interrupted restore", quote((m_target.anchor() / name).native())));
+          fmt::format("removed {}, left by an interrupted restore", quote((m_target.anchor_path() / name).native())));
+    }
   }
 }
 
 void TreeWriter::remove_staging() noexcept {
-  std::error_code ignored;
-  fs::remove_all(m_staging_path, ignored);
+  try {
+    remove_directory_at(m_target.anchor(), m_staging_name, m_staging.get());
+  } catch (const std::exception&) {
+    // Then the next restore removes it.
+    return;
+  }
 }
 
 std::string TreeWriter::staged(const std::string& entry_path) const {

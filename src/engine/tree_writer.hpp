@@ -9,9 +9,11 @@
 #include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/open_directories.hpp"
+#include "util/own_directory.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,8 +27,12 @@ namespace cairn {
 // before publish(); a writer that is destroyed without it removes what it wrote. All calls but publish() may come from
 // any thread at once.
 //
-// Staging is a directory (k_staging_prefix and random digits, mode 0700, flock(2) held) in the target if that is a
+// Staging is a directory (k_staging_prefix and random digits, make_private(), flock(2) held) in the target if that is a
 // directory already, else beside it. Stale ones of restores that were killed are removed by the constructor.
+//
+// Whoever may change names beside the target (its owner, for one) may make a restore by root fail, and no more:
+// everything is made, moved, changed and removed below open directories, of which each was looked at after it was made.
+// Where a name leads to something else than it did, Error(failed).
 //
 // Entries may come in any order (directories that have none yet are made), but a path that is not valid, comes twice,
 // or lies below something that is no directory throws Error(damaged). An entry that RestoreTarget::check_entry()
@@ -97,6 +103,7 @@ class TreeWriter {
     Time mtime;
     std::vector<Xattr> xattrs;
     Existing existing;
+    FileId id = {};  // once it has its metadata in staging
   };
   struct Link {
     std::string path;
@@ -116,6 +123,8 @@ class TreeWriter {
 
   // tree_writer.cpp: making entries
   void make_staging();
+  void check_staging();
+  mode_t learn_default_mode() const;
   void remove_stale() const;
   std::string staged(const std::string& entry_path) const;
   std::string shown(const std::string& entry_path) const { return (m_target.path() / entry_path).native(); }
@@ -132,8 +141,11 @@ class TreeWriter {
   void make_late_links();
   void look();
   void look_at(const std::string& path, std::vector<std::string>& todo);
+  const Directory* described(const std::string& path) const;
+  UniqueFd open_merged(const std::string& path) const;
   void finish_directories();
   void sync_staged();
+  UniqueFd make_target_parent() const;
   void move_single_file();
   void move_new_tree();
   void merge_tree();
@@ -148,7 +160,8 @@ class TreeWriter {
 
   RestoreTarget m_target;
   Reporter& m_reporter;
-  fs::path m_staging_path;
+  std::string m_staging_name;  // in the target's anchor
+  fs::path m_staging_path;     // for messages
   UniqueFd m_staging;
   std::optional<EarlySync> m_sync;        // of staging, of a tree
   std::optional<OpenDirectories> m_open;  // below staging
@@ -162,7 +175,7 @@ class TreeWriter {
   std::set<std::string> m_device_paths;  // that may not be made; links to them go with them
   std::string m_first_skipped_xattr;
 
-  std::set<std::string> m_merged;  // directories that the target has already
+  std::map<std::string, FileId> m_merged;  // directories that the target has already
   std::atomic<std::int64_t> m_unfinished{0};
   std::atomic<std::uint64_t> m_entries{0};
   std::atomic<std::uint64_t> m_skipped_xattrs{0};

@@ -856,3 +856,83 @@ TEST_CASE_FIXTURE(Fixture, "tree writer: without privilege, what cannot be set i
     return false;
   }));
 }
+
+// What other users can do to names while root restores, at the points where a test can; tests/acceptance/swaps.py does
+// it before every single system call.
+TEST_CASE_FIXTURE(Fixture, "tree writer: a link that comes to be where a parent is to be made is not followed") {
+  fs::create_directory(directory.path() / "outside");
+  target = directory.path() / "new/target";
+  Shape shape = Shape::tree;
+  SUBCASE("of a tree") {}
+  SUBCASE("of a single file") {
+    shape = Shape::single_file;
+  }
+  auto to = writer(Overwrite::no, shape);
+  add_file(to, "file", "x");
+  fs::create_directory_symlink("outside", directory.path() / "new");
+  CHECK(kind_of([&] { to.publish(); }) == ErrorKind::failed);
+  CHECK(fs::is_empty(directory.path() / "outside"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "tree writer: the target's directory stays the one that was named") {
+  fs::create_directories(directory.path() / "place");
+  fs::create_directory(directory.path() / "outside");
+  target = directory.path() / "place/target";
+  for (const Shape shape : {Shape::single_file, Shape::tree}) {
+    auto to = writer(Overwrite::no, shape);
+    add_file(to, "file", "x");
+    fs::rename(directory.path() / "place", directory.path() / "moved");
+    fs::create_directory_symlink("outside", directory.path() / "place");
+    to.publish();
+    CHECK(fs::is_empty(directory.path() / "outside"));
+    CHECK(names_in(directory.path() / "moved") == std::vector<std::string>{"target"});
+    fs::remove(directory.path() / "place");
+    fs::remove_all(directory.path() / "moved/target");
+    fs::rename(directory.path() / "moved", directory.path() / "place");
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "tree writer: what took the place of staging is neither published nor removed") {
+  const auto staging = [&](const fs::path& where) {
+    for (const auto& name : names_in(where)) {
+      if (name.starts_with(RestoreTarget::k_staging_prefix)) return where / name;
+    }
+    FAIL("no staging");
+    return where;
+  };
+  fs::path where = directory.path();
+  SUBCASE("of a new tree") {}
+  SUBCASE("in a target that is there") {
+    fs::create_directory(target);
+    where = target;
+  }
+  fs::path at;
+  {
+    auto to = writer();
+    add_file(to, "file", "x");
+    at = staging(where);
+    fs::rename(at, where / "away");
+    fs::create_directory(at);
+    put(at / "kept", "another's");
+    if (where == target) {
+      to.publish();
+      CHECK(get(target / "file") == "x");
+    } else {
+      CHECK(kind_of([&] { to.publish(); }) == ErrorKind::failed);
+      at = fs::exists(at) ? at : target;
+    }
+  }
+  CHECK(get(at / "kept") == "another's");
+}
+
+TEST_CASE_FIXTURE(Fixture, "tree writer: a directory that was renamed to look like staging is not removed") {
+  fs::create_directory(target);
+  REQUIRE(::chmod(target.c_str(), 0777) == 0);
+  const fs::path like = target / (RestoreTarget::k_staging_prefix + std::string{"0011223344556677"});
+  fs::create_directory(like);
+  put(like / "kept", "x");
+  auto to = writer();
+  add_file(to, "file", "x");
+  to.publish();
+  CHECK(get(like / "kept") == "x");
+}
