@@ -1,6 +1,7 @@
 #include "repo/cache.hpp"
 
 #include "util/error.hpp"
+#include "util/own_directory.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,7 @@
 
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <system_error>
 
 namespace cairn {
@@ -35,7 +37,13 @@ Cache::Cache(const fs::path& root, const std::string& store_id) {
   if (root.empty()) return;
   try {
     m_directory = root / store_id;
-    for (const char* kind : k_kinds) make_directories(m_directory / kind, 0700);
+    // Old files of the cache are removed: nobody else must choose which ones those are. Looked at once more when it is
+    // there, as it may have been made by somebody else meanwhile.
+    const bool own = is_way_own(m_directory);
+    for (const char* kind : k_kinds) {
+      if (own) make_directories(m_directory / kind, 0700);
+    }
+    if (!own || !is_way_own(m_directory)) m_directory.clear();
   } catch (const Error&) {
     m_directory.clear();
   }
@@ -81,9 +89,9 @@ bool Cache::claim_sweep() const {
   std::error_code failed;
   if (!due && fs::exists(path, failed)) return false;
   try {
-    open_file(path, O_WRONLY | O_CREAT, 0600);
-    fs::last_write_time(path, fs::file_time_type::clock::now());
-    return due;
+    // Whoever else may write to the cache must not choose what file this makes, or makes look new.
+    const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    return ::futimens(fd.get(), nullptr) == 0 && due;
   } catch (const std::exception&) {
     return false;
   }

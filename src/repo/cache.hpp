@@ -18,7 +18,8 @@ namespace cairn {
 // One store's part of the cache. Thread-safe. A cache that cannot be written is silently none: no error leaves here.
 class Cache {
  public:
-  // root/STORE-ID/ is used. An empty root: every get misses, every put does nothing.
+  // root/STORE-ID/ is used. An empty root, or for root one that is in another user's power (is_way_own()): every get
+  // misses, every put does nothing.
   Cache(const fs::path& root, const std::string& store_id);
 
   // kind: "directories", "manifests", "heads" (the beginning of manifests) and "marks", both behind the size of their

@@ -22,13 +22,18 @@ struct SpoolLimit {
 // others can tell what killed runs left behind.
 class SpoolDirectory {
  public:
-  // Makes parent if it is not there, and sweeps it (sweep_spools()) first. Throws Error.
+  // Makes parent if it is not there, and sweeps it (sweep_spools()) first. Throws Error, for root also where parent is
+  // in another user's power (is_way_own()).
   explicit SpoolDirectory(const fs::path& parent);
-  const fs::path& path() const noexcept { return m_directory.path(); }
+  SpoolDirectory(const SpoolDirectory&) = delete;
+  SpoolDirectory& operator=(const SpoolDirectory&) = delete;
+  ~SpoolDirectory();
+  const fs::path& path() const noexcept { return m_path; }
 
  private:
-  TemporaryDirectory m_directory;
-  UniqueFd m_lock;
+  fs::path m_path;
+  UniqueFd m_parent;
+  UniqueFd m_directory;  // locked
 };
 
 // Removes what killed runs of this user left in parent: directories that SpoolDirectory made, that nobody has locked

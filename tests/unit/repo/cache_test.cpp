@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -103,4 +104,32 @@ TEST_CASE("journal: torn and foreign lines are skipped") {
   const RunJournal next{cache, "s", k_run_b};
   REQUIRE(next.abandoned().size() == 1);
   CHECK(next.abandoned()[0] == pack("one"));
+}
+
+TEST_CASE("cache: the sweep's note is made through no link") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const Cache cache{directory.path(), "0f1e2d3c4b5a69788796a5b4c3d2e1f0"};
+  fs::create_symlink(directory.path() / "victim", cache.directory() / "swept");
+  CHECK_FALSE(cache.claim_sweep());
+  CHECK_FALSE(fs::exists(directory.path() / "victim"));
+}
+
+TEST_CASE("cache: root has none where another user may have links lead elsewhere") {
+  if (::geteuid() != 0) return;
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const std::string store = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+  fs::create_directories(directory.path() / "home/cache");
+  CHECK_FALSE(Cache(directory.path() / "home/cache", store).directory().empty());
+  fs::create_directory_symlink("home", directory.path() / "link");
+  CHECK_FALSE(Cache(directory.path() / "link/cache", store).directory().empty());
+  SUBCASE("above") {
+    REQUIRE(::chown((directory.path() / "home").c_str(), 12345, 12345) == 0);
+  }
+  SUBCASE("the store's part") {
+    REQUIRE(::chown((directory.path() / "home/cache" / store).c_str(), 12345, 12345) == 0);
+  }
+  SUBCASE("a link") {
+    REQUIRE(::lchown((directory.path() / "link").c_str(), 12345, 12345) == 0);
+  }
+  CHECK(Cache(directory.path() / "link/cache", store).directory().empty());
 }

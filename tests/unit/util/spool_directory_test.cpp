@@ -1,6 +1,9 @@
 #include "util/spool_directory.hpp"
 
+#include "util/error.hpp"
+
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 #include <sys/file.h>
@@ -72,4 +75,30 @@ TEST_CASE("spool: one that is in use stays, however old it looks") {
   make_old(spool.path());
   CHECK(sweep_spools(parent.path()) == 0);
   CHECK(fs::exists(spool.path()));
+}
+
+TEST_CASE("spool: not where another user may put something else in its place") {
+  if (::geteuid() != 0) return;
+  const TemporaryDirectory parent{fs::temp_directory_path()};
+  fs::create_directories(parent.path() / "home/tmp");
+  CHECK_NOTHROW(SpoolDirectory{parent.path() / "home/tmp"});
+  REQUIRE(::chown((parent.path() / "home").c_str(), 12345, 12345) == 0);
+  CHECK_THROWS_AS(SpoolDirectory{parent.path() / "home/tmp"}, Error);
+  CHECK_THROWS_AS(SpoolDirectory{parent.path() / "home/new"}, Error);
+  CHECK_FALSE(fs::exists(parent.path() / "home/new"));
+}
+
+TEST_CASE("spool: another directory that has its name by now is not removed") {
+  const TemporaryDirectory parent{fs::temp_directory_path()};
+  fs::path path;
+  {
+    const SpoolDirectory spool{parent.path()};
+    path = spool.path();
+    write_file_atomic(path / "pack", as_bytes("x"));
+    fs::rename(path, parent.path() / "away");
+    fs::create_directory(path);
+    write_file_atomic(path / "kept", as_bytes("x"));
+  }
+  CHECK(fs::exists(path / "kept"));
+  CHECK(fs::is_empty(parent.path() / "away"));
 }
