@@ -257,7 +257,7 @@ _cairn() {
       ;;
     init)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --recipient --recipients-file --no-encryption --if-missing --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --recipient --recipients-file --no-encryption --shared --if-missing --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

@@ -26,6 +26,7 @@ complete -c cairn -n '__fish_seen_subcommand_from init' -l store -x -a '(__fish_
 complete -c cairn -n '__fish_seen_subcommand_from init' -l recipient -x -d 'encrypt everything to this age recipient (age1...); several: each of them can read it'
 complete -c cairn -n '__fish_seen_subcommand_from init' -l recipients-file -r -F -d 'encrypt to the age recipients of a file, one a line'
 complete -c cairn -n '__fish_seen_subcommand_from init' -l no-encryption -d 'store everything in the clear'
+complete -c cairn -n '__fish_seen_subcommand_from init' -l shared -d 'a directory for all of its group: files 0640, directories 2770, instead of 0600 and 0700'
 complete -c cairn -n '__fish_seen_subcommand_from init' -l if-missing -d 'do nothing where there is a store already'
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -s h -l help -d 'print what the program or a command takes'
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l store -x -a '(__fish_complete_directories)' -d 'a name from the configuration, a directory or s3://bucket/prefix'

@@ -3,13 +3,16 @@
 #include "cli/session.hpp"
 #include "codec/age/keys.hpp"
 #include "repo/layout.hpp"
+#include "store/store_url.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
+#include <variant>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 namespace cairn {
 
@@ -29,6 +32,8 @@ class InitCommand : public Command {
     options.value("--recipients-file", "FILE", m_recipients_file,
                   "encrypt to the age recipients of a file, one a line");
     options.flag("--no-encryption", m_no_encryption, "store everything in the clear");
+    options.flag("--shared", m_shared,
+                 "a directory for all of its group: files 0640, directories 2770, instead of 0600 and 0700");
     options.flag("--if-missing", m_if_missing, "do nothing where there is a store already");
   }
   ExitStatus run(Session& session) override;
@@ -39,11 +44,13 @@ class InitCommand : public Command {
                    const std::vector<std::string>& wanted) const;
   ExitStatus make(Session& session, const StoreConfig& configured, ObjectStore& store,
                   const std::vector<std::string>& wanted) const;
+  Permissions permissions(const StoreAddress& address) const;
 
   std::optional<std::string> m_store;
   std::vector<std::string> m_recipients;
   std::optional<std::string> m_recipients_file;
   bool m_no_encryption = false;
+  bool m_shared = false;
   bool m_if_missing = false;
 };
 
@@ -74,6 +81,27 @@ std::vector<std::string> InitCommand::recipients(const StoreConfig& configured) 
   return out;
 }
 
+// Of a bucket there is nothing to be recorded: who may do what is its own matter.
+Permissions InitCommand::permissions(const StoreAddress& address) const {
+  const StoreUrl url = parse_store_url(address.url);
+  if (std::holds_alternative<fs::path>(url)) return m_shared ? Permissions::group : Permissions::owner;
+  if (m_shared) {
+    throw Error(ErrorKind::usage, "--shared is for a store in a directory",
+                "who may use a bucket is said by its provider's policies");
+  }
+  return Permissions::umask;
+}
+
+// A directory that was there keeps its mode: its owner knows what else is in it.
+void warn_of_closed_root(Session& session, const StoreAddress& address) {
+  const fs::path root = std::get<fs::path>(parse_store_url(address.url));
+  struct stat st {};
+  if (::stat(root.c_str(), &st) != 0 || (st.st_mode & (S_ISGID | S_IRWXG)) == (S_ISGID | S_IRWXG)) return;
+  session.reporter().warning(fmt::format(
+      "directory {} was there before and keeps its mode {:04o}: for its group to use the store, chmod g+rwxs",
+      quote(root.native()), st.st_mode & 07777U));
+}
+
 void print_store(Session& session, const ObjectStore& store, const Descriptor& descriptor, bool created) {
   if (session.json()) {
     JsonWriter to = begin_document("init");
@@ -89,9 +117,11 @@ void print_store(Session& session, const ObjectStore& store, const Descriptor& d
       descriptor.encrypted()
           ? fmt::format("encrypted to {}", counted(descriptor.recipients.size(), "recipient", "recipients"))
           : std::string{"not encrypted"};
-  session.say(
-      created ? fmt::format("made a store in {}, with id {}, {}", store.describe(), descriptor.store_id, encrypted)
-              : fmt::format("{} is a store already, with id {}, {}", store.describe(), descriptor.store_id, encrypted));
+  const std::string shared = descriptor.permissions == Permissions::group ? ", shared with its group" : "";
+  session.say(created ? fmt::format("made a store in {}, with id {}, {}{}", store.describe(), descriptor.store_id,
+                                    encrypted, shared)
+                      : fmt::format("{} is a store already, with id {}, {}{}", store.describe(), descriptor.store_id,
+                                    encrypted, shared));
 }
 
 // A store is there: it must be one that can be used, and the one that was asked for.
@@ -104,6 +134,10 @@ ExitStatus InitCommand::leave(Session& session, const StoreAddress& address, Obj
                 fmt::format("unable to use store {}: it is there already, and not encrypted as was asked for",
                             quote(store.describe())),
                 "cairn key list shows to whom it is encrypted");
+  }
+  if (m_shared && permissions(address) != descriptor.permissions) {
+    throw Error(ErrorKind::usage,
+                fmt::format("unable to use store {}: it is there already, and not shared", quote(store.describe())));
   }
   print_store(session, store, descriptor, false);
   return ExitStatus::done;
@@ -123,6 +157,7 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
   const bool filled = Repository::has_content(store);
   Descriptor descriptor;
   descriptor.recipients = wanted;
+  descriptor.permissions = permissions(configured.address);
   if (!wanted.empty()) descriptor.encryption = k_encryption_age;
   const StorePin known =
       with_configured(noted.value_or(pin_of(descriptor)), configured.store_id, configured.recipients);
@@ -155,6 +190,7 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
     session.reporter().warning(
         fmt::format("the descriptor of {} was lost, and is made again: find out how", quote(store.describe())));
   }
+  if (m_shared) warn_of_closed_root(session, configured.address);
   session.note_change(fmt::format("store {} was made", quote(store.describe())));
   print_store(session, store, descriptor, true);
   return ExitStatus::done;
@@ -164,6 +200,7 @@ ExitStatus InitCommand::run(Session& session) {
   const std::string name = session.store_name(m_store);
   const StoreConfig configured = session.config().store(name);
   const auto wanted = recipients(configured);
+  static_cast<void>(permissions(configured.address));  // refuses before anything is made
   const auto store = open_store(session.address(name), session.io().environment, session.reporter(), CreateRoot::yes);
   std::vector<std::string> there;
   store->list(layout::k_config, [&](const ObjectInfo& info) { there.push_back(info.key); });

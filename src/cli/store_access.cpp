@@ -1,7 +1,10 @@
 #include "cli/store_access.hpp"
 
+#include "repo/layout.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
+
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -58,6 +61,21 @@ void check_or_note(const LocalState& state, const StoreSettings& settings, const
   }
 }
 
+// The files of a store that was made before its permissions were recorded are what the umask of each writer made them.
+// Said once: whoever wants it so is not to read it every night.
+void warn_if_open(const LocalState& state, const StoreAddress& address, ObjectStore& store,
+                  const Descriptor& descriptor, Reporter& reporter) {
+  if (descriptor.permissions != Permissions::umask || descriptor.encrypted()) return;
+  if (!std::holds_alternative<fs::path>(parse_store_url(address.url))) return;
+  bool open = false;
+  store.list(layout::k_config, [&](const ObjectInfo& info) { open = open || store.readable_by_others(info.key); });
+  if (!open || !state.first_told_open(descriptor.store_id)) return;
+  reporter.warning(fmt::format(
+      "the files of store {} can be read by other users of this machine, and it is not encrypted; to close it: chmod "
+      "go= {} (this is said once)",
+      quote(store.describe()), quote(store.describe())));
+}
+
 // This host's own key, which opens what it stored itself. Nothing fails for the want of it: what another key or none
 // opens is not kept from anybody by a file that was torn.
 std::optional<age::Identity> own_key(const LocalState& state, Access access, const Descriptor& descriptor,
@@ -110,6 +128,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   options.descriptor = Repository::read_descriptor(*open.store);
   const Descriptor& descriptor = *options.descriptor;
   check_or_note(state, settings, address, open.store->describe(), descriptor, reporter);
+  if (access == Access::write) warn_if_open(state, address, *open.store, descriptor, reporter);
   for (auto& key : state.revoked_keys()) options.trust.revoked.push_back(std::move(key));
   std::vector<age::Recipient> recipients;
   for (const auto& text : descriptor.recipients) recipients.push_back(age::Recipient::parse(text));

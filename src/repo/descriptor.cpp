@@ -15,9 +15,20 @@ namespace cairn {
 
 namespace {
 
-constexpr std::array<std::string_view, 11> k_members{"format",         "version",    "requires_read", "requires_write",
+constexpr std::array<std::string_view, 12> k_members{"format",         "version",    "requires_read", "requires_write",
                                                      "requires_prune", "generation", "store_id",      "created",
-                                                     "encryption",     "recipients", "create_only"};
+                                                     "encryption",     "recipients", "create_only",   "permissions"};
+constexpr std::string_view k_owner = "owner";
+constexpr std::string_view k_group = "group";
+
+// A later program may know more of them: then nobody gets more than the least.
+void read_permissions(const Json& json, Descriptor& to) {
+  const auto* const value = json.find("permissions");
+  if (value == nullptr) return;
+  const std::string_view text = value->is_string() ? std::string_view{value->string()} : std::string_view{};
+  to.permissions = text == k_group ? Permissions::group : Permissions::owner;
+  if (text != k_group && text != k_owner) to.unknown_members.emplace_back("permissions");
+}
 
 // An unknown encryption may have recipients of a kind that is not known either.
 void check_recipients(const Descriptor& descriptor) {
@@ -48,7 +59,11 @@ std::string Descriptor::text() const {
   to.member("generation", generation).member("store_id", store_id).member("created", format_time(created));
   to.member("encryption", encryption).key("recipients").begin_array();
   for (const auto& recipient : recipients) to.value(recipient);
-  to.end_array().member("create_only", create_only).end_object().newline();
+  to.end_array().member("create_only", create_only);
+  if (permissions != Permissions::umask) {
+    to.member("permissions", permissions == Permissions::group ? k_group : k_owner);
+  }
+  to.end_object().newline();
   return std::move(to).text();
 }
 
@@ -69,6 +84,7 @@ Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
     for (const auto& recipient : json.at("recipients").array()) d.recipients.push_back(recipient.string());
     check_recipients(d);
     d.create_only = json.at("create_only").boolean();
+    read_permissions(json, d);
     for (const auto& [name, value] : json.object()) {
       if (std::find(k_members.begin(), k_members.end(), name) == k_members.end()) d.unknown_members.push_back(name);
     }

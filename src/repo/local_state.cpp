@@ -159,6 +159,18 @@ void LocalState::set_last_sequence(const std::string& store_id, const std::strin
   write(m_directory / "sequences" / (store_id + "." + series), fmt::format("{}\n", sequence));
 }
 
+bool LocalState::first_told_open(const std::string& store_id) const {
+  if (m_directory.empty()) return true;
+  const fs::path file = m_directory / "told" / store_id;
+  try {
+    if (read_file_if_exists(file, k_largest_file)) return false;
+    write(file, "open to others\n");
+  } catch (const Error&) {
+    return true;
+  }
+  return true;
+}
+
 std::vector<RevokedKey> LocalState::revoked_keys() const {
   std::vector<RevokedKey> out;
   if (m_directory.empty()) return out;

@@ -27,8 +27,9 @@ StorePin pin_of(const Descriptor& descriptor);
 // Error(untrusted) naming the first difference. Pure.
 void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string_view store);
 
-// The files of one directory: stores/DIGEST.json, sequences/STORE-ID.SERIES, writer.key, revoked.json. Each is replaced
-// as a whole. Thread-safe but for two that write the same file. An empty directory: nothing is known, and setters fail.
+// The files of one directory: stores/DIGEST.json, sequences/STORE-ID.SERIES, told/STORE-ID, writer.key, revoked.json.
+// Each is replaced as a whole. Thread-safe but for two that write the same file. An empty directory: nothing is known,
+// and setters fail.
 class LocalState {
  public:
   explicit LocalState(fs::path directory) : m_directory(std::move(directory)) {}
@@ -48,6 +49,10 @@ class LocalState {
   // The number of the newest snapshot that this host took of a series in a store; 0 for none.
   std::uint64_t last_sequence(const std::string& store_id, const std::string& series) const;
   void set_last_sequence(const std::string& store_id, const std::string& series, std::uint64_t sequence) const;
+
+  // True the first time, and whenever that cannot be noted: whether this user is to be told that the files of a store
+  // can be read by others.
+  bool first_told_open(const std::string& store_id) const;
 
   std::vector<RevokedKey> revoked_keys() const;
   void revoke_key(const RevokedKey& key) const;

@@ -44,6 +44,7 @@ void check_object_size(std::string_view kind, std::string_view key, std::uint64_
 Descriptor Repository::init(ObjectStore& store, const Descriptor& descriptor) {
   const std::string text = descriptor.text();
   const std::string key = layout::descriptor_key(descriptor.generation, sha256(text));
+  store.set_permissions(descriptor.permissions);
   const auto there = [&](std::string_view but) {
     bool found = false;
     store.list(layout::k_config, [&](const ObjectInfo& info) { found = found || info.key != but; });
@@ -146,6 +147,7 @@ void Repository::put_descriptor(ObjectStore& store, const Descriptor& descriptor
                     quote(store.describe()), quote(descriptor.unknown_members.front())),
         "use a newer version of cairn");
   }
+  store.set_permissions(descriptor.permissions);
   const std::string text = descriptor.text();
   const Digest sha256_of_text = sha256(text);
   const std::string own = layout::descriptor_key(descriptor.generation, sha256_of_text);
@@ -173,6 +175,7 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_trust(std::move(options.trust)) {
   if (!m_keys) m_keys = std::make_shared<const Keyring>();
   m_store.set_create_only(m_descriptor.create_only);
+  m_store.set_permissions(m_descriptor.permissions);
 }
 
 std::vector<ManifestInfo> Repository::list_manifests(const std::string& series, std::vector<std::string>* unknown) {

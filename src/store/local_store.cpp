@@ -3,6 +3,7 @@
 #include "store/as_store_error.hpp"
 #include "store/key.hpp"
 #include "util/error.hpp"
+#include "util/own_directory.hpp"
 
 #include <algorithm>
 #include <array>
@@ -25,6 +26,20 @@ constexpr std::size_t k_copy_buffer = std::size_t{1} << 20;
 constexpr std::string_view k_staging_name = ".tmp-staging";
 constexpr std::string_view k_clock_word = "now-";
 constexpr std::size_t k_random_digits = 16;  // of random_name()
+constexpr mode_t k_private_directory = 0700;
+constexpr mode_t k_shared_directory = 02770;
+
+mode_t file_mode(Permissions permissions) noexcept {
+  switch (permissions) {
+    case Permissions::owner:
+      return 0600;
+    case Permissions::group:
+      return 0640;
+    case Permissions::umask:
+      break;
+  }
+  return 0666;
+}
 
 Time time_of(const struct timespec& t) {
   return Time{std::chrono::seconds{t.tv_sec} + std::chrono::nanoseconds{t.tv_nsec}};
@@ -242,15 +257,21 @@ class Sweeper {
       fmt::format("unable to store {}: its size is not the announced {} bytes", quote(path.native()), expected));
 }
 
+// Where a file system has no modes there are none to be set.
+void set_mode(int fd, Permissions permissions) noexcept {
+  if (permissions != Permissions::umask) static_cast<void>(::fchmod(fd, file_mode(permissions)));
+}
+
 // The file by its own path, if it can simply be moved: a regular file of the right size that nobody else has a link
 // to. Synced, and given the time of now: an object's time is when it was put, not when it was prepared.
-bool prepare_for_move(const fs::path& path, std::uint64_t size) {
+bool prepare_for_move(const fs::path& path, std::uint64_t size, Permissions permissions) {
   const UniqueFd fd = open_file(path, O_RDONLY | O_NOFOLLOW);
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) throw_errno("stat", path.native(), errno);
   if (!S_ISREG(st.st_mode) || st.st_nlink != 1) return false;
   if (static_cast<std::uint64_t>(st.st_size) != size) throw_wrong_size(path, size);
   if (::futimens(fd.get(), nullptr) != 0) return false;
+  set_mode(fd.get(), permissions);
   sync_file(fd.get(), path);
   return true;
 }
@@ -272,7 +293,9 @@ LocalStore::LocalStore(fs::path root, CreateRoot create, NewName new_name)
     if (create == CreateRoot::yes) {
       const fs::path plain = fs::absolute(m_root / "").lexically_normal().parent_path();
       make_directories(plain.parent_path());
-      make_directories(plain, 0700);
+      m_made_root = ::mkdir(plain.c_str(), k_private_directory) == 0;
+      if (m_made_root) sync_directory(plain.parent_path());
+      make_directories(plain, k_private_directory);  // says what is wrong
     }
     auto fd = open_file_if_exists(m_root, O_RDONLY | O_DIRECTORY);
     if (!fd) {
@@ -283,6 +306,33 @@ LocalStore::LocalStore(fs::path root, CreateRoot create, NewName new_name)
     }
     m_root_fd = std::move(*fd);
   });
+}
+
+void LocalStore::set_permissions(Permissions permissions) {
+  m_permissions = permissions;
+  if (!m_made_root || permissions == Permissions::umask) return;
+  static_cast<void>(
+      ::fchmod(m_root_fd.get(), permissions == Permissions::group ? k_shared_directory : k_private_directory));
+}
+
+bool LocalStore::readable_by_others(const std::string& key) {
+  require_valid_key(key);
+  struct stat st {};
+  UniqueFd at = open_directory(m_root_fd.get(), m_root, parent_of(key)).value_or(UniqueFd{});
+  if (!at || ::fstatat(at.get(), std::string{last_component(key)}.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  bool group = (st.st_mode & S_IRGRP) != 0;
+  bool everybody = (st.st_mode & S_IROTH) != 0;
+  for (std::optional<FileId> below; group || everybody;) {
+    if (::fstat(at.get(), &st) != 0) return false;
+    const FileId id{st.st_dev, st.st_ino};
+    if (below == id) return true;  // ".." of the root directory is itself
+    below = id;
+    group = group && (st.st_mode & S_IXGRP) != 0;
+    everybody = everybody && (st.st_mode & S_IXOTH) != 0;
+    at = UniqueFd{::openat(at.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!at) return false;
+  }
+  return false;
 }
 
 // Gives the file `from` the name `to` in parent. False where PutMode::create_only finds the name taken; `from` is left
@@ -350,9 +400,7 @@ UniqueFd LocalStore::parent_for_writing(const std::string& key) {
     const fs::path path = m_root / directory;
     auto next = open_component(current.get(), name, O_RDONLY | O_DIRECTORY, path);
     if (!next) {
-      if (::mkdirat(current.get(), name.c_str(), 0777) != 0 && errno != EEXIST) {
-        throw_errno("create directory", path.native(), errno);
-      }
+      make_directory(current.get(), name, path);
       next = open_component(current.get(), name, O_RDONLY | O_DIRECTORY, path);
       if (!next) throw_errno("open", path.native(), ENOTDIR);
     }
@@ -371,14 +419,54 @@ UniqueFd LocalStore::parent_for_writing(const std::string& key) {
   return current;
 }
 
+// One that somebody else makes at the same time will do.
+void LocalStore::make_directory(int parent, const std::string& name, const fs::path& path) const {
+  const Permissions permissions = m_permissions;
+  if (permissions == Permissions::group) return make_shared_directory(parent, name, path);
+  const mode_t mode = permissions == Permissions::owner ? k_private_directory : 0777;
+  if (::mkdirat(parent, name.c_str(), mode) != 0 && errno != EEXIST) {
+    throw_errno("create directory", path.native(), errno);
+  }
+}
+
+// It gets its name when it has its mode: before, the umask may keep out others of the group who want to use it.
+void LocalStore::make_shared_directory(int parent, const std::string& name, const fs::path& path) const {
+  const std::string temporary = temporary_name();
+  if (::mkdirat(parent, temporary.c_str(), k_private_directory) != 0) {
+    throw_errno("create directory", path.native(), errno);
+  }
+  {
+    const auto fd = open_component(parent, temporary, O_RDONLY | O_DIRECTORY, path);
+    // Only who is in the group may set the set-group-id bit; the others leave what the directory has from its parent.
+    struct stat st {};
+    if (fd && ::fstat(fd->get(), &st) == 0 && ::fchmod(fd->get(), k_shared_directory) != 0) {
+      static_cast<void>(::fchmod(fd->get(), k_shared_directory & 0777U));
+    }
+  }
+  if (m_new_name.rename(parent, temporary.c_str(), parent, name.c_str()) == 0) return;
+  const int error = errno;
+  ::unlinkat(parent, temporary.c_str(), AT_REMOVEDIR);
+  if (error == EEXIST) return;
+  // Network file systems have no RENAME_NOREPLACE.
+  if (error != EINVAL && error != ENOSYS) throw_errno("create directory", path.native(), error);
+  if (::mkdirat(parent, name.c_str(), k_shared_directory & 0777U) != 0) {
+    if (errno == EEXIST) return;
+    throw_errno("create directory", path.native(), errno);
+  }
+  const auto fd = open_component(parent, name, O_RDONLY | O_DIRECTORY, path);
+  if (fd) static_cast<void>(::fchmod(fd->get(), k_shared_directory));
+}
+
 std::string LocalStore::temporary_holding(int parent, const std::string& key, const ObjectBody& body) {
   std::string name = temporary_name();
   const fs::path path = m_root / key;
-  UniqueFd fd{::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666)};
+  UniqueFd fd{
+      ::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, file_mode(m_permissions))};
   if (!fd) throw_errno("create", path.native(), errno);
   try {
+    set_mode(fd.get(), m_permissions);
     if (body.file) {
-      const UniqueFd source = open_file(*body.file, O_RDONLY);
+      const UniqueFd source = open_file(*body.file, O_RDONLY | O_NOFOLLOW);
       Bytes buffer(k_copy_buffer);
       std::uint64_t done = 0;
       for (;;) {
@@ -414,7 +502,7 @@ PutOutcome LocalStore::put_below(int parent, const std::string& key, const Objec
     return exists();
   }
   std::optional<bool> published;
-  if (body.file && body.consume_file && prepare_for_move(*body.file, body.size)) {
+  if (body.file && body.consume_file && prepare_for_move(*body.file, body.size, m_permissions)) {
     published = publish(AT_FDCWD, body.file->native(), parent, target, mode, path);
   }
   if (!published) {
@@ -574,7 +662,11 @@ Time LocalStore::now() {
 
 std::optional<fs::path> LocalStore::staging_directory() {
   const std::string name{k_staging_name};
-  if (::mkdirat(m_root_fd.get(), name.c_str(), 0700) != 0 && errno != EEXIST) return std::nullopt;
+  if (::mkdirat(m_root_fd.get(), name.c_str(), k_private_directory) != 0 && errno != EEXIST) return std::nullopt;
+  const UniqueFd fd{::openat(m_root_fd.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  struct stat st {};
+  // In another user's directory he could put whatever he likes in place of what is prepared there.
+  if (!fd || ::fstat(fd.get(), &st) != 0 || !is_own(m_root_fd.get(), st.st_uid)) return std::nullopt;
   if (::faccessat(m_root_fd.get(), name.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return std::nullopt;
   return m_root / name;
 }

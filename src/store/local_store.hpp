@@ -34,6 +34,9 @@ class LocalStore : public ObjectStore {
   // Tried when it is first asked, with temporary files in the root. Where those cannot be made it counts as there: a
   // put will tell why not.
   Capabilities capabilities() override;
+  void set_permissions(Permissions permissions) override;
+  // From the root directory of the file system on, by modes; the owner is no other.
+  bool readable_by_others(const std::string& key) override;
   PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) override;
   std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
   std::optional<ObjectInfo> head(const std::string& key) override;
@@ -44,7 +47,7 @@ class LocalStore : public ObjectStore {
   // network file system the server's clock. Where this process may not write, this machine's clock: a plan, or a run
   // that stores nothing, needs no better one.
   Time now() override;
-  // Made on first use; nothing where it cannot be made (a read-only store). Never listed.
+  // Made on first use; nothing where it cannot be made (a read-only store), or is another user's. Never listed.
   std::optional<fs::path> staging_directory() override;
   std::uint64_t requests() const override { return m_requests.load(std::memory_order_relaxed); }
 
@@ -58,6 +61,8 @@ class LocalStore : public ObjectStore {
   std::optional<bool> publish(int from_directory, const std::string& from, int parent, const std::string& to,
                               PutMode mode, const fs::path& path) const;
   UniqueFd parent_for_writing(const std::string& key);
+  void make_directory(int parent, const std::string& name, const fs::path& path) const;
+  void make_shared_directory(int parent, const std::string& name, const fs::path& path) const;
   PutOutcome put_below(int parent, const std::string& key, const ObjectBody& body, PutMode mode);
   std::optional<Bytes> get_below(const std::string& key, std::optional<ByteRange> range);
   std::string temporary_holding(int parent, const std::string& key, const ObjectBody& body);
@@ -66,6 +71,8 @@ class LocalStore : public ObjectStore {
   fs::path m_root;
   NewName m_new_name;
   UniqueFd m_root_fd;
+  bool m_made_root = false;
+  std::atomic<Permissions> m_permissions{Permissions::umask};
   std::atomic<std::uint64_t> m_requests{0};
   std::mutex m_mutex;
   std::optional<bool> m_create_only;  // m_mutex

@@ -58,6 +58,10 @@ struct Capabilities {
   bool create_only = false;  // probed, not assumed
 };
 
+// Who may read and change what is put, where objects are files: whoever the umask of the one who puts it lets (stores
+// made before this was recorded), only he, or his group, too.
+enum class Permissions { umask, owner, group };
+
 struct RemoveFailure {
   std::string key;
   std::string message;
@@ -81,6 +85,13 @@ class ObjectStore {
   // init recorded.
   virtual bool probe_create_only() { return capabilities().create_only; }
   virtual void set_create_only(bool probed) { static_cast<void>(probed); }
+  // What the descriptor of the store says; to be told before anything is put.
+  virtual void set_permissions(Permissions permissions) { static_cast<void>(permissions); }
+  // Whether other users of this machine may read the object. False where that is not seen.
+  virtual bool readable_by_others(const std::string& key) {
+    static_cast<void>(key);
+    return false;
+  }
 
   // Returns only when the object is durable and visible to get, head and list of every client. Atomic: a reader sees
   // the whole object or none of it. The transfer is checked by the store (checksum).

@@ -126,3 +126,19 @@ TEST_CASE("requirements: an unknown feature refuses the operation that it is for
   CHECK_NOTHROW(check_requirements(r, Operation::write, "s"));
   CHECK(failure_of([&] { check_requirements(r, Operation::prune, "s"); }) == ErrorKind::failed);
 }
+
+TEST_CASE("descriptor: permissions are recorded, and what is not known is the least") {
+  Descriptor d = sample();
+  CHECK(Descriptor::parse(d.text(), "x").permissions == Permissions::umask);
+  d.permissions = Permissions::group;
+  CHECK(d.text().ends_with("\"create_only\":false,\"permissions\":\"group\"}\n"));
+  CHECK(Descriptor::parse(d.text(), "x").permissions == Permissions::group);
+  d.permissions = Permissions::owner;
+  CHECK(Descriptor::parse(d.text(), "x").permissions == Permissions::owner);
+  CHECK(Descriptor::parse(d.text(), "x").unknown_members.empty());
+  for (const char* value : {"\"everybody\"", "7", "null", "{}"}) {
+    const auto later = Descriptor::parse(replaced(d.text(), "\"owner\"", value), "x");
+    CHECK(later.permissions == Permissions::owner);
+    CHECK(later.unknown_members == std::vector<std::string>{"permissions"});
+  }
+}

@@ -1,21 +1,26 @@
 #include "store/local_store.hpp"
 
+#include "store/key.hpp"
 #include "store/open.hpp"
 #include "unit/support.hpp"
 #include "util/error.hpp"
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
 #include <sched.h>
+#include <set>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -373,4 +378,175 @@ TEST_CASE("open store: paths and file URLs") {
       CHECK(error.kind() == ErrorKind::usage);
     }
   }
+}
+
+namespace {
+
+// Modes of everything in a store but what has a temporary name: of files, and of directories below the root.
+struct Modes {
+  std::set<mode_t> files;
+  std::set<mode_t> directories;
+};
+
+Modes modes_below(const fs::path& root) {
+  Modes modes;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (entry.path().filename().native().starts_with(k_temporary_prefix)) continue;
+    struct stat st {};
+    REQUIRE(::lstat(entry.path().c_str(), &st) == 0);
+    (S_ISDIR(st.st_mode) ? modes.directories : modes.files).insert(st.st_mode & 07777U);
+  }
+  return modes;
+}
+
+void put_both_ways(LocalStore& store) {
+  store.put("packs/aa/from-memory", ObjectBody::from_text("x"));
+  const auto staging = store.staging_directory();
+  REQUIRE(staging);
+  write_file_atomic(*staging / "prepared", as_bytes("yz"));
+  auto body = ObjectBody::from_file(*staging / "prepared", 2);
+  body.consume_file = true;
+  store.put("packs/bb/from-a-file", body);
+  store.put("packs/bb/once", ObjectBody::from_text("x"), PutMode::create_only);
+}
+
+struct Umask {
+  explicit Umask(mode_t mask) : before(::umask(mask)) {}
+  Umask(const Umask&) = delete;
+  Umask& operator=(const Umask&) = delete;
+  ~Umask() { ::umask(before); }
+  mode_t before;
+};
+
+}  // namespace
+
+TEST_CASE("local store: modes are what the store says, whatever the umask") {
+  using Set = std::set<mode_t>;
+  for (const mode_t mask : {0U, 022U, 077U, 027U}) {
+    const Umask set{mask};
+    const TemporaryDirectory directory{fs::temp_directory_path()};
+    const auto made = [&](const char* name, Permissions permissions) {
+      LocalStore store{directory.path() / name, CreateRoot::yes};
+      store.set_permissions(permissions);
+      put_both_ways(store);
+      struct stat st {};
+      REQUIRE(::stat((directory.path() / name).c_str(), &st) == 0);
+      return st.st_mode & 07777U;
+    };
+    CHECK(made("owner", Permissions::owner) == 0700);
+    CHECK(modes_below(directory.path() / "owner").files == Set{0600});
+    CHECK(modes_below(directory.path() / "owner").directories == Set{0700});
+    CHECK(made("group", Permissions::group) == 02770);
+    CHECK(modes_below(directory.path() / "group").files == Set{0640});
+    CHECK(modes_below(directory.path() / "group").directories == Set{02770});
+    CHECK(made("umask", Permissions::umask) == (0700 & ~mask));
+    CHECK(modes_below(directory.path() / "umask").directories == Set{0777 & ~mask});
+  }
+}
+
+TEST_CASE("local store: what was there before keeps its mode, and what comes is private") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  fs::create_directories(directory.path() / "packs");
+  REQUIRE(::chmod(directory.path().c_str(), 0755) == 0);
+  REQUIRE(::chmod((directory.path() / "packs").c_str(), 0755) == 0);
+  LocalStore store{directory.path(), CreateRoot::yes};
+  store.put("packs/before", ObjectBody::from_text("x"));
+  store.set_permissions(Permissions::owner);
+  store.put("packs/after", ObjectBody::from_text("x"));
+  store.put("config/x", ObjectBody::from_text("x"));
+  const auto mode = [&](const char* name) {
+    struct stat st {};
+    REQUIRE(::stat((directory.path() / name).c_str(), &st) == 0);
+    return st.st_mode & 07777U;
+  };
+  CHECK(mode(".") == 0755);
+  CHECK(mode("packs") == 0755);
+  CHECK(mode("packs/after") == 0600);
+  CHECK(mode("config") == 0700);
+}
+
+TEST_CASE("local store: two of a group put into the same new directories at once") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const Umask set{077};
+  LocalStore{directory.path() / "store", CreateRoot::yes}.set_permissions(Permissions::group);
+  std::vector<std::jthread> writers;
+  std::atomic<int> failed{0};
+  for (int writer = 0; writer < 2; ++writer) {
+    writers.emplace_back([&, writer] {
+      LocalStore store{directory.path() / "store"};
+      store.set_permissions(Permissions::group);
+      for (int i = 0; i < 200; ++i) {
+        try {
+          store.put(fmt::format("packs/{}/{}", i, writer), ObjectBody::from_text("x"));
+        } catch (const Error&) {
+          ++failed;
+        }
+      }
+    });
+  }
+  writers.clear();
+  CHECK(failed == 0);
+  CHECK(modes_below(directory.path() / "store").directories == std::set<mode_t>{02770});
+  LocalStore store{directory.path() / "store"};
+  CHECK(keys_of(store).size() == 400);
+}
+
+TEST_CASE("local store: another user of the group reads, adds and removes") {
+  if (::geteuid() != 0) return;
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  REQUIRE(::chmod(directory.path().c_str(), 0755) == 0);
+  const fs::path root = directory.path() / "store";
+  {
+    const Umask set{077};
+    LocalStore store{root, CreateRoot::yes};
+    REQUIRE(::chown(root.c_str(), 0, 65534) == 0);
+    store.set_permissions(Permissions::group);
+    store.put("packs/aa/mine", ObjectBody::from_text("x"));
+    store.put("packs/aa/pruned", ObjectBody::from_text("x"));
+    REQUIRE(store.staging_directory());
+  }
+  CHECK(test::as_nobody([&] {
+    ::umask(077);
+    LocalStore store{root};
+    store.set_permissions(Permissions::group);
+    if (!store.get("packs/aa/mine")) return false;
+    store.put("packs/aa/his", ObjectBody::from_text("y"));
+    store.put("packs/bb/his", ObjectBody::from_text("y"));
+    // Staging that is another user's is none.
+    return store.remove(std::vector<std::string>{"packs/aa/pruned"}).empty() && !store.staging_directory();
+  }));
+  LocalStore store{root};
+  CHECK(keys_of(store) == std::vector<std::string>{"packs/aa/his", "packs/aa/mine", "packs/bb/his"});
+  store.set_permissions(Permissions::group);
+  CHECK_NOTHROW(store.put("packs/bb/mine", ObjectBody::from_text("x")));
+}
+
+TEST_CASE("local store: who else can read an object") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path root = directory.path() / "store";
+  const Umask set{022};
+  LocalStore store{root, CreateRoot::yes};
+  store.put("config/x", ObjectBody::from_text("x"));
+  CHECK_FALSE(store.readable_by_others("config/x"));
+  REQUIRE(::chmod(root.c_str(), 0755) == 0);
+  CHECK_FALSE(store.readable_by_others("config/x"));  // the directory above is private
+  REQUIRE(::chmod(directory.path().c_str(), 0711) == 0);
+  CHECK(store.readable_by_others("config/x"));
+  REQUIRE(::chmod((root / "config/x").c_str(), 0600) == 0);
+  CHECK_FALSE(store.readable_by_others("config/x"));
+  CHECK_FALSE(store.readable_by_others("config/none"));
+}
+
+TEST_CASE("local store: staging that is a link or another user's is not used") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const TemporaryDirectory outside{fs::temp_directory_path()};
+  LocalStore store{directory.path()};
+  const fs::path staging = directory.path() / ".tmp-staging";
+  fs::create_directory_symlink(outside.path(), staging);
+  CHECK_FALSE(store.staging_directory());
+  fs::remove(staging);
+  if (::geteuid() != 0) return;
+  fs::create_directory(staging);
+  REQUIRE(::chown(staging.c_str(), 12345, 12345) == 0);
+  CHECK_FALSE(store.staging_directory());
 }
