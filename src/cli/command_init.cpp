@@ -97,9 +97,8 @@ void warn_of_closed_root(Session& session, const StoreAddress& address) {
   const fs::path root = std::get<fs::path>(parse_store_url(address.url));
   struct stat st {};
   if (::stat(root.c_str(), &st) != 0 || (st.st_mode & (S_ISGID | S_IRWXG)) == (S_ISGID | S_IRWXG)) return;
-  session.reporter().warning(fmt::format(
-      "directory {} was there before and keeps its mode {:04o}: for its group to use the store, chmod g+rwxs",
-      quote(root.native()), st.st_mode & 07777U));
+  session.reporter().warning(fmt::format("directory {} has mode {:04o}: for its group to use the store, chmod g+rwxs",
+                                         quote(root.native()), st.st_mode & 07777U));
 }
 
 void print_store(Session& session, const ObjectStore& store, const Descriptor& descriptor, bool created) {

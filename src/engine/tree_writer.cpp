@@ -89,7 +89,12 @@ void TreeWriter::make_staging() {
     // Before it is held another restore may have taken it for a stale one.
     if (::flock(m_staging.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) continue;
     if (id_at(m_target.anchor(), m_staging_name) != id_of(m_staging.get())) continue;
-    return check_staging();
+    try {
+      return check_staging();
+    } catch (...) {
+      ::unlinkat(m_target.anchor(), m_staging_name.c_str(), AT_REMOVEDIR);  // only if it is empty, whichever it is
+      throw;
+    }
   }
   throw Error(ErrorKind::failed,
               fmt::format("unable to create {}: it is removed at once", quote(m_staging_path.native())));

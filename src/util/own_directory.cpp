@@ -50,6 +50,16 @@ bool is_own(int parent, uid_t owner) noexcept {
   }
 }
 
+namespace {
+
+// A file system without owners shows everything as somebody's.
+bool is_nobodys(const fs::path& path, uid_t owner) noexcept {
+  const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  return fd && is_own(fd.get(), owner);
+}
+
+}  // namespace
+
 bool is_way_own(const fs::path& path) noexcept {
   if (::geteuid() != 0) return true;
   try {
@@ -61,7 +71,8 @@ bool is_way_own(const fs::path& path) noexcept {
       for (const fs::path& part : way) {
         at /= part;
         struct stat there {};
-        if (::lstat(at.c_str(), &there) == 0 && there.st_uid != 0 && there.st_uid != top.st_uid) return false;
+        if (::lstat(at.c_str(), &there) != 0 || there.st_uid == 0 || there.st_uid == top.st_uid) continue;
+        if (!is_nobodys(at, there.st_uid)) return false;
       }
     }
     return true;

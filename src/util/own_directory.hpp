@@ -28,8 +28,9 @@ std::optional<FileId> id_at(int directory, const std::string& name) noexcept;
 bool is_own(int parent, uid_t owner) noexcept;
 
 // For root: whether nobody but root owns anything on the way to path, links and what they lead to included, as far as
-// it is there; whoever owns "/" counts as root. Else somebody could have what is done there by name be done elsewhere.
-// True for other users: what they may not do, they cannot be made to do.
+// it is there; whoever owns "/" counts as root, and whoever root's own new files belong to (a file system without
+// owners). Else somebody could have what is done there by name be done elsewhere. True for other users: what they may
+// not do, they cannot be made to do.
 bool is_way_own(const fs::path& path) noexcept;
 
 // Makes an open directory that only this process is to use private to its user, and marks it as such: mode 01700 (the

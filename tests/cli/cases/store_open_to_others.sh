@@ -9,7 +9,7 @@ chmod 755 st st/config
 cairn list --store st --quiet
 cairn snapshot --quiet --store st --series tree ./tree
 cairn snapshot --quiet --store st --series tree ./tree
-find st -type f -name '*[0-9]' ! -path '*/.tmp-*' -printf '%m\n' | sort -u
+find st/packs -type f -printf '%m\n' | sort -u
 CAIRN_STATE_DIR=$PWD/other
 export CAIRN_STATE_DIR
 chmod 700 st
