@@ -2,6 +2,7 @@
 #include "cli/completion.hpp"
 #include "cli/session.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 
 #include <fmt/format.h>
 
@@ -25,7 +26,8 @@ class CompletionCommand : public Command {
     } else if (m_shell == "fish") {
       session.out() << fish_completion(program);
     } else {
-      throw Error(ErrorKind::usage, fmt::format("unknown shell {}", quote(*m_shell)), "one of bash, zsh and fish");
+      throw Error(ErrorKind::usage, fmt::format("unknown shell {}", quote_given(*m_shell)),
+                  "one of bash, zsh and fish");
     }
     return ExitStatus::done;
   }

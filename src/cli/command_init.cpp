@@ -5,6 +5,7 @@
 #include "repo/layout.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -59,6 +60,7 @@ std::vector<std::string> InitCommand::recipients(const StoreConfig& configured) 
   std::vector<std::string> out;
   for (const auto& text : m_recipients) out.push_back(age::Recipient::parse(text).text());
   if (m_recipients_file) {
+    refuse_secret(*m_recipients_file, "--recipients-file");
     const Bytes text = read_file(*m_recipients_file, k_largest_recipients_file);
     for (const auto& recipient : age::parse_recipients(as_text(text))) out.push_back(recipient.text());
   }

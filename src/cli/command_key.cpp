@@ -6,6 +6,7 @@
 #include "util/error.hpp"
 #include "util/secret.hpp"
 #include "util/units.hpp"
+#include "util/secret_text.hpp"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -57,7 +58,7 @@ class KeyCommand : public Command {
 void KeyCommand::expect_keys(std::size_t least, std::size_t most, const char* what) const {
   if (m_keys.size() < least) throw Error(ErrorKind::usage, fmt::format("key {} needs {}", *m_action, what));
   if (m_keys.size() > most) {
-    throw Error(ErrorKind::usage, fmt::format("unexpected operand {} of key {}", quote(m_keys[most]), *m_action));
+    throw Error(ErrorKind::usage, fmt::format("unexpected operand {} of key {}", quote_given(m_keys[most]), *m_action));
   }
 }
 
@@ -148,6 +149,8 @@ ExitStatus KeyCommand::generate(Session& session) const {
   session.protect_memory();
   const fs::path file = m_keys.front();
   if (m_signing) {
+  // Else its name would be the key, for everybody who may list the directory.
+  refuse_secret(m_keys.front(), "what is given as FILE", "the path of the file to write");
     generate_signing_key(session, file);
   } else {
     generate_identity(session, file);
@@ -309,7 +312,7 @@ ExitStatus KeyCommand::revoke(Session& session) const {
   RevokedKey key{read_public_key(m_keys.front()), std::nullopt};
   if (m_since) {
     key.since = parse_time(*m_since);
-    if (!key.since) throw Error(ErrorKind::usage, fmt::format("invalid time {}", quote(*m_since)));
+    if (!key.since) throw Error(ErrorKind::usage, fmt::format("invalid time {}", quote_given(*m_since)));
   }
   session.state().revoke_key(key);
   if (session.json()) {
@@ -331,7 +334,7 @@ ExitStatus KeyCommand::run(Session& session) {
   if (*m_action == "add" || *m_action == "remove") return change(session);
   if (*m_action == "accept") return accept(session);
   if (*m_action == "revoke") return revoke(session);
-  throw Error(ErrorKind::usage, fmt::format("unknown action {} of key", quote(*m_action)),
+  throw Error(ErrorKind::usage, fmt::format("unknown action {} of key", quote_given(*m_action)),
               "one of generate, list, add, remove, accept and revoke");
 }
 

@@ -3,6 +3,7 @@
 #include "cli/edit_distance.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 
 #include <algorithm>
 
@@ -151,7 +152,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
       known.insert(known.end(), more.begin(), more.end());
     }
     const auto close = closest(name, known);
-    refuse(fmt::format("unknown option {}{}", quote(name), where),
+    refuse(fmt::format("unknown option {}{}", quote_given(name), where),
            close ? fmt::format("did you mean {}?", *close) : help_hint(command));
   }
   if (command == nullptr) {
@@ -161,10 +162,10 @@ std::vector<std::string> option_names(const CLI::App& app) {
     }
     const auto close = closest(argument, names);
     refuse(
-        fmt::format("unknown command {}", quote(argument)),
+        fmt::format("unknown command {}", quote_given(argument)),
         close ? fmt::format("did you mean cairn {}?", *close) : "see: cairn --help, for the commands of this version");
   }
-  refuse(fmt::format("unexpected operand {}{}", quote(without_secrets(argument)), where), help_hint(command));
+  refuse(fmt::format("unexpected operand {}{}", quote_given(without_secrets(argument)), where), help_hint(command));
 }
 
 // The command that the arguments name: the first one that is neither an option nor an option's value.

@@ -4,6 +4,7 @@
 #include "engine/reference.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -75,7 +76,7 @@ std::uint32_t parse_count(const char* option, const std::string& text) {
   const char* end = text.data() + text.size();
   const auto [stop, failure] = std::from_chars(text.data(), end, value);
   if (failure != std::errc{} || stop != end) {
-    throw Error(ErrorKind::usage, fmt::format("invalid value {} of {}", quote(text), option),
+    throw Error(ErrorKind::usage, fmt::format("invalid value {} of {}", quote_given(text), option),
                 "it is a number, 0 or more");
   }
   return value;
@@ -113,7 +114,7 @@ PruneRequest PruneCommand::request(const Config& config) const {
   if (m_grace) {
     const auto grace = parse_duration(*m_grace);
     if (!grace)
-      throw Error(ErrorKind::usage, fmt::format("invalid value {} of --grace", quote(*m_grace)), "as 36h or 7d");
+      throw Error(ErrorKind::usage, fmt::format("invalid value {} of --grace", quote_given(*m_grace)), "as 36h or 7d");
     request.settings.grace = *grace;
   }
   request.settings.exclusive = m_exclusive;

@@ -7,6 +7,7 @@
 #include "engine/reference.hpp"
 #include "engine/snapshotter.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -102,6 +103,7 @@ SnapshotJob SnapshotCommand::command_job() const {
 }
 
 SnapshotJob SnapshotCommand::path_job() const {
+  refuse_secret(m_operands.front(), "what is given as a path", "the path of a file or directory");
   SnapshotJob job;
   job.directory.path = m_operands.front();
   job.directory.exclude = m_exclude;

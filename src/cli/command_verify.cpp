@@ -4,6 +4,7 @@
 #include "engine/repairer.hpp"
 #include "engine/verifier.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <chrono>
@@ -67,7 +68,8 @@ VerifyLevel VerifyCommand::level() const {
   for (const auto level : {VerifyLevel::quick, VerifyLevel::sample, VerifyLevel::full}) {
     if (*m_level == level_name(level)) return level;
   }
-  throw Error(ErrorKind::usage, fmt::format("unknown level {}", quote(*m_level)), "one of quick, sample and full");
+  throw Error(ErrorKind::usage, fmt::format("unknown level {}", quote_given(*m_level)),
+              "one of quick, sample and full");
 }
 
 std::vector<ManifestInfo> VerifyCommand::choose(Session& session, OpenStore& store,

@@ -3,6 +3,7 @@
 #include "cli/edit_distance.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 
 #include <algorithm>
 
@@ -36,6 +37,7 @@ std::optional<Config> read_config(const fs::path& file) {
 }
 
 Config read_named_config(const std::string& file, const char* named_by) {
+  refuse_secret(file, named_by);
   if (auto config = read_config(file)) return std::move(*config);
   throw Error(ErrorKind::usage, fmt::format("unable to read {}: no such file", quote(file)),
               fmt::format("{} names it", named_by));
@@ -46,6 +48,7 @@ Config read_named_config(const std::string& file, const char* named_by) {
 StoreConfig Config::store(const std::string& name_or_url) const {
   const auto found = stores.find(name_or_url);
   if (found == stores.end()) {
+    refuse_secret(name_or_url, "what is given as a store", "a configured name, a directory or s3://bucket/prefix");
     StoreConfig other;
     other.address.url = name_or_url;
     return other;
@@ -76,9 +79,10 @@ std::vector<const SourceConfig*> Config::select_sources(const std::vector<std::s
       for (const auto& entry : sources) known.push_back(entry.first);
       for (const auto& entry : groups) known.push_back(entry.first);
       const auto near = closest(name, known);
-      throw Error(ErrorKind::usage, fmt::format("no source {} in the configuration", quote(name)),
-                  near ? fmt::format("did you mean {}?", quote(*near))
-                       : fmt::format("to capture a file or directory of that name, write {}", quote("./" + name)));
+      throw Error(ErrorKind::usage, fmt::format("no source {} in the configuration", quote_given(name)),
+                  near
+                      ? fmt::format("did you mean {}?", quote(*near))
+                      : fmt::format("to capture a file or directory of that name, write {}", quote_given("./" + name)));
     }
   }
   return selected;

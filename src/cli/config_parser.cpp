@@ -7,6 +7,7 @@
 #include "store/store_url.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -35,7 +36,7 @@ void check_unique(const TomlTable& table, const char* key, const std::vector<std
   std::set<std::string> seen;
   for (const auto& name : names) {
     if (!seen.insert(name).second)
-      table.fail(key, fmt::format("'{}' names {} twice", key, quote(without_secrets(name))));
+      table.fail(key, fmt::format("'{}' names {} twice", key, quote_given(without_secrets(name))));
   }
 }
 
@@ -44,8 +45,10 @@ void check_known(const TomlTable& table, const char* key, const std::string& nam
   if (!known.contains(name)) {
     // An address where a name belongs.
     const std::string shown = without_secrets(name);
-    table.fail(key, fmt::format("'{}' names {}, which is no configured {}", key, quote(shown), what),
-               fmt::format("add [{}s.{}], or name one of those there are", what, terminal_safe(shown)));
+    table.fail(key, fmt::format("'{}' names {}, which is no configured {}", key, quote_given(shown), what),
+               looks_like_secret(shown)
+                   ? std::string{}
+                   : fmt::format("add [{}s.{}], or name one of those there are", what, terminal_safe(shown)));
   }
 }
 

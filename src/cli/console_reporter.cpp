@@ -1,6 +1,7 @@
 #include "cli/console_reporter.hpp"
 
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <fmt/format.h>
@@ -46,7 +47,7 @@ void ConsoleReporter::clear_progress() {
 void ConsoleReporter::warning(const std::string& message) {
   const std::scoped_lock lock{m_mutex};
   clear_line();
-  m_err << "cairn: warning: " << terminal_safe(message) << '\n';
+  m_err << "cairn: warning: " << terminal_safe(without_secret_keys(message)) << '\n';
   m_err.flush();
 }
 
@@ -54,7 +55,7 @@ void ConsoleReporter::info(const std::string& message) {
   if (m_level != Level::verbose) return;
   const std::scoped_lock lock{m_mutex};
   clear_line();
-  m_err << "cairn: " << terminal_safe(message) << '\n';
+  m_err << "cairn: " << terminal_safe(without_secret_keys(message)) << '\n';
   m_err.flush();
 }
 

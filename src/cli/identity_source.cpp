@@ -4,6 +4,7 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/process.hpp"
+#include "util/secret_text.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -59,6 +60,7 @@ std::vector<age::Identity> parse(const SecretBytes& file, const std::string& nam
 SecretBytes output_of(const std::string& command) {
   const auto argv = split_command(command);
   if (argv.empty()) throw Error(ErrorKind::usage, "CAIRN_IDENTITY_COMMAND names no program");
+  refuse_secret(argv.front(), "CAIRN_IDENTITY_COMMAND", "a command");
   std::optional<Pipeline> started;
   try {
     started.emplace(std::vector<std::vector<std::string>>{argv});
@@ -127,7 +129,8 @@ std::optional<SecretBytes> ask_on_terminal(const std::string& prompt) {
 std::vector<age::Identity> load_identities(const IdentitySettings& settings, const EnvironmentLookup& environment,
                                            Reporter& reporter, const AskPassphrase& ask) {
   std::vector<age::Identity> out;
-  const auto add_file = [&](const fs::path& path) {
+  const auto add_file = [&](const fs::path& path, std::string_view given_by) {
+    refuse_secret(path.native(), given_by);
     auto identities = parse(read_secret_file(path, reporter), quote(path.native()), ask);
     std::move(identities.begin(), identities.end(), std::back_inserter(out));
   };
@@ -136,13 +139,13 @@ std::vector<age::Identity> load_identities(const IdentitySettings& settings, con
     return value && !value->empty() ? value : std::nullopt;
   };
   if (!settings.options.empty()) {
-    for (const auto& file : settings.options) add_file(file);
+    for (const auto& file : settings.options) add_file(file, "--identity");
   } else if (const auto file = given("CAIRN_IDENTITY")) {
-    add_file(*file);
+    add_file(*file, "CAIRN_IDENTITY");
   } else if (const auto command = given("CAIRN_IDENTITY_COMMAND")) {
     out = parse(output_of(*command), "what CAIRN_IDENTITY_COMMAND prints", ask);
   } else if (settings.configured) {
-    add_file(*settings.configured);
+    add_file(*settings.configured, "'identity' in the configuration");
   }
   return out;
 }

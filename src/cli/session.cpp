@@ -4,6 +4,7 @@
 #include "util/error.hpp"
 #include "util/process_info.hpp"
 #include "util/secret.hpp"
+#include "util/secret_text.hpp"
 
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ std::string read_public_key(const std::string& key_or_file) {
       key_or_file.find('\n') != std::string::npos) {
     throw Error(ErrorKind::usage, "a secret key was given where a minisign public key (RW...) is wanted");
   }
+  refuse_secret(key_or_file, "what is given as a public key", "a minisign public key (RW...) or a file that holds one");
   const auto text = read_file_if_exists(key_or_file, k_largest_key_file);
   if (!text) {
     throw Error(ErrorKind::usage, "what was given is neither a minisign public key (RW...) nor a file that holds one");
@@ -142,8 +144,13 @@ void Session::protect_memory() const {
 
 std::shared_ptr<const minisign::SecretKey> Session::signing_key() {
   std::optional<fs::path> file = config().signing_key;
-  if (const auto named = m_io.environment("CAIRN_SIGNING_KEY"); named && !named->empty()) file = *named;
+  std::string_view given_by = "'signing_key' in the configuration";
+  if (const auto named = m_io.environment("CAIRN_SIGNING_KEY"); named && !named->empty()) {
+    file = *named;
+    given_by = "CAIRN_SIGNING_KEY";
+  }
   if (!file) return nullptr;
+  refuse_secret(file->native(), given_by);
   protect_memory();
   auto text = read_file(*file, k_largest_key_file);
   try {

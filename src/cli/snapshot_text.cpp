@@ -3,6 +3,7 @@
 #include "cli/output.hpp"
 #include "codec/minisign.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/utf8.hpp"
 
 #include <fmt/format.h>
@@ -26,10 +27,10 @@ std::map<std::string, std::string> parse_tags(const std::vector<std::string>& ar
   for (const auto& argument : arguments) {
     const std::size_t equals = argument.find('=');
     if (equals == std::string::npos || equals == 0 || !is_valid_utf8(argument)) {
-      throw Error(ErrorKind::usage, fmt::format("invalid tag {}", quote(argument)), "a tag is KEY=VALUE");
+      throw Error(ErrorKind::usage, fmt::format("invalid tag {}", quote_given(argument)), "a tag is KEY=VALUE");
     }
     if (!out.emplace(argument.substr(0, equals), argument.substr(equals + 1)).second) {
-      throw Error(ErrorKind::usage, fmt::format("tag {} is given twice", quote(argument.substr(0, equals))));
+      throw Error(ErrorKind::usage, fmt::format("tag {} is given twice", quote_given(argument.substr(0, equals))));
     }
   }
   return out;

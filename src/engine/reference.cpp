@@ -1,6 +1,7 @@
 #include "engine/reference.hpp"
 
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -60,7 +61,7 @@ std::variant<Time, Nanoseconds> parse_at(std::string_view text, std::string_view
   const auto written = complete_time(text);
   if (const auto time = parse_time(written.complete)) return shifted(*time, written.width - Nanoseconds{1});
   if (const auto age = parse_duration(text)) return *age;
-  throw Error(ErrorKind::usage, fmt::format("invalid time {} in {}", quote(text), quote(whole)),
+  throw Error(ErrorKind::usage, fmt::format("invalid time {} in {}", quote_given(text), quote_given(whole)),
               "write a time as 2026-11-21T03:24:10Z, a date as 2026-11-21, or an age as 2h, 3d, 1w");
 }
 
@@ -122,7 +123,7 @@ std::string untrusted_note(std::size_t count) {
   } else if (!known.empty()) {
     hint = "series there are: " + some_of(known);
   }
-  throw Error(ErrorKind::not_found, fmt::format("no snapshot of series {}", quote(series)), hint);
+  throw Error(ErrorKind::not_found, fmt::format("no snapshot of series {}", quote_given(series)), hint);
 }
 
 class Resolver {
@@ -226,7 +227,7 @@ Reference parse_reference(std::string_view text) {
   const auto at = text.find('@');
   const auto series = text.substr(0, at);
   if (!layout::is_valid_series(series)) {
-    throw Error(ErrorKind::usage, fmt::format("invalid snapshot reference {}", quote(text)),
+    throw Error(ErrorKind::usage, fmt::format("invalid snapshot reference {}", quote_given(text)),
                 "write latest, a series, SERIES@TIME, or at least 8 digits of an id");
   }
   if (at == std::string_view::npos) return SeriesReference{std::string{series}};
@@ -240,7 +241,7 @@ std::size_t resolve_reference(const Reference& reference, std::span<const Refere
 
 void check_series(std::string_view series) {
   if (!layout::is_valid_series(series)) {
-    throw Error(ErrorKind::usage, fmt::format("invalid series name {}", quote(series)), k_series_rule);
+    throw Error(ErrorKind::usage, fmt::format("invalid series name {}", quote_given(series)), k_series_rule);
   }
 }
 
@@ -262,7 +263,7 @@ std::string default_series(const fs::path& path) {
   name.erase(0, std::min(name.find_first_not_of("._-"), name.size()));
   // A name that is too long is not cut: two long paths with one beginning would become one series.
   if (!layout::is_valid_series(name)) {
-    throw Error(ErrorKind::usage, fmt::format("unable to name a series after {}", quote(path.native())),
+    throw Error(ErrorKind::usage, fmt::format("unable to name a series after {}", quote_given(path.native())),
                 "give it a name with --series NAME");
   }
   return name;

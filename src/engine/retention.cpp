@@ -1,6 +1,7 @@
 #include "engine/retention.hpp"
 
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -28,7 +29,7 @@ const date::time_zone* find_zone(const std::string& name) {
     return date::locate_zone(name);
   } catch (const std::exception&) {
     // Both an unknown name and a missing database; the library's own message names neither in a readable way.
-    throw Error(ErrorKind::usage, fmt::format("unknown time zone {}", quote(name)),
+    throw Error(ErrorKind::usage, fmt::format("unknown time zone {}", quote_given(name)),
                 "names are those below /usr/share/zoneinfo (Debian package tzdata), for example Europe/Berlin");
   }
 }
@@ -215,7 +216,7 @@ void check_time_zone(const std::string& name) {
 Nanoseconds parse_keep_within(std::string_view text) {
   const auto duration = parse_duration(text);
   if (!duration || text.find_first_of("ms") != std::string_view::npos) {
-    throw Error(ErrorKind::usage, fmt::format("invalid time to keep snapshots for: {}", quote(text)),
+    throw Error(ErrorKind::usage, fmt::format("invalid time to keep snapshots for: {}", quote_given(text)),
                 "write hours, days, weeks or years, for example 36h, 7d, 2w, 1y");
   }
   return *duration;

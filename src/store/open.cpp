@@ -5,6 +5,7 @@
 #include "store/s3/s3_store.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 
 #include <charconv>
 
@@ -23,7 +24,8 @@ RetryPolicy retry_policy(const EnvironmentLookup& environment, Patience patience
   unsigned seconds = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
   if (error != std::errc{} || end != text->data() + text->size()) {
-    throw Error(ErrorKind::usage, fmt::format("invalid CAIRN_RETRY_BUDGET {}: not a number of seconds", quote(*text)));
+    throw Error(ErrorKind::usage,
+                fmt::format("invalid CAIRN_RETRY_BUDGET {}: not a number of seconds", quote_given(*text)));
   }
   policy.budget = std::chrono::seconds{seconds};
   return policy;

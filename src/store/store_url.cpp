@@ -2,6 +2,7 @@
 
 #include "store/key.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 
 #include <algorithm>
 
@@ -12,7 +13,7 @@ namespace cairn {
 namespace {
 
 [[noreturn]] void refuse(std::string_view text, std::string_view cause) {
-  throw Error(ErrorKind::usage, fmt::format("invalid store {}: {}", quote(without_secrets(text)), cause),
+  throw Error(ErrorKind::usage, fmt::format("invalid store {}: {}", quote_given(without_secrets(text)), cause),
               "a store is a path, file:///path or s3://bucket/prefix[?endpoint=URL&region=R&style=auto|path|virtual]");
 }
 
@@ -154,7 +155,7 @@ StoreUrl parse_store_url(std::string_view text) {
   const std::string_view scheme = scheme_of(text);
   if (scheme == "file") return parse_file_url(text);
   if (scheme == "s3") return parse_s3_url(text);
-  if (!scheme.empty()) refuse(text, fmt::format("unknown scheme {}", quote(scheme)));
+  if (!scheme.empty()) refuse(text, fmt::format("unknown scheme {}", quote_given(scheme)));
   if (text.find('\0') != std::string_view::npos) refuse(text, "a path has no zero byte");
   return fs::path{text};
 }

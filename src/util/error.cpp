@@ -1,5 +1,6 @@
 #include "util/error.hpp"
 
+#include "util/secret_text.hpp"
 #include "util/utf8.hpp"
 
 #include <cerrno>
@@ -10,7 +11,7 @@
 namespace cairn {
 
 Error::Error(ErrorKind kind, std::string message, std::string hint)
-    : m_kind(kind), m_message(std::move(message)), m_hint(std::move(hint)) {}
+    : m_kind(kind), m_message(without_secret_keys(message)), m_hint(without_secret_keys(hint)) {}
 
 StoreError::StoreError(ErrorKind kind, Transient transient, std::string message, std::string hint)
     : Error(kind, std::move(message), std::move(hint)), m_transient(transient) {}
@@ -47,7 +48,7 @@ std::string terminal_safe(std::string_view text) {
 }
 
 std::string quote(std::string_view path) {
-  return "'" + terminal_safe(path) + "'";
+  return "'" + terminal_safe(without_secret_keys(path)) + "'";
 }
 
 }  // namespace cairn

@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -61,7 +62,10 @@ AwsEnvironment::AwsEnvironment(const EnvironmentLookup& environment, const std::
   m_profile = profile.value_or(named.value_or("default"));
   const auto home = variable("HOME");
   const auto path_of = [&](std::string_view name, const char* below_home) {
-    if (auto path = variable(name)) return *path;
+    if (auto path = variable(name)) {
+      refuse_secret(*path, name);
+      return *path;
+    }
     return home ? *home + below_home : std::string{};
   };
   m_credentials_path = path_of("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
@@ -84,7 +88,7 @@ AwsEnvironment::AwsEnvironment(const EnvironmentLookup& environment, const std::
   m_config_file = load(m_config_path, ProfileFileKind::config);
   if ((profile || named) && !unreadable && find_profile(m_credentials_file, m_profile) == nullptr &&
       find_profile(m_config_file, m_profile) == nullptr) {
-    throw Error(ErrorKind::usage, fmt::format("no AWS profile {} in {} or {}", quote(m_profile),
+    throw Error(ErrorKind::usage, fmt::format("no AWS profile {} in {} or {}", quote_given(m_profile),
                                               quote(m_credentials_path), quote(m_config_path)));
   }
 }

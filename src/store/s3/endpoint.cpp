@@ -1,6 +1,7 @@
 #include "store/s3/endpoint.hpp"
 
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -12,7 +13,7 @@ namespace cairn::s3 {
 namespace {
 
 [[noreturn]] void refuse_endpoint(std::string_view text, std::string_view cause) {
-  throw Error(ErrorKind::usage, fmt::format("invalid endpoint {}: {}", quote(without_secrets(text)), cause),
+  throw Error(ErrorKind::usage, fmt::format("invalid endpoint {}: {}", quote_given(without_secrets(text)), cause),
               "an endpoint looks like https://s3.example.net or http://127.0.0.1:9000");
 }
 
@@ -29,7 +30,7 @@ Style parse_style(std::string_view text) {
   if (text == "auto") return Style::automatic;
   if (text == "path") return Style::path;
   if (text == "virtual") return Style::virtual_host;
-  throw Error(ErrorKind::usage, fmt::format("invalid style {}: not auto, path or virtual", quote(text)));
+  throw Error(ErrorKind::usage, fmt::format("invalid style {}: not auto, path or virtual", quote_given(text)));
 }
 
 bool is_amazon(const Endpoint& endpoint) {
@@ -102,7 +103,7 @@ Location locate(const S3Url& url, const StoreAddress& address, const AwsEnvironm
   // A guess is corrected by the first answer (see Client); AWS takes any request of an unknown region here.
   out.region = first(url.region, address.region, aws.region()).value_or("us-east-1");
   const bool good_region = !out.region.empty() && std::all_of(out.region.begin(), out.region.end(), is_host_character);
-  if (!good_region) throw Error(ErrorKind::usage, fmt::format("invalid region {}", quote(out.region)));
+  if (!good_region) throw Error(ErrorKind::usage, fmt::format("invalid region {}", quote_given(out.region)));
   out.style = parse_style(first(url.style, address.style, aws.addressing_style()).value_or("auto"));
   out.ca_file = first(address.ca_file, aws.ca_file(), std::nullopt);
   return out;
