@@ -3,16 +3,18 @@
 #include "cli/session.hpp"
 #include "codec/age/age.hpp"
 #include "codec/minisign.hpp"
+#include "repo/descriptor_history.hpp"
 #include "util/error.hpp"
 #include "util/secret.hpp"
-#include "util/units.hpp"
 #include "util/secret_text.hpp"
+#include "util/units.hpp"
 
 #include <algorithm>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace cairn {
 
@@ -25,7 +27,8 @@ class KeyCommand : public Command {
   void declare(OptionSet& options) override {
     options.operand("ACTION", m_action, OptionSet::Required::yes,
                     "generate FILE: make a key; list: of the store; add RECIPIENT..., remove RECIPIENT...: for new "
-                    "objects; accept: what changed in the store; revoke KEY: trust its signatures no more");
+                    "objects; accept STORE-ID|RECIPIENT...: what changed in the store; revoke KEY: trust its "
+                    "signatures no more");
     options.operands("KEY", m_keys, OptionSet::Required::no, "what the action is about");
     declare_store(options, m_store);
     options.flag("--signing", m_signing, "generate: a key that signs snapshots, and FILE.pub, its public key");
@@ -146,11 +149,11 @@ void KeyCommand::generate_signing_key(Session& session, const fs::path& file) co
 ExitStatus KeyCommand::generate(Session& session) const {
   expect_options(true, false);
   expect_keys(1, 1, "the FILE to write");
+  // Else its name would be the key, for everybody who may list the directory.
+  refuse_secret(m_keys.front(), "what is given as FILE", "the path of the file to write");
   session.protect_memory();
   const fs::path file = m_keys.front();
   if (m_signing) {
-  // Else its name would be the key, for everybody who may list the directory.
-  refuse_secret(m_keys.front(), "what is given as FILE", "the path of the file to write");
     generate_signing_key(session, file);
   } else {
     generate_identity(session, file);
@@ -270,9 +273,56 @@ ExitStatus KeyCommand::accept_none(Session& session, const std::string& address)
   return ExitStatus::done;
 }
 
+std::string text_of(const StorePin& pin) {
+  if (pin.encryption.empty()) return "what cannot be read any more";
+  return fmt::format(
+      "id {}, {}", pin.store_id.empty() ? "not known" : pin.store_id,
+      pin.recipients.empty() ? "not encrypted" : fmt::format("encrypted to {}", fmt::join(pin.recipients, ", ")));
+}
+
+// What this host took for right: what it noted; else what the store itself said before.
+std::optional<StorePin> known_before(ObjectStore& store, const Descriptor& descriptor,
+                                     const std::optional<StorePin>& noted) {
+  if (noted) return noted;
+  const auto earlier = earlier_descriptors(store, descriptor);
+  if (!doubt_about(descriptor, earlier) && !before_change_of_recipients(descriptor, earlier)) return std::nullopt;
+  const auto other = std::find_if(earlier.known.rbegin(), earlier.known.rend(),
+                                  [&](const Descriptor& each) { return pin_of(each) != pin_of(descriptor); });
+  return other == earlier.known.rend() ? StorePin{} : pin_of(*other);
+}
+
+// Whoever accepts a change says to what: a command that takes whatever is there would take what somebody else put there
+// a moment ago. The id tells nothing of new recipients.
+void confirm(const std::vector<std::string>& said, const Descriptor& descriptor, const std::optional<StorePin>& before,
+             const std::string& store) {
+  const StorePin now = pin_of(descriptor);
+  std::vector<std::string> recipients;
+  for (const auto& text : said) {
+    if (text.size() != descriptor.store_id.size() || !is_hex(text)) {
+      recipients.push_back(age::Recipient::parse(text).text());
+    } else if (text != descriptor.store_id) {
+      throw Error(ErrorKind::untrusted,
+                  fmt::format("unable to accept store {}: its id is {}, not {}", store, descriptor.store_id, text));
+    }
+  }
+  std::sort(recipients.begin(), recipients.end());
+  recipients.erase(std::unique(recipients.begin(), recipients.end()), recipients.end());
+  if (!recipients.empty() && recipients != descriptor.recipients) {
+    throw Error(ErrorKind::untrusted,
+                fmt::format("unable to accept store {}: it has {}, and not the recipients given", store, text_of(now)));
+  }
+  if (!before || *before == now) return;
+  const bool for_others = descriptor.encrypted() && before->recipients != descriptor.recipients;
+  if (for_others ? !recipients.empty() : !said.empty()) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("to accept store {} say to what it changed: it has {}, and had {}", store, text_of(now),
+                          text_of(*before)),
+              fmt::format("if that is meant to be so: cairn key accept --store STORE {}",
+                          for_others ? fmt::format("{}", fmt::join(descriptor.recipients, " ")) : descriptor.store_id));
+}
+
 ExitStatus KeyCommand::accept(Session& session) const {
   expect_options(false, false);
-  expect_keys(0, 0, "");
   const StoreConfig configured = session.config().store(session.store_name(m_store));
   const std::string address = pin_address(configured.address);
   std::unique_ptr<ObjectStore> store;
@@ -283,6 +333,7 @@ ExitStatus KeyCommand::accept(Session& session) const {
   } catch (const Error& e) {
     const bool known = e.kind() == ErrorKind::not_found && session.state().pin(address);
     if (!known || (store && Repository::has_content(*store))) throw;
+    expect_keys(0, 0, "");
     return accept_none(session, address);
   }
   try {
@@ -291,18 +342,23 @@ ExitStatus KeyCommand::accept(Session& session) const {
   } catch (const Error& e) {
     throw Error(e.kind(), e.message(), "the configuration says so; change it there");
   }
+  const auto before = known_before(*store, descriptor, session.state().pin(address));
+  confirm(m_keys, descriptor, before, quote(store->describe()));
   session.state().set_pin(address, pin_of(descriptor));
+  const bool changed = before && *before != pin_of(descriptor);
   if (session.json()) {
     JsonWriter to = begin_document("key");
     to.member("store_id", descriptor.store_id).member("generation", descriptor.generation);
     to.member("encryption", descriptor.encryption);
     write_strings(to, "recipients", descriptor.recipients);
+    to.member("changed", changed);
     session.print(std::move(to));
     return ExitStatus::done;
   }
   session.say(fmt::format("accepted store {}, id {}, {}", store->describe(), descriptor.store_id,
                           descriptor.encrypted() ? "encrypted to:" : "not encrypted"));
   for (const auto& recipient : descriptor.recipients) session.say("  " + recipient);
+  if (changed) session.say("before: " + text_of(*before));
   return ExitStatus::done;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/store_access.hpp"
 
+#include "repo/descriptor_history.hpp"
 #include "repo/layout.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
@@ -45,19 +46,49 @@ fs::path state_directory(const std::optional<fs::path>& configured, const Enviro
 
 namespace {
 
+// Of a store of which this host knows nothing but what is in it: whether its descriptor may be believed, and noted. Who
+// can put objects there can put another one on top, and a host without a state meets it for the first time every time.
+// Error(untrusted) for who wants to write.
+bool is_beyond_doubt(ObjectStore& store, const Descriptor& descriptor, Access access, Reporter& reporter) {
+  const auto earlier = earlier_descriptors(store, descriptor);
+  const std::string name = quote(store.describe());
+  if (const auto doubt = doubt_about(descriptor, earlier)) {
+    if (access == Access::write) {
+      throw Error(ErrorKind::untrusted, fmt::format("unable to store anything in {}: {}", name, *doubt), k_accept_hint);
+    }
+    reporter.warning(fmt::format("store {}: {}; nothing will be stored there before that is accepted", name, *doubt));
+    return false;
+  }
+  if (const auto* before = before_change_of_recipients(descriptor, earlier); before && access == Access::write) {
+    reporter.warning(
+        fmt::format("store {} is encrypted to others than in generation {}, and this host knew nothing of it: it takes "
+                    "those of now; cairn key list shows them",
+                    name, before->generation));
+  }
+  return true;
+}
+
 // What the configuration says of the store, else what was noted when it was first met.
 void check_or_note(const LocalState& state, const StoreSettings& settings, const StoreAddress& address,
-                   const std::string& store, const Descriptor& descriptor, Reporter& reporter) {
+                   ObjectStore& store, const Descriptor& descriptor, Access access, Reporter& reporter) {
   const std::string key = pin_address(address);
   const auto noted = state.pin(key);
   const StorePin pin = with_configured(noted.value_or(pin_of(descriptor)), settings.store_id, settings.recipients);
-  check_pin(pin, descriptor, store);
+  check_pin(pin, descriptor, store.describe());
   if (noted && *noted == pin) return;
+  const bool configured = !settings.recipients.empty();
+  if (!noted && !configured && !is_beyond_doubt(store, descriptor, access, reporter)) return;
   try {
     state.set_pin(key, pin);
   } catch (const Error& e) {
-    // A rescue system may have no place for it.
-    reporter.info(fmt::format("unable to note the identity of {}: {}", quote(store), e.message()));
+    const std::string message =
+        fmt::format("unable to note the identity of {}: {}", quote(store.describe()), e.message());
+    // A rescue system may have no place for it. Who stores would not notice another store in its place.
+    if (access == Access::write && descriptor.encrypted() && !configured) {
+      reporter.warning(message + "; give its recipients in the configuration, or CAIRN_STATE_DIR a place that is kept");
+    } else {
+      reporter.info(message);
+    }
   }
 }
 
@@ -127,7 +158,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   options.io = settings.io;
   options.descriptor = Repository::read_descriptor(*open.store);
   const Descriptor& descriptor = *options.descriptor;
-  check_or_note(state, settings, address, open.store->describe(), descriptor, reporter);
+  check_or_note(state, settings, address, *open.store, descriptor, access, reporter);
   if (access == Access::write) warn_if_open(state, address, *open.store, descriptor, reporter);
   for (auto& key : state.revoked_keys()) options.trust.revoked.push_back(std::move(key));
   std::vector<age::Recipient> recipients;

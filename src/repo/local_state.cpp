@@ -44,22 +44,25 @@ StorePin pin_of(const Descriptor& descriptor) {
   return {descriptor.store_id, descriptor.encryption, descriptor.recipients};
 }
 
-void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string_view store) {
-  const auto refuse = [&](const std::string& difference) {
-    throw Error(ErrorKind::untrusted, fmt::format("unable to use store {}: {}", quote(store), difference),
-                "if that is meant to be so: cairn key accept --store STORE");
-  };
+std::optional<std::string> difference(const StorePin& pinned, const Descriptor& descriptor) {
   if (!pinned.store_id.empty() && pinned.store_id != descriptor.store_id) {
-    refuse(fmt::format("its id is {}, and {} was known here", descriptor.store_id, pinned.store_id));
+    return fmt::format("its id is {}, and {} was known here", descriptor.store_id, pinned.store_id);
   }
   if (pinned.encryption != descriptor.encryption) {
-    refuse(fmt::format("its encryption is {}, and {} was known here", quote(descriptor.encryption),
-                       quote(pinned.encryption)));
+    return fmt::format("its encryption is {}, and {} was known here", quote(descriptor.encryption),
+                       quote(pinned.encryption));
   }
   if (pinned.recipients != descriptor.recipients) {
-    refuse(fmt::format("it is encrypted to {}, and to {} was known here", list_of(descriptor.recipients),
-                       list_of(pinned.recipients)));
+    return fmt::format("it is encrypted to {}, and to {} was known here", list_of(descriptor.recipients),
+                       list_of(pinned.recipients));
   }
+  return std::nullopt;
+}
+
+void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string_view store) {
+  const auto found = difference(pinned, descriptor);
+  if (!found) return;
+  throw Error(ErrorKind::untrusted, fmt::format("unable to use store {}: {}", quote(store), *found), k_accept_hint);
 }
 
 fs::path LocalState::pin_file(const std::string& store) const {

@@ -23,7 +23,12 @@ struct StorePin {
   bool operator==(const StorePin&) const = default;
 };
 
+// For errors of kind untrusted.
+inline constexpr const char* k_accept_hint = "if that is meant to be so: cairn key accept --store STORE";
+
 StorePin pin_of(const Descriptor& descriptor);
+// The first difference, as a part of a sentence about the store; nothing where there is none. Pure.
+std::optional<std::string> difference(const StorePin& pinned, const Descriptor& descriptor);
 // Error(untrusted) naming the first difference. Pure.
 void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string_view store);
 

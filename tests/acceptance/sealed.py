@@ -209,7 +209,8 @@ class Sealed:
         check("stored already is not" in text_of(done), f"key add: {text_of(done)}")
         # Every other host refuses what it was not told of.
         self.rescue.run("list", "--store", self.store, expect=13)
-        self.rescue.run("key", "accept", "--store", self.store)
+        self.rescue.run("key", "accept", "--store", self.store, expect=2)
+        self.rescue.run("key", "accept", "--store", self.store, self.identity.recipient, new.recipient)
         done = self.writer.run(*snapshot)
         # "the first one after a change of keys is full, and says so"
         said = "sealed to other recipients than now: what they hold is stored again"
@@ -221,7 +222,7 @@ class Sealed:
         self.with_identity("restore", "--store", self.store, old_id, self.work / "none", identity=new, expect=12)
 
         done = self.writer.run("key", "remove", "--store", self.store, self.identity.recipient)
-        self.rescue.run("key", "accept", "--store", self.store)
+        self.rescue.run("key", "accept", "--store", self.store, new.recipient)
         check("can still be opened" in text_of(done), f"key remove: {text_of(done)}")
         done = self.writer.run(*snapshot)
         check(said in text_of(done), f"the snapshot after key remove does not say that it is full: {text_of(done)}")

@@ -67,6 +67,12 @@ def on_terminal(cairn: Cairn, answers: list[str], *args) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
 
 
+def confirmation(store: pathlib.Path) -> list[str]:
+    """What key accept wants to hear of the store as it is."""
+    descriptor = read_descriptor(store)
+    return descriptor["recipients"] or [descriptor["store_id"]]
+
+
 class Damage:
     def __init__(self, binary: str, work: pathlib.Path):
         self.binary = binary
@@ -393,7 +399,9 @@ class Damage:
                 for command in (("snapshot", "--store", "it", tree, "--series", "s"), ("key", "accept", "--store", "it")):
                     newcomer.run("--config", configuration, *command, expect=13)
                 check(fingerprint(self.store) == before, f"{what}: a configured host changed the store")
-                self.cairn.run("key", "accept", "--store", self.store)
+                self.cairn.run("key", "accept", "--store", self.store, expect=2)
+                check(fingerprint(self.store) == before, f"{what}: what was not confirmed changed the store")
+                self.cairn.run("key", "accept", "--store", self.store, *confirmation(self.store))
                 taken = self.cairn.json("snapshot", "--store", self.store, tree, "--series", "s")
                 back = self.work / "back"
                 identity = stranger if what == "another recipient" else self.identity
@@ -403,7 +411,7 @@ class Damage:
                 # Back as it was: that is a change, too.
                 self.fresh()
                 self.cairn.run("list", "--store", self.store, expect=13)
-                self.cairn.run("key", "accept", "--store", self.store)
+                self.cairn.run("key", "accept", "--store", self.store, *confirmation(self.store))
 
     def refused(self, status: int, says: str, *args, secret: str = "", cairn: Cairn | None = None) -> str:
         back = self.work / "back"
