@@ -37,7 +37,7 @@ ExitStatus PinCommand::run(Session& session) {
   OpenStore store = session.open(m_store, Access::read);
   const SnapshotInfo snapshot = session.find(store, m_choice).info;
   const bool pinned = m_action == PinAction::pin;
-  const bool changed = set_pin(*store.repository, snapshot, m_action);
+  const bool changed = set_pin(*store.repository, snapshot, m_action, session.signing_key().get());
   session.note_change(fmt::format("snapshot {} is {}", short_id(snapshot.id), pinned ? "pinned" : "not pinned"));
   if (session.json()) {
     JsonWriter to = begin_document(name());

@@ -112,7 +112,8 @@ void write_packs(JsonWriter& to, const Manifest& manifest) {
 ExitStatus ShowCommand::run(Session& session) {
   OpenStore store = session.open(m_store, Access::read, &m_keys);
   auto [snapshot, manifest] = session.find(store, m_choice);
-  snapshot.pinned = store.repository->pins(Repository::Listed::once, manifest.id).pinned(manifest.id);
+  snapshot.pinned =
+      store.repository->pins(Repository::Listed::once, manifest.id).pinned(manifest.id, manifest.record.series);
   if (!session.json()) {
     print_for_people(session.out(), snapshot, manifest);
     return ExitStatus::done;

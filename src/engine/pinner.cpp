@@ -1,8 +1,11 @@
 #include "engine/pinner.hpp"
 
 #include "engine/prune_plan.hpp"
+#include "repo/layout.hpp"
 #include "util/error.hpp"
 
+#include <optional>
+#include <string>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -39,13 +42,38 @@ void check_stays(Repository& repository, const SnapshotInfo& snapshot) {
   }
 }
 
+// What was put is read back: nobody is told of a pin that something in the store overrules.
+void check_took(Repository& repository, const SnapshotInfo& snapshot, bool pin, const std::optional<std::string>& key) {
+  const std::string& series = snapshot.record.series;
+  Pins pins = repository.pins(Repository::Listed::twice, snapshot.id);
+  const auto own = key ? layout::parse_pin_key(*key) : std::nullopt;
+  // A listing may lag; what was put is there all the same.
+  const auto there = own ? repository.store().head(*key) : std::nullopt;
+  if (there && pin) pins.add({*own, there->modified, {}});
+  if ((own && !there) || (pin && !pins.pinned(snapshot.id, series))) {
+    throw Error(ErrorKind::failed,
+                fmt::format("unable to {} {} of series {}: its record was put, and does not count",
+                            pin ? "pin" : "unpin", snapshot.id.short_hex(), quote(series)),
+                fmt::format("look at the objects below pins/{} in the store", snapshot.id.hex()));
+  }
+  if (const auto doubtful = pins.doubtful(snapshot.id, series); doubtful != 0) {
+    repository.reporter().warning(
+        fmt::format("{} in the store would take the pin off {}, and counts for nothing: it is of the future, or nobody "
+                    "who is trusted signed it; programs of before obey it",
+                    doubtful == 1 ? "a record" : fmt::format("each of {} records", doubtful), snapshot.id.short_hex()));
+  }
+}
+
 }  // namespace
 
-bool set_pin(Repository& repository, const SnapshotInfo& snapshot, PinAction action) {
+bool set_pin(Repository& repository, const SnapshotInfo& snapshot, PinAction action,
+             const minisign::SecretKey* signing_key) {
   const bool pin = action == PinAction::pin;
-  const bool changed = repository.set_pin(snapshot.id, pin);
+  const std::string& series = snapshot.record.series;
+  const auto key = repository.set_pin(snapshot.id, series, pin, signing_key);
   if (pin) check_stays(repository, snapshot);
-  return changed;
+  check_took(repository, snapshot, pin, key);
+  return key.has_value();
 }
 
 }  // namespace cairn

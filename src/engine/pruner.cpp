@@ -173,11 +173,12 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
   for (auto& item : vanished) {
     if (!removed.contains(item.key)) evidence.unreadable.push_back(std::move(item));
   }
-  const Pins pins = repository.pins(Repository::Listed::twice);
-  for (const auto& manifest : evidence.manifests) {
-    if (pins.pinned(manifest.id)) evidence.pinned.insert(manifest.id);
-  }
+  Pins pins = repository.pins(Repository::Listed::twice);
   evidence.now = store.now();
+  pins.set_now(evidence.now);
+  for (const auto& manifest : evidence.manifests) {
+    if (pins.pinned(manifest.id, manifest.series)) evidence.pinned.insert(manifest.id);
+  }
   return evidence;
 }
 
@@ -331,10 +332,11 @@ std::vector<std::string> Pruner::write_marks() {
 void Pruner::spare_pinned() {
   if (m_plan.removed_manifests.empty()) return;
   // Whoever pins looks at the marks after his record is there, this looks at the records after the mark is.
-  const Pins pins = m_context.repository.pins(Repository::Listed::twice);
+  Pins pins = m_context.repository.pins(Repository::Listed::twice);
+  pins.set_now(m_context.repository.store().now());
   for (const auto& series : m_plan.series) {
     for (const auto& snapshot : series.snapshots) {
-      if (snapshot.decision.verdict != Verdict::remove || !pins.pinned(snapshot.id)) continue;
+      if (snapshot.decision.verdict != Verdict::remove || !pins.pinned(snapshot.id, series.name)) continue;
       if (m_request.forget) throw forgets_pinned(snapshot.id, series.name);
       m_context.reporter.warning(fmt::format("snapshot {} of series {} was pinned meanwhile; it stays",
                                              snapshot.id.short_hex(), quote(series.name)));

@@ -8,7 +8,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <map>
+#include <set>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -25,6 +29,9 @@ constexpr std::uint64_t k_note_bytes_at_once = 64ULL << 20;
 // they take less than twice as much.
 constexpr std::uint64_t k_directories_ahead = 32ULL << 20;
 constexpr std::size_t k_hex_digits = 2 * sizeof(Digest::bytes);
+constexpr std::uint64_t k_largest_pin = 64ULL << 10;
+// Of each snapshot, where they have to be signed.
+constexpr std::size_t k_unpins_read = 64;
 // Keys of sealed packs that are kept.
 constexpr std::size_t k_data_keys = 4096;
 
@@ -37,6 +44,13 @@ void check_object_size(std::string_view kind, std::string_view key, std::uint64_
   if (size <= k_max_json_object) return;
   throw Error(ErrorKind::damaged,
               fmt::format("damaged {} {}: it is larger than {} bytes", kind, quote(key), k_max_json_object));
+}
+
+// A server, or who may overwrite an object, must not choose how much is read of what was listed with that size. One
+// that is 0 is not known.
+template <class Info>
+std::optional<Bytes> get_whole(ObjectStore& store, const Info& info) {
+  return store.get(info.key, ByteRange{0, info.size == 0 ? k_max_json_object : info.size});
 }
 
 }  // namespace
@@ -84,7 +98,7 @@ bool Repository::has_content(ObjectStore& store) {
 
 Descriptor Repository::read_descriptor(ObjectStore& store) {
   std::optional<layout::DescriptorKey> newest;
-  std::string newest_key;
+  ObjectInfo newest_object;
   bool several = false;
   bool unknown = false;
   store.list(layout::k_config, [&](const ObjectInfo& info) {
@@ -97,7 +111,7 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
     several = newest && newest->generation == key->generation;
     check_object_size("store descriptor", info.key, info.size);
     newest = key;
-    newest_key = info.key;
+    newest_object = info;
   });
   if (!newest && unknown) {
     throw Error(ErrorKind::damaged, fmt::format("unable to open store {}: no object in config/ has a descriptor's name",
@@ -121,18 +135,18 @@ Descriptor Repository::read_descriptor(ObjectStore& store) {
   }
   const Bytes bytes = read_again_if_damaged(
       [&] {
-        auto read = store.get(newest_key);
-        if (!read) throw missing("store descriptor", newest_key);
+        auto read = get_whole(store, newest_object);
+        if (!read) throw missing("store descriptor", newest_object.key);
         if (sha256(*read) == newest->sha256) return std::move(*read);
-        throw Error(ErrorKind::damaged,
-                    fmt::format("damaged store descriptor {}: its bytes do not fit its name", quote(newest_key)));
+        throw Error(ErrorKind::damaged, fmt::format("damaged store descriptor {}: its bytes do not fit its name",
+                                                    quote(newest_object.key)));
       },
       [](const Error&) {});
-  Descriptor descriptor = Descriptor::parse(as_text(bytes), newest_key);
+  Descriptor descriptor = Descriptor::parse(as_text(bytes), newest_object.key);
   descriptor.require_readable(store.describe());
   if (descriptor.generation != newest->generation) {
-    throw Error(ErrorKind::damaged,
-                fmt::format("damaged store descriptor {}: its content does not fit its name", quote(newest_key)));
+    throw Error(ErrorKind::damaged, fmt::format("damaged store descriptor {}: its content does not fit its name",
+                                                quote(newest_object.key)));
   }
   return descriptor;
 }
@@ -211,7 +225,7 @@ std::string Repository::load_manifest_text(const ManifestInfo& info, Cached cach
   check_object_size("manifest", info.key, info.size);
   const Bytes bytes = read_again_if_damaged(
       [&] {
-        auto read = m_store.get(info.key);
+        auto read = get_whole(m_store, info);
         if (!read) throw missing("manifest", info.key);
         if (layout::fits_name(*read, info.name)) return std::move(*read);
         throw Error(ErrorKind::damaged,
@@ -338,7 +352,7 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
     snapshot.closed = head->closed;
     snapshot.signer = std::move(head->signer);
     snapshot.trusted = head->trusted;
-    snapshot.pinned = pinned.pinned(head->id);
+    snapshot.pinned = pinned.pinned(head->id, snapshot.record.series);
     // Two manifests of one id are one snapshot; in a listing they stand side by side.
     if (!out.empty() && out.back().id == snapshot.id) {
       SnapshotInfo& known = out.back();
@@ -374,28 +388,72 @@ std::string Repository::store_manifest(const Manifest& manifest) {
 Pins Repository::pins(Listed listed, const std::optional<Digest>& id) {
   const std::string prefix = id ? layout::k_pins + id->hex() + "/" : layout::k_pins;
   const int listings = listed == Listed::twice ? 2 : 1;
-  Pins out;
+  // The last by name is the newest of its id.
+  std::map<std::string, std::pair<ObjectInfo, layout::PinKey>, std::greater<>> found;
   for (int listing = 0; listing < listings; ++listing) {
     m_store.list(prefix, [&](const ObjectInfo& info) {
-      if (const auto key = layout::parse_pin_key(info.key)) out.add(*key);
+      if (const auto name = layout::parse_pin_key(info.key)) found.emplace(info.key, std::pair{info, *name});
     });
+  }
+  std::set<Digest> pinned_once;
+  for (const auto& [key, each] : found) {
+    if (each.second.pinned) pinned_once.insert(each.second.id);
+  }
+  Pins out{m_trust};
+  std::map<Digest, std::size_t> unpins_read;
+  for (auto& [key, each] : found) {
+    auto& [info, name] = each;
+    PinRecord record{name, info.modified, {}};
+    // Only an unpin has to prove itself, and only where there is a pin that it could take off. Whoever adds very many
+    // must not have all of them read each time: beyond that they count for nothing, and the pin holds.
+    const bool may_count = !name.pinned && pinned_once.contains(name.id) && !is_future_dated(record);
+    if (m_trust.demands_signature() && may_count && unpins_read[name.id]++ < k_unpins_read) {
+      record.signers = load_pin_signers(info, name);
+    }
+    out.add(std::move(record));
   }
   return out;
 }
 
-bool Repository::set_pin(const Digest& id, bool pinned) {
+std::vector<std::string> Repository::load_pin_signers(const ObjectInfo& info, const layout::PinKey& name) {
+  if (info.size == 0 || info.size > k_largest_pin) return {};
+  const std::string file = fmt::format("{}-{}", name.id.short_hex(), fs::path{info.key}.filename().native());
+  auto text = sized_from_cache("pins", file, info.size);
+  if (!text) {
+    text = m_store.get(info.key, ByteRange{0, info.size});
+    if (text) put_sized_to_cache("pins", file, info.size, as_text(*text));
+  }
+  return text ? signers_of_pin(as_text(*text), m_descriptor.store_id, name) : std::vector<std::string>{};
+}
+
+std::optional<std::string> Repository::set_pin(const Digest& id, const std::string& series, bool pinned,
+                                               const minisign::SecretKey* signing_key) {
   check_requirements(m_descriptor.requirements, Operation::write, m_store.describe());
   const Pins seen = pins(Listed::twice, id);
-  if (seen.pinned(id) == pinned) return false;
-  Time time = m_store.now();
+  const Time now = m_store.now();
+  if (seen.pinned(id, series) == pinned) return std::nullopt;
+  Time time = now;
   // A clock that was ahead once, or is behind now, must not make an older record the one that counts.
-  if (const auto newest = seen.newest(id)) time = std::max(time, shifted(*newest, Nanoseconds{1}));
+  if (const auto newest = seen.newest(id, series)) time = std::max(time, shifted(*newest, Nanoseconds{1}));
+  const layout::PinKey name{id, time, pinned};
+  if (!pinned) {
+    const auto what = fmt::format("unable to take the pin off {}", id.short_hex());
+    if (is_future_dated(PinRecord{name, now, {}})) {
+      throw Error(
+          ErrorKind::failed,
+          fmt::format("{}: it is dated {}, and the store's time is {}", what, format_time(time), format_time(now)),
+          "a pin of the future holds until then; its object is below pins/ in the store");
+    }
+    const bool counts = !m_trust.demands_signature() ||
+                        (signing_key != nullptr && m_trust.trusts(signing_key->public_key().text(), series, now));
+    if (!counts) {
+      throw Error(ErrorKind::untrusted, fmt::format("{}: where keys are trusted, one of them has to sign that", what),
+                  "give its file: CAIRN_SIGNING_KEY, or signing_key in the configuration");
+    }
+  }
   const std::string key = layout::pin_key(id, time, pinned, random_name());
-  JsonWriter text;
-  text.begin_object().member("format", "cairn-pin").member("version", k_format_version);
-  text.member("id", id.hex()).member("pinned", pinned).end_object().newline();
-  m_store.put(key, ObjectBody::from_text(text.text()));
-  return true;
+  m_store.put(key, ObjectBody::from_text(pin_text(m_descriptor.store_id, name, signing_key)));
+  return key;
 }
 
 std::shared_ptr<const PackDirectory> Repository::recall(const PackRef& ref) {
@@ -648,7 +706,7 @@ std::optional<Mark> Repository::load_mark(const ObjectInfo& info, Mark::RemovedB
   check_object_size("mark", info.key, info.size);
   auto mark = read_again_if_damaged(
       [&]() -> std::optional<Mark> {
-        const auto stored = m_store.get(info.key);
+        const auto stored = get_whole(m_store, info);
         if (!stored) return std::nullopt;
         return parse(as_text(*stored));
       },
@@ -690,7 +748,7 @@ std::optional<PendingRecord> Repository::load_pending(const ObjectInfo& info) {
   // A prune may remove old ones since the listing; what nobody keeps any more keeps nothing.
   return read_again_if_damaged(
       [&]() -> std::optional<PendingRecord> {
-        const auto bytes = m_store.get(info.key);
+        const auto bytes = get_whole(m_store, info);
         if (!bytes) return std::nullopt;
         auto record = PendingRecord::parse(as_text(*bytes), info.key, *m_keys);
         check_key(record, info.key);

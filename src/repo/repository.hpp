@@ -126,10 +126,13 @@ class Repository {
   // Of all snapshots, or of one. Twice where what one listing leaves out must not cost a snapshot its pin.
   enum class Listed { once, twice };
   Pins pins(Listed listed = Listed::once, const std::optional<Digest>& id = std::nullopt);
-  // Adds a record that is newer than all there are of the id, whatever the store's clock says; none where the newest
-  // says the same. Returns whether it did. Error(failed) where writers need an unknown feature. engine/pinner.hpp is
-  // for those who need to know that it holds.
-  bool set_pin(const Digest& id, bool pinned);
+  // Adds a record that is newer than all of the id that count, whatever the store's clock says; none where the newest
+  // says the same. Returns its key, or nothing where none was needed. series: of the snapshot; signing_key: null where
+  // there is none. Error(untrusted) for an unpin that would count for nothing: keys are trusted, and none of them signs
+  // it. Error(failed) where the newest pin is of the future, so that no unpin comes after it, and where writers need an
+  // unknown feature. engine/pinner.hpp is for those who need to know that it holds.
+  std::optional<std::string> set_pin(const Digest& id, const std::string& series, bool pinned,
+                                     const minisign::SecretKey* signing_key);
 
   // The directory of a pack, from memory, cache or store; its logical id was recomputed. Error(damaged) naming the
   // pack; Error(damaged) too where the pack is missing; Error(no_key).
@@ -192,6 +195,7 @@ class Repository {
   Manifest open_manifest(std::string_view text, const ManifestInfo& info) const;
   void judge(Manifest& manifest, const ManifestInfo& info) const;
   Manifest load_head(const ManifestInfo& info);
+  std::vector<std::string> load_pin_signers(const ObjectInfo& info, const layout::PinKey& name);
   template <class Parse>
   std::vector<ObjectInfo> list_notes(const char* prefix, const char* what, const Parse& parse);
   // size: of the object, as listed. Nothing where the cache has the text of one of another size.

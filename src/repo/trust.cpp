@@ -23,6 +23,15 @@ bool is_right(const Signature& signature, const std::string& line) {
 
 }  // namespace
 
+bool TrustPolicy::trusts(const std::string& key, const std::string& series, Time stored_at) const {
+  const bool gone = std::any_of(revoked.begin(), revoked.end(), [&](const RevokedKey& each) {
+    return each.key == key && (!each.since || stored_at >= *each.since);
+  });
+  return !gone && std::any_of(trusted.begin(), trusted.end(), [&](const TrustedKey& each) {
+    return each.key == key && ::fnmatch(each.series.c_str(), series.c_str(), FNM_NOESCAPE) == 0;
+  });
+}
+
 Judgement TrustPolicy::judge(const Record& record, const Digest& id, const std::vector<Signature>& signatures,
                              Time stored_at) const {
   Judgement out;

@@ -36,6 +36,8 @@ struct TrustPolicy {
 
   // Whether snapshots need a signature: then those without one of a trusted key do not exist for whoever looks for one.
   bool demands_signature() const noexcept { return !trusted.empty(); }
+  // Whether a right signature of this key counts for the series, on what came to the store at that time.
+  bool trusts(const std::string& key, const std::string& series, Time stored_at) const;
   // stored_at: of the manifest, by the store's clock. Signatures that are wrong or malformed count for nothing.
   Judgement judge(const Record& record, const Digest& id, const std::vector<Signature>& signatures,
                   Time stored_at) const;

@@ -4,12 +4,14 @@
 #include "repo/layout.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
+#include "support/signing.hpp"
 #include "util/error.hpp"
 
 #include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -84,10 +86,10 @@ TEST_CASE("pinner: pins and unpins, and says whether that changed anything") {
   auto& repository = scene.fixture.repository;
   CHECK(set_pin(repository, scene.first, PinAction::pin));
   CHECK_FALSE(set_pin(repository, scene.first, PinAction::pin));
-  CHECK(repository.pins().pinned(scene.first.id));
+  CHECK(repository.pins().pinned(scene.first.id, "s"));
   CHECK(set_pin(repository, scene.first, PinAction::unpin));
   CHECK_FALSE(set_pin(repository, scene.first, PinAction::unpin));
-  CHECK_FALSE(repository.pins().pinned(scene.first.id));
+  CHECK_FALSE(repository.pins().pinned(scene.first.id, "s"));
   CHECK(store.keys(layout::k_pins).size() == 2);
 }
 
@@ -100,7 +102,7 @@ TEST_CASE("pinner: the last one to be set counts, also where the store's clock w
   set_pin(repository, scene.first, PinAction::unpin);
   store.set_now(Time{});
   CHECK(set_pin(repository, scene.first, PinAction::pin));
-  CHECK(repository.pins().pinned(scene.first.id));
+  CHECK(repository.pins().pinned(scene.first.id, "s"));
   store.set_now(now);
   scene.prune();
   CHECK(scene.there());
@@ -121,7 +123,7 @@ TEST_CASE("pinner: a listing that leaves something out hides neither a pin nor a
   // It is not taken for pinned already.
   CHECK(set_pin(repository, scene.first, PinAction::pin));
   store.on_call = nullptr;
-  CHECK(repository.pins().pinned(scene.first.id));
+  CHECK(repository.pins().pinned(scene.first.id, "s"));
 }
 
 TEST_CASE("pinner: what is removed cannot be pinned, nor what a prune said that it removes") {
@@ -191,4 +193,140 @@ TEST_CASE("pinner: a pin holds or is refused whenever a prune comes in between")
   }
   CHECK(held > 0);
   CHECK(refused > 0);
+}
+
+TEST_CASE("pinner: an unpin of the future takes no pin off, and is told of") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& repository = scene.fixture.repository;
+  set_pin(repository, scene.first, PinAction::pin);
+  const Time late = *parse_time("2262-04-11T23:47:15.999999999Z");
+  store.put(layout::pin_key(scene.first.id, late, false, std::string(16, '0')), ObjectBody::from_text("{}"));
+  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(repository.pins().doubtful(scene.first.id, "s") == 1);
+  scene.prune();
+  CHECK(scene.there());
+  CHECK_FALSE(set_pin(repository, scene.first, PinAction::pin));
+  CHECK(scene.fixture.reporter.warnings.back().starts_with("a record in the store would take the pin off"));
+  // It is taken off in the present, and put on again.
+  CHECK(set_pin(repository, scene.first, PinAction::unpin));
+  CHECK_FALSE(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(set_pin(repository, scene.first, PinAction::pin));
+  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(set_pin(repository, scene.first, PinAction::unpin));
+  scene.prune();
+  CHECK_FALSE(scene.there());
+}
+
+TEST_CASE("pinner: an unpin within the hour that clocks may differ counts") {
+  for (const auto& [ahead, pinned] : {std::pair{59min, false}, std::pair{61min, true}}) {
+    MemoryStore store;
+    Scene scene{store};
+    set_pin(scene.fixture.repository, scene.first, PinAction::pin);
+    store.put(layout::pin_key(scene.first.id, store.now() + ahead, false, std::string(16, '0')),
+              ObjectBody::from_text("{}"));
+    CHECK(scene.fixture.repository.pins().pinned(scene.first.id, "s") == pinned);
+  }
+}
+
+TEST_CASE("pinner: prune goes by the store's time where an unpin's object has a time of its own") {
+  MemoryStore store;
+  Scene scene{store};
+  set_pin(scene.fixture.repository, scene.first, PinAction::pin);
+  const Time now = store.now();
+  const Time late = *parse_time("2262-04-11T23:47:15Z");
+  store.set_now(late);  // who may write to a directory may give a file any time
+  store.put(layout::pin_key(scene.first.id, late, false, std::string(16, '0')), ObjectBody::from_text("{}"));
+  store.set_now(now);
+  scene.prune();
+  CHECK(scene.there());
+}
+
+TEST_CASE("pinner: a pin of the future holds, and no unpin says that it was taken off") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& repository = scene.fixture.repository;
+  const Time late = *parse_time("2262-04-11T00:00:00Z");
+  store.put(layout::pin_key(scene.first.id, late, true, std::string(16, '0')), ObjectBody::from_text("{}"));
+  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  const auto records = store.keys(layout::k_pins).size();
+  CHECK_THROWS_WITH_AS(set_pin(repository, scene.first, PinAction::unpin),
+                       doctest::Contains("it is dated 2262-04-11T00:00:00.000000001Z"), Error);
+  CHECK(store.keys(layout::k_pins).size() == records);
+  scene.prune();
+  CHECK(scene.there());
+}
+
+TEST_CASE("pinner: where keys are trusted an unpin needs one of them for its series") {
+  MemoryStore store;
+  Scene scene{store};
+  TrustPolicy trust = trusting_author();
+  const auto stranger = minisign::SecretKey::generate();
+  const auto elsewhere = minisign::SecretKey::generate();
+  trust.trusted.push_back({elsewhere.public_key().text(), "other"});
+  EngineFixture trusting{store, {}, "host", {}, trust};
+  auto& repository = trusting.repository;
+  const auto pinned = [&] { return repository.pins().pinned(scene.first.id, "s"); };
+  const auto put_unpin = [&](const minisign::SecretKey* key, const std::string& store_id, Time time) {
+    const layout::PinKey name{scene.first.id, time, false};
+    store.put(layout::pin_key(name.id, name.time, false, random_name()),
+              ObjectBody::from_text(pin_text(store_id, name, key)));
+  };
+  // A pin costs no more than space: it holds whoever set it.
+  set_pin(scene.fixture.repository, scene.first, PinAction::pin);
+  CHECK(pinned());
+  const std::string id = repository.descriptor().store_id;
+  store.advance(1s);
+  put_unpin(nullptr, id, store.now());
+  put_unpin(&stranger, id, store.now());
+  put_unpin(&elsewhere, id, store.now());
+  put_unpin(&author(), std::string(32, '0'), store.now());  // of another store
+  // The author's own of another time, under a new name.
+  {
+    const layout::PinKey earlier{scene.first.id, store.now() - 1h, false};
+    store.put(layout::pin_key(earlier.id, store.now(), false, random_name()),
+              ObjectBody::from_text(pin_text(id, earlier, &author())));
+  }
+  CHECK(pinned());
+  CHECK(repository.pins().doubtful(scene.first.id, "s") == 5);
+  // This program does not put what counts for nothing.
+  const auto records = store.keys(layout::k_pins).size();
+  for (const auto* key : {static_cast<const minisign::SecretKey*>(nullptr), &stranger, &elsewhere}) {
+    CHECK_THROWS_WITH_AS(set_pin(repository, scene.first, PinAction::unpin, key),
+                         doctest::Contains("one of them has to sign that"), Error);
+  }
+  CHECK(store.keys(layout::k_pins).size() == records);
+  CHECK(set_pin(repository, scene.first, PinAction::unpin, &author()));
+  CHECK_FALSE(pinned());
+  store.advance(1s);
+  CHECK(set_pin(repository, scene.first, PinAction::pin));
+  CHECK(pinned());
+}
+
+TEST_CASE("pinner: whoever adds very many unpins does not have all of them read") {
+  MemoryStore store;
+  Scene scene{store};
+  EngineFixture trusting{store, {}, "host", {}, trusting_author()};
+  set_pin(scene.fixture.repository, scene.first, PinAction::pin);
+  for (int i = 0; i < 500; ++i) {
+    store.put(layout::pin_key(scene.first.id, store.now() + 1s, false, random_name()), ObjectBody::from_text("{}"));
+  }
+  int read = 0;
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation == "get" && key.starts_with(layout::k_pins)) ++read;
+  };
+  CHECK(trusting.repository.pins().pinned(scene.first.id, "s"));
+  CHECK(read > 0);
+  CHECK(read < 100);
+}
+
+TEST_CASE("pinner: a pin that is not there afterwards is no pin") {
+  MemoryStore store;
+  Scene scene{store};
+  std::string put;
+  store.on_call = [&](const std::string& operation, const std::string& key) {
+    if (operation == "after put" && key.starts_with(layout::k_pins)) put = key;
+    if (operation == "list" && key.starts_with(layout::k_marks) && !put.empty()) store.erase(put);
+  };
+  CHECK(failure_of_pin(scene.fixture.repository, scene.first) == ErrorKind::failed);
 }

@@ -492,14 +492,14 @@ TEST_CASE("pruner: pinned snapshots are kept by retention and refused by forget"
   MemoryStore store;
   Scene scene{store};
   auto& fixture = scene.fixture;
-  fixture.repository.set_pin(scene.ids[0], true);
+  fixture.repository.set_pin(scene.ids[0], "s", true, nullptr);
   store.advance(days{8});
   PruneRequest request;
   request.forget = std::vector{scene.ids[0]};
   CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::usage);
   CHECK(prune(fixture, keep_last(1)).manifests_removed == 1);
   CHECK(store.has(scene.keys[0]));
-  fixture.repository.set_pin(scene.ids[0], false);
+  fixture.repository.set_pin(scene.ids[0], "s", false, nullptr);
   CHECK(prune(fixture, request).manifests_removed == 1);
   CHECK_FALSE(store.has(scene.keys[0]));
   CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::not_found);
@@ -511,7 +511,7 @@ TEST_CASE("pruner: a listing of pins that leaves one out costs no snapshot") {
     MemoryStore store;
     Scene scene{store};
     auto& fixture = scene.fixture;
-    fixture.repository.set_pin(scene.ids[0], true);
+    fixture.repository.set_pin(scene.ids[0], "s", true, nullptr);
     const std::string pin = store.keys(layout::k_pins).at(0);
     store.advance(days{8});
     int listings = 0;
@@ -532,7 +532,7 @@ TEST_CASE("pruner: what is pinned while a plan is carried out stays, and the nex
   {
     Pruner pruner{fixture.context, keep_last(1), Apply::yes};
     CHECK(pruner.plan().removed_manifests.size() == 2);
-    fixture.repository.set_pin(scene.ids[0], true);
+    fixture.repository.set_pin(scene.ids[0], "s", true, nullptr);
     CHECK(pruner.execute().manifests_removed == 1);
   }
   CHECK(store.has(scene.keys[0]));
@@ -548,7 +548,7 @@ TEST_CASE("pruner: what is pinned while a plan is carried out stays, and the nex
   PruneRequest request;
   request.forget = std::vector{scene.ids[2]};
   Pruner pruner{fixture.context, request, Apply::yes};
-  fixture.repository.set_pin(scene.ids[2], true);
+  fixture.repository.set_pin(scene.ids[2], "s", true, nullptr);
   CHECK(kind_of([&] { pruner.execute(); }) == ErrorKind::usage);
   CHECK(store.has(scene.keys[2]));
 }

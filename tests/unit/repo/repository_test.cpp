@@ -289,11 +289,11 @@ TEST_CASE("repository: no pin and no keys are written where writers need a featu
   Repository repository = f.open();
   const Digest id = sha256(std::string_view{"a"});
   for (const bool pinned : {true, false}) {
-    CHECK(message_of([&] { repository.set_pin(id, pinned); }) ==
+    CHECK(message_of([&] { repository.set_pin(id, "s", pinned, nullptr); }) ==
           "unable to write to " + quote(f.store.describe()) +
               ": it needs the feature 'frob', which this program does not know");
   }
-  CHECK_FALSE(f.open().pins().newest(id));
+  CHECK_FALSE(f.open().pins().newest(id, "s"));
   d.generation = 3;
   CHECK(failure_of([&] { Repository::put_descriptor(f.store, d); }) == ErrorKind::failed);
   CHECK(f.open().descriptor().generation == 2);
@@ -496,10 +496,10 @@ TEST_CASE("repository: the newest pin object of an id decides") {
   f.put(layout::pin_key(other, t, false, nonce), "{}");
   f.put(layout::pin_key(other, t, true, nonce), "{}");
   const auto pins = f.open().pins();
-  CHECK(pins.pinned(id));
-  CHECK_FALSE(pins.pinned(other));  // of two of one instant, the unpin
-  f.open().set_pin(other, true);
-  CHECK(f.open().pins().pinned(other));
+  CHECK(pins.pinned(id, "s"));
+  CHECK_FALSE(pins.pinned(other, "s"));  // of two of one instant, the unpin
+  f.open().set_pin(other, "s", true, nullptr);
+  CHECK(f.open().pins().pinned(other, "s"));
 }
 
 TEST_CASE("repository: a directory is believed only where it fits the manifest") {
