@@ -33,6 +33,7 @@ class CommandContent : public Content {
       : m_state(std::move(state)),
         m_pipeline(m_state->options.stages,
                    {.environment = {},
+                    .secrets = m_state->options.secrets,
                     .standard_error = ProcessOptions::StandardError::tail,
                     .standard_input = m_state->options.inherits_input ? ProcessOptions::StandardInput::inherit
                                                                       : ProcessOptions::StandardInput::none}) {}

@@ -26,6 +26,8 @@ struct CommandOptions {
   std::vector<std::vector<std::string>> stages;
   std::string file_name;  // of the entry: one component of a path
   SizeGuard guard;
+  // Variables that the programs inherit though they hold this program's secrets.
+  std::vector<std::string> secrets{};
   // Whether the first stage reads what this process was given to read, unless that is a terminal; else it reads
   // nothing.
   bool inherits_input = false;

@@ -3,9 +3,11 @@
 #include "cli/edit_distance.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
+#include "util/exposed_file.hpp"
 #include "util/secret_text.hpp"
 
 #include <algorithm>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -22,7 +24,20 @@ std::optional<std::string> nonempty(const EnvironmentLookup& environment, std::s
   return value;
 }
 
+// The file says which programs are run. Root's is written by root alone.
+void refuse_if_exposed(const fs::path& file) {
+  if (::geteuid() != 0) return;
+  const auto exposed = who_else_changes(file, 0);
+  if (!exposed) return;
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("unable to use {} as root: {}, and it says which programs root runs", quote(file.native()), *exposed),
+      "have it and the directories above it belong to root and be written by root alone, or put it on a "
+      "read-only mount; --config or CAIRN_CONFIG name another one");
+}
+
 std::optional<Config> read_config(const fs::path& file) {
+  refuse_if_exposed(file);
   std::optional<Bytes> bytes;
   try {
     bytes = read_file_if_exists(file, k_largest_file);

@@ -50,6 +50,7 @@ struct SourceConfig {
   bool reread = false;
   // command
   std::vector<std::vector<std::string>> stages;  // one argument vector for each stage of the pipeline
+  std::vector<std::string> env;                  // variables with secrets that the command inherits all the same
   std::optional<std::string> file_name;          // of the one file in the snapshot
   std::uint64_t min_size = 0;                    // bytes
   std::optional<double> max_drop;                // share, 0 to 1
@@ -95,7 +96,7 @@ Config parse_config(std::string_view text, const std::string& file_name);
 
 // Reads the first there is of: option (--config), CAIRN_CONFIG, $XDG_CONFIG_HOME/cairn/cairn.toml (XDG_CONFIG_HOME is
 // $HOME/.config where unset or relative), system_file. The first two must exist. Without any file, an empty Config.
-// Throws Error(usage).
+// Throws Error(usage); for root also where others can change the file, which says what programs to run.
 Config load_config(const std::optional<std::string>& option, const EnvironmentLookup& environment,
                    const fs::path& system_file = "/etc/cairn/cairn.toml");
 

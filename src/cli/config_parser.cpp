@@ -194,10 +194,23 @@ void read_directory_keys(const TomlTable& table, SourceConfig& source) {
   source.reread = table.boolean("reread").value_or(false);
 }
 
+// A name, and not NAME=value: what is in this file is not secret.
+void check_variable(const TomlTable& table, const std::string& name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const bool valid = letter(name.front()) &&
+                     std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+  if (!valid) {
+    table.fail("env", fmt::format("'env' has {}, which is no name of a variable", quote_given(name)),
+               "env = [\"AWS_SECRET_ACCESS_KEY\"] lets the command inherit it");
+  }
+}
+
 void read_command_keys(const TomlTable& table, SourceConfig& source) {
   auto stages = table.pipeline("command");
   if (!stages) table.fail(fmt::format("source {} of type \"command\" has no 'command'", quote(source.name)));
   source.stages = std::move(*stages);
+  source.env = table.texts("env").value_or(std::vector<std::string>{});
+  for (const auto& name : source.env) check_variable(table, name);
   source.file_name = table.text("file_name");
   if (source.file_name &&
       (source.file_name->find('/') != std::string::npos || *source.file_name == "." || *source.file_name == "..")) {
@@ -221,7 +234,7 @@ void allow_source_keys(const TomlTable& table, SourceType type) {
       table.allow_keys("a source of type \"sqlite\"", keys);
       break;
     case SourceType::command:
-      add({"command", "file_name", "min_size", "max_drop"});
+      add({"command", "env", "file_name", "min_size", "max_drop"});
       table.allow_keys("a source of type \"command\"", keys);
       break;
   }

@@ -2,6 +2,7 @@
 
 #include "codec/age/age.hpp"
 #include "util/error.hpp"
+#include "util/exposed_file.hpp"
 #include "util/interrupt.hpp"
 #include "util/process.hpp"
 #include "util/secret_text.hpp"
@@ -61,6 +62,14 @@ SecretBytes output_of(const std::string& command) {
   const auto argv = split_command(command);
   if (argv.empty()) throw Error(ErrorKind::usage, "CAIRN_IDENTITY_COMMAND names no program");
   refuse_secret(argv.front(), "CAIRN_IDENTITY_COMMAND", "a command");
+  // Others are looked up in PATH, which is root's.
+  if (::geteuid() == 0 && argv.front().find('/') != std::string::npos) {
+    if (const auto exposed = who_else_changes(argv.front(), 0)) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("unable to run {} of CAIRN_IDENTITY_COMMAND as root: {}", quote(argv.front()), *exposed),
+                  "have it and the directories above it belong to root and be written by root alone");
+    }
+  }
   std::optional<Pipeline> started;
   try {
     started.emplace(std::vector<std::vector<std::string>>{argv});

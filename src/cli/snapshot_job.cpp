@@ -37,6 +37,7 @@ SnapshotJob job_of(const SourceConfig& source) {
     case SourceType::command:
       job.kind = SnapshotJob::Kind::command;
       job.command.stages = source.stages;
+      job.command.secrets = source.env;
       job.command.file_name = source.file_name.value_or(source.series);
       job.command.guard.minimum = source.min_size;
       job.command.guard.largest_drop = source.max_drop;

@@ -82,6 +82,9 @@ std::vector<std::string> make_environment(const ProcessOptions& options) {
   std::vector<std::string> result;
   for (char** item = environ; item != nullptr && *item != nullptr; ++item) {
     const std::string_view text = *item;
+    const std::string_view name = text.substr(0, text.find('='));
+    const bool wanted = std::find(options.secrets.begin(), options.secrets.end(), name) != options.secrets.end();
+    if (is_secret_variable(name) && !wanted) continue;
     const bool replaced = std::any_of(options.environment.begin(), options.environment.end(), [&](const auto& added) {
       return text.size() > added.first.size() && text.starts_with(added.first) && text[added.first.size()] == '=';
     });
@@ -122,6 +125,11 @@ void wait_for(std::array<pollfd, 2>& fds, int timeout_ms) {
 }
 
 }  // namespace
+
+bool is_secret_variable(std::string_view name) noexcept {
+  return name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN" || name == "CAIRN_SIGNING_KEY" ||
+         name.starts_with("CAIRN_IDENTITY");
+}
 
 std::string ExitStatus::text() const {
   if (asked_terminal) return "wants the terminal";

@@ -5,6 +5,7 @@
 #include "util/file.hpp"
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,9 +25,15 @@ struct ExitStatus {
   std::string text() const;
 };
 
+// What is this program's own business, and its children do not inherit unless they are to: the secret parts of S3's
+// credentials, and where identities and signing keys are.
+bool is_secret_variable(std::string_view name) noexcept;
+
 struct ProcessOptions {
   // Added to the environment, or replacing what it has.
   std::vector<std::pair<std::string, std::string>> environment;
+  // Names of variables with secrets that the programs are to have all the same; see is_secret_variable().
+  std::vector<std::string> secrets{};
   // tail: standard error passes through this process, which keeps its last bytes for a message.
   enum class StandardError { inherit, tail };
   StandardError standard_error = StandardError::inherit;

@@ -7,9 +7,11 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 using namespace cairn;
 
@@ -515,4 +517,50 @@ TEST_CASE("config: the manual page describes every key, and no other") {
   }
   for (const auto& key : known) CHECK_MESSAGE(described.contains(key), "not described: ", key);
   for (const auto& key : described) CHECK_MESSAGE(known.contains(key), "not known: ", key);
+}
+
+TEST_CASE("config: root's names programs, so nobody else may write it" * doctest::skip(::geteuid() != 0)) {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const fs::path file = directory.path() / "cairn.toml";
+  write_file_atomic(file, as_bytes(""));
+  const EnvironmentLookup nothing = [](std::string_view) { return std::nullopt; };
+  const auto refusal = [&](const std::optional<std::string>& option, const EnvironmentLookup& environment) {
+    try {
+      load_config(option, environment, file);
+    } catch (const Error& e) {
+      CHECK(e.kind() == ErrorKind::usage);
+      CHECK(e.hint().find("read-only mount") != std::string::npos);
+      return e.message();
+    }
+    return std::string{};
+  };
+  // However it was found.
+  const auto all_refuse = [&](const std::string& cause) {
+    const std::string expected =
+        "unable to use " + quote(file.native()) + " as root: " + cause + ", and it says which programs root runs";
+    CHECK(refusal(file.native(), nothing) == expected);
+    CHECK(refusal(std::nullopt, nothing) == expected);
+    CHECK(refusal(std::nullopt, [&](std::string_view name) {
+            return name == "CAIRN_CONFIG" ? std::optional{file.native()} : std::nullopt;
+          }) == expected);
+  };
+  REQUIRE(::chmod(file.c_str(), 0644) == 0);
+  CHECK(refusal(file.native(), nothing).empty());
+  REQUIRE(::chmod(file.c_str(), 0664) == 0);
+  all_refuse(quote(file.native()) + " can be written by group 0");
+  REQUIRE(::chmod(file.c_str(), 0644) == 0);
+  REQUIRE(::chown(directory.path().c_str(), 65534, 0) == 0);
+  all_refuse(quote(directory.path().native()) + " belongs to user 65534");
+  REQUIRE(::chown(directory.path().c_str(), 0, 0) == 0);
+  CHECK(refusal("/dev/null", nothing).empty());
+}
+
+TEST_CASE("config: variables that a command inherits are named, not set") {
+  const std::string begin = "[sources.a]\ntype = \"command\"\ncommand = [\"true\"]\nenv = ";
+  CHECK(parse_config(begin + "[\"AWS_SESSION_TOKEN\", \"_x1\"]", "c").sources.at("a").env ==
+        std::vector<std::string>{"AWS_SESSION_TOKEN", "_x1"});
+  for (const char* bad : {"[\"A=b\"]", "[\"1\"]", "[\"\"]", "[\"a b\"]", "\"A\"", "[1]"}) {
+    CHECK_THROWS_AS(parse_config(begin + bad, "c"), Error);
+  }
+  CHECK_THROWS_AS(parse_config("[sources.a]\ntype = \"directory\"\npath = \"/\"\nenv = []", "c"), Error);
 }

@@ -119,14 +119,29 @@ TEST_CASE("process: the environment gets what is asked for") {
   ::setenv("CAIRN_TEST_VARIABLE", "old", 1);
   Pipeline pipeline{{{"sh", "-c", "echo $CAIRN_TEST_VARIABLE $CAIRN_TEST_OTHER"}},
                     {.environment = {{"CAIRN_TEST_VARIABLE", "new"}, {"CAIRN_TEST_OTHER", "2"}},
+                     .secrets = {},
                      .standard_error = ProcessOptions::StandardError::inherit}};
   CHECK(read_all(pipeline) == "new 2\n");
   ::unsetenv("CAIRN_TEST_VARIABLE");
 }
 
+TEST_CASE("process: children do not inherit this program's secrets unless they are to") {
+  const char* const names[] = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CAIRN_IDENTITY", "CAIRN_IDENTITY_COMMAND",
+                               "CAIRN_SIGNING_KEY"};
+  for (const char* name : names) ::setenv(name, "hush", 1);
+  ::setenv("AWS_REGION", "eu-1", 1);
+  const std::vector<std::string> show{"sh", "-c", "env | grep -E '^(AWS_(R|S)|CAIRN_(I|SI))' | sort"};
+  Pipeline without{{show, {"cat"}}};
+  CHECK(read_all(without) == "AWS_REGION=eu-1\n");
+  Pipeline with{{show, {"cat"}}, {.environment = {}, .secrets = {"AWS_SESSION_TOKEN", "HOME", "CAIRN_IDENTITY"}}};
+  CHECK(read_all(with) == "AWS_REGION=eu-1\nAWS_SESSION_TOKEN=hush\nCAIRN_IDENTITY=hush\n");
+  for (const char* name : names) ::unsetenv(name);
+  ::unsetenv("AWS_REGION");
+}
+
 TEST_CASE("process: the end of standard error is kept") {
   Pipeline pipeline{{{"sh", "-c", "exec 3>&2 2>/dev/null; echo out; echo problem >&3"}},
-                    {.environment = {}, .standard_error = ProcessOptions::StandardError::tail}};
+                    {.environment = {}, .secrets = {}, .standard_error = ProcessOptions::StandardError::tail}};
   CHECK(read_all(pipeline) == "out\n");
   CHECK(pipeline.wait()[0].ok());
   CHECK(pipeline.error_tail() == "problem\n");
