@@ -153,7 +153,8 @@ ExitStatus PruneCommand::undo(Session& session, Context& context) const {
     to.end_array();
     session.print(std::move(to));
   } else {
-    for (const auto& key : result.restored) session.out() << (m_apply ? "put back " : "would put back ") << key << '\n';
+    for (const auto& key : result.restored)
+      session.out() << (m_apply ? "put back " : "would put back ") << terminal_safe(key) << '\n';
     if (result.restored.empty()) {
       session.out() << "nothing can be put back\n";
     } else if (!m_apply) {

@@ -19,6 +19,7 @@ namespace cairn {
 namespace {
 constexpr std::chrono::minutes k_renewal{15};
 constexpr int k_attempts = 3;
+constexpr std::uint64_t k_largest_lease = 64ULL << 10;
 }  // namespace
 
 PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.repository.cache()) {
@@ -37,7 +38,7 @@ PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.re
       return;
     }
     const auto info = store.head(key);
-    const auto there = info ? store.get(key) : std::nullopt;
+    const auto there = info ? store.get(key, ByteRange{0, k_largest_lease}) : std::nullopt;
     if (!there) continue;  // given back meanwhile
     const auto dead = DeadHolder::find(context.repository.cache(), *there);
     const auto age = elapsed(info->modified, store.now());

@@ -32,10 +32,7 @@ std::string terminal_safe(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const std::size_t n = utf8_sequence_length(text);
-    const auto first = static_cast<unsigned char>(text.front());
-    // C0 and DEL, and C1 (U+0080..U+009F), which some terminals act on.
-    const bool c1 = n == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
-    if (n == 0 || first < 0x20 || first == 0x7f || c1) {
+    if (n == 0 || is_unprintable(utf8_code_point(text.substr(0, n)))) {
       const std::size_t bytes = n == 0 ? 1 : n;
       for (std::size_t i = 0; i < bytes; ++i) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
       text.remove_prefix(bytes);

@@ -9,5 +9,13 @@ namespace cairn {
 // Length in bytes of the valid sequence at the start of text, 0 where there is none (or text is empty).
 std::size_t utf8_sequence_length(std::string_view text) noexcept;
 bool is_valid_utf8(std::string_view text) noexcept;
+// Of one valid sequence.
+char32_t utf8_code_point(std::string_view sequence) noexcept;
+
+// What shows nothing of itself and changes how the text around it is shown, or hides in it: control characters,
+// characters of the categories Cf, Zl and Zp (marks and overrides of direction, joiners, byte order marks, tags), other
+// characters that are to be ignored when they cannot be shown, and those that never are characters. Not the selectors
+// of a glyph's variant, which names with emoji are full of. Unicode 15.
+bool is_unprintable(char32_t c) noexcept;
 
 }  // namespace cairn

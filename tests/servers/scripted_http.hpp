@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <chrono>
 #include <cstdlib>
 #include <deque>
 #include <functional>
@@ -85,6 +86,15 @@ class ScriptedHttp {
     return then([answer = std::move(answer)](const SeenRequest&) { return answer; });
   }
 
+  // Byte by byte, with a pause before each.
+  ScriptedHttp& then_slowly(std::string answer, std::chrono::milliseconds pause) {
+    {
+      const std::lock_guard lock{m_mutex};
+      m_pause = pause;
+    }
+    return then(std::move(answer));
+  }
+
   std::vector<SeenRequest> seen() {
     const std::lock_guard lock{m_mutex};
     return m_seen;
@@ -107,8 +117,14 @@ class ScriptedHttp {
         }
       }
       std::string answer = step(request);
+      const auto pause = [this] {
+        const std::lock_guard lock{m_mutex};
+        return m_pause;
+      }();
       while (!answer.empty()) {
-        const ssize_t n = ::send(connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+        if (pause.count() != 0) std::this_thread::sleep_for(pause);
+        const std::size_t size = pause.count() != 0 ? 1 : answer.size();
+        const ssize_t n = ::send(connection.get(), answer.data(), size, MSG_NOSIGNAL);
         if (n <= 0) break;
         answer.erase(0, static_cast<std::size_t>(n));
       }
@@ -155,6 +171,7 @@ class ScriptedHttp {
   std::mutex m_mutex;
   std::deque<Step> m_script;
   std::vector<SeenRequest> m_seen;
+  std::chrono::milliseconds m_pause{0};
   std::thread m_thread;
 };
 

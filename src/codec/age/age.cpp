@@ -22,6 +22,7 @@ std::pair<std::string, Sealer> begin_file(const SecretBytes& file_key, std::stri
 
 std::pair<std::string, Sealer> begin_file(std::span<const Recipient> recipients) {
   if (recipients.empty()) throw Error(ErrorKind::usage, "unable to encrypt: no recipient");
+  if (recipients.size() > k_stanza_limit) throw Error(ErrorKind::usage, "unable to encrypt: too many recipients");
   const SecretBytes file_key = SecretBytes::random(k_file_key_bytes);
   std::string stanzas;
   for (const Recipient& recipient : recipients) stanzas += wrap(file_key, recipient);

@@ -128,7 +128,7 @@ std::optional<Header> parse(std::string_view text) {
     if (rest.size() < k_stanza_mark.size()) return std::nullopt;
     const auto stanza = take_stanza(rest);
     if (!stanza) return std::nullopt;
-    ++stanzas;
+    if (++stanzas > k_stanza_limit) damaged(fmt::format("more than {} stanzas", k_stanza_limit));
     const std::string_view kind = stanza->arguments.front();
     if (kind == k_x25519) header.x25519.push_back(x25519_stanza(*stanza));
     if (kind == k_scrypt) header.scrypt = scrypt_stanza(*stanza);

@@ -19,8 +19,10 @@ class Identity;
 inline constexpr std::size_t k_file_key_bytes = 16;
 inline constexpr std::size_t k_wrapped_key_bytes = k_file_key_bytes + k_aead_tag_bytes;
 inline constexpr std::size_t k_salt_bytes = 16;
-// A header of a thousand recipients has a tenth of it.
-inline constexpr std::size_t k_header_limit = std::size_t{1} << 20;
+// Each stanza may cost a key exchange for every identity, and somebody else wrote them.
+inline constexpr std::size_t k_stanza_limit = 1024;
+// As many as there may be of ours take less than half of it.
+inline constexpr std::size_t k_header_limit = std::size_t{256} << 10;
 
 // Header without stanzas, and what each X25519 stanza adds.
 inline constexpr std::size_t k_empty_header_bytes = 22 + 48;
@@ -48,7 +50,8 @@ struct Header {
   std::size_t size = 0;  // bytes of the header: the payload nonce follows
 };
 
-// Nothing where the text ends before the header does. Throws Damage(header), also where it is longer than the limit.
+// Nothing where the text ends before the header does. Throws Damage(header), also where it is longer than the limit, or
+// has more stanzas.
 std::optional<Header> parse_header(std::string_view text);
 
 // Stanza text. Each has a secret, or a salt, of its own.

@@ -44,11 +44,14 @@ std::uint64_t number(std::string_view text) {
 // kept here and thrown again behind it.
 struct Exchange {
   const HttpRequest& request;
+  const HttpPace& pace;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::uint64_t sent = 0;
-  HttpResponse response;
+  HttpResponse response{};
   bool header_ended = false;
   bool too_long = false;
-  std::exception_ptr failure;
+  bool too_slow = false;
+  std::exception_ptr failure{};
 
   std::uint64_t limit() const {
     return response.status >= 200 && response.status < 300 ? request.max_response : k_max_error_body;
@@ -118,12 +121,12 @@ std::size_t on_write(char* data, std::size_t size, std::size_t count, void* user
   return guarded(exchange, 0, [&]() -> std::size_t {
     auto& body = exchange.response.body;
     const std::size_t n = size * count;
-    if (n > exchange.limit() - std::min<std::uint64_t>(body.size(), exchange.limit())) {
+    const std::uint64_t announced = number(exchange.response.header("content-length").value_or(""));
+    if (announced > exchange.limit() || n > exchange.limit() - std::min<std::uint64_t>(body.size(), exchange.limit())) {
       exchange.too_long = true;
       return 0;
     }
     if (body.empty()) {
-      const std::uint64_t announced = number(exchange.response.header("content-length").value_or(""));
       body.reserve(static_cast<std::size_t>(std::min({announced, exchange.limit(), k_max_reserve})));
     }
     append(body, {reinterpret_cast<const std::uint8_t*>(data), n});
@@ -131,8 +134,12 @@ std::size_t on_write(char* data, std::size_t size, std::size_t count, void* user
   });
 }
 
-int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept {
-  return interrupted_by() != 0 ? 1 : 0;
+int on_progress(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t sent) noexcept {
+  auto& exchange = *static_cast<Exchange*>(user);
+  const auto elapsed =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - exchange.started);
+  exchange.too_slow = is_too_slow(exchange.pace, elapsed, static_cast<std::uint64_t>(received + sent));
+  return exchange.too_slow || interrupted_by() != 0 ? 1 : 0;
 }
 
 struct ListDeleter {
@@ -202,9 +209,9 @@ class HttpClient::Handle {
   Handle& operator=(const Handle&) = delete;
   ~Handle() { curl_easy_cleanup(m_curl); }
 
-  std::variant<HttpResponse, HttpFailure> perform(const HttpRequest& request,
-                                                  const std::optional<std::string>& ca_file) {
-    Exchange exchange{request, 0, {}, false, false, nullptr};
+  std::variant<HttpResponse, HttpFailure> perform(const HttpRequest& request, const std::optional<std::string>& ca_file,
+                                                  const HttpPace& pace) {
+    Exchange exchange{.request = request, .pace = pace};
     char error_text[CURL_ERROR_SIZE] = "";
     // Keeps the connections; every option goes back to its default.
     curl_easy_reset(m_curl);
@@ -233,6 +240,7 @@ class HttpClient::Handle {
     set(CURLOPT_MAXAGE_CONN, 20L);
     set(CURLOPT_NOPROGRESS, 0L);
     set(CURLOPT_XFERINFOFUNCTION, on_progress);
+    set(CURLOPT_XFERINFODATA, &exchange);
     set(CURLOPT_HEADERFUNCTION, on_header);
     set(CURLOPT_HEADERDATA, &exchange);
     set(CURLOPT_WRITEFUNCTION, on_write);
@@ -261,6 +269,11 @@ class HttpClient::Handle {
     }
     if (code == CURLE_OK) return std::move(exchange.response);
     if (code == CURLE_ABORTED_BY_CALLBACK) check_interrupted();
+    if (exchange.too_slow) {
+      return HttpFailure{HttpFailure::Kind::broken,
+                         fmt::format("less than {} bytes a second went over the connection", pace.rate),
+                         {}};
+    }
     if (exchange.too_long) {
       return HttpFailure{
           HttpFailure::Kind::too_long, fmt::format("an answer of more than {} bytes", exchange.limit()), {}};
@@ -300,7 +313,13 @@ class HttpClient::Handle {
   CURL* m_curl;
 };
 
-HttpClient::HttpClient(std::optional<std::string> ca_file) : m_ca_file(std::move(ca_file)) {
+bool is_too_slow(const HttpPace& pace, std::chrono::milliseconds elapsed, std::uint64_t moved) noexcept {
+  if (elapsed <= pace.patience) return false;
+  return moved * 1000 < pace.rate * static_cast<std::uint64_t>((elapsed - pace.patience).count());
+}
+
+HttpClient::HttpClient(std::optional<std::string> ca_file, HttpPace pace)
+    : m_ca_file(std::move(ca_file)), m_pace(pace) {
   initialise_once();
 }
 
@@ -321,7 +340,7 @@ void HttpClient::give_back(std::unique_ptr<Handle> handle) {
 
 std::variant<HttpResponse, HttpFailure> HttpClient::send(const HttpRequest& request) {
   auto handle = take();
-  auto result = handle->perform(request, m_ca_file);
+  auto result = handle->perform(request, m_ca_file, m_pace);
   // After a failure, and for servers that are overloaded behind one address, the next request begins with a new handle
   // and so on a new connection.
   const auto* response = std::get_if<HttpResponse>(&result);

@@ -5,6 +5,7 @@
 #include "store/s3/sigv4.hpp"
 #include "util/bytes.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -56,10 +57,19 @@ struct HttpFailure {
   std::string hint;
 };
 
+// How slow a whole request may be: after `patience` it must have moved `rate` bytes for each second beyond. That is its
+// deadline, as its size is bounded in both directions; a server that sends a byte now and then ends there, too.
+struct HttpPace {
+  std::chrono::milliseconds patience = std::chrono::minutes{2};
+  std::uint64_t rate = 2048;  // bytes a second: sixteen of them at a time go through 256 kbit/s
+};
+// Whether so many bytes, sent and received, are too few after that time. Pure.
+bool is_too_slow(const HttpPace& pace, std::chrono::milliseconds elapsed, std::uint64_t moved) noexcept;
+
 class HttpClient {
  public:
   // ca_file: PEM certificates to trust instead of the system's.
-  explicit HttpClient(std::optional<std::string> ca_file);
+  explicit HttpClient(std::optional<std::string> ca_file, HttpPace pace = {});
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
@@ -74,6 +84,7 @@ class HttpClient {
   void give_back(std::unique_ptr<Handle> handle);
 
   std::optional<std::string> m_ca_file;
+  HttpPace m_pace;
   std::mutex m_mutex;
   std::vector<std::unique_ptr<Handle>> m_idle;
 };

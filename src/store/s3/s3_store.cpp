@@ -2,6 +2,7 @@
 
 #include "store/as_store_error.hpp"
 #include "store/key.hpp"
+#include "store/s3/listing_progress.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -21,6 +22,8 @@ using Transient = StoreError::Transient;
 constexpr std::uint64_t k_max_xml = 8 * k_mib;
 constexpr std::size_t k_delete_batch = 1000;
 constexpr std::uint64_t k_max_put = 5 * k_gib;
+// Of an object that is read as a whole, its size not known: no kind of which that is asked is larger.
+constexpr std::uint64_t k_max_whole = k_gib;
 
 [[noreturn]] void fail_plainly(const Call& call, std::string_view cause, Transient transient = Transient::no) {
   throw StoreError(ErrorKind::failed, transient, fmt::format("unable to {} {}: {}", call.verb, call.what, cause));
@@ -224,7 +227,7 @@ std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRang
   Call call = object_call("GET", key, "read");
   if (range && range->length == 0) return head(key) ? std::optional{Bytes{}} : std::nullopt;
   call.returns_object = true;
-  call.max_response = range ? range->length : UINT64_MAX;
+  call.max_response = range ? range->length : k_max_whole;
   if (range) {
     // The last byte's position, not the length; a range may reach past every object's end.
     const std::uint64_t span = range->length - 1;
@@ -305,6 +308,7 @@ void S3Store::list_after(const std::string& prefix, const std::string& after,
   const std::string wanted = own + prefix;
   std::string last = after.empty() ? std::string{} : own + after;
   std::string token;
+  ListingProgress progress;
   for (;;) {
     // A command begins with a listing: what is wrong with the bucket, the keys or the way to it is no matter of lists.
     Call call = bucket_call("GET", m_bucket_seen ? "list" : "reach");
@@ -326,9 +330,7 @@ void S3Store::list_after(const std::string& prefix, const std::string& after,
     }
     if (!page.truncated) return;
     // Short and empty pages are allowed as long as the listing gets on.
-    if (page.next_token.empty() || page.next_token == token) {
-      fail_plainly(call, "the server says that there is more, and not how to get it");
-    }
+    if (const auto wrong = progress.add_page(page.objects.size(), page.next_token)) fail_plainly(call, *wrong);
     token = page.next_token;
   }
 }

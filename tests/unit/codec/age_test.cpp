@@ -248,6 +248,20 @@ TEST_CASE("age: a preamble is measured from its beginning, and only so much is a
   CHECK(damage_of([&] { preamble_size("age-encryption.org/v1\n-> kind\n" + std::string(65, 'a')); }) == Part::header);
 }
 
+TEST_CASE("age: a header has no more stanzas than anybody has recipients") {
+  const auto identity = Identity::generate();
+  const auto with = [&](std::size_t recipients) {
+    return encrypt(std::vector<Recipient>(recipients, identity.recipient()), "x");
+  };
+  CHECK(decrypt(with(k_stanza_limit), std::vector{identity}) == "x");
+  CHECK(failure_of([&] { with(k_stanza_limit + 1); }) == ErrorKind::usage);
+  // One more, of whatever kind, is refused before any of them is tried.
+  const std::string most = with(k_stanza_limit);
+  const std::string one_more = test::replaced(most, "\n-> ", "\n-> other\n\n-> ");
+  CHECK(damage_of([&] { Decryptor::open(one_more, std::vector{identity}); }) == Part::header);
+  CHECK(damage_of([&] { preamble_size(one_more); }) == Part::header);
+}
+
 TEST_CASE("age: what is refused leaves nothing in OpenSSL's error queue") {
   ERR_clear_error();
   const std::vector<Identity> identities{Identity::generate()};

@@ -111,6 +111,35 @@ TEST_CASE("s3 http: on the way out nobody waits for an answer that does not come
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{5});
 }
 
+TEST_CASE("s3 http: an answer that comes a byte at a time ends") {
+  // Two thousand bytes that all are welcome, and would all come.
+  constexpr int k_bytes = 2000;
+  ScriptedHttp server;
+  server.then_slowly(http_answer(200, {"Content-Length: " + std::to_string(k_bytes)}, std::string(k_bytes, 'x'), false),
+                     std::chrono::milliseconds{5});
+  HttpClient client{std::nullopt, {.patience = std::chrono::milliseconds{100}, .rate = 1'000'000}};
+  auto request = get(server.endpoint() + "/");
+  request.max_response = k_bytes;
+  const auto result = client.send(request);
+  const auto* failure = std::get_if<HttpFailure>(&result);
+  REQUIRE(failure != nullptr);
+  CHECK(failure->kind == HttpFailure::Kind::broken);
+  CHECK(failure->cause == "less than 1000000 bytes a second went over the connection");
+}
+
+TEST_CASE("s3 http: a request's deadline goes by its size") {
+  using namespace std::chrono_literals;
+  const HttpPace pace;
+  CHECK_FALSE(is_too_slow(pace, 0ms, 0));
+  CHECK_FALSE(is_too_slow(pace, 2min, 0));
+  CHECK(is_too_slow(pace, 2min + 1ms, 0));
+  CHECK_FALSE(is_too_slow(pace, 2min + 1s, 2048));
+  CHECK(is_too_slow(pace, 2min + 1s, 2047));
+  // A pack of 512 MiB has less than four days, and what comes at a modem's pace is waited for.
+  CHECK(is_too_slow(pace, 96h, 512ULL << 20));
+  CHECK_FALSE(is_too_slow(pace, 24h, 7000ULL * 60 * 60 * 24));
+}
+
 TEST_CASE("s3 http: many threads, one client") {
   ScriptedHttp server;
   constexpr int k_requests = 64;

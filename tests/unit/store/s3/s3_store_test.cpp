@@ -3,6 +3,7 @@
 
 #include "servers/scripted_http.hpp"
 #include "store/retrying_store.hpp"
+#include "store/s3/listing_progress.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
@@ -410,6 +411,47 @@ TEST_CASE("s3 store: a listing that goes back, astray or nowhere is refused") {
     for (const auto& answer : scripts[i]) bench.server.then(answer);
     CHECK(failure_of([&] { keys_of(*bench.store()); }).kind == ErrorKind::failed);
   }
+}
+
+TEST_CASE("s3 store: a listing that never ends is ended") {
+  // In a circle of pages without objects; in one of two tokens; with a new token each time.
+  Bench circle;
+  for (int i = 0; i < 20; ++i) circle.server.then(page({}, i % 3 == 0 ? "x" : i % 3 == 1 ? "y" : "z"));
+  const auto error = failure_of([&] { keys_of(*circle.store()); });
+  CHECK(error.message == "unable to list s3://bucket/p: the server lists in a circle");
+  CHECK_FALSE(error.transient);
+  CHECK(circle.server.seen().size() == 4);
+
+  ListingProgress empty;
+  for (std::size_t i = 0; i < ListingProgress::k_most_empty_pages; ++i) {
+    REQUIRE_FALSE(empty.add_page(0, std::to_string(i)));
+  }
+  CHECK(empty.add_page(0, "more"));
+
+  ListingProgress thin;
+  std::size_t pages = 0;
+  while (pages < 100 * ListingProgress::k_free_pages && !thin.add_page(1, std::to_string(pages))) ++pages;
+  CHECK(pages < 2 * ListingProgress::k_free_pages);
+
+  ListingProgress long_one;
+  std::uint64_t objects = 0;
+  while (objects <= 2 * ListingProgress::k_most_objects && !long_one.add_page(1000, std::to_string(objects))) {
+    objects += 1000;
+  }
+  CHECK(objects == ListingProgress::k_most_objects);
+
+  // One of a large bucket, with what it has removed in between.
+  ListingProgress good;
+  for (int i = 0; i < 10'000; ++i) REQUIRE_FALSE(good.add_page(i % 2 == 0 ? 1000 : 0, std::to_string(i)));
+}
+
+TEST_CASE("s3 store: an object whose size is not asked for does not fill the memory") {
+  Bench bench;
+  bench.server.then(http_answer(200, {"Content-Length: 1152921504606846976"}, "x", false));
+  const auto store = bench.store();
+  // Refused for what it announces, not taken for as long as it comes.
+  CHECK(failure_of([&] { store->get("config/x"); }).message ==
+        "unable to read 'config/x' in s3://bucket/p: an answer of more than 1073741824 bytes");
 }
 
 TEST_CASE("s3 store: a listing that breaks off goes on behind the last key") {
