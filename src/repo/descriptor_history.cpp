@@ -33,6 +33,7 @@ std::optional<Descriptor> read_one(ObjectStore& store, const ObjectInfo& object,
 }  // namespace
 
 EarlierDescriptors earlier_descriptors(ObjectStore& store, const Descriptor& current) {
+  if (current.generation <= 1) return {};
   struct Listed {
     layout::DescriptorKey name;
     ObjectInfo object;
