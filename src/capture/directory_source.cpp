@@ -1,7 +1,7 @@
 #include "capture/directory_source.hpp"
 
 #include "capture/file_kind.hpp"
-#include "capture/pinned_path.hpp"
+#include "capture/source_path.hpp"
 #include "capture/unsized_content.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
@@ -62,7 +62,7 @@ std::uint64_t allocated_size(const struct stat& status) noexcept {
 
 DirectorySource::DirectorySource(const DirectoryOptions& options)
     : m_tree(std::make_shared<SourceTree>()), m_reread(options.reread), m_cut_point(std::chrono::system_clock::now()) {
-  PinnedPath place = pin_path(options.path);
+  SourcePath place = find_source(options.path);
   m_location = place.real.native();
   m_tree->databases = std::make_shared<sqlite::Readers>(options.sqlite);
   m_walk_options = {.exclude = PatternList{options.exclude},
@@ -76,22 +76,12 @@ DirectorySource::DirectorySource(const DirectoryOptions& options)
   }
   const bool single = !S_ISDIR(place.status.st_mode);
   m_tree->location = (single ? place.real.parent_path() : place.real).native();
-  if (single) {
-    // The directory of a single file need not be readable.
-    m_tree->root = std::move(place.directory);
-  } else {
-    m_tree->root =
-        UniqueFd{::openat(place.directory.get(), place.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-  }
-  struct stat opened {};
-  if (!m_tree->root || ::fstat(m_tree->root.get(), &opened) != 0) {
+  // The directory of a single file need not be readable.
+  m_tree->root = single ? std::move(place.directory)
+                        : UniqueFd{::openat(place.directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!m_tree->root) {
     throw SourceError(ErrorKind::failed,
                       fmt::format("unable to open directory {}: {}", quote(options.path.native()), errno_text(errno)));
-  }
-  if (!single &&
-      sqlite::FileId{opened.st_dev, opened.st_ino} != sqlite::FileId{place.status.st_dev, place.status.st_ino}) {
-    throw SourceError(ErrorKind::failed,
-                      fmt::format("unable to open directory {}: it was replaced meanwhile", quote(m_location)));
   }
   if (single) {
     m_single = std::move(place.name);

@@ -247,7 +247,8 @@ TemporaryDirectory::~TemporaryDirectory() {
 UniqueFd open_nameless_file(const fs::path& directory) {
   UniqueFd fd{::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
   if (fd) return fd;
-  // Not on every file system. By descriptor, so that it is removed where it was made, whoever renames what lies above it.
+  // Not on every file system. By descriptor, so that it is removed where it was made, whoever renames what lies above
+  // it.
   const UniqueFd parent = open_file(directory, O_PATH | O_DIRECTORY);
   const std::string name = ".tmp-" + random_name();
   fd = UniqueFd{::openat(parent.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};

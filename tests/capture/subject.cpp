@@ -82,7 +82,7 @@ class HeldTooBriefly : public sqlite::PageImage {
 std::unique_ptr<Content> open_database(const fs::path& database, const SqliteOptions& options, Plant plant) {
   Entry entry;
   if (plant == Plant::nothing) return SqliteOpener{database, options}.open(entry);
-  const PinnedPath place = pin_path(database);
+  const SourcePath place = find_source(database);
   sqlite::Readers readers{options};
   const sqlite::FileId file{place.status.st_dev, place.status.st_ino};
   return make_database_content(std::make_unique<HeldTooBriefly>(

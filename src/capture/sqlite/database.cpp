@@ -151,7 +151,7 @@ std::unique_ptr<Content> make_database_content(std::unique_ptr<sqlite::PageImage
 }
 
 bool is_sqlite_database_file(const fs::path& file) {
-  const PinnedPath place = pin_path(file);
+  const SourcePath place = find_source(file);
   if (!S_ISREG(place.status.st_mode)) return false;
   const UniqueFd fd = open_for_capture(place.directory.get(), place.name);
   struct stat status {};
@@ -172,11 +172,11 @@ SqliteOpener::SqliteOpener(std::shared_ptr<sqlite::Readers> readers, UniqueFd di
       m_shown(std::move(shown)),
       m_cut_point(std::chrono::system_clock::now()) {}
 
-SqliteOpener::SqliteOpener(std::shared_ptr<sqlite::Readers> readers, PinnedPath place)
+SqliteOpener::SqliteOpener(std::shared_ptr<sqlite::Readers> readers, SourcePath place)
     : SqliteOpener(std::move(readers), std::move(place.directory), std::move(place.name), place.real.native()) {}
 
 SqliteOpener::SqliteOpener(const fs::path& database, const SqliteOptions& options)
-    : SqliteOpener(std::make_shared<sqlite::Readers>(options), pin_path(database)) {}
+    : SqliteOpener(std::make_shared<sqlite::Readers>(options), find_source(database)) {}
 
 std::unique_ptr<Content> SqliteOpener::open(Entry& entry) {
   struct stat status {};
@@ -218,7 +218,7 @@ std::uint64_t SqliteOpener::estimate() const {
 
 SqliteSource::SqliteSource(const fs::path& database, const SqliteOptions& options)
     : m_name(database.filename().native()) {
-  PinnedPath place = pin_path(database);
+  SourcePath place = find_source(database);
   if (!S_ISREG(place.status.st_mode)) fail("open database", database.native(), "not a regular file");
   m_path = place.real;
   m_opener = std::make_shared<SqliteOpener>(std::make_shared<sqlite::Readers>(options), std::move(place.directory),

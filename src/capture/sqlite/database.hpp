@@ -2,7 +2,7 @@
 #pragma once
 
 #include "capture/metadata.hpp"
-#include "capture/pinned_path.hpp"
+#include "capture/source_path.hpp"
 #include "capture/source.hpp"
 #include "capture/sqlite/image.hpp"
 #include "capture/sqlite/readers.hpp"
@@ -48,7 +48,7 @@ class SqliteOpener : public ContentOpener {
   void last_round() noexcept { m_round = sqlite::Readers::Round::last; }
 
  private:
-  SqliteOpener(std::shared_ptr<sqlite::Readers> readers, PinnedPath place);
+  SqliteOpener(std::shared_ptr<sqlite::Readers> readers, SourcePath place);
   std::uint64_t size_of(const char* suffix) const noexcept;
 
   const std::shared_ptr<sqlite::Readers> m_readers;
@@ -64,7 +64,7 @@ class SqliteOpener : public ContentOpener {
 // A configured database, or a path that is one: a snapshot with this one file.
 class SqliteSource : public Source {
  public:
-  // Follows symbolic links (pinned_path.hpp). Throws SourceError where there is no regular file.
+  // Follows symbolic links (source_path.hpp). Throws SourceError where there is no regular file.
   SqliteSource(const fs::path& database, const SqliteOptions& options);
 
   const char* kind() const override { return "sqlite"; }

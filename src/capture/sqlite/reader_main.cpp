@@ -29,11 +29,7 @@ constexpr rlim_t k_descriptors = 64;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool k_bounded_address_space = false;
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-constexpr bool k_bounded_address_space = false;
-#else
-constexpr bool k_bounded_address_space = true;
-#endif
+constexpr bool k_bounded_address_space = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 constexpr bool k_bounded_address_space = true;
 #endif

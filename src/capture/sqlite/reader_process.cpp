@@ -30,6 +30,15 @@ constexpr auto k_start_timeout = 30s;
 constexpr auto k_end_timeout = 5s;
 const std::string k_not_started = "unable to start the process that reads databases: ";
 
+// Nothing but a sanitizer has anything to say there.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool k_keep_errors = true;
+#elif defined(__has_feature)
+constexpr bool k_keep_errors = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool k_keep_errors = false;
+#endif
+
 // What a loader and sanitizers need: no secret that this process was given in its environment goes to a process that
 // belongs to somebody else.
 std::vector<char*> environment_of_child() {
@@ -54,13 +63,15 @@ pid_t spawn(int socket) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+  if (!k_keep_errors) posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&actions, socket, k_reader_socket);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  // In a session of its own: it belongs to somebody who may want to type on this terminal.
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
   std::string name = k_reader_name;
   std::array<char*, 2> arguments{name.data(), nullptr};
   pid_t pid = -1;

@@ -30,6 +30,7 @@ using namespace std::chrono_literals;
 constexpr auto k_patience_beside = 60s;
 constexpr std::uint64_t k_slowest_copy = 4 << 20;  // bytes a second
 constexpr std::size_t k_idle_children = 8;
+constexpr uid_t k_nobody = 65534;
 
 [[noreturn]] void fail(const std::string& shown, int error_number) {
   throw SourceError(ErrorKind::failed, fmt::format("unable to open {}: {}", quote(shown), errno_text(error_number)));
@@ -197,6 +198,8 @@ class Readers::Attempt {
     std::uint64_t m_reserved;
   };
 
+  std::unique_ptr<PageImage> open_as_root(const struct stat& database);
+  bool is_roots_alone() const;
   std::unique_ptr<PageImage> open_by_name(const Identity& identity, bool demanding);
   std::unique_ptr<PageImage> open_by_descriptor();
   std::unique_ptr<PageImage> ask(const Identity& identity, OpenRequest request, const std::vector<int>& descriptors);
@@ -254,19 +257,38 @@ std::unique_ptr<PageImage> Readers::Attempt::open() {
     if (::geteuid() != 0) {
       image = open_by_name(own_identity(), false);
     } else {
-      const Identity owner = m_pool->identity_of(m_owner, database->st_gid);
-      const auto index = status_of(m_place, "-shm");
-      const bool another = index && index->st_uid != m_owner;
-      image = open_by_name(owner, another);
-      if (!image && another) {
-        image = open_by_name(m_pool->identity_of(index->st_uid, index->st_gid), true);
-        if (!image) image = open_by_name(owner, false);
-      }
+      image = open_as_root(*database);
     }
   } catch (const ReaderNotStarted&) {
     // This process may not become others: what it may read itself can be copied all the same.
   }
   return image ? std::move(image) : open_by_descriptor();
+}
+
+// Null where nobody who should has the rights.
+std::unique_ptr<PageImage> Readers::Attempt::open_as_root(const struct stat& database) {
+  // Root without capabilities still owns the system's files: it reads nothing that others have a hand in.
+  if (m_owner == 0 && !is_roots_alone()) return nullptr;
+  const Identity owner = m_pool->identity_of(m_owner, database.st_gid);
+  const auto index = status_of(m_place, "-shm");
+  const bool another = index && index->st_uid != m_owner && index->st_uid != 0;
+  auto image = open_by_name(owner, another);
+  if (image || !another) return image;
+  image = open_by_name(m_pool->identity_of(index->st_uid, index->st_gid), true);
+  return image ? std::move(image) : open_by_name(owner, false);
+}
+
+// Whether what lies there is root's, and nobody else owns the directory: whoever may write to it by its group could do
+// to root's own service what he could do to this one.
+bool Readers::Attempt::is_roots_alone() const {
+  struct stat directory {};
+  if (::fstat(m_place.directory, &directory) != 0 || directory.st_uid != 0) return false;
+  if ((directory.st_mode & S_IWOTH) != 0 && (directory.st_mode & S_ISVTX) == 0) return false;
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+    const auto status = status_of(m_place, suffix);
+    if (status && status->st_uid != 0) return false;
+  }
+  return true;
 }
 
 // Null where that identity cannot reach it.
@@ -303,7 +325,7 @@ std::unique_ptr<PageImage> Readers::Attempt::open_by_descriptor() {
   std::unique_ptr<PageImage> image;
   if (::geteuid() == 0) {
     try {
-      image = ask(m_pool->identity_of(m_owner, 0), request, descriptors);
+      image = ask(m_pool->identity_of(m_owner != 0 || is_roots_alone() ? m_owner : k_nobody, 0), request, descriptors);
     } catch (const ReaderNotStarted&) {
     }
   }

@@ -51,7 +51,8 @@ struct DatabasePlace {
 // Thread-safe. What it gives may outlive it.
 //
 // As root each database is opened by a child with the rights of its owner, or of the owner of its -shm where he alone
-// can use that; else with this process's own. What that identity may not reach is opened here, as any other file of the
+// can use that; else with this process's own. Root's databases are root's to open (without a capability) where nobody
+// else may change what lies beside them. What that identity may not reach is opened here, as any other file of the
 // source, and copied by the child. Children are kept for the next database of the same owner.
 class Readers {
  public:

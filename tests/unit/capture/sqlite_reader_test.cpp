@@ -11,6 +11,7 @@
 #include "util/open_directories.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <fcntl.h>
 #include <fstream>
@@ -85,14 +86,16 @@ struct Fixture {
   }
 };
 
-// Children of this process that read databases.
+// Children of this process, of whatever thread, that read databases.
 std::vector<pid_t> readers() {
   std::vector<pid_t> found;
-  std::ifstream list{"/proc/self/task/" + std::to_string(::gettid()) + "/children"};
-  for (pid_t pid = 0; list >> pid;) {
-    std::ifstream command{"/proc/" + std::to_string(pid) + "/comm"};
-    std::string name;
-    if (std::getline(command, name) && name.starts_with("exe")) found.push_back(pid);
+  for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+    std::ifstream list{task.path() / "children"};
+    for (pid_t pid = 0; list >> pid;) {
+      std::ifstream command{"/proc/" + std::to_string(pid) + "/comm"};
+      std::string name;
+      if (std::getline(command, name) && name == "exe") found.push_back(pid);
+    }
   }
   return found;
 }
@@ -148,6 +151,25 @@ TEST_CASE_FIXTURE(Fixture, "sqlite reader: root's own database is read without a
   REQUIRE(children.size() == 1);
   CHECK(status_line(children[0], "CapEff") == "\t0000000000000000");
   CHECK(read_to_end(*content).size() == content->expected_size());
+}
+
+TEST_CASE_FIXTURE(Fixture, "sqlite reader: root's database in a user's directory is nobody's to read") {
+  if (!can_change_user("root's database in a user's directory")) return;
+  { create("DELETE"); }
+  ::chown(home.c_str(), k_alice, k_alice);
+  const Captured captured = capture(path);
+  CHECK(fact(captured, "mode") == "staged");
+  CHECK(captured.image == read_file(path));
+  // And a -shm that root left beside a user's database makes nobody root.
+  ::chown(path.c_str(), k_alice, k_alice);
+  const auto db = std::make_unique<Database>(path);
+  db->run("PRAGMA journal_mode = WAL; INSERT INTO t(v) VALUES(1)");
+  for (const char* suffix : {"-wal", "-shm"}) REQUIRE(::chown(beside(suffix).c_str(), 0, 0) == 0);
+  SqliteOpener opener{path, quick_options()};
+  Entry entry;
+  const auto content = opener.open(entry);
+  for (const pid_t pid : readers()) CHECK(status_line(pid, "Uid").find("\t0") == std::string::npos);
+  CHECK(same_pages(read_to_end(*content), online_backup(path)));
 }
 
 TEST_CASE_FIXTURE(Fixture, "sqlite reader: a -shm of another user is used by the one who can use it") {
@@ -352,6 +374,36 @@ TEST_CASE_FIXTURE(Fixture, "sqlite reader: killed while the pages are read, the 
   CHECK(same_pages(capture(path).image, online_backup(path)));
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "sqlite reader: killed at any moment, it is a failure or one state, and the next one works") {
+  for (const char* mode : {"WAL", "DELETE"}) {
+    CAPTURE(mode);
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(beside(suffix));
+    const auto db = create(mode);
+    const Bytes expected = online_backup(path);
+    int failed = 0;
+    for (unsigned i = 0; i < 40; ++i) {
+      std::atomic<bool> done = false;
+      std::thread killer{[&] {
+        while (!done && readers().empty()) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::microseconds{i * 300});
+        for (const pid_t pid : readers()) ::kill(pid, SIGKILL);
+      }};
+      try {
+        CHECK(same_pages(capture(path).image, expected));
+      } catch (const SourceError& error) {
+        CHECK(error.kind() == ErrorKind::failed);
+        ++failed;
+      }
+      done = true;
+      killer.join();
+    }
+    CHECK(failed > 0);
+    CHECK(same_pages(capture(path).image, expected));
+    CHECK(readers().empty());
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "sqlite reader: children end with the last database") {
   const auto db = create();
   capture(path);
@@ -370,7 +422,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite reader: locks of many databases take the time
     all.push_back(std::make_unique<Database>(file));
     make_table(*all.back(), 10);
     all.back()->run("BEGIN EXCLUSIVE");
-    PinnedPath place = pin_path(file);
+    SourcePath place = find_source(file);
     SqliteOpener opener{shared, std::move(place.directory), place.name, file.native()};
     Entry entry;
     try {
