@@ -162,45 +162,36 @@ static void fifo(void) {
   }
 }
 
+// What is mapped is cut, and has its length again, and perhaps other bytes, as fast as that goes.
 static void shm(void) {
-  int in = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  for (uint32_t n = 0; n < PLACES; ++n) inotify_add_watch(in, path("s%u", n), IN_OPEN);
   unsigned char noise[32768];
   for (size_t i = 0; i < sizeof noise; ++i) noise[i] = (unsigned char)random_below(256);
-  char events[4096];
   for (;;) {
-    struct pollfd ready = {in, POLLIN, 0};
-    poll(&ready, 1, 50);
-    while (read(in, events, sizeof events) > 0) {
+    int fds[PLACES];
+    void* maps[PLACES];
+    for (uint32_t n = 0; n < PLACES; ++n) {
+      fds[n] = open(path("s%u/x.db%s", n, random_below(8) ? "-shm" : random_below(3) ? "-wal" : ""), O_RDWR);
+      int how = random_below(2) ? MAP_SHARED : MAP_PRIVATE;
+      maps[n] = mmap(NULL, sizeof noise, PROT_READ | PROT_WRITE, how, fds[n], 0);
     }
-    uint32_t n = random_below(PLACES);
-    const char* name = path("s%u/x.db%s", n, random_below(6) ? "-shm" : random_below(3) ? "-wal" : "");
-    int fd = open(name, O_RDWR);
-    if (fd < 0) continue;
-    struct stat was;
-    fstat(fd, &was);
-    void* shared =
-        was.st_size ? mmap(NULL, (size_t)was.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-    void* private =
-        was.st_size ? mmap(NULL, (size_t)was.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    for (uint32_t times = 0; times < 40; ++times) {
-      switch (random_below(3)) {
-        case 0:
-          if (ftruncate(fd, 0)) return;
-          nap(300);
-          if (ftruncate(fd, was.st_size)) return;
-          if (pwrite(fd, noise, random_below(sizeof noise), 0) < 0) return;
-          break;
-        case 1:
-          if (pwrite(fd, noise, 64 + random_below(200), random_below(300)) < 0) return;
-          break;
-        default:
-          nap(500);
-      }
+    uint32_t noisy = random_below(4);
+    for (uint32_t times = 0; times < 200; ++times) {
+      uint32_t n = random_below(PLACES);
+      struct stat was;
+      if (fstat(fds[n], &was)) continue;
+      off_t size = was.st_size > 0 ? was.st_size : (off_t)sizeof noise;
+      if (ftruncate(fds[n], 0)) continue;
+      nap(random_below(4) ? 100 : 2000);
+      if (ftruncate(fds[n], size)) continue;
+      if (noisy == 0 && pwrite(fds[n], noise, random_below(sizeof noise), 0) < 0) continue;
+      if (noisy == 1 && pwrite(fds[n], noise, 64 + random_below(200), random_below(300)) < 0) continue;
+      nap(200);
     }
-    if (shared != MAP_FAILED) munmap(shared, (size_t)was.st_size);
-    if (private != MAP_FAILED) munmap(private, (size_t)was.st_size);
-    close(fd);
+    for (uint32_t n = 0; n < PLACES; ++n) {
+      if (maps[n] != MAP_FAILED) munmap(maps[n], sizeof noise);
+      if (fds[n] >= 0) close(fds[n]);
+    }
+    nap(10000);
   }
 }
 
