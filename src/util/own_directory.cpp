@@ -118,6 +118,10 @@ UniqueFd make_directory_at(int parent, const std::string& name, unsigned mode, c
 
 namespace {
 
+std::string below(const std::string& directory, const std::string& name) {
+  return directory == "." ? name : directory + "/" + name;
+}
+
 // What is left of a directory: first what is in it, then (its directories are empty by then) itself.
 struct ToRemove {
   std::string path;  // below the one to be emptied
@@ -161,7 +165,7 @@ class Remover {
       if (!directory) {
         note(error);
       } else {
-        m_todo.push_back({path == "." ? name : path + "/" + name});
+        m_todo.push_back({below(path, name)});
       }
     }
   }

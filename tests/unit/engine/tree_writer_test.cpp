@@ -936,3 +936,38 @@ TEST_CASE_FIXTURE(Fixture, "tree writer: a directory that was renamed to look li
   to.publish();
   CHECK(get(like / "kept") == "x");
 }
+
+TEST_CASE_FIXTURE(Fixture, "tree writer: root gives no directory of its own to who may have given it the name") {
+  if (::geteuid() != 0) return;
+  constexpr uid_t k_other = 12345;
+  fs::create_directories(target / "sub");
+  put(target / "sub/secret", "root's");
+  REQUIRE(::chmod((target / "sub").c_str(), 0700) == 0);
+  REQUIRE(::chown(target.c_str(), k_other, k_other) == 0);
+  auto entry = make_entry("sub", EntryType::directory);
+  entry.uid = entry.gid = k_other;
+  SUBCASE("refused when it is met") {
+    auto to = writer(Overwrite::yes);
+    CHECK(kind_of([&] { to.add(entry); }) == ErrorKind::usage);
+  }
+  SUBCASE("refused before anything is moved, where it came meanwhile") {
+    fs::rename(target / "sub", target / "away");
+    auto to = writer(Overwrite::yes);
+    to.add(entry);
+    add_file(to, "file", "x");
+    fs::rename(target / "away", target / "sub");
+    CHECK(kind_of([&] { to.publish(); }) == ErrorKind::usage);
+    CHECK_FALSE(fs::exists(target / "file"));
+  }
+  SUBCASE("as in the snapshot it is root's") {
+    auto to = writer(Overwrite::yes);
+    add_directory(to, "sub");
+    add_file(to, "sub/file", "x");
+    to.publish();
+    CHECK(get(target / "sub/file") == "x");
+  }
+  struct stat status {};
+  REQUIRE(::stat((target / "sub").c_str(), &status) == 0);
+  CHECK(status.st_uid == 0);
+  CHECK(get(target / "sub/secret") == "root's");
+}
