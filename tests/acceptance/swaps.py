@@ -16,7 +16,7 @@ from support import Cairn, Workspace, check, main, run_steps
 NOBODY = 65534
 STALE = ".cairn-restore-00112233aabbccdd"
 
-# What the user does, in his directory; it must not fail. `$victim` is a directory of root's outside.
+# What the user does, in his directory. `$victim` is a directory of root's outside.
 SWAPS = {
     "a link in place of a new parent": """
         [ ! -e new ] || mv new new.away; ln -s "$victim" new""",
@@ -62,6 +62,7 @@ class Swaps:
         self.victim = work / "etc"
         self.runs = 0
         self.succeeded = 0
+        self.swapped = 0  # restores during which the user had something to swap
         self.build()
 
     def build(self) -> None:
@@ -150,11 +151,12 @@ class Swaps:
         done = subprocess.run(
             list(map(str, (self.stop_at, self.home.name, number, counted, command, self.cairn.binary, "restore",
                            "--quiet", "--store", self.store, *arguments))),
-            env=self.cairn.environment, capture_output=True)
+            env=dict(self.cairn.environment, ASAN_OPTIONS="detect_leaks=0"), capture_output=True, timeout=120)
         what = f"{' '.join(map(str, arguments))}, {swap} before call {number}"
         check(done.returncode in (0, 1, 2, 11), f"{what}: exit {done.returncode}: {done.stderr.decode(errors='replace')}")
         self.check_nothing_outside(what)
         self.runs += 1
+        self.swapped += any("away" in path.name for path in self.home.rglob("*")) or (self.home / "new").is_symlink()
         if done.returncode == 0:
             self.succeeded += 1
         elif number == 0:
@@ -167,11 +169,13 @@ class Swaps:
         step = max(1, calls // self.most) if self.most else 1
         failures = []
         for offset, swap in enumerate(swaps):
+            before = self.swapped
             for number in range(1 + offset % step, calls + 1, step):
                 try:
                     self.one(arguments, number, swap)
                 except AssertionError as failure:
                     failures.append(str(failure))
+            check(self.swapped > before, f"{arguments}: {swap}: the user never came to it")
         check(not failures, f"{len(failures)} failed, the first: {failures[0] if failures else ''}")
 
     def new_tree(self) -> None:
@@ -216,7 +220,7 @@ def run(binary: str, arguments: list) -> None:
         swaps = Swaps(binary, work, int(arguments[0]) if arguments else 12)
         run_steps([swaps.new_tree, swaps.new_tree_beside, swaps.into_a_tree, swaps.new_file, swaps.over_a_file,
                    swaps.planted_before])
-        print(f"{swaps.runs} restores, {swaps.succeeded} of them went through")
+        print(f"{swaps.runs} restores, {swaps.swapped} with a swap; {swaps.succeeded} went through")
 
 
 main(run)

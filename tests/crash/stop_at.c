@@ -2,7 +2,7 @@
 //   stop_at WORD NUMBER COUNT-FILE COMMAND PROGRAM [ARG...]
 // Counted are the calls of all threads from the first on that names WORD in a path, but for those that only move bytes,
 // memory or threads. The command is a shell's; with NUMBER 0 none is run. COUNT-FILE gets the number of calls. Exits as
-// the program does, with 128 and the signal's number where one ended it.
+// the program does, with 128 and the signal's number where one ended it; 125 where it cannot be done.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -79,13 +79,16 @@ int main(int argc, char **argv) {
   command = argv[4];
   const pid_t child = fork();
   if (child == 0) {
-    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(125);
     raise(SIGSTOP);
     execv(argv[5], argv + 5);
     _exit(127);
   }
   int status = 0;
-  waitpid(child, &status, 0);
+  if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) {
+    fprintf(stderr, "stop_at: no program can be traced here\n");
+    return 125;
+  }
   ptrace(PTRACE_SETOPTIONS, child, NULL,
          PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
   ptrace(PTRACE_SYSCALL, child, NULL, NULL);
