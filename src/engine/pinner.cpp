@@ -42,7 +42,8 @@ void check_stays(Repository& repository, const SnapshotInfo& snapshot) {
   }
 }
 
-// What was put is read back: nobody is told of a pin that something in the store overrules.
+// What was put is read back: nobody is told of a pin that something in the store overrules, nor that one is off that
+// holds for all others.
 void check_took(Repository& repository, const SnapshotInfo& snapshot, bool pin, const std::optional<std::string>& key) {
   const std::string& series = snapshot.record.series;
   Pins pins = repository.pins(Repository::Listed::twice, snapshot.id);
@@ -50,7 +51,7 @@ void check_took(Repository& repository, const SnapshotInfo& snapshot, bool pin, 
   // A listing may lag; what was put is there all the same.
   const auto there = own ? repository.store().head(*key) : std::nullopt;
   if (there && pin) pins.add({*own, there->modified, {}});
-  if ((own && !there) || (pin && !pins.pinned(snapshot.id, series))) {
+  if ((own && !there) || pins.pinned(snapshot.id, series) != pin) {
     throw Error(ErrorKind::failed,
                 fmt::format("unable to {} {} of series {}: its record was put, and does not count",
                             pin ? "pin" : "unpin", snapshot.id.short_hex(), quote(series)),

@@ -34,14 +34,17 @@ struct Scene {
     store.advance(days{8});
   }
 
-  void prune() {
+  static PruneRequest keeps_one() {
     PruneRequest request;
     request.policy = [](const std::string&) {
       RetentionPolicy policy;
       policy.keep_last = 1;
       return std::optional{policy};
     };
-    Pruner pruner{fixture.context, request, Apply::yes};
+    return request;
+  }
+  void prune() {
+    Pruner pruner{fixture.context, keeps_one(), Apply::yes};
     pruner.execute();
   }
   bool there() const { return store.has(first.object.key); }
@@ -238,6 +241,7 @@ TEST_CASE("pinner: prune goes by the store's time where an unpin's object has a 
   store.set_now(late);  // who may write to a directory may give a file any time
   store.put(layout::pin_key(scene.first.id, late, false, std::string(16, '0')), ObjectBody::from_text("{}"));
   store.set_now(now);
+  CHECK(Pruner(scene.fixture.context, Scene::keeps_one(), Apply::no).plan().removed_manifests.empty());
   scene.prune();
   CHECK(scene.there());
 }
@@ -318,6 +322,10 @@ TEST_CASE("pinner: whoever adds very many unpins does not have all of them read"
   CHECK(trusting.repository.pins().pinned(scene.first.id, "s"));
   CHECK(read > 0);
   CHECK(read < 100);
+  // One that is right is lost among them, and nobody is told that it counts.
+  store.on_call = nullptr;
+  CHECK_THROWS_WITH_AS(set_pin(trusting.repository, scene.first, PinAction::unpin, &author()),
+                       doctest::Contains("its record was put, and does not count"), Error);
 }
 
 TEST_CASE("pinner: a pin that is not there afterwards is no pin") {
