@@ -63,7 +63,10 @@ Config read_named_config(const std::string& file, const char* named_by) {
 StoreConfig Config::store(const std::string& name_or_url) const {
   const auto found = stores.find(name_or_url);
   if (found == stores.end()) {
-    refuse_secret(name_or_url, "what is given as a store", "a configured name, a directory or s3://bucket/prefix");
+    // Of an address that is wrong more can be said, without the secret in it.
+    if (name_or_url.find("://") == std::string::npos) {
+      refuse_secret(name_or_url, "what is given as a store", "a configured name, a directory or s3://bucket/prefix");
+    }
     StoreConfig other;
     other.address.url = name_or_url;
     return other;
