@@ -5,6 +5,7 @@
 #include "engine/differ.hpp"
 #include "repo/entry_text.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <fmt/format.h>
@@ -97,6 +98,7 @@ DiffSummary DiffCommand::compare(Session& session, OpenStore& store, const Diffe
     const Manifest after = session.find(store, {m_other, m_choice.series}).manifest;
     return diff_snapshots(context, before, after, sink);
   }
+  refuse_secret(*m_other, "what is given as a path", "the path of a file or directory");
   SnapshotJob job;
   job.directory.path = *m_other;
   std::vector<std::string> stores{session.store_name(m_store)};

@@ -4,6 +4,7 @@
 #include "repo/layout.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 
 #include <variant>
 
@@ -23,7 +24,10 @@ std::optional<std::string> nonempty(const EnvironmentLookup& environment, std::s
 
 fs::path cache_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment,
                          bool is_root) {
-  if (const auto own = environment("CAIRN_CACHE_DIR")) return *own;
+  if (const auto own = environment("CAIRN_CACHE_DIR")) {
+    refuse_secret(*own, "CAIRN_CACHE_DIR", "the path of a directory");
+    return *own;
+  }
   if (configured) return *configured;
   // The XDG specification ignores relative paths.
   if (const auto xdg = nonempty(environment, "XDG_CACHE_HOME"); xdg && xdg->front() == '/')
@@ -35,7 +39,10 @@ fs::path cache_directory(const std::optional<fs::path>& configured, const Enviro
 
 fs::path state_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment,
                          bool is_root) {
-  if (const auto own = environment("CAIRN_STATE_DIR")) return *own;
+  if (const auto own = environment("CAIRN_STATE_DIR")) {
+    refuse_secret(*own, "CAIRN_STATE_DIR", "the path of a directory");
+    return *own;
+  }
   if (configured) return *configured;
   if (is_root) return "/var/lib/cairn-state";
   if (const auto xdg = nonempty(environment, "XDG_STATE_HOME"); xdg && xdg->front() == '/')

@@ -165,7 +165,10 @@ std::optional<std::string> AwsEnvironment::endpoint() const {
 }
 
 std::optional<std::string> AwsEnvironment::ca_file() const {
-  if (auto value = variable("AWS_CA_BUNDLE")) return value;
+  if (auto value = variable("AWS_CA_BUNDLE")) {
+    refuse_secret(*value, "AWS_CA_BUNDLE");
+    return value;
+  }
   return setting("ca_bundle");
 }
 

@@ -40,6 +40,10 @@ for given in "$secret" "$(cat identity)" "$pem" "$body" "$random"; do
     shows cairn show --store st "$given" $json
     shows cairn restore --store st "$given" out $json
     shows cairn snapshot --store st "$given" $json
+    shows cairn diff --store st note "$given" $json
+    shows env CAIRN_STATE_DIR="$given" cairn list --store st $json
+    shows env CAIRN_CACHE_DIR="$given" cairn list --store st $json
+    shows env AWS_CA_BUNDLE="$given" AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b cairn list --store s3://bucket/x $json
     shows cairn list --store st note extra "$given" $json
     shows cairn verify --store st --level "$given" $json
     shows env AWS_PROFILE="$given" cairn list --store s3://bucket/x $json
