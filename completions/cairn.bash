@@ -299,7 +299,7 @@ _cairn() {
       ;;
     verify)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --repair-from --condemn --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --repair-from --condemn --sign-packs --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

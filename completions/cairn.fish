@@ -71,6 +71,7 @@ complete -c cairn -n '__fish_seen_subcommand_from verify' -l series -x -d 'of th
 complete -c cairn -n '__fish_seen_subcommand_from verify' -l level -x -a 'quick sample full' -d 'quick (the default): packs are there with their size; sample: and a rotating share is read; full: and every byte'
 complete -c cairn -n '__fish_seen_subcommand_from verify' -l repair-from -x -a '(__fish_complete_directories)' -d 'take what is damaged or missing from this other store, where it is whole'
 complete -c cairn -n '__fish_seen_subcommand_from verify' -l condemn -d 'have snapshots to come store again what is damaged, where the source still has it'
+complete -c cairn -n '__fish_seen_subcommand_from verify' -l sign-packs -d 'read everything, then sign which packs the snapshots need, where no trusted key has'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -s h -l help -d 'print what the program or a command takes'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l series -x -d 'the series of the snapshot, where REF is latest'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l store -x -a '(__fish_complete_directories)' -d 'a name from the configuration, a directory or s3://bucket/prefix'

@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
+#include "engine/list_signer.hpp"
 #include "engine/repairer.hpp"
 #include "engine/verifier.hpp"
 #include "util/error.hpp"
@@ -15,6 +16,8 @@
 namespace cairn {
 
 namespace {
+
+constexpr std::size_t k_named_packs = 5;
 
 class VerifyCommand : public Command {
  public:
@@ -33,11 +36,15 @@ class VerifyCommand : public Command {
                   "take what is damaged or missing from this other store, where it is whole");
     options.flag("--condemn", m_condemn,
                  "have snapshots to come store again what is damaged, where the source still has it");
+    options.flag("--sign-packs", m_sign_packs,
+                 "read everything, then sign which packs the snapshots need, where no trusted key has");
   }
   ExitStatus run(Session& session) override;
 
  private:
   bool repairs() const noexcept { return m_condemn || m_repair_from.has_value(); }
+  SignListsResult sign_packs(Session& session, Context& context, const VerifyRequest& request,
+                             const VerifyResult& found) const;
   RepairResult repair_damage(Session& session, Context& context, const VerifyResult& found);
   VerifyLevel level() const;
   std::vector<ManifestInfo> choose(Session& session, OpenStore& store, std::vector<VerifyProblem>& problems) const;
@@ -49,6 +56,7 @@ class VerifyCommand : public Command {
   std::optional<std::string> m_level;
   std::optional<std::string> m_repair_from;
   bool m_condemn = false;
+  bool m_sign_packs = false;
 };
 
 const char* level_name(VerifyLevel level) {
@@ -64,7 +72,11 @@ const char* level_name(VerifyLevel level) {
 }
 
 VerifyLevel VerifyCommand::level() const {
-  if (!m_level) return VerifyLevel::quick;
+  if (!m_level) return m_sign_packs ? VerifyLevel::full : VerifyLevel::quick;
+  if (m_sign_packs && *m_level != level_name(VerifyLevel::full)) {
+    throw Error(ErrorKind::usage, fmt::format("--sign-packs reads everything, and level {} does not", quote(*m_level)),
+                "leave --level out, or give --level full");
+  }
   for (const auto level : {VerifyLevel::quick, VerifyLevel::sample, VerifyLevel::full}) {
     if (*m_level == level_name(level)) return level;
   }
@@ -118,6 +130,40 @@ void print_for_people(Session& session, const VerifyResult& result, VerifyLevel 
                   format_duration(result.duration)));
 }
 
+// Where keys are trusted: no snapshot to come relies on such a pack before it is read whole.
+void warn_of_unvouched(Session& session, const VerifyResult& result) {
+  if (result.unvouched_packs.empty()) return;
+  std::uint64_t bytes = 0;
+  std::string names;
+  for (const auto& ref : result.unvouched_packs) bytes += ref.size;
+  for (std::size_t i = 0; i < result.unvouched_packs.size() && i < k_named_packs; ++i) {
+    names += (i == 0 ? "" : ", ") + layout::pack_key(result.unvouched_packs[i].name);
+  }
+  if (result.unvouched_packs.size() > k_named_packs) {
+    names += fmt::format(" and {} more", result.unvouched_packs.size() - k_named_packs);
+  }
+  session.reporter().warning(
+      fmt::format("no list of packs that a trusted key signed names {} ({}): {}; to read all, and sign what is right: "
+                  "cairn verify --sign-packs",
+                  counted(result.unvouched_packs.size(), "pack", "packs"), format_size(bytes), names));
+}
+
+void print_signed(Session& session, const SignListsResult& result) {
+  session.say(fmt::format("signed the lists of packs of {}", counted(result.snapshots, "snapshot", "snapshots")));
+  for (const auto& left : result.left) {
+    session.say(fmt::format("not signed: {}: {}", terminal_safe(left.name), terminal_safe(left.cause)));
+  }
+}
+
+void write_signed(JsonWriter& to, const SignListsResult& result) {
+  to.key("signed").begin_object().member("snapshots", result.snapshots).key("left").begin_array();
+  for (const auto& left : result.left) {
+    to.begin_object().member("snapshot", terminal_safe(left.name)).member("message", terminal_safe(left.cause));
+    to.end_object();
+  }
+  to.end_array().end_object();
+}
+
 void print_repair(Session& session, const RepairResult& repair, const std::vector<VerifyProblem>& left) {
   if (repair.packs_condemned != 0) {
     session.say(fmt::format("condemned {}: snapshots to come do not lean on what is damaged",
@@ -148,7 +194,8 @@ void write_repair(JsonWriter& to, const RepairResult& repair, const std::vector<
 }
 
 void print_json(Session& session, const VerifyResult& result, VerifyLevel level,
-                const std::optional<RepairResult>& repair, const std::vector<VerifyProblem>& left) {
+                const std::optional<RepairResult>& repair, const std::vector<VerifyProblem>& left,
+                const std::optional<SignListsResult>& signed_lists) {
   JsonWriter to = begin_document("verify");
   to.member("level", level_name(level)).member("snapshots", result.snapshots).member("packs", result.packs);
   to.member("packs_read", result.packs_read).member("bytes_read", result.bytes_read);
@@ -161,8 +208,11 @@ void print_json(Session& session, const VerifyResult& result, VerifyLevel level,
     for (const auto& snapshot : problem.snapshots) to.value(terminal_safe(snapshot));
     to.end_array().end_object();
   }
+  to.end_array().key("unvouched_packs").begin_array();
+  for (const auto& ref : result.unvouched_packs) to.value(layout::pack_key(ref.name));
   to.end_array();
   if (repair) write_repair(to, *repair, left);
+  if (signed_lists) write_signed(to, *signed_lists);
   session.print(std::move(to));
 }
 
@@ -177,10 +227,20 @@ RepairResult VerifyCommand::repair_damage(Session& session, Context& context, co
   return repair(context, &from, request);
 }
 
+SignListsResult VerifyCommand::sign_packs(Session& session, Context& context, const VerifyRequest& request,
+                                          const VerifyResult& found) const {
+  SignListsRequest wanted;
+  wanted.manifests = request.manifests;
+  wanted.proven = found.proven_packs;
+  wanted.spool = session.spool();
+  return sign_lists(context, wanted);
+}
+
 ExitStatus VerifyCommand::run(Session& session) {
   VerifyRequest request;
   request.level = level();
-  OpenStore store = session.open(m_store, repairs() ? Access::write : Access::read, &m_keys);
+  OpenStore store = session.open(m_store, repairs() || m_sign_packs ? Access::write : Access::read, &m_keys);
+  if (m_sign_packs) check_list_signer(*store.repository);
   std::vector<VerifyProblem> problems;
   request.manifests = choose(session, store, problems);
   if (request.level != VerifyLevel::quick && store.repository->keys().seals())
@@ -191,12 +251,22 @@ ExitStatus VerifyCommand::run(Session& session) {
   if (!session.json()) print_for_people(session, result, request.level);
   std::optional<RepairResult> repair;
   if (repairs() && !result.problems.empty()) repair = repair_damage(session, context, result);
+  std::optional<SignListsResult> signed_lists;
+  if (m_sign_packs) signed_lists = sign_packs(session, context, request, result);
   session.reporter().clear_progress();
+  if (!m_sign_packs) warn_of_unvouched(session, result);
   const auto left = repair && m_repair_from ? problems_left(result, *repair) : result.problems;
   if (session.json()) {
-    print_json(session, result, request.level, repair, left);
-  } else if (repair) {
-    print_repair(session, *repair, m_repair_from ? left : std::vector<VerifyProblem>{});
+    print_json(session, result, request.level, repair, left, signed_lists);
+  } else {
+    if (repair) print_repair(session, *repair, m_repair_from ? left : std::vector<VerifyProblem>{});
+    if (signed_lists) print_signed(session, *signed_lists);
+  }
+  if (left.empty() && signed_lists && !signed_lists->left.empty()) {
+    session.print_error(
+        Error(ErrorKind::no_key, fmt::format("unable to sign the lists of packs of {}",
+                                             counted(signed_lists->left.size(), "snapshot", "snapshots"))));
+    return ExitStatus::no_key;
   }
   if (left.empty()) return ExitStatus::done;
   // The problems are data, on standard output; cron's mail is to have a word of them, too.

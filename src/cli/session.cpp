@@ -129,6 +129,7 @@ OpenStore Session::open(const std::string& store, Access access, const KeyOption
     });
   };
   settings.io = &waiters();
+  if (access == Access::write) settings.signing_key = [this] { return signing_key(); };
   try {
     return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
   } catch (const Error& e) {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <set>
-#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -47,51 +46,6 @@ std::vector<ManifestInfo> choose_manifests(const std::vector<ManifestInfo>& mani
   return copies_of(manifests.at(resolve_reference(parsed, candidates, series, now)), manifests);
 }
 
-namespace {
-
-bool has_all_packs(const Manifest& manifest, const std::unordered_map<Digest, std::uint64_t, DigestHash>& sizes) {
-  return std::all_of(manifest.packs.begin(), manifest.packs.end(), [&](const PackRef& pack) {
-    const auto found = sizes.find(pack.name);
-    return found != sizes.end() && found->second == pack.size;
-  });
-}
-
-// Of several manifests of one id the first that came to the store and whose packs are all there: a later one is there
-// because packs of the first went or are damaged, or because somebody copied the first and put other packs in. The
-// packs of the others stand in for what turns out damaged.
-void prefer_whole_copy(Repository& repository, std::vector<ManifestInfo> infos, ChosenSnapshot& chosen) {
-  if (infos.size() < 2) return;
-  std::sort(infos.begin(), infos.end(),
-            [](const ManifestInfo& a, const ManifestInfo& b) { return a.stored_at < b.stored_at; });
-  const auto sizes = pack_sizes(repository.store());
-  std::vector<std::pair<ManifestInfo, Manifest>> copies;
-  for (const auto& info : infos) {
-    try {
-      Manifest manifest = repository.peek_manifest(info);
-      if (manifest.id != chosen.manifest.id || !manifest.trusted) continue;
-      if (manifest.closed && !chosen.manifest.closed) continue;
-      copies.emplace_back(info, std::move(manifest));
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error&) {
-      continue;  // the chosen one could be read
-    }
-  }
-  const auto whole =
-      std::find_if(copies.begin(), copies.end(), [&](const auto& copy) { return has_all_packs(copy.second, sizes); });
-  std::vector<PackRef> spares;
-  for (const auto& [info, copy] : copies) {
-    if (!copy.closed) spares.insert(spares.end(), copy.packs.begin(), copy.packs.end());
-  }
-  if (whole != copies.end()) {
-    chosen.info.object = whole->first;
-    chosen.manifest = std::move(whole->second);
-  }
-  chosen.manifest.spare_packs = std::move(spares);
-}
-
-}  // namespace
-
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter) {
   const std::string& reference = choice.reference.value();
   ChosenSnapshot chosen;
@@ -102,13 +56,12 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
   std::set<std::string> untrusted;
   std::size_t left_out = 0;
   for (;; ++left_out) {
-    auto copies = choose_manifests(manifests, reference, choice.series, now, untrusted);
-    auto read = read_any_copy(repository, copies);
-    if (!read.found && any) read = read_any_copy(repository, copies, CopyTrust::not_asked);
+    const auto copies = choose_manifests(manifests, reference, choice.series, now, untrusted);
+    auto read = read_best_copy(repository, copies);
+    if (!read.found && any) read = read_best_copy(repository, copies, CopyTrust::not_asked);
     if (read.found) {
       chosen.info.object = std::move(read.found->info);
       chosen.manifest = std::move(read.found->manifest);
-      prefer_whole_copy(repository, std::move(copies), chosen);
       break;
     }
     for (const Error& e : read.failures) {

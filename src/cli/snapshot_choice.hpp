@@ -39,8 +39,7 @@ struct ChosenSnapshot {
 
 // The same, and its manifest. One that is damaged is an error rather than a reason to take another snapshot; one that
 // is not trusted (or, where signatures are asked for, cannot be read) is passed over. Of several manifests of its id
-// the first that is whole is taken; it is an error only where none can be read, and then the newest one's. It may be
-// closed.
+// read_best_copy() takes one; it is an error only where none can be read, and then the newest one's. It may be closed.
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter);
 
 }  // namespace cairn

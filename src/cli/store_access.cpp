@@ -163,6 +163,8 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   options.cache_root = settings.cache;
   options.trust = settings.trust;
   options.io = settings.io;
+  options.signing_key = settings.signing_key;
+  options.own_packs = [state](const std::string& store_id) { return state.own_packs_file(store_id); };
   options.descriptor = Repository::read_descriptor(*open.store);
   const Descriptor& descriptor = *options.descriptor;
   check_or_note(state, settings, address, *open.store, descriptor, access, reporter);

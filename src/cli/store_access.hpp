@@ -5,6 +5,7 @@
 #include "repo/repository.hpp"
 #include "store/open.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,7 +42,8 @@ struct StoreSettings {
   std::vector<std::string> recipients;
   TrustPolicy trust;
   Keyring::LoadIdentities identities;
-  ThreadPool* io = nullptr;  // see RepositoryOptions
+  std::function<std::shared_ptr<const minisign::SecretKey>()> signing_key;  // see RepositoryOptions
+  ThreadPool* io = nullptr;                                                 // see RepositoryOptions
 };
 
 // What stands for the store in this host's state: the real path of a directory, however it was spelt; bucket, prefix

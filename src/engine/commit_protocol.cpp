@@ -1,10 +1,12 @@
 #include "engine/commit_protocol.hpp"
 
+#include "engine/pack_checker.hpp"
 #include "engine/pack_rebuilder.hpp"
 #include "repo/layout.hpp"
 #include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/units.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -20,6 +22,7 @@ namespace {
 
 // How often commit() begins anew because marks keep appearing on packs that it just checked.
 constexpr int k_commit_attempts = 5;
+constexpr std::size_t k_reads_at_once = 4;
 
 }  // namespace
 
@@ -29,6 +32,7 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
       m_run(std::move(run)),
       m_spool(std::move(spool)),
       m_journal(context.repository.cache(), series, m_run),
+      m_vouched(context.repository),
       m_last_record(context.steady()) {
   // Marks before the listing: a mark outlives its packs, so one that is listed, and marked already, has its mark read,
   // however long this run stands still between the two. The other way round the pack may go, and then its mark. What is
@@ -66,15 +70,23 @@ void CommitProtocol::read_marks() {
 
 void CommitProtocol::adopt(const std::vector<ObjectInfo>& pending) {
   std::unordered_set<Digest, DigestHash> taken;
+  const bool anybodys = !m_context.repository.trust().demands_signature();
   const auto take = [&](const PackRef& ref) {
     if (ref.seal == m_context.repository.keys().seal() && usable(ref) && taken.insert(ref.logical_id).second)
       m_adoptable.push_back(ref);
   };
-  for (const auto& ref : m_journal.abandoned()) take(ref);
+  for (const auto& ref : m_journal.abandoned()) {
+    m_vouched.add_known(ref);
+    take(ref);
+  }
   std::vector<Repository::UnreadableNote> unreadable;
   for (const auto& stored : m_context.repository.pending(pending, unreadable)) {
     if (stored.record.closed || stored.record.host != m_context.host) continue;
-    for (const auto& ref : stored.record.packs) take(ref);
+    m_vouched.add(stored.signers, stored.record.packs);
+    for (const auto& ref : stored.record.packs) {
+      // Else anybody could have written it, with this host's name in it.
+      if (anybodys || !stored.signers.empty() || m_vouched.is_own(ref)) take(ref);
+    }
   }
   // Without one that cannot be read some packs are stored twice, nothing worse.
   for (const auto& note : unreadable) m_context.reporter.warning(note.error.message());
@@ -108,6 +120,7 @@ PackRef CommitProtocol::store_and_drop(const PackBuilder::Built& built) {
 
 void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
   m_journal.append(ref);
+  m_vouched.add_own(ref);
   m_context.repository.store().put(layout::pack_key(ref.name), body);
   {
     const std::scoped_lock lock{m_mutex};
@@ -118,6 +131,62 @@ void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
     m_stored_bytes += ref.size;
   }
   if (auto next = take_record(When::due)) write_record(std::move(*next));
+}
+
+// Before all of it is read for nothing.
+bool CommitProtocol::opens(const PackRef& pack) const {
+  if (!is_sealed(pack.seal)) return true;
+  Repository& repository = m_context.repository;
+  try {
+    open_pack_data(pack, *repository.directory(pack), repository.keys());
+    return true;
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    // Damage is found again by whoever reads it.
+    return e.kind() == ErrorKind::damaged;
+  }
+}
+
+std::vector<PackRef> CommitProtocol::read_whole(const std::vector<PackRef>& packs) {
+  std::vector<PackRef> closed;
+  std::vector<PackRef> open;
+  std::uint64_t bytes = 0;
+  for (const auto& pack : packs) {
+    check_interrupted();
+    const bool readable = opens(pack);
+    (readable ? open : closed).push_back(pack);
+    if (readable) bytes += pack.size;
+  }
+  if (open.empty()) return closed;
+  Reporter& reporter = m_context.reporter;
+  reporter.warning(
+      fmt::format("no trusted key vouches for {} packs ({}) in {}, and this host has not stored them: they are read "
+                  "whole, once, before anything relies on them",
+                  open.size(), format_size(bytes), quote(m_context.repository.store().describe())));
+  struct Checked {
+    PackRef ref;
+    PackCheck check;
+  };
+  std::uint64_t done = 0;
+  OrderedWindow<Checked> window{
+      m_context.io, k_reads_at_once, UINT64_MAX, [&](const Checked& checked) {
+        done += checked.ref.size;
+        reporter.progress("reading", done, bytes);
+        if (checked.check.failures.empty() && checked.check.decoded) {
+          return m_vouched.add_own(checked.ref);
+        }
+        if (checked.check.failures.empty()) return closed.push_back(checked.ref);
+        reporter.warning(fmt::format("damaged pack {}: {}; nothing relies on it",
+                                     quote(layout::pack_key(checked.ref.name)), checked.check.failures.front()));
+      }};
+  for (const auto& pack : open) {
+    check_interrupted();
+    window.push(0, [this, &pack] { return Checked{pack, check_pack(m_context.repository, pack)}; });
+  }
+  window.drain();
+  return closed;
 }
 
 std::optional<CommitProtocol::NextRecord> CommitProtocol::take_record(When when) {
@@ -134,8 +203,7 @@ std::optional<CommitProtocol::NextRecord> CommitProtocol::take_record(When when)
 void CommitProtocol::write_record(NextRecord next) {
   PendingRecord record{m_run, next.number, m_context.host, m_context.clock(), std::move(next.packs)};
   try {
-    m_context.repository.store().put(layout::pending_key(record.run, record.number),
-                                     ObjectBody::from_text(record.text(m_context.repository.keys())));
+    m_context.repository.store_pending(record);
   } catch (...) {
     // abandon() tries once more, under a new number: this one may have been written after all.
     const std::scoped_lock lock{m_mutex};
@@ -182,6 +250,10 @@ void CommitProtocol::abandon() noexcept {
 
 void CommitProtocol::finish() {
   m_journal.clear();
+  if (m_context.repository.vouches()) {
+    // What another run of this host stored meanwhile is not in this one's listing.
+    m_context.repository.own_packs().tidy([this](const PackRef& ref) { return !m_vouched.is_own(ref) || usable(ref); });
+  }
   m_context.repository.sweep_cache();
 }
 
@@ -241,7 +313,10 @@ std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& st
     }
     if (replaced) std::sort(manifest.packs.begin(), manifest.packs.end());
     make_adopted_durable(manifest);
-    if (repository.store().now() - checked < k_marks_age) return repository.store_manifest(manifest);
+    const bool vouched = std::all_of(manifest.packs.begin(), manifest.packs.end(),
+                                     [&](const PackRef& pack) { return m_vouched.has(pack, manifest.record.series); });
+    const auto list = vouched ? Repository::List::signed_if_possible : Repository::List::plain;
+    if (repository.store().now() - checked < k_marks_age) return repository.store_manifest(manifest, list);
   }
   throw Error(ErrorKind::failed, "unable to commit the snapshot: storing pruned packs again takes too long");
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "engine/context.hpp"
+#include "engine/vouched_packs.hpp"
 #include "repo/cache.hpp"
 #include "repo/manifest.hpp"
 #include "repo/notes.hpp"
@@ -48,11 +49,21 @@ class CommitProtocol {
   const std::unordered_set<Digest, DigestHash>& condemned() const noexcept { return m_condemned; }
   // In a listing of this run, or stored by it, with the size that the reference says, and not known to be damaged.
   bool seen(const PackRef& pack) const;
-  // What may be leaned on.
+  // What is there, and is to stay.
   bool usable(const PackRef& pack) const { return seen(pack) && !m_condemned.contains(pack.name); }
+  // What may be leaned on by a snapshot of the series.
+  bool may_lean(const PackRef& pack, const std::string& series) const {
+    return usable(pack) && m_vouched.allows(pack, series);
+  }
+  VouchedPacks& vouched() noexcept { return m_vouched; }
+  const VouchedPacks& vouched() const noexcept { return m_vouched; }
+  // Reads packs that nobody vouches for, every chunk of them, so that they may be leaned on; says before what that
+  // takes, and what of them is damaged. Returns those that no key at hand opens: of those nothing is read.
+  std::vector<PackRef> read_whole(const std::vector<PackRef>& packs);
 
   // Usable packs of this host's earlier runs: from pending records and from the journals of runs of the series that
-  // ended without a commit. One a logical id.
+  // ended without a commit. Where keys are trusted only records that one of them signed count, and those of packs that
+  // this host knows to have stored; may_lean() tells for which series. One a logical id.
   const std::vector<PackRef>& adoptable() const noexcept { return m_adoptable; }
 
   // Puts a pack durably. Journalled before, remembered (directory, size) after; writes a pending record where a GiB
@@ -96,6 +107,7 @@ class CommitProtocol {
 
  private:
   void list_packs();
+  bool opens(const PackRef& pack) const;
   // Reads marks that were not read yet.
   void read_marks();
   void adopt(const std::vector<ObjectInfo>& pending);
@@ -118,6 +130,7 @@ class CommitProtocol {
   std::string m_run;
   std::optional<fs::path> m_spool;
   RunJournal m_journal;
+  VouchedPacks m_vouched;
   Time m_known_at;                                                // store's clock, before marks and packs were listed
   std::unordered_map<Digest, std::uint64_t, DigestHash> m_packs;  // sizes; m_mutex
   std::unordered_set<Digest, DigestHash> m_condemned;

@@ -23,10 +23,16 @@ class PackCopier {
   void expect(std::uint64_t bytes) noexcept { m_total = bytes; }
   // Checks the bytes on the way: against the pack's name where they stay as they are, chunk by chunk where they are
   // sealed otherwise. Returns where they are in the target. Throws what copy_pack() and rebuild_pack() throw.
-  PackRef copy(Repository& from, const PackRef& ref);
+  //
+  // chunks: each is checked in any case, as far as a key at hand opens it: for what the name was had from nobody who is
+  // trusted. copied_blindly() counts what was not.
+  enum class Check { name, chunks };
+  PackRef copy(Repository& from, const PackRef& ref, Check check = Check::name);
+  std::uint64_t copied_blindly() const noexcept { return m_blind; }
 
  private:
   void advance(std::uint64_t bytes);
+  PackBuilder::Built make(Repository& from, const PackRef& ref, Check check);
 
   CommitProtocol& m_protocol;
   const Keyring& m_keys;
@@ -35,6 +41,7 @@ class PackCopier {
   Progress m_progress;
   std::atomic<std::uint64_t> m_done{0};
   std::atomic<std::uint64_t> m_total{0};
+  std::atomic<std::uint64_t> m_blind{0};
 };
 
 }  // namespace cairn

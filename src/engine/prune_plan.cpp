@@ -192,14 +192,15 @@ void Planner::find_superseded() {
   };
   std::map<Digest, Time> whole;  // the newest one
   for (const auto& manifest : m_evidence.manifests) {
-    if (!manifest.trusted || !is_whole(manifest)) continue;
+    if (!manifest.trusted || !manifest.vouched || !is_whole(manifest)) continue;
     auto& at = whole.emplace(manifest.id, manifest.stored_at).first->second;
     at = std::max(at, manifest.stored_at);
   }
   for (const auto& manifest : m_evidence.manifests) {
     const auto found = whole.find(manifest.id);
-    if (found == whole.end() || found->second < manifest.stored_at || is_whole(manifest)) continue;
-    m_superseded.insert(manifest.key);
+    if (found == whole.end()) continue;
+    const bool repaired = found->second >= manifest.stored_at && !is_whole(manifest);
+    if (repaired || !manifest.vouched) m_superseded.insert(manifest.key);
   }
 }
 
@@ -286,8 +287,12 @@ void Planner::check_listings() {
   }
   // A second manifest of a snapshot was committed because the first one's packs had gone: one whole one is enough.
   std::map<Digest, std::vector<std::uint32_t>> lacking;  // by snapshot, what its best manifest lacks
+  std::set<Digest> vouched;  // those of which one is vouched for: then no other one is the best
   for (const auto& manifest : m_evidence.manifests) {
-    if (is_removed(manifest.id)) continue;
+    if (manifest.trusted && manifest.vouched) vouched.insert(manifest.id);
+  }
+  for (const auto& manifest : m_evidence.manifests) {
+    if (is_removed(manifest.id) || (!manifest.vouched && vouched.contains(manifest.id))) continue;
     std::vector<std::uint32_t> lacks;
     for (const auto pack : manifest.packs) {
       if (!m_evidence.packs[pack].listed) lacks.push_back(pack);

@@ -13,7 +13,9 @@
 //     restored; else the listing cannot be trusted and nothing is done at all. What a mark restores it restores as far
 //     as it saw: a removal that is newer than all that it saw holds.
 //   - Of a snapshot that has several manifests, those go that name a pack which is condemned or not there, once a later
-//     one names none: it was repaired.
+//     one names none: it was repaired. Where keys are trusted that one must have a list of packs that one of them
+//     signed, else whoever can put objects could put another manifest beside each, and have the first ones removed; and
+//     those without go then, whatever they name.
 //   - A manifest that stays although it was recorded as removed (a run ended early, or it was pushed once more) is
 //     recorded as restored, once the run that meant to remove it cannot be under way any more.
 //   - A mark or a pending record that cannot be read stops everything, too, until it is set aside by name. What it
@@ -59,6 +61,7 @@ struct PruneEvidence {
     std::vector<std::uint32_t> packs;
     std::vector<std::string> requires_prune;  // features it asks for that this program does not know
     bool trusted = true;                      // else it counts for nothing but keeps its packs
+    bool vouched = true;                      // where keys are trusted: one of them signed which packs they are
     bool from_store = true;                   // read there by this run; else this host's cache had it
   };
   // An object below snapshots/ that cannot be read as a manifest, or a mark or pending record that cannot be read.

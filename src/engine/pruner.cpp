@@ -78,6 +78,14 @@ ReadManifest read_for_prune(Repository& repository, const ManifestInfo& info, Re
   return {std::move(manifest), !kept};
 }
 
+bool is_vouched(const Repository& repository, const Manifest& manifest, Time stored_at) {
+  const TrustPolicy& trust = repository.trust();
+  if (!trust.demands_signature()) return true;
+  const auto signers = repository.list_signers(manifest, stored_at, {});
+  return std::any_of(signers.begin(), signers.end(),
+                     [&](const std::string& key) { return trust.trusts(key, manifest.record.series); });
+}
+
 // What either of two listings shows: one that leaves a manifest out must not cost its packs. That marks tell which
 // manifests were there helps only where none says that this one was to be removed: the run that said so may have been
 // killed before it did it.
@@ -142,6 +150,7 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
     stored.id = manifest.id;
     stored.trusted =
         repository.trust().judge(manifest.record, manifest.id, manifest.signatures, info.stored_at).trusted;
+    stored.vouched = is_vouched(repository, manifest, info.stored_at);
     stored.packs = index.of(manifest.packs);
     stored.requires_prune = unknown_features(manifest.requirements);
     stored.from_store = loaded.value->from_store;

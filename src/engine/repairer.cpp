@@ -84,6 +84,8 @@ class Repair {
     std::map<Digest, Needy> needy;
     std::map<Digest, Needy> untrusted;
     std::map<Digest, std::string> whole;  // names
+    // Where keys are trusted somebody else's list of other packs makes nothing whole.
+    const bool demanded = m_store.repository.trust().demands_signature();
     for (const auto& info : m_store.repository.list_manifests()) {
       check_interrupted();
       const bool unreadable = std::any_of(m_request.manifests.begin(), m_request.manifests.end(),
@@ -94,8 +96,12 @@ class Repair {
         const Digest id = manifest.id;
         const bool trusted = manifest.trusted;
         if (!damaged_packs(manifest).empty()) {
-          (trusted ? needy : untrusted).insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
-        } else if (trusted) {
+          auto& known = trusted ? needy : untrusted;
+          const auto at = known.find(id);
+          // The one to go by is one that a trusted key vouches for.
+          if (at != known.end() && m_store.repository.is_vouched(at->second.manifest)) continue;
+          known.insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
+        } else if (trusted && (!demanded || m_store.repository.is_vouched(manifest))) {
           whole.emplace(id, snapshot_name(info));
         }
       } catch (const StoreError&) {
@@ -119,6 +125,7 @@ class Repair {
   struct Offer {
     Repository* repository;
     PackRef ref;
+    PackCopier::Check check;  // chunks: nobody vouches for it
   };
   void learn(Repository& repository) {
     for (const auto& info : repository.list_manifests()) {
@@ -126,9 +133,11 @@ class Repair {
       try {
         const Manifest manifest = repository.peek_manifest(info);
         if (manifest.closed) continue;
+        const bool checked = m_store.repository.vouches() && !repository.is_vouched(manifest);
         for (const auto& ref : manifest.packs) {
           if (&repository == &m_store.repository && m_damaged.contains(ref.name)) continue;
-          m_offers[ref.logical_id].push_back({&repository, ref});
+          m_offers[ref.logical_id].push_back(
+              {&repository, ref, checked ? PackCopier::Check::chunks : PackCopier::Check::name});
         }
       } catch (const StoreError&) {
         throw;
@@ -142,10 +151,12 @@ class Repair {
     const auto found = m_offers.find(lost.logical_id);
     if (found != m_offers.end()) {
       std::set<Digest> tried;
+      std::stable_sort(found->second.begin(), found->second.end(),
+                       [](const Offer& a, const Offer& b) { return a.check < b.check; });
       for (const auto& offer : found->second) {
         if (!tried.insert(offer.ref.name).second) continue;
         try {
-          PackRef fresh = copier.copy(*offer.repository, offer.ref);
+          PackRef fresh = copier.copy(*offer.repository, offer.ref, offer.check);
           fresh.raw_bytes = lost.raw_bytes;
           fresh.live_bytes = lost.live_bytes;
           return fresh;
@@ -166,6 +177,7 @@ class Repair {
     learn(m_store.repository);
     learn(m_from->repository);
     CommitProtocol protocol{m_store, k_journal, random_name(16), m_request.spool};
+    for (const auto& item : m_manifests) protocol.vouched().add(item.manifest);
     PackCopier copier{
         protocol, m_store.repository.keys(), spool_for(m_store.repository.store(), m_request.spool), k_spool_above,
         [this](std::uint64_t done, std::uint64_t all) { m_store.reporter.progress("repairing", done, all); }};

@@ -15,6 +15,7 @@
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
+#include "util/units.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -22,6 +23,7 @@
 #include <memory>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -132,8 +134,12 @@ class Run {
 
   SnapshotResult take_whole();
   void find_previous();
+  void leave_out_of_account(const ManifestInfo& info, const std::vector<Error>& failures);
   void check_closed_last();
   void choose_packs();
+  void take_packs_of_copies();
+  bool can_lean(const PackRef& ref) const;
+  void vouch_for(const std::vector<bool>& lean);
   void lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided);
   void lean_on(const PackRef& ref);
   void index_packs(std::size_t first_other);
@@ -195,43 +201,36 @@ class Run {
   std::uint64_t m_expected = 0;
 };
 
-// The series' newest manifests. A damaged one costs deduplication against it, nothing else.
+// The series' newest snapshots. A damaged one costs deduplication against it, nothing else.
 void Run::find_previous() {
   m_manifests = m_listing.get();
   std::stable_sort(m_manifests.begin(), m_manifests.end(), [](const ManifestInfo& a, const ManifestInfo& b) {
     return std::tie(a.name.cut_point, a.name.id) > std::tie(b.name.cut_point, b.name.id);
   });
+  const layout::ManifestKey* looked_at = nullptr;
   for (const auto& info : m_manifests) {
     if (info.name.series != m_request.series) continue;
-    try {
-      Manifest manifest = m_context.repository.peek_manifest(info);
-      if (!manifest.trusted) {
-        m_context.reporter.warning(fmt::format("snapshot {} of series {} is not trusted; it is left out of account",
-                                               manifest.id.short_hex(), quote(m_request.series)));
-        continue;
-      }
-      if (!m_last) m_last = Last{manifest.id, manifest.record.sequence, manifest.closed};
-      if (manifest.closed) continue;
-      if (!manifest.requirements.write.empty()) {
-        // Taken by a later program, which knows why this one must not build on it.
-        m_context.reporter.warning(
-            fmt::format("snapshot {} of series {} needs a newer program to base another one on it",
-                        manifest.id.short_hex(), quote(m_request.series)));
-        continue;
-      }
-      m_previous = std::move(manifest);
-      break;
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      if (e.kind() == ErrorKind::failed) {
-        // Only a later program can read it. This one goes on where the same snapshot has a manifest that it can read.
-        if (!read_any_copy(m_context.repository, copies_of(info, m_manifests)).found) throw;
-        continue;
-      }
-      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found) throw;
-      m_context.reporter.warning(fmt::format("{}; it is left out of account", e.message()));
+    if (looked_at != nullptr && same_snapshot(*looked_at, info.name)) continue;
+    looked_at = &info.name;
+    auto read = read_best_copy(m_context.repository, copies_of(info, m_manifests), CopyTrust::demanded,
+                               [this](const PackRef& ref) { return m_protocol.usable(ref); });
+    if (!read.found) {
+      leave_out_of_account(info, read.failures);
+      continue;
     }
+    Manifest& manifest = read.found->manifest;
+    if (!m_last) m_last = Last{manifest.id, manifest.record.sequence, manifest.closed};
+    if (manifest.closed) continue;
+    if (!manifest.requirements.write.empty()) {
+      // Taken by a later program, which knows why this one must not build on it.
+      m_context.reporter.warning(fmt::format("snapshot {} of series {} needs a newer program to base another one on it",
+                                             manifest.id.short_hex(), quote(m_request.series)));
+      continue;
+    }
+    m_previous = std::move(manifest);
+    m_protocol.vouched().add(*m_previous);
+    for (const auto& other : read.others) m_protocol.vouched().add(other.manifest);
+    break;
   }
   if (!m_last) return;
   if (m_last->closed) check_closed_last();
@@ -242,6 +241,18 @@ void Run::find_previous() {
               fmt::format("unable to use {} as the series: its newest snapshot is of the {} {} on {}",
                           quote(m_request.series), facts.kind, quote(facts.source), quote(facts.host)),
               "name the series with --series NAME");
+}
+
+// No manifest of it can be used.
+void Run::leave_out_of_account(const ManifestInfo& info, const std::vector<Error>& failures) {
+  for (const auto& failure : failures) {
+    // Only a later program can read it.
+    if (failure.kind() == ErrorKind::failed) throw Error{failure};
+    m_context.reporter.warning(fmt::format("{}; it is left out of account", failure.message()));
+  }
+  if (!failures.empty()) return;
+  m_context.reporter.warning(fmt::format("snapshot {} of series {} is not trusted; it is left out of account",
+                                         info.name.id, quote(m_request.series)));
 }
 
 // The newest snapshot was taken by a host with another key, or this one has lost its own. The new one is its successor
@@ -260,6 +271,56 @@ void Run::check_closed_last() {
                   quote(m_request.series)));
 }
 
+// Where a pack of the previous snapshot cannot be leaned on, that of another manifest of it with the same content may.
+void Run::take_packs_of_copies() {
+  if (m_previous->spare_packs.empty()) return;
+  std::unordered_multimap<Digest, const PackRef*, DigestHash> spares;
+  for (const auto& spare : m_previous->spare_packs) {
+    if (can_lean(spare)) spares.emplace(spare.logical_id, &spare);
+  }
+  for (auto& ref : m_previous->packs) {
+    const auto spare = can_lean(ref) ? spares.end() : spares.find(ref.logical_id);
+    if (spare == spares.end()) continue;
+    PackRef other = *spare->second;
+    other.raw_bytes = ref.raw_bytes;
+    other.live_bytes = ref.live_bytes;
+    ref = std::move(other);
+  }
+}
+
+// Whoever can read the new snapshot must be able to read all of it.
+bool Run::can_lean(const PackRef& ref) const {
+  return ref.seal == m_context.repository.keys().seal() && m_protocol.may_lean(ref, m_request.series);
+}
+
+// What of the previous snapshot nobody vouches for is read whole, or stored again: after an update once, and where
+// neither a signing key nor the host's state is at hand each time.
+void Run::vouch_for(const std::vector<bool>& lean) {
+  const auto wanting = [&] {
+    std::vector<PackRef> out;
+    for (std::size_t i = 0; i < lean.size(); ++i) {
+      const PackRef& ref = m_previous->packs[i];
+      const bool wanted = lean[i] && ref.seal == m_context.repository.keys().seal() && m_protocol.usable(ref);
+      if (wanted && !m_protocol.may_lean(ref, m_request.series)) out.push_back(ref);
+    }
+    return out;
+  };
+  if (wanting().empty()) return;
+  // Older ones may name the same packs, with a signature.
+  for (const auto& info : m_manifests) {
+    const auto manifest = m_context.repository.cached_manifest(info);
+    if (manifest && manifest->trusted) m_protocol.vouched().add(*manifest);
+  }
+  const auto closed = m_protocol.read_whole(wanting());
+  if (closed.empty()) return;
+  std::uint64_t bytes = 0;
+  for (const auto& ref : closed) bytes += ref.size;
+  m_context.reporter.warning(
+      fmt::format("no trusted key vouches for {} packs ({}) of the previous snapshot, and no key at hand opens them: "
+                  "what they hold is stored again (cairn verify --sign-packs, where the identity is, saves that)",
+                  closed.size(), format_size(bytes)));
+}
+
 // Which packs of the previous snapshot, of interrupted runs and of other series this one leans on.
 void Run::choose_packs() {
   // A tree is walked for this only where nothing tells about how large it is.
@@ -273,7 +334,9 @@ void Run::choose_packs() {
     // This run's own new bytes are not known yet: about as many as last time, unless all of it was new then.
     const bool first = m_previous->record.sequence <= 1;
     policy.budget = std::max(first ? 0 : m_previous->facts.stats.new_bytes, m_pack_target);
+    take_packs_of_copies();
     const auto lean = choose_packs_to_lean_on(m_previous->packs, policy);
+    vouch_for(lean);
     std::size_t otherwise_sealed = 0;
     for (std::size_t i = 0; i < lean.size(); ++i) {
       const PackRef& ref = m_previous->packs[i];
@@ -302,14 +365,17 @@ void Run::choose_packs() {
 
 // The newest snapshot of each other series, as far as this host has its manifest and directories at hand.
 void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& decided) {
-  std::set<std::string> seen_series{m_request.series};
+  std::map<std::string, const layout::ManifestKey*> newest;  // all manifests of it
   std::uint64_t chunks = 0;
   for (const auto& info : m_manifests) {
-    if (!seen_series.insert(info.name.series).second) continue;
+    if (info.name.series == m_request.series) continue;
+    const auto* first = newest.emplace(info.name.series, &info.name).first->second;
+    if (!same_snapshot(*first, info.name)) continue;
     const auto manifest = m_context.repository.cached_manifest(info);
     if (!manifest || manifest->closed || !manifest->trusted || !manifest->requirements.write.empty()) continue;
+    m_protocol.vouched().add(*manifest);
     for (const auto& ref : manifest->packs) {
-      if (decided.contains(ref.logical_id)) continue;
+      if (decided.contains(ref.logical_id) || !can_lean(ref)) continue;
       const auto directory = m_context.repository.cached_directory(ref);
       if (!directory) continue;
       chunks += directory->chunk_count();
@@ -320,10 +386,7 @@ void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& dec
 }
 
 void Run::lean_on(const PackRef& ref) {
-  // Whoever can read the new snapshot must be able to read all of it.
-  if (ref.seal != m_context.repository.keys().seal()) return;
-  if (m_protocol.condemned().contains(ref.name) || !m_protocol.seen(ref)) return;
-  m_lean.add(ref);
+  if (can_lean(ref)) m_lean.add(ref);
 }
 
 // first_other: of the packs of other series, which come last.

@@ -100,6 +100,7 @@ class Verification {
     }
     check_notes();
     report_packs();
+    find_unvouched();
     m_result.snapshots = m_seen.size();
     m_result.duration = m_context.clock() - began;
     return std::move(m_result);
@@ -295,10 +296,32 @@ class Verification {
     for (const auto i : m_by_id.at(m_manifests[of]->id)) {
       if (i == of || m_manifests[i]->closed || !m_manifests[i]->trusted) continue;
       for (const auto& ref : m_manifests[i]->packs) {
-        if (m_packs.at(ref.name).failures.empty()) out.push_back(ref);
+        const PackUse& use = m_packs.at(ref.name);
+        if (use.failures.empty() && (use.decoded || is_vouched(*m_manifests[i]))) out.push_back(ref);
       }
     }
     return out;
+  }
+
+  // Where keys are trusted anybody may have put a list that none of them signed.
+  bool is_vouched(const Manifest& manifest) const {
+    const Repository& repository = m_context.repository;
+    return !repository.trust().demands_signature() || repository.is_vouched(manifest);
+  }
+
+  void find_unvouched() {
+    std::set<Digest> vouched;
+    for (const auto& manifest : m_manifests) {
+      if (!manifest || !is_vouched(*manifest)) continue;
+      for (const auto& ref : manifest->packs) vouched.insert(ref.name);
+    }
+    for (const auto& [name, use] : m_packs) {
+      if (use.decoded && use.failures.empty()) m_result.proven_packs.push_back(use.ref);
+      // What is not trusted does not exist for those who ask.
+      const bool matters = std::any_of(use.snapshots.begin(), use.snapshots.end(),
+                                       [&](std::size_t i) { return m_manifests[i] && m_manifests[i]->trusted; });
+      if (matters && !vouched.contains(name)) m_result.unvouched_packs.push_back(use.ref);
+    }
   }
 
   bool has_spare(std::size_t of, const PackRef& ref) const {

@@ -44,6 +44,9 @@ struct VerifyResult {
   // What was found damaged or missing, also where another pack or manifest with the same content stands in for it.
   std::vector<PackRef> damaged_packs;
   std::vector<ManifestInfo> damaged_manifests;  // that cannot be read
+  std::vector<PackRef> proven_packs;            // read whole, every chunk of them, and right
+  // Where keys are trusted: packs that no list names which one of them signed, of the manifests that were looked at.
+  std::vector<PackRef> unvouched_packs;
   std::chrono::nanoseconds duration{};
 };
 

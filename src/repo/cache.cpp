@@ -1,11 +1,11 @@
 #include "repo/cache.hpp"
 
+#include "repo/own_packs.hpp"
 #include "util/error.hpp"
 #include "util/own_directory.hpp"
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <exception>
 #include <fcntl.h>
@@ -106,40 +106,6 @@ void Cache::sweep(const std::function<bool(std::string_view kind, const std::str
   }
 }
 
-namespace {
-
-constexpr std::string_view k_files = "files";
-constexpr std::string_view k_list = "list";
-
-std::optional<PackRef> parse_journal_line(std::string_view line) {
-  std::vector<std::string_view> fields;
-  for (std::size_t at = 0; at <= line.size();) {
-    const std::size_t end = std::min(line.find(' ', at), line.size());
-    fields.push_back(line.substr(at, end - at));
-    at = end + 1;
-  }
-  if (fields.size() != 7) return std::nullopt;
-  const auto number = [](std::string_view text, std::uint64_t& out) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    return error == std::errc{} && end == text.data() + text.size();
-  };
-  PackRef ref;
-  const auto name = Digest::parse(fields[0]);
-  const auto logical_id = Digest::parse(fields[4]);
-  if (!is_valid_seal(fields[5]) || (fields[6] != k_files && fields[6] != k_list)) return std::nullopt;
-  ref.seal = fields[5];
-  ref.content = fields[6] == k_list ? PackContent::list : PackContent::files;
-  if (!name || !logical_id || !number(fields[1], ref.size) || !number(fields[2], ref.directory_offset) ||
-      !number(fields[3], ref.directory_size)) {
-    return std::nullopt;
-  }
-  ref.name = *name;
-  ref.logical_id = *logical_id;
-  return ref;
-}
-
-}  // namespace
-
 RunJournal::RunJournal(const Cache& cache, const std::string& series, const std::string& run) {
   if (cache.directory().empty()) return;
   const fs::path directory = cache.directory() / "journal";
@@ -166,7 +132,7 @@ void RunJournal::read_abandoned(const fs::path& path) {
   if (!bytes) return;
   std::string_view text = as_text(*bytes);
   for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-    if (auto ref = parse_journal_line(text.substr(0, end))) m_abandoned.push_back(std::move(*ref));
+    if (auto ref = parse_pack_line(text.substr(0, end))) m_abandoned.push_back(std::move(*ref));
     text.remove_prefix(end + 1);
   }
   m_old.push_back(path);
@@ -176,9 +142,7 @@ void RunJournal::read_abandoned(const fs::path& path) {
 void RunJournal::append(const PackRef& ref) {
   if (!m_fd) return;
   const std::scoped_lock lock{m_mutex};
-  const std::string line =
-      fmt::format("{} {} {} {} {} {} {}\n", ref.name.hex(), ref.size, ref.directory_offset, ref.directory_size,
-                  ref.logical_id.hex(), ref.seal, ref.content == PackContent::list ? k_list : k_files);
+  const std::string line = pack_line(ref) + "\n";
   try {
     write_all(m_fd.get(), as_bytes(line), m_path);
   } catch (const Error&) {

@@ -51,6 +51,26 @@ std::vector<PackRef> parse_packs(const Json& object) {
   return packs;
 }
 
+void write_signatures(JsonWriter& to, const std::vector<Signature>& signatures) {
+  to.begin_array();
+  for (const auto& signature : signatures) {
+    to.begin_object().member("key", signature.key).member("minisig", signature.minisig).end_object();
+  }
+  to.end_array();
+}
+
+std::vector<Signature> parse_signatures(const Json& from, bool* all_known) {
+  std::vector<Signature> out;
+  for (const auto& item : from.array()) {
+    const Json* key = item.is_object() ? item.find("key") : nullptr;
+    const Json* minisig = item.is_object() ? item.find("minisig") : nullptr;
+    const bool known = key != nullptr && minisig != nullptr && key->is_string() && minisig->is_string();
+    if (known) out.push_back({key->string(), minisig->string()});
+    if (all_known != nullptr) *all_known = *all_known && known && item.object().size() == 2;
+  }
+  return out;
+}
+
 std::string parse_seal(const Json& object, std::string_view what) {
   const std::string& seal = object.at("seal").string();
   if (!is_valid_seal(seal)) {

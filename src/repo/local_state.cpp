@@ -174,6 +174,10 @@ bool LocalState::first_told_open(const std::string& store_id) const {
   return true;
 }
 
+fs::path LocalState::own_packs_file(const std::string& store_id) const {
+  return m_directory.empty() ? fs::path{} : m_directory / "packs" / store_id;
+}
+
 std::vector<RevokedKey> LocalState::revoked_keys() const {
   std::vector<RevokedKey> out;
   if (m_directory.empty()) return out;

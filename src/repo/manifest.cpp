@@ -16,6 +16,7 @@ namespace cairn {
 namespace {
 
 constexpr std::string_view k_format = "cairn-manifest";
+constexpr std::string_view k_pack_signatures = "pack_signatures";
 
 // The members of the facts' content as they are written: it is the last member, so their text is what stands between
 // its braces. They are for people: written in any other way, they are left out. Whoever gets them may put braces around
@@ -200,6 +201,14 @@ std::string signed_line(const Record& record, const Digest& id) {
   return fmt::format("cairn-snapshot 1 {} {} {}\n", record.series, format_time(record.cut_point), id.hex());
 }
 
+std::string packs_line(const std::string& store_id, const Digest& id, const Digest& lists) {
+  return fmt::format("cairn-packs 1 {} {} {}\n", store_id, id.hex(), lists.hex());
+}
+
+Signature StoreSigner::sign(const std::string& line) const {
+  return {key.public_key().text(), key.sign(line, line.substr(0, line.size() - 1))};
+}
+
 namespace {
 
 // Members of an object that is open in `to`.
@@ -238,8 +247,36 @@ void parse_lists(const Json& from, std::vector<PackRef>& packs) {
 
 }  // namespace
 
-std::string Manifest::text(const Keyring& keys) const {
+namespace {
+
+// All that stands behind the first line, from its comma on.
+std::string text_of_lists(const Manifest& manifest, const Keyring& keys) {
+  JsonWriter to;
+  to.begin_object();
+  if (keys.seals()) {
+    JsonWriter lists;
+    lists.begin_object();
+    write_lists(lists, manifest.packs, false);
+    lists.end_object();
+    to.member("root", keys.seal_text(manifest.root_text)).newline();
+    to.member("lists", keys.seal_text(lists.text())).newline();
+  } else {
+    to.member("root", manifest.root_text).newline();
+    write_lists(to, manifest.packs, true);
+    to.newline();
+  }
+  write_packs(to, manifest.packs);
+  to.end_object().newline();
+  std::string text = std::move(to).text();
+  text.front() = ',';
+  return text;
+}
+
+}  // namespace
+
+std::string Manifest::text(const Keyring& keys, const StoreSigner* by) const {
   require_open();
+  const std::string lists = text_of_lists(*this, keys);
   JsonWriter to;
   to.begin_object().member("format", k_format).member("version", k_format_version);
   write_requirements(to, requirements);
@@ -248,30 +285,15 @@ std::string Manifest::text(const Keyring& keys) const {
   if (!signatures_text.empty()) {
     to.raw(signatures_text);
   } else {
-    to.begin_array();
-    for (const auto& signature : signatures) {
-      to.begin_object().member("key", signature.key).member("minisig", signature.minisig).end_object();
-    }
-    to.end_array();
+    write_signatures(to, signatures);
   }
   to.member("seal", keys.seal());
-  if (keys.seals()) {
-    JsonWriter lists;
-    lists.begin_object();
-    write_lists(lists, packs, false);
-    lists.end_object();
-    to.member("facts", keys.seal_text(facts_text)).newline();
-    to.member("root", keys.seal_text(root_text)).newline();
-    to.member("lists", keys.seal_text(lists.text())).newline();
-  } else {
-    to.member("facts", facts_text).newline();
-    to.member("root", root_text).newline();
-    write_lists(to, packs, true);
-    to.newline();
+  if (by != nullptr) {
+    to.key(k_pack_signatures);
+    write_signatures(to, {by->sign(packs_line(by->store_id, id, sha256(lists)))});
   }
-  write_packs(to, packs);
-  to.end_object().newline();
-  return std::move(to).text();
+  to.member("facts", keys.seals() ? keys.seal_text(facts_text) : facts_text).newline();
+  return std::move(to).text() + lists;
 }
 
 namespace {
@@ -286,15 +308,10 @@ Manifest parse_first_line(const Json& json, std::string_view text, std::string_v
   m.id = sha256(m.record_text);
   m.record = Record::parse(m.record_text);
   bool all_known = true;
-  for (const auto& signature : json.at("signatures").array()) {
-    // Kinds of signatures that are not known say nothing.
-    const Json* key = signature.is_object() ? signature.find("key") : nullptr;
-    const Json* minisig = signature.is_object() ? signature.find("minisig") : nullptr;
-    const bool known = key != nullptr && minisig != nullptr && key->is_string() && minisig->is_string();
-    if (known) m.signatures.push_back({key->string(), minisig->string()});
-    all_known = all_known && known && signature.object().size() == 2;
-  }
+  m.signatures = parse_signatures(json.at("signatures"), &all_known);
   if (!all_known) m.signatures_text = raw_member(text, "signatures");
+  const Json* of_packs = json.find(k_pack_signatures);
+  if (of_packs != nullptr && of_packs->is_array()) m.pack_signatures = parse_signatures(*of_packs);
   m.facts_text = json.at("facts").string();
   if (is_sealed(m.seal)) {
     auto opened = keys.open_text(m.facts_text);
@@ -351,6 +368,9 @@ Manifest Manifest::parse(std::string_view text, std::string_view what, const Key
     const Json json = Json::parse(text);
     Manifest m = parse_first_line(json, text, what, keys);
     m.packs = parse_packs(json);
+    if (const auto end = text.find('\n'); !m.pack_signatures.empty() && end != std::string_view::npos) {
+      m.lists_digest = sha256(text.substr(end + 1));
+    }
     if (m.closed) return m;
     m.root_text = json.at("root").string();
     if (is_sealed(m.seal)) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "codec/digest.hpp"
+#include "codec/minisign.hpp"
 #include "repo/extent.hpp"
 #include "repo/format.hpp"
+#include "repo/json_fields.hpp"
 #include "repo/keyring.hpp"
 #include "repo/pack.hpp"
 #include "util/time.hpp"
@@ -73,15 +75,18 @@ struct Root {
 // SHA-256 over the logical ids, sorted.
 Digest packs_digest(const std::vector<PackRef>& packs);
 
-// An author's word for a snapshot: a minisign signature (jedisct1.github.io/minisign) over signed_line() of its record.
-// Nothing here is checked but the shape; repo/trust.hpp judges it.
-struct Signature {
-  std::string key;      // minisign public key, "RW..."
-  std::string minisig;  // the whole signature file
-};
-
 // The line that a snapshot's author signs, with its newline: "cairn-snapshot 1 SERIES CUTPOINT ID\n".
 std::string signed_line(const Record& record, const Digest& id);
+// The line that whoever commits it in a store signs: "cairn-packs 1 STORE-ID ID SHA256\n". lists: the digest of all
+// that stands behind the first line of the manifest's object, so of which pack is where.
+std::string packs_line(const std::string& store_id, const Digest& id, const Digest& lists);
+
+// Who signs what is stored in a store.
+struct StoreSigner {
+  const minisign::SecretKey& key;
+  const std::string& store_id;
+  Signature sign(const std::string& line) const;
+};
 
 // A parsed and checked manifest: digests of record, facts, root and packs fit together. Where it is sealed and no key
 // at hand opens it, it is closed: facts, root and the packs' logical ids are not there, all else is.
@@ -93,9 +98,14 @@ struct Manifest {
   std::string signatures_text;
   std::string seal = k_seal_none;  // of the object it was read from
   bool closed = false;
+  // Over packs_line(), of the object it was read from; and that digest of it, where there are any. They are of that
+  // object alone: one that is stored anew names other packs.
+  std::vector<Signature> pack_signatures;
+  Digest lists_digest;
   // As the repository's policy judges it (repo/trust.hpp).
   bool trusted = true;
   std::optional<std::string> signer;
+  std::vector<std::string> packs_signers;  // the known keys that signed which packs they are
   std::string record_text;
   std::string facts_text;
   std::string root_text;
@@ -110,8 +120,8 @@ struct Manifest {
   // Builds from parts: fills in the digests, texts and id.
   static Manifest make(Record record, Facts facts, Root root, std::vector<PackRef> packs);
   // The object: line 1 with "}" appended is JSON too and holds all but root and packs. The private parts are sealed
-  // where the keys seal. Not of a closed one.
-  std::string text(const Keyring& keys = no_keys()) const;
+  // where the keys seal. Not of a closed one. by: who signs the list of packs; null: nobody.
+  std::string text(const Keyring& keys = no_keys(), const StoreSigner* by = nullptr) const;
   // Error(no_key) where it is closed; to be called before facts, root or logical ids are used.
   void require_open() const;
   // Error(damaged); or failed, for a newer version, an unknown seal, or where it does not parse and asks for a feature

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view k_pending_format = "cairn-pending";
 constexpr std::string_view k_mark_format = "cairn-mark";
+constexpr std::string_view k_signatures = ",\"signatures\":";
+constexpr std::string_view k_end = "}\n";
 
 template <class F>
 auto naming(std::string_view kind, std::string_view what, F parse) {
@@ -27,7 +29,11 @@ auto naming(std::string_view kind, std::string_view what, F parse) {
 
 }  // namespace
 
-std::string PendingRecord::text(const Keyring& keys) const {
+std::string pending_line(const std::string& store_id, const PendingRecord& record, const Digest& unsigned_digest) {
+  return fmt::format("cairn-pending 1 {} {} {} {}\n", store_id, record.run, record.number, unsigned_digest.hex());
+}
+
+std::string PendingRecord::text(const Keyring& keys, const StoreSigner* signer) const {
   JsonWriter to;
   to.begin_object().member("format", k_pending_format).member("version", k_format_version);
   to.member("run", run).member("number", number).member("created", format_time(created));
@@ -39,6 +45,11 @@ std::string PendingRecord::text(const Keyring& keys) const {
   for (const auto& pack : packs) own.value(pack.content == PackContent::list);
   own.end_array().end_object();
   to.member("seal", keys.seal()).member("private", keys.seals() ? keys.seal_text(own.text()) : own.text());
+  if (signer != nullptr) {
+    const Digest digest = sha256(to.text() + std::string{k_end});
+    to.key("signatures");
+    write_signatures(to, {signer->sign(pending_line(signer->store_id, *this, digest))});
+  }
   to.end_object().newline();
   return std::move(to).text();
 }
@@ -59,6 +70,13 @@ PendingRecord PendingRecord::parse(std::string_view text, std::string_view what,
     auto own_text = std::optional{json.at("private").string()};
     if (is_sealed(seal)) own_text = keys.open_text(*own_text);
     r.closed = !own_text;
+    // A string has no such bytes in it: its quotes are escaped.
+    const Json* signatures = json.find("signatures");
+    const auto end = text.find(k_signatures);
+    if (signatures != nullptr && signatures->is_array() && end != std::string_view::npos) {
+      r.signatures = parse_signatures(*signatures);
+      r.unsigned_digest = sha256(std::string{text.substr(0, end)} + std::string{k_end});
+    }
     if (r.closed) return r;
     const Json own = Json::parse(*own_text);
     r.host = own.at("host").string();

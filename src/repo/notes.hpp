@@ -1,6 +1,8 @@
 // The small objects beside snapshots: pending records of runs under way and marks of prune. See cairn-format(5).
 #pragma once
 
+#include "repo/json_fields.hpp"
+#include "repo/manifest.hpp"
 #include "repo/pack.hpp"
 #include "util/time.hpp"
 
@@ -25,11 +27,18 @@ struct PendingRecord {
   Time created;
   std::vector<PackRef> packs;
   bool closed = false;  // sealed, and no key at hand opens it: host and logical ids are not there
+  // Over pending_line(), of the object it was read from; and that digest of it, where there are any.
+  std::vector<Signature> signatures = {};
+  Digest unsigned_digest = {};
 
-  // Host and logical ids are sealed where the keys seal.
-  std::string text(const Keyring& keys = no_keys()) const;
+  // Host and logical ids are sealed where the keys seal. signer: null: it is not signed.
+  std::string text(const Keyring& keys = no_keys(), const StoreSigner* signer = nullptr) const;
   static PendingRecord parse(std::string_view text, std::string_view what, const Keyring& keys = no_keys());
 };
+
+// The line that the host signs which writes a pending record: "cairn-pending 1 STORE-ID RUN NUMBER SHA256\n".
+// unsigned_digest: of the object as it is without its member "signatures", which is the last one.
+std::string pending_line(const std::string& store_id, const PendingRecord& record, const Digest& unsigned_digest);
 
 // One prune run's word: these packs are condemned, these manifests I saw, these I removed (with their bytes).
 struct Mark {

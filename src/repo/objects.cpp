@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
+#include <unordered_set>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -27,16 +31,59 @@ std::vector<ManifestInfo> copies_of(const ManifestInfo& info, const std::vector<
   return copies;
 }
 
-CopyRead read_any_copy(Repository& repository, std::vector<ManifestInfo> copies, CopyTrust trust) {
+namespace {
+
+// The lesser is the one to go by.
+auto rank_of(Repository& repository, const CopyRead::Found& copy, const PackThere& there) {
+  const Manifest& manifest = copy.manifest;
+  const bool whole = std::all_of(manifest.packs.begin(), manifest.packs.end(), there);
+  return std::tuple{manifest.closed, !repository.is_vouched(manifest), !whole, copy.info.stored_at, copy.info.key};
+}
+
+void sort_copies(Repository& repository, std::vector<CopyRead::Found>& copies, const PackThere& there) {
+  using Rank = decltype(rank_of(repository, copies.front(), there));
+  std::vector<std::pair<Rank, std::size_t>> order;
+  for (std::size_t i = 0; i < copies.size(); ++i) order.emplace_back(rank_of(repository, copies[i], there), i);
+  std::sort(order.begin(), order.end());
+  std::vector<CopyRead::Found> sorted;
+  sorted.reserve(copies.size());
+  for (const auto& [rank, i] : order) sorted.push_back(std::move(copies[i]));
+  copies = std::move(sorted);
+}
+
+// Two copies that name other packs for the same content, and nobody who is trusted vouches for those of the one.
+void warn_of_other_packs(Repository& repository, const CopyRead& read) {
+  if (!repository.trust().demands_signature()) return;
+  std::unordered_set<Digest, DigestHash> named;
+  for (const auto& pack : read.found->manifest.packs) named.insert(pack.name);
+  for (const auto& other : read.others) {
+    const bool found_vouched = repository.is_vouched(read.found->manifest);
+    const auto strange = std::count_if(other.manifest.packs.begin(), other.manifest.packs.end(),
+                                       [&](const PackRef& pack) { return !named.contains(pack.name); });
+    if ((found_vouched && repository.is_vouched(other.manifest)) || strange == 0) continue;
+    repository.reporter().warning(fmt::format(
+        "manifest {} names {} that {} of the same snapshot does not, and no trusted key signed {}: a repair by a host "
+        "without a key does that, or somebody who is up to something",
+        quote(other.info.key), strange == 1 ? "a pack" : fmt::format("{} packs", strange), quote(read.found->info.key),
+        found_vouched ? "its list" : "either list"));
+  }
+}
+
+}  // namespace
+
+CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies, CopyTrust trust,
+                        const PackThere& there) {
   std::stable_sort(copies.begin(), copies.end(),
                    [](const ManifestInfo& a, const ManifestInfo& b) { return a.stored_at > b.stored_at; });
   CopyRead read;
-  for (auto& info : copies) {
+  std::vector<CopyRead::Found> found;
+  for (const auto& info : copies) {
     try {
       Manifest manifest = repository.peek_manifest(info);
       if (!manifest.trusted && trust == CopyTrust::demanded) continue;
-      read.found = CopyRead::Found{std::move(info), std::move(manifest)};
-      break;
+      // Names have the first digits of an id.
+      if (!found.empty() && found.front().manifest.id != manifest.id) continue;
+      found.push_back({info, std::move(manifest)});
     } catch (const StoreError&) {
       throw;
     } catch (const Error& e) {
@@ -46,9 +93,26 @@ CopyRead read_any_copy(Repository& repository, std::vector<ManifestInfo> copies,
       read.failures.push_back(e);
     }
   }
-  if (!read.found) return read;
+  if (found.empty()) return read;
   for (const auto& failure : read.failures) {
     repository.reporter().warning(failure.message() + "; using another manifest of the same snapshot");
+  }
+  if (found.size() > 1 && there) sort_copies(repository, found, there);
+  if (found.size() > 1 && !there) {
+    const auto sizes = pack_sizes(repository.store());
+    sort_copies(repository, found, [&](const PackRef& pack) {
+      const auto at = sizes.find(pack.name);
+      return at != sizes.end() && at->second == pack.size;
+    });
+  }
+  read.found = std::move(found.front());
+  read.others.assign(std::make_move_iterator(found.begin() + 1), std::make_move_iterator(found.end()));
+  if (read.others.empty()) return read;
+  warn_of_other_packs(repository, read);
+  for (const auto& other : read.others) {
+    if (other.manifest.closed) continue;
+    auto& spares = read.found->manifest.spare_packs;
+    spares.insert(spares.end(), other.manifest.packs.begin(), other.manifest.packs.end());
   }
   return read;
 }

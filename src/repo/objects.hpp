@@ -9,6 +9,7 @@
 #include "util/error.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -29,14 +30,21 @@ struct CopyRead {
     ManifestInfo info;
     Manifest manifest;  // may be closed
   };
-  std::optional<Found> found;
-  std::vector<Error> failures;  // of those that came to the store after the one that was found
+  std::optional<Found> found;   // its spare_packs are the packs of the others
+  std::vector<Found> others;    // in the order in which they would be taken
+  std::vector<Error> failures;  // of the one that came last first
 };
 enum class CopyTrust { demanded, not_asked };
-// Of the copies of one snapshot the one that came to the store last, of those that are trusted and can be read. What is
-// damaged, has gone, or is for a later program is a failure, and is warned of where another one was found. Throws
-// StoreError.
-CopyRead read_any_copy(Repository& repository, std::vector<ManifestInfo> copies, CopyTrust trust = CopyTrust::demanded);
+// Of packs of a manifest; asked where there are several copies.
+using PackThere = std::function<bool(const PackRef&)>;
+// Of the copies of one snapshot, of those that are trusted and can be read, the one to go by: one that can be opened,
+// then one whose list of packs a trusted key signed, then one whose packs are all there, then the one that came to the
+// store first. A later one is there because packs of the first went or are damaged, or because somebody copied the
+// first and put other packs in. What is damaged, has gone, or is for a later program is a failure, and is warned of
+// where another one was found; so are other packs that nobody vouches for, where keys are trusted. there: nothing: a
+// listing tells. Throws StoreError.
+CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies, CopyTrust trust = CopyTrust::demanded,
+                        const PackThere& there = {});
 
 // Under a name of its own; returns its key. Throws StoreError.
 std::string put_mark(ObjectStore& store, const Mark& mark);

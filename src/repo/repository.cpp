@@ -186,7 +186,9 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_directory_limit(options.directory_memory),
       m_io(options.io != nullptr ? *options.io : m_no_threads),
       m_keys(std::move(options.keys)),
-      m_trust(std::move(options.trust)) {
+      m_trust(std::move(options.trust)),
+      m_load_signing_key(std::move(options.signing_key)),
+      m_own_packs(options.own_packs ? options.own_packs(m_descriptor.store_id) : fs::path{}) {
   if (!m_keys) m_keys = std::make_shared<const Keyring>();
   m_store.set_create_only(m_descriptor.create_only);
   m_store.set_permissions(m_descriptor.permissions);
@@ -266,6 +268,47 @@ void Repository::judge(Manifest& manifest, const ManifestInfo& info) const {
   auto judgement = m_trust.judge(manifest.record, manifest.id, manifest.signatures, info.stored_at);
   manifest.trusted = judgement.trusted;
   manifest.signer = std::move(judgement.signer);
+  if (!manifest.pack_signatures.empty()) {
+    manifest.packs_signers = list_signers(manifest, info.stored_at, own_public_key());
+  }
+}
+
+std::vector<std::string> Repository::list_signers(const Manifest& manifest, Time stored_at,
+                                                  const std::optional<std::string>& own) const {
+  if (manifest.pack_signatures.empty() || manifest.lists_digest == Digest{}) return {};
+  return m_trust.signers(packs_line(m_descriptor.store_id, manifest.id, manifest.lists_digest),
+                         manifest.pack_signatures, stored_at, own);
+}
+
+bool Repository::is_vouched(const Manifest& manifest) const {
+  return std::any_of(manifest.packs_signers.begin(), manifest.packs_signers.end(),
+                     [&](const std::string& key) { return m_trust.trusts(key, manifest.record.series); });
+}
+
+const minisign::SecretKey* Repository::signing_key() const {
+  std::call_once(m_signing_key_asked, [this] {
+    if (!m_load_signing_key) return;
+    try {
+      m_signing_key = m_load_signing_key();
+    } catch (const Error& e) {
+      m_reporter.warning(fmt::format("{}; what is stored is not signed", e.message()));
+    }
+  });
+  return m_signing_key.get();
+}
+
+// Where keys are trusted, this host's own is one of them or counts for nothing.
+std::optional<std::string> Repository::own_public_key() const {
+  if (m_trust.demands_signature() || !m_load_signing_key) return std::nullopt;
+  const auto* key = signing_key();
+  if (key == nullptr) return std::nullopt;
+  return key->public_key().text();
+}
+
+std::optional<StoreSigner> Repository::signer() {
+  const auto* key = signing_key();
+  if (key == nullptr) return std::nullopt;
+  return StoreSigner{*key, m_descriptor.store_id};
 }
 
 std::optional<Manifest> Repository::cached_manifest(const ManifestInfo& info) {
@@ -357,8 +400,9 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
     if (!out.empty() && out.back().id == snapshot.id) {
       SnapshotInfo& known = out.back();
       auto others = std::move(known.others);
+      // Whoever reads it looks at all of them, and at their packs: read_best_copy().
       const bool better =
-          std::pair{snapshot.trusted, snapshot.object.stored_at} > std::pair{known.trusted, known.object.stored_at};
+          snapshot.trusted != known.trusted ? snapshot.trusted : snapshot.object.stored_at < known.object.stored_at;
       if (better) std::swap(known, snapshot);
       others.push_back(std::move(snapshot.object));
       known.others = std::move(others);
@@ -375,14 +419,21 @@ std::vector<SnapshotInfo> Repository::list_snapshots(const std::string& series, 
   return out;
 }
 
-std::string Repository::store_manifest(const Manifest& manifest) {
-  const std::string text = manifest.text(*m_keys);
+std::string Repository::store_manifest(const Manifest& manifest, List list) {
+  const auto by = list == List::plain ? std::nullopt : signer();
+  const std::string text = manifest.text(*m_keys, by ? &*by : nullptr);
   std::string key = layout::manifest_key(manifest.record.series, manifest.record.cut_point, manifest.id, sha256(text));
   ObjectBody body = ObjectBody::from_text(text);
   body.ages = true;  // its writer looked at the marks before
   m_store.put(key, body);
   m_cache.put("manifests", fs::path{key}.filename().native(), as_bytes(text));
   return key;
+}
+
+void Repository::store_pending(const PendingRecord& record) {
+  const auto by = signer();
+  m_store.put(layout::pending_key(record.run, record.number),
+              ObjectBody::from_text(record.text(*m_keys, by ? &*by : nullptr)));
 }
 
 Pins Repository::pins(Listed listed, const std::optional<Digest>& id) {
@@ -764,7 +815,13 @@ std::vector<Repository::StoredPending> Repository::pending(const std::vector<Obj
     if (loaded.failure) {
       unreadable.push_back({*loaded.info, *loaded.failure});
     } else if (loaded.value) {
-      out.push_back({*loaded.info, std::move(*loaded.value)});
+      const PendingRecord& record = *loaded.value;
+      std::vector<std::string> signers;
+      if (!record.signatures.empty()) {
+        signers = m_trust.signers(pending_line(m_descriptor.store_id, record, record.unsigned_digest),
+                                  record.signatures, loaded.info->modified, own_public_key());
+      }
+      out.push_back({*loaded.info, std::move(*loaded.value), std::move(signers)});
     }
   };
   read_notes<PendingRecord>(

@@ -8,6 +8,7 @@
 #include "repo/layout.hpp"
 #include "repo/manifest.hpp"
 #include "repo/notes.hpp"
+#include "repo/own_packs.hpp"
 #include "repo/pack_directory.hpp"
 #include "repo/pins.hpp"
 #include "repo/trust.hpp"
@@ -17,6 +18,7 @@
 #include "util/thread_pool.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -45,7 +47,7 @@ struct ManifestInfo {
 // Record and object name must agree, else a renamed manifest would pass for another snapshot. Error(damaged).
 void check_name(const Manifest& manifest, const ManifestInfo& info);
 
-// A snapshot as list shows it: the newest manifest of its id, by its head.
+// A snapshot as list shows it, by the head of its first manifest.
 struct SnapshotInfo {
   ManifestInfo object;
   Digest id;
@@ -64,7 +66,11 @@ struct RepositoryOptions {
   std::shared_ptr<const Keyring> keys;           // nothing: no_keys()
   TrustPolicy trust;
   std::optional<Descriptor> descriptor;  // if it was read already
-  ThreadPool* io = nullptr;              // for many small objects at a time; outlives the repository
+  // Signs what is stored; called at most once, and only where something is. What it throws is a warning.
+  std::function<std::shared_ptr<const minisign::SecretKey>()> signing_key;
+  // Of the descriptor's store; empty: nothing is kept.
+  std::function<fs::path(const std::string& store_id)> own_packs;
+  ThreadPool* io = nullptr;  // for many small objects at a time; outlives the repository
 };
 
 class Repository {
@@ -97,6 +103,17 @@ class Repository {
   const Keyring& keys() const noexcept { return *m_keys; }
 
   const TrustPolicy& trust() const noexcept { return m_trust; }
+  // What this host signs with here; null: nothing is signed.
+  const minisign::SecretKey* signing_key() const;
+  // Whether it matters who says which pack is which: keys are trusted here, or this host signs.
+  bool vouches() const { return m_trust.demands_signature() || signing_key() != nullptr; }
+  // What this host stored here, as its state has it.
+  OwnPacks& own_packs() noexcept { return m_own_packs; }
+  // Whether a key that is trusted for its series signed which packs they are.
+  bool is_vouched(const Manifest& manifest) const;
+  // The known keys that signed it. own: a key that counts where no key is trusted. stored_at: of the manifest.
+  std::vector<std::string> list_signers(const Manifest& manifest, Time stored_at,
+                                        const std::optional<std::string>& own) const;
   Reporter& reporter() noexcept { return m_reporter; }
 
   // Manifests by listing, ascending by key (series, then cut point). Keys that no manifest has are reported, not lost:
@@ -120,8 +137,11 @@ class Repository {
   std::optional<Bytes> cached_manifest_bytes(const ManifestInfo& info);
   std::optional<Manifest> cached_manifest(const ManifestInfo& info);
   std::shared_ptr<const PackDirectory> cached_directory(const PackRef& ref);
-  // Commits. Returns the key.
-  std::string store_manifest(const Manifest& manifest);
+  // Commits. Returns the key. List::plain: which packs they are is not signed, though there may be a key.
+  enum class List { plain, signed_if_possible };
+  std::string store_manifest(const Manifest& manifest, List list = List::signed_if_possible);
+  // Puts a pending record, signed where there is a key.
+  void store_pending(const PendingRecord& record);
 
   // Of all snapshots, or of one. Twice where what one listing leaves out must not cost a snapshot its pin.
   enum class Listed { once, twice };
@@ -181,6 +201,7 @@ class Repository {
   struct StoredPending {
     ObjectInfo object;
     PendingRecord record;
+    std::vector<std::string> signers;  // the known keys that signed it
   };
   // Pending records of a listing; one that prune removed meanwhile is left out, those that cannot be read are
   // collected.
@@ -194,6 +215,8 @@ class Repository {
   bool fits_name(const PackRef& ref);
   Manifest open_manifest(std::string_view text, const ManifestInfo& info) const;
   void judge(Manifest& manifest, const ManifestInfo& info) const;
+  std::optional<std::string> own_public_key() const;
+  std::optional<StoreSigner> signer();
   Manifest load_head(const ManifestInfo& info);
   std::vector<std::string> load_pin_signers(const ObjectInfo& info, const layout::PinKey& name);
   template <class Parse>
@@ -223,6 +246,10 @@ class Repository {
   ThreadPool& m_io;
   std::shared_ptr<const Keyring> m_keys;
   TrustPolicy m_trust;
+  std::function<std::shared_ptr<const minisign::SecretKey>()> m_load_signing_key;
+  mutable std::once_flag m_signing_key_asked;
+  mutable std::shared_ptr<const minisign::SecretKey> m_signing_key;
+  OwnPacks m_own_packs;
   struct Kept {
     Digest logical_id;
     std::shared_ptr<const PackDirectory> directory;

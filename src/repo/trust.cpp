@@ -41,12 +41,8 @@ Judgement TrustPolicy::judge(const Record& record, const Digest& id, const std::
   for (std::size_t i = 0; i < signatures.size() && i < k_max_signatures; ++i) {
     const Signature& signature = signatures[i];
     if (!is_right(signature, line)) continue;
-    const bool gone = std::any_of(revoked.begin(), revoked.end(), [&](const RevokedKey& key) {
-      return key.key == signature.key && (!key.since || stored_at >= *key.since);
-    });
-    const bool known = std::any_of(trusted.begin(), trusted.end(), [&](const TrustedKey& key) {
-      return key.key == signature.key && ::fnmatch(key.series.c_str(), record.series.c_str(), FNM_NOESCAPE) == 0;
-    });
+    const bool gone = is_revoked(signature.key, stored_at);
+    const bool known = demands_signature() && trusts(signature.key, record.series);
     revoked_signer = revoked_signer || gone;
     if (known && !gone) {
       out.trusted = true;
@@ -57,6 +53,34 @@ Judgement TrustPolicy::judge(const Record& record, const Digest& id, const std::
   }
   // Without keys to trust everything is taken, but not what a key signed that is known to be in the wrong hands.
   if (revoked_signer) out.trusted = false;
+  return out;
+}
+
+bool TrustPolicy::is_revoked(const std::string& key, Time stored_at) const {
+  return std::any_of(revoked.begin(), revoked.end(), [&](const RevokedKey& gone) {
+    return gone.key == key && (!gone.since || stored_at >= *gone.since);
+  });
+}
+
+bool TrustPolicy::trusts(const std::string& key, const std::string& series) const {
+  if (!demands_signature()) return true;
+  return std::any_of(trusted.begin(), trusted.end(), [&](const TrustedKey& known) {
+    return known.key == key && ::fnmatch(known.series.c_str(), series.c_str(), FNM_NOESCAPE) == 0;
+  });
+}
+
+std::vector<std::string> TrustPolicy::signers(const std::string& line, const std::vector<Signature>& signatures,
+                                              Time stored_at, const std::optional<std::string>& own) const {
+  const auto known = [&](const std::string& key) {
+    if (!demands_signature()) return own && *own == key;
+    return std::any_of(trusted.begin(), trusted.end(), [&](const TrustedKey& each) { return each.key == key; });
+  };
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < signatures.size() && i < k_max_signatures; ++i) {
+    const Signature& signature = signatures[i];
+    if (!known(signature.key) || is_revoked(signature.key, stored_at) || !is_right(signature, line)) continue;
+    out.push_back(signature.key);
+  }
   return out;
 }
 

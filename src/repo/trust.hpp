@@ -31,8 +31,8 @@ struct Judgement {
 };
 
 struct TrustPolicy {
-  std::vector<TrustedKey> trusted;
-  std::vector<RevokedKey> revoked;
+  std::vector<TrustedKey> trusted = {};
+  std::vector<RevokedKey> revoked = {};
 
   // Whether snapshots need a signature: then those without one of a trusted key do not exist for whoever looks for one.
   bool demands_signature() const noexcept { return !trusted.empty(); }
@@ -41,6 +41,15 @@ struct TrustPolicy {
   // stored_at: of the manifest, by the store's clock. Signatures that are wrong or malformed count for nothing.
   Judgement judge(const Record& record, const Digest& id, const std::vector<Signature>& signatures,
                   Time stored_at) const;
+  // Of what says which object is which pack: the keys that signed the line, of those that are trusted for some series;
+  // where no key is trusted, `own` alone is asked about, this host's.
+  std::vector<std::string> signers(const std::string& line, const std::vector<Signature>& signatures, Time stored_at,
+                                   const std::optional<std::string>& own) const;
+  // Whether the word of such a key counts for a series. Where no key is trusted it does.
+  bool trusts(const std::string& key, const std::string& series) const;
+
+ private:
+  bool is_revoked(const std::string& key, Time stored_at) const;
 };
 
 }  // namespace cairn

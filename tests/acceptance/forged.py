@@ -277,6 +277,160 @@ class Forged:
         # Two manifests of one id: where a pack of one is damaged, that of the other serves.
         check(fallen_back, f"restore took the poisoned manifest for the only one: {done.stderr.decode()[:300]}")
 
+    def garbage(self, entry: dict, store: pathlib.Path | None = None) -> dict:
+        """A pack with the same directory and rubbish for its content: what whoever has no key can make."""
+        store = store or self.store
+        data = bytearray((store / "packs" / entry["name"][:2] / entry["name"]).read_bytes())
+        begin = 32 + (400 if data[12] else 0)  # the header of the data part's age file stays
+        for at in range(begin, entry["directory"][0]):
+            data[at] ^= 0x55
+        return entry | {"name": put_pack(store, bytes(data))}
+
+    def copy_with_other_packs(self, path: pathlib.Path, store: pathlib.Path | None = None, first: bool = True) -> pathlib.Path:
+        """The signed manifest, with all signatures, and with the names of other packs; by name before it, or behind."""
+        manifest = read_manifest(path)
+        big = max(entry["size"] for entry in manifest["packs"])
+        packs = [self.garbage(entry, store) if entry["size"] > big // 3 else entry for entry in manifest["packs"]]
+        for number in range(100):
+            copy = put_manifest(store or self.store, manifest | {"packs": [packs[0] | {"x": number}, *packs[1:]]})
+            if (copy.name < path.name) == first:
+                return copy
+            copy.unlink()
+        raise AssertionError("no name sorts so")
+
+    def copied_manifest(self) -> None:
+        """What a snapshot leans on is not taken from a copy of the newest manifest that names other packs."""
+        for first in (True, False):
+            for cache in (True, False):
+                self.fresh()
+                if cache:
+                    self.owner.run("snapshot", "--store", "it", self.tree, "--series", "s")
+                path = manifests_of(self.store, "s")[-1]
+                planted = self.copy_with_other_packs(path, first=first)
+                if not cache:
+                    shutil.rmtree(self.owner.home / "cache", ignore_errors=True)
+                taken = self.owner.run("--json", "snapshot", "--store", "it", self.tree, "--series", "s", "--reread")
+                check(planted.name in taken.stderr.decode(), f"the copy is not warned of: {taken.stderr.decode()}")
+                taken = json.loads(taken.stdout)
+                check(taken["new_bytes"] == 0, f"a snapshot stores again what it could lean on: {taken}")
+                self.restores(taken["id"], self.tree)
+                self.restores("s", self.tree)
+                done = self.owner.run("verify", "--store", "it")
+                check(b"no list of packs that a trusted key signed names" in done.stderr, f"verify: {done.stderr.decode()}")
+                # A mark that condemns the real packs does not have prune take the copy for a repair.
+                self.planted_mark(path)
+                time.sleep(0.02)
+                for _ in range(3):
+                    self.owner.run("prune", "--store", "it", "--series", "s", "--keep-last", "9", *PRUNE)
+                    time.sleep(0.02)
+                check(path.exists(), "prune removed the real manifest")
+                self.restores(taken["id"], self.tree)
+
+    def planted_mark(self, path: pathlib.Path) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(time.time() - 1))
+        mark = {"format": "cairn-mark", "version": 1, "time": now, "newest_object": now,
+                "packs": [entry["name"] for entry in read_manifest(path)["packs"]], "seen": [], "removed": [], "restored": []}
+        marks = self.store / "marks"
+        marks.mkdir(exist_ok=True)
+        name = now.replace("-", "").replace(":", "") + "-" + "0" * 32 + ".json"
+        (marks / name).write_text(json.dumps(mark, separators=(",", ":")) + "\n")
+
+    def copied_manifest_of_a_target(self) -> None:
+        """The same against push."""
+        local = self.work / "local"
+        for first in (True, False):
+            self.fresh()
+            shutil.rmtree(local, ignore_errors=True)
+            tree = self.work / "pushed"
+            shutil.rmtree(tree, ignore_errors=True)
+            shutil.copytree(self.tree, tree, copy_function=shutil.copy2)
+            self.owner.run("init", "--store", local, "--no-encryption")
+            self.owner.run("snapshot", "--store", local, tree, "--series", "p")
+            self.owner.run("push", "--from", local, "--to", "it")
+            self.copy_with_other_packs(manifests_of(self.store, "p")[-1], first=first)
+            (tree / "new").write_text("new")
+            self.owner.run("snapshot", "--store", local, tree, "--series", "p")
+            pushed = self.owner.json("push", "--from", local, "--to", "it")
+            check(pushed["packs_reused"] > 0, f"nothing is leaned on: {pushed}")
+            self.restores("p", tree)
+        shutil.rmtree(local)
+
+    def planted_pending(self) -> None:
+        """A pending record with the host's name, of packs with rubbish."""
+        plain = self.work / "plain"
+        theirs = self.work / "their-plain"
+        foreseen = self.work / "foreseen"
+        foreseen.mkdir(exist_ok=True)
+        (foreseen / "release").write_bytes(random.Random(3).randbytes(400_000))
+        configuration = self.configuration.read_text()
+        self.configuration.write_text(configuration + (
+            f'[stores.plain]\nurl = "{plain}"\ntrusted_keys = [{{ key = "{self.key.public}" }}]\n'))
+        self.owner.run("init", "--store", "plain", "--no-encryption")
+        self.owner.run("snapshot", "--store", "plain", self.tree, "--series", "own")
+        name = json.loads(read_manifest(manifests_of(plain, "own")[0])["facts"])["host"]
+        self.attacker.run("init", "--store", theirs, "--no-encryption")
+        self.attacker.run("snapshot", "--store", theirs, foreseen, "--series", "e")
+        manifest = read_manifest(manifests_of(theirs)[0])
+        (plain / "pending").mkdir(exist_ok=True)
+        for i, entry in enumerate(manifest["packs"]):
+            forged = self.garbage(entry, theirs)
+            put_pack(plain, (theirs / "packs" / forged["name"][:2] / forged["name"]).read_bytes())
+            private = {"host": name, "logical_ids": [manifest["logical_ids"][i]], "holds_list": [False]}
+            record = {"format": "cairn-pending", "version": 1, "run": f"{i:032x}", "number": 1,
+                      "created": "2026-11-30T16:00:00.000000000Z", "packs": [forged], "seal": "none",
+                      "private": json.dumps(private, separators=(",", ":"))}
+            (plain / "pending" / f"{i:032x}-1.json").write_text(json.dumps(record, separators=(",", ":")) + "\n")
+        taken = self.owner.json("snapshot", "--store", "plain", foreseen, "--series", "rel")
+        back = self.work / "back"
+        self.owner.run("restore", "--store", "plain", taken["id"], back)
+        check(tree_differences(foreseen, back) == "", "restored otherwise")
+        for path in (back, plain, theirs):
+            shutil.rmtree(path)
+        self.configuration.write_text(configuration)
+
+    def before_lists_were_signed(self) -> None:
+        """A store of a program that did not sign lists: the next snapshot says what that costs; verify --sign-packs
+        saves it."""
+        def unsign() -> None:
+            self.fresh()
+            shutil.rmtree(state, ignore_errors=True)
+            for path in manifests_of(self.store):
+                manifest = read_manifest(path)
+                del manifest["pack_signatures"]
+                path.unlink()
+                put_manifest(self.store, manifest)
+        state = self.owner.home / "state" / "packs"
+        check(any(state.iterdir()), "the host's state does not know what it stored")
+        unsign()
+        without = self.owner.environment.pop("CAIRN_IDENTITY")
+        taken = self.owner.run("--json", "snapshot", "--store", "it", self.tree, "--series", "s")
+        check(b"no key at hand opens them: what they hold is stored again" in taken.stderr, taken.stderr.decode())
+        self.owner.environment["CAIRN_IDENTITY"] = without
+        self.restores(json.loads(taken.stdout)["id"], self.tree)
+        # With the identity it is read, once.
+        unsign()
+        taken = self.owner.run("--json", "snapshot", "--store", "it", self.tree, "--series", "s")
+        check(b"they are read whole, once" in taken.stderr, taken.stderr.decode())
+        check(json.loads(taken.stdout)["new_bytes"] == 0, taken.stdout.decode())
+        shutil.rmtree(state, ignore_errors=True)
+        taken = self.owner.run("--json", "snapshot", "--store", "it", self.tree, "--series", "s")
+        check(b"vouches" not in taken.stderr, taken.stderr.decode())
+        # Or signed.
+        unsign()
+        self.owner.run("verify", "--store", "it", "--sign-packs", "--level", "quick", expect=2)
+        signed = self.owner.json("verify", "--store", "it", "--sign-packs")
+        check(signed["signed"] == {"snapshots": 4, "left": []}, f"{signed}")
+        check(self.owner.json("verify", "--store", "it")["unvouched_packs"] == [], "something was not signed")
+        shutil.rmtree(state, ignore_errors=True)
+        del self.owner.environment["CAIRN_IDENTITY"]
+        taken = self.owner.run("--json", "snapshot", "--store", "it", self.tree, "--series", "s")
+        self.owner.environment["CAIRN_IDENTITY"] = without
+        check(b"vouches" not in taken.stderr, taken.stderr.decode())
+        check(json.loads(taken.stdout)["new_bytes"] == 0, taken.stdout.decode())
+        # The unsigned ones go then.
+        self.owner.run("prune", "--store", "it", "--series", "s", "--keep-last", "9", *PRUNE)
+        check(all("pack_signatures" in read_manifest(path) for path in manifests_of(self.store, "s")), "unsigned ones stay")
+
     def newest_removed(self) -> None:
         self.fresh()
         for path in manifests_of(self.store, "s")[-2:]:
@@ -339,7 +493,9 @@ def run(binary: str, args: list[str]) -> None:
         run_steps([
             forged.seven_from_the_future, forged.future_without_trust, forged.strangers_snapshots, forged.renamed_newer,
             forged.from_another_series, forged.from_another_store, forged.signatures_stripped, forged.poisoned_directory,
-            forged.newest_removed, forged.trust_by_series, forged.nothing_trusted, forged.revoked,
+            forged.copied_manifest, forged.copied_manifest_of_a_target, forged.planted_pending,
+            forged.before_lists_were_signed, forged.newest_removed, forged.trust_by_series, forged.nothing_trusted,
+            forged.revoked,
         ])
 
 

@@ -136,7 +136,8 @@ def manifest_text(manifest: dict) -> bytes:
 
     private = ("lists",) if "lists" in manifest else ("logical_ids",)
     lines = [
-        "{" + part("format", "version", "requires_read", "requires_write", "requires_prune", "record", "signatures", "seal", "facts"),
+        "{" + part("format", "version", "requires_read", "requires_write", "requires_prune", "record", "signatures", "seal",
+                   *(("pack_signatures",) if "pack_signatures" in manifest else ()), "facts"),
         "," + part("root"),
         "," + part(*private),
     ]

@@ -33,10 +33,12 @@ class CollectingReporter : public Reporter {
 class EngineFixture {
  public:
   explicit EngineFixture(ObjectStore& store, const fs::path& cache = {}, std::string host = "host",
-                         std::shared_ptr<const Keyring> keys = {}, TrustPolicy trust = {})
+                         std::shared_ptr<const Keyring> keys = {}, TrustPolicy trust = {},
+                         std::shared_ptr<const minisign::SecretKey> signing_key = {}, const fs::path& state = {})
       : pool(2),
         io(2),
-        repository((ensure(store), store), reporter, options(cache, std::move(keys), std::move(trust))),
+        repository((ensure(store), store), reporter,
+                   options(cache, std::move(keys), std::move(trust), std::move(signing_key), state)),
         context{repository, pool, io, reporter, std::move(host), [&store] { return store.now(); }} {}
 
   ThreadPool pool;
@@ -81,8 +83,11 @@ class EngineFixture {
   }
 
  private:
-  static RepositoryOptions options(const fs::path& cache, std::shared_ptr<const Keyring> keys, TrustPolicy trust) {
+  static RepositoryOptions options(const fs::path& cache, std::shared_ptr<const Keyring> keys, TrustPolicy trust,
+                                   std::shared_ptr<const minisign::SecretKey> signing_key, const fs::path& state) {
     RepositoryOptions out;
+    if (signing_key) out.signing_key = [signing_key] { return signing_key; };
+    if (!state.empty()) out.own_packs = [state](const std::string& id) { return state / id; };
     out.cache_root = cache;
     out.keys = std::move(keys);
     out.trust = std::move(trust);

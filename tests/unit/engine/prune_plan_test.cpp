@@ -311,6 +311,33 @@ TEST_CASE("prune plan: a snapshot whose second manifest is whole needs no more")
   CHECK(scene.plan().stops.empty());
 }
 
+TEST_CASE(
+    "prune plan: a copy that no trusted key vouches for removes no manifest, and goes beside one that has its word") {
+  Scene scene;
+  const auto good = scene.pack("good");
+  const auto garbage = scene.pack("garbage");
+  scene.snapshot("a", {good}, "a-1");
+  scene.snapshot("a", {garbage}, "a-2");
+  scene.evidence.manifests[1].stored_at += 24h;
+  scene.evidence.manifests[1].vouched = false;
+  SUBCASE("a mark on the real packs was planted beside it") {
+    scene.mark(days{9}, {"good"});
+    CHECK(scene.plan().removed_manifests.empty());
+  }
+  SUBCASE("it goes") {
+    CHECK(scene.plan().removed_manifests == std::vector<std::string>{Scene::key("a-2")});
+  }
+  SUBCASE("nobody vouches for either") {
+    scene.evidence.manifests[0].vouched = false;
+    scene.mark(days{9}, {"good"});
+    CHECK(scene.plan().removed_manifests.empty());
+  }
+  SUBCASE("it does not hide that the real one lacks a pack") {
+    scene.evidence.packs[good].listed = false;
+    CHECK(stopped_by(scene.plan(), "lacks"));
+  }
+}
+
 TEST_CASE("prune plan: a manifest whose snapshot was repaired by a later one goes, the other way round it stays") {
   Scene scene;
   const auto good = scene.pack("good");
