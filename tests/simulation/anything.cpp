@@ -1,4 +1,5 @@
-// Schedules in which anything may happen: see play_anything().
+// Schedules in which anything may happen: see play_anything() and play_attacked().
+#include "attacker.hpp"
 #include "stage.hpp"
 
 #include <algorithm>
@@ -14,13 +15,25 @@ namespace {
 
 class Anything {
  public:
-  explicit Anything(Stage& stage) : m_stage(stage), m_world(stage.world), m_random(stage.world.random) {}
+  enum class Attacked { no, yes };
+  Anything(Stage& stage, Attacked attacked)
+      : m_stage(stage),
+        m_world(stage.world),
+        m_random(stage.world.random),
+        m_attacked(attacked == Attacked::yes),
+        m_attacker(stage) {}
 
   void play() {
     choose_faults();
     choose_nature(m_stage.near.bucket);
     choose_nature(m_stage.far.bucket);
     m_stage.open_stores();
+    if (m_attacked) {
+      m_stage.trust_one_key();
+      m_world.scheduler.add([this] { m_attacker.attack(10 + m_random.below(30)); });
+      // He can have much refused, and nothing believed.
+      m_calm = false;
+    }
     const bool shared = m_long_runs || m_random.chance(300);
     for (int i = 0; i < 2; ++i) {
       Machine& machine = add_machine(fmt::format("writer-{}", i));
@@ -46,7 +59,7 @@ class Anything {
     m_stage.calm_down();
     m_stage.commands.check_all(m_stage.near);
     m_stage.commands.check_all(m_stage.far);
-    if (m_random.chance(125)) come_to_rest();
+    if (!m_attacked && m_random.chance(125)) come_to_rest();
   }
 
  private:
@@ -203,6 +216,8 @@ class Anything {
   Stage& m_stage;
   World& m_world;
   Random& m_random;
+  bool m_attacked;
+  Attacker m_attacker;
   bool m_calm = true;
   bool m_long_runs = false;
   bool m_lone_keeper = true;
@@ -212,7 +227,11 @@ class Anything {
 }  // namespace
 
 void play_anything(Stage& stage) {
-  Anything{stage}.play();
+  Anything{stage, Anything::Attacked::no}.play();
+}
+
+void play_attacked(Stage& stage) {
+  Anything{stage, Anything::Attacked::yes}.play();
 }
 
 }  // namespace cairn::sim

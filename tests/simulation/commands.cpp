@@ -3,6 +3,7 @@
 #include "engine/pruner.hpp"
 #include "engine/restorer.hpp"
 #include "engine/verifier.hpp"
+#include "repo/objects.hpp"
 
 #include <fmt/format.h>
 #include <system_error>
@@ -55,6 +56,7 @@ std::optional<SnapshotResult> Commands::snapshot(Machine& machine, Store& store,
     Program program{process, store};
     SnapshotRequest request;
     request.series = series;
+    request.signing_key = store.author;
     result = take_snapshot(program.context(), source, request);
     store.ledger.committed(result->id);
     ++m_tally.snapshots;
@@ -73,7 +75,9 @@ std::optional<PushResult> Commands::push(Machine& machine, Store& from, Store& t
         // Or another host's, sealed to keys that this one has not.
         const bool excused = pushed.failure->kind() == ErrorKind::not_found ||
                              pushed.failure->kind() == ErrorKind::no_key || process.deceived() ||
-                             process.age() > m_world.grace / 2 || !from.ledger.counts(pushed.id);
+                             process.age() > m_world.grace / 2 || !from.ledger.counts(pushed.id) ||
+                             // An attacker's copy of what retention removed.
+                             (from.author && !from.ledger.has(pushed.id));
         if (!excused) m_world.violated(fmt::format("a push finds damage: {}", pushed.failure->message()));
       } else if (!pushed.already_there) {
         to.ledger.committed(pushed.id);
@@ -150,14 +154,31 @@ Ended Commands::pin(Machine& machine, Store& store, PinAction action) {
   return ended;
 }
 
-void Commands::compare(Repository& repository, Context& context, const ManifestInfo& info, Process& process,
+// What is there and counts; an attacker may have put back what retention removed.
+std::vector<SnapshotInfo> Commands::relied_on(Repository& repository, const Store& store) {
+  auto snapshots = repository.list_snapshots();
+  if (store.author) {
+    std::erase_if(snapshots, [&](const auto& info) { return !info.trusted || !store.ledger.has(info.id); });
+  }
+  return snapshots;
+}
+
+void Commands::compare(Repository& repository, Context& context, const SnapshotInfo& snapshot, Process& process,
                        bool must) {
+  const ManifestInfo& info = snapshot.object;
   const fs::path target = m_scratch / "restored";
   std::error_code ignored;
   fs::remove_all(target, ignored);
   std::optional<std::string> wrong;
   try {
-    const Manifest manifest = repository.load_manifest(info);
+    auto copies = snapshot.others;
+    copies.push_back(info);
+    auto read = read_best_copy(repository, std::move(copies));
+    if (!read.found) {
+      throw read.failures.empty() ? Error(ErrorKind::untrusted, "no manifest is trusted") : read.failures.front();
+    }
+    const Manifest& manifest = read.found->manifest;
+    manifest.require_open();
     RestoreRequest request;
     request.target = target;
     const auto result = cairn::restore(context, manifest, request);
@@ -187,11 +208,11 @@ void Commands::compare(Repository& repository, Context& context, const ManifestI
 Ended Commands::restore(Machine& machine, Store& store) {
   return run("restore", machine, Process::Kind::other, [&](Process& process) {
     Program program{process, store, Program::Keys::owners};
-    const auto snapshots = program.repository().list_snapshots();
+    const auto snapshots = relied_on(program.repository(), store);
     if (snapshots.empty()) return;
     const auto& chosen = m_world.random.pick(snapshots);
     if (!store.ledger.counts(chosen.id)) return;
-    compare(program.repository(), program.context(), chosen.object, process, false);
+    compare(program.repository(), program.context(), chosen, process, false);
   });
 }
 
@@ -201,9 +222,10 @@ Ended Commands::verify(Machine& machine, Store& store) {
     VerifyRequest request;
     request.level = m_world.random.chance(500) ? VerifyLevel::quick : VerifyLevel::full;
     bool doubtful = false;
-    for (auto& info : program.repository().list_snapshots()) {
+    for (auto& info : relied_on(program.repository(), store)) {
       doubtful = doubtful || !store.ledger.counts(info.id);
       request.manifests.push_back(std::move(info.object));
+      request.manifests.insert(request.manifests.end(), info.others.begin(), info.others.end());
     }
     const auto result = cairn::verify(program.context(), request);
     ++m_tally.verifications;
@@ -220,9 +242,9 @@ void Commands::check_all(Store& store) {
   Machine rescue{.name = "rescue", .cache = {}, .clock_from = {}};
   run("rescue", rescue, Process::Kind::other, [&](Process& process) {
     Program program{process, store, Program::Keys::owners};
-    for (const auto& info : program.repository().list_snapshots()) {
+    for (const auto& info : relied_on(program.repository(), store)) {
       if (!store.ledger.counts(info.id)) continue;
-      compare(program.repository(), program.context(), info.object, process, true);
+      compare(program.repository(), program.context(), info, process, true);
     }
   });
 }

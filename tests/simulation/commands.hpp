@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cairn::sim {
 
@@ -61,7 +62,8 @@ class Commands {
  private:
   template <class F>
   Ended run(const char* what, Machine& machine, Process::Kind kind, F&& body);
-  void compare(Repository& repository, Context& context, const ManifestInfo& info, Process& process, bool must);
+  static std::vector<SnapshotInfo> relied_on(Repository& repository, const Store& store);
+  void compare(Repository& repository, Context& context, const SnapshotInfo& snapshot, Process& process, bool must);
 
   World& m_world;
   Captures& m_captures;

@@ -43,6 +43,11 @@ class Ledger {
   void end_pin(const PinAttempt& attempt, bool well);
   // Whether the snapshot's packs have to be there.
   bool counts(const Digest& id) const { return !m_doubtful.contains(id); }
+  // Whether one of its manifests is there, of those that hosts put: an attacker's are not told of here.
+  bool has(const Digest& id) const {
+    const auto found = m_of.find(id);
+    return found != m_of.end() && !found->second.empty();
+  }
 
   // Packs put, again and again ones counted each time, retries of one PUT once.
   std::size_t packs_put() const noexcept { return m_packs_put; }

@@ -247,6 +247,13 @@ RetryTools tools_of(Process& process) {
 RepositoryOptions options_of(Machine& machine, const Store& store, Program::Keys keys) {
   RepositoryOptions options;
   options.cache_root = machine.cache;
+  if (store.author) {
+    options.trust.trusted = {{store.author->public_key().text(), "*"}};
+    options.signing_key = [&store] { return store.author; };
+    if (!machine.cache.empty()) {
+      options.own_packs = [&machine](const std::string& id) { return machine.cache / "state" / id; };
+    }
+  }
   if (!store.owner) return options;
   if (!machine.own_key) machine.own_key = age::Identity::generate();
   options.keys =

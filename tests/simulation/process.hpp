@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bucket.hpp"
+#include "codec/minisign.hpp"
 #include "engine/context.hpp"
 #include "ledger.hpp"
 #include "random.hpp"
@@ -94,6 +95,8 @@ struct Store {
   Bucket bucket;
   Ledger ledger;
   std::optional<age::Identity> owner{};  // to whom it is sealed; nothing: it is not
+  // Whose key all who use it have, and trust; null: nothing is signed.
+  std::shared_ptr<const minisign::SecretKey> author{};
 };
 
 // What a command has when it is carried out: the store with retries above it, the repository, the context.

@@ -29,6 +29,6 @@ struct Verdict {
 Verdict play(Crew& crew, std::uint64_t seed, Tell tell, const fs::path& scratch);
 
 // As many stacks as any schedule needs.
-inline constexpr std::size_t k_crew = 5;
+inline constexpr std::size_t k_crew = 6;
 
 }  // namespace cairn::sim

@@ -73,6 +73,10 @@ void Stage::open_stores() {
   world.faults = faults;
 }
 
+void Stage::trust_one_key() {
+  near.author = far.author = std::make_shared<const minisign::SecretKey>(minisign::SecretKey::generate());
+}
+
 void Stage::calm_down() {
   world.faults = {};
   for (auto* store : {&near, &far}) {
@@ -130,6 +134,9 @@ Verdict play(Crew& crew, std::uint64_t seed, Tell tell, const fs::path& scratch)
       break;
     case 6:
       play_pins(stage);
+      break;
+    case 7:
+      play_attacked(stage);
       break;
     default:
       if (seed / 16 % k_short_grace == 5) stage.world.grace = k_shortest_shared_grace;

@@ -28,6 +28,8 @@ class Stage {
   static void lose_disk(const Machine& machine);
   // Makes the stores' descriptors. After their natures are set.
   void open_stores();
+  // From now on what is stored is signed, and nothing else trusted.
+  void trust_one_key();
   // Nothing goes wrong from now on.
   void calm_down();
   Verdict verdict() const;
@@ -44,6 +46,9 @@ class Stage {
 //
 // Anything at any time: only safety, and that nothing is refused where nothing is wrong.
 void play_anything(Stage& stage);
+// The same, with snapshots that are signed by a key that all trust, and with somebody who may put objects in the
+// stores, and has no key: whatever he puts, each snapshot that is there restores.
+void play_attacked(Stage& stage);
 // Work that was cut off is taken up again: what had been stored is stored once.
 void play_adoption(Stage& stage);
 // A host that was away for weeks finds the journal of a push that was killed, and stands still while prunes go on.

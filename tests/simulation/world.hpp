@@ -43,7 +43,7 @@ struct Fate {
 // A host: outlives its programs, and what it has on disk may outlive them, too.
 struct Machine {
   std::string name;
-  fs::path cache;                  // empty: none
+  fs::path cache;                  // empty: none; its state is in it, too
   Nanoseconds clock_ahead{};       // may be negative
   std::optional<Time> clock_from;  // else a clock that began there with the schedule
   Nanoseconds slow_puts{};         // what the PUT of a pack takes more
