@@ -22,7 +22,7 @@ import tarfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "acceptance"), str(HERE.parent / "reference")]
 from support import Cairn, Workspace, check  # noqa: E402
-from sealing import manifests_of, read_manifest  # noqa: E402
+from sealing import manifests_of, put_manifest, put_pack, read_manifest, snapshot_id  # noqa: E402
 from test_reader import StoreWriter, entry, lines  # noqa: E402
 
 # Of the tests alone: whoever has this tree can read what is sealed to them.
@@ -153,6 +153,28 @@ def signed(make: Maker) -> None:
     make.snapshot(tree=make.tree(), signer=key)
 
 
+def signed_packs(make: Maker) -> None:
+    """encrypted and signed, and the key of this folder vouches for the packs too; two snapshots, and a copy of the newer
+    manifest with other names of packs, as somebody without the key can put it there"""
+    make.cairn.environment["CAIRN_SIGNING_KEY"] = str(SIGNING_KEY)
+    key = (HERE / "sign.pem.pub").read_text().split()[-1]
+    make.init("--recipient", make.cairn.environment["RECIPIENT"])
+    root = make.tree()
+    make.snapshot(tree=root, signer=key)
+    (root / "folder" / "bytes1").write_bytes(make.rng.randbytes(2000))
+    make.settle(root)
+    newest = make.snapshot(tree=root, signer=key)
+    manifest = read_manifest(manifests_of(make.store)[-1])
+    check("pack_signatures" in manifest and snapshot_id(manifest) == newest, "the list of packs is not signed")
+    packs = [entry | {"name": put_pack(make.store, path_of(make.store, entry).read_bytes()[:16] + make.rng.randbytes(16)
+                                       + path_of(make.store, entry).read_bytes()[32:])} for entry in manifest["packs"]]
+    put_manifest(make.store, manifest | {"packs": packs})
+
+
+def path_of(store: pathlib.Path, entry: dict) -> pathlib.Path:
+    return store / "packs" / entry["name"][:2] / entry["name"]
+
+
 def pinned(make: Maker) -> None:
     """three snapshots of which the first is pinned, and one that was pinned and unpinned; tags"""
     make.init()
@@ -232,7 +254,7 @@ def levels(make: Maker) -> None:
     make.expect(json.loads(make.cairn.run("--json", "list", "--store", make.store).stdout)["snapshots"][0]["id"], tags={"why": "test"})
 
 
-STORES = (plain, kinds, sealed, signed, pinned, forgotten, pending, sqlite, command, levels)
+STORES = (plain, kinds, sealed, signed, signed_packs, pinned, forgotten, pending, sqlite, command, levels)
 
 
 def archive(store: pathlib.Path, to: pathlib.Path) -> None:

@@ -469,10 +469,9 @@ class Keys:
         """The text that a sealed text holds."""
         return self.open([base64_bytes(value)]).rstrip(b" ")
 
-    def signed(self, record: dict[str, Any], identity: str, signatures: list[Any]) -> bool:
-        """Whether a trusted key has signed the snapshot."""
-        line = f"cairn-snapshot 1 {record['series']} {record['cut_point']} {identity}\n"
-        for item in signatures:
+    def signed(self, line: str, signatures: list[Any]) -> bool:
+        """Whether a trusted key has signed the line."""
+        for item in signatures[:16]:
             key, text = (item.get("key"), item.get("minisig")) if isinstance(item, dict) else (None, None)
             if isinstance(key, str) and key in self.trusted and isinstance(text, str):
                 with tempfile.TemporaryDirectory() as folder:
@@ -497,6 +496,15 @@ class Store:
         self.keys = keys or Keys()
         if not any(os.path.isdir(self.path(name)) for name in ("config", "snapshots", "packs")):
             raise Absent(f"no store at {show(root)}")
+        self.id = self.find_id()
+
+    def find_id(self) -> str | None:
+        """What the descriptor says that counts; nothing where it does not say it."""
+        names = sorted((int(m[1]), m[0]) for m in map(CONFIG_NAME.fullmatch, self.names("config")) if m)
+        try:
+            return take(parse_json(self.read(names[-1][1])), "store_id", string, "[0-9a-f]{32}") if names else None
+        except Refused:
+            return None
 
     def path(self, name: str) -> str:
         return os.path.join(self.root, name)
@@ -630,6 +638,7 @@ class Manifest:
     id: str
     record: dict[str, Any]
     signed: bool  # by a trusted key
+    vouched: bool  # a trusted key has signed which packs it names
     copies: list[Copy]
     # What is private; where it could not be opened, locked says why, and the rest is empty.
     locked: Locked | None
@@ -719,7 +728,9 @@ def check_root(value: dict[str, Any]) -> None:
     take(value, "packs", digest)
 
 
-def parse_manifest(keys: Keys, name: str, data: bytes, locked_too: bool = False) -> Manifest:
+def parse_manifest(
+    keys: Keys, name: str, data: bytes, locked_too: bool = False, store_id: str | None = None
+) -> Manifest:
     """Steps 2 to 6 of "Reading a snapshot"; with locked_too also without a key for what is private."""
     match = MANIFEST_NAME.fullmatch(name)
     if not match or not SERIES.fullmatch(match[1]):
@@ -740,7 +751,11 @@ def parse_manifest(keys: Keys, name: str, data: bytes, locked_too: bool = False)
         check_record(record)
         if record["series"] != match[1] or record["cut_point"] != name_time(match[2]):
             raise Damage("the record has not series and cut point of the name")
-        signed = keys.signed(record, identity, signatures)
+        signed = keys.signed(f"cairn-snapshot 1 {record['series']} {record['cut_point']} {identity}\n", signatures)
+        vouched = False
+        if keys.trusted and store_id and isinstance(value.get("pack_signatures"), list):
+            lists = hashlib.sha256(data[data.index(b"\n") + 1 :]).hexdigest()
+            vouched = keys.signed(f"cairn-packs 1 {store_id} {identity} {lists}\n", value["pack_signatures"])
         copies = take(value, "packs", array_of, parse_copy)
 
         private = keys.open_text if sealed else exact_text
@@ -756,7 +771,7 @@ def parse_manifest(keys: Keys, name: str, data: bytes, locked_too: bool = False)
             if not locked_too:
                 raise
             reason = Locked(f"{name}: {error}")
-            return Manifest(name, identity, record, signed, copies, reason, {}, {}, [], [], [], [])
+            return Manifest(name, identity, record, signed, vouched, copies, reason, {}, {}, [], [], [], [])
         check_facts(texts["facts"])
         check_root(texts["root"])
         arrays = parse_arrays(lists, ARRAYS, len(copies))
@@ -764,11 +779,11 @@ def parse_manifest(keys: Keys, name: str, data: bytes, locked_too: bool = False)
             raise Damage("the logical ids have not the digest that the root gives")
     except Refused as error:
         raise type(error)(f"{name}: {error}") from None
-    return Manifest(name, identity, record, signed, copies, None, texts["facts"], texts["root"], *arrays)
+    return Manifest(name, identity, record, signed, vouched, copies, None, texts["facts"], texts["root"], *arrays)
 
 
 def load_manifest(store: Store, name: str, locked_too: bool = False) -> Manifest:
-    return parse_manifest(store.keys, name, store.read(name), locked_too)
+    return parse_manifest(store.keys, name, store.read(name), locked_too, store.id)
 
 
 def manifest_names(store: Store) -> list[re.Match[str]]:
@@ -819,7 +834,24 @@ def choose(store: Store, reference: str) -> list[Manifest]:
     for error in failures:
         warn(f"warning: {error}; using another manifest of the same snapshot")
     check_trust(store.keys, manifests)
+    if len(manifests) > 1:
+        manifests.sort(key=lambda manifest: rank(store, manifest))
+    if store.keys.trusted and not manifests[0].vouched:
+        warn(f"warning: {manifests[0].name}: no trusted key has signed which packs it names")
     return manifests
+
+
+def rank(store: Store, manifest: Manifest) -> tuple[bool, bool, float]:
+    """Of several manifests of a snapshot the lesser is the one to go by: signed, then whole, then the oldest."""
+
+    def is_there(copy: Copy) -> bool:
+        try:
+            return store.size(copy.key) == copy.size
+        except Refused:
+            return False
+
+    whole = all(is_there(copy) for copy in manifest.copies)
+    return not manifest.vouched, not whole, os.stat(store.path(manifest.name)).st_mtime
 
 
 def check_trust(keys: Keys, manifests: list[Manifest]) -> None:
@@ -1730,6 +1762,8 @@ class Verifier:
                 else:
                     unsigned.setdefault(manifest.id, manifest)
                 self.manifest(manifest)
+                if self.store.keys.trusted and not manifest.vouched:
+                    warn(f"warning: {manifest.name}: no trusted key has signed which packs it names")
         for identity, manifest in unsigned.items():
             if identity not in signed:
                 self.guarded(check_trust, self.store.keys, [manifest])
