@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tarfile
 import time
@@ -13,6 +14,7 @@ import time
 from support import Cairn, Workspace, check, main, run_steps
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
+READER = GOLDEN.parent / "reference" / "cairn_reader.py"
 sys.path.insert(0, str(GOLDEN))
 from make import describe  # noqa: E402
 
@@ -80,6 +82,26 @@ class Golden:
         check(verified["snapshots"] == len(self.snapshots), f"{verified['snapshots']} snapshots are verified")
         check(verified["packs_closed"] == 0 == verified["snapshots_closed"], "not everything could be opened")
 
+    def vouched_for(self) -> None:
+        """With the signer's key program and reader tell the same manifests whose list of packs it did not sign."""
+        signer = next((says["signer"] for says in self.snapshots.values() if says["signer"]), None)
+        if signer is None:
+            return
+        store = self.unpack("vouched")
+        manifests = {path.relative_to(store).as_posix(): json.loads(path.read_text()) for path in store.glob("snapshots/*/*")}
+        done = self.cairn.json("verify", "--store", store, "--trusted-key", signer)
+        doubtful = set(done["unvouched_packs"])
+        by_program = {name for name, manifest in manifests.items()
+                      if any(f"packs/{entry['name'][:2]}/{entry['name']}" in doubtful for entry in manifest["packs"])}
+        check(len(by_program) == 1, f"without a word for their packs are {sorted(by_program)}")
+        if not all(map(shutil.which, ("age", "minisign", "zstd"))):
+            return
+        read = subprocess.run([sys.executable, READER, "verify", store, "--identity", self.identity, "--trusted-key", signer],
+                              capture_output=True, text=True)
+        check(read.returncode == 0, read.stdout + read.stderr)
+        by_reader = {name for name in manifests if f"{name}: no trusted key has signed which packs it names" in read.stderr}
+        check(by_reader == by_program, f"the reader says so of {sorted(by_reader)}, the program of {sorted(by_program)}")
+
     def on_top(self) -> None:
         """A newer program writes into the store; what was there stays as it is, and it can lean on it."""
         store = self.unpack("on-top")
@@ -118,6 +140,7 @@ class Golden:
 
     def __call__(self) -> None:
         self.reading()
+        self.vouched_for()
         self.on_top()
         self.pruned()
         print(f"{self.name}: format {self.says['format']}, by {self.says['program']}: {self.says['what']}: {self.restored} restores")

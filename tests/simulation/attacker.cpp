@@ -36,6 +36,7 @@ void Attacker::put(Store& store, const std::string& key, std::string_view text) 
   const auto bytes = std::make_shared<const Bytes>(as_bytes(text).begin(), as_bytes(text).end());
   if (store.bucket.put(key, bytes, PutMode::create_only, m_world.scheduler.now()) == PutOutcome::exists) return;
   m_own.insert(key);
+  store.ledger.forged(key);
   m_world.note(fmt::format("attacker puts {}:{}", store.bucket.name(), key));
 }
 

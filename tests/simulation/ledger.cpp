@@ -19,7 +19,7 @@ void Ledger::put(const std::string& key, const Bytes& bytes, bool vouched, std::
     if (at->second != run) m_world.violated(fmt::format("{}: two uploads share the name {}", m_bucket.name(), key));
     return;
   }
-  if (!layout::parse_manifest_key(key)) return;
+  if (!layout::parse_manifest_key(key) || m_forged.contains(key)) return;
   if (m_manifests.contains(key)) return;  // a retry
   ++m_manifests_put;
   const auto parsed = cairn::Manifest::parse(as_text(bytes), key);

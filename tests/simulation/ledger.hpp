@@ -43,7 +43,9 @@ class Ledger {
   void end_pin(const PinAttempt& attempt, bool well);
   // Whether the snapshot's packs have to be there.
   bool counts(const Digest& id) const { return !m_doubtful.contains(id); }
-  // Whether one of its manifests is there, of those that hosts put: an attacker's are not told of here.
+  // An attacker put it: nobody relies on it, though an undo may put it back.
+  void forged(const std::string& key) { m_forged.insert(key); }
+  // Whether one of its manifests is there, of those that hosts put.
   bool has(const Digest& id) const {
     const auto found = m_of.find(id);
     return found != m_of.end() && !found->second.empty();
@@ -71,6 +73,7 @@ class Ledger {
   std::map<std::string, std::set<std::string>> m_needed_by;  // pack key to manifest keys
   std::map<Digest, std::set<std::string>> m_of;              // snapshot to its manifest keys
   std::set<Digest> m_doubtful;
+  std::set<std::string> m_forged;  // keys
   std::map<Digest, Time> m_pinned;                // since when somebody relies on it
   std::map<Digest, Time> m_unpinned;              // when somebody last began to take a pin off
   std::map<std::string, std::size_t> m_ever_put;  // pack key to run
