@@ -54,6 +54,10 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    snapshot:--max-drop)
+      COMPREPLY=()
+      return
+      ;;
     push:--from)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -264,7 +268,7 @@ _cairn() {
       ;;
     snapshot)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --dry-run --push --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --allow-empty --max-drop --dry-run --push --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi

@@ -36,6 +36,8 @@ complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l exclude -x -d 'le
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l one-file-system -d 'do not go into other file systems'
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l reread -d 'read every file, also what seems unchanged'
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l assume-local -d 'take a database on a file system whose locks may not be seen by all'
+complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l allow-empty -d 'what is empty now, and was not before, is right'
+complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l max-drop -x -d 'fail if it is smaller than the one before by more, as 50%'
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l dry-run -d 'read and compare, store nothing'
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -l push -d 'then push to the stores that the configuration names'
 complete -c cairn -n '__fish_seen_subcommand_from snapshot' -F

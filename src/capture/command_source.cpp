@@ -3,7 +3,6 @@
 #include "capture/metadata.hpp"
 #include "util/error.hpp"
 #include "util/process.hpp"
-#include "util/units.hpp"
 
 #include <unistd.h>
 
@@ -39,11 +38,10 @@ class CommandContent : public Content {
                                                                       : ProcessOptions::StandardInput::none}) {}
 
   ChunkRule rule() const override { return {ChunkRule::Kind::stream, 0}; }
-  std::uint64_t expected_size() const override { return m_state->options.guard.previous.value_or(0); }
+  std::uint64_t expected_size() const override { return 0; }
 
   Piece read(ByteSpan out) override {
     const std::size_t n = m_pipeline.read(out);
-    m_size += n;
     return n == 0 ? Piece{} : Piece{Piece::Kind::data, n};
   }
 
@@ -61,19 +59,12 @@ class CommandContent : public Content {
       throw SourceError(ErrorKind::failed, fmt::format("producer {} {}{}{}", quote(status.program), status.text(),
                                                        said.empty() ? "" : ": ", said));
     }
-    if (const auto reason = refuse_size(m_state->options.guard, m_size)) {
-      throw SourceError(
-          ErrorKind::failed,
-          fmt::format("producer {} cannot be trusted: {}", quote(m_state->options.stages.back().front()), *reason),
-          "if this is right, lower the limit of the source for this run");
-    }
     return Outcome::consistent;
   }
 
  private:
   std::shared_ptr<CommandSource::State> m_state;
   Pipeline m_pipeline;
-  std::uint64_t m_size = 0;
 };
 
 class CommandOpener : public ContentOpener {
@@ -100,20 +91,6 @@ class CommandOpener : public ContentOpener {
 };
 
 }  // namespace
-
-std::optional<std::string> refuse_size(const SizeGuard& guard, std::uint64_t size) {
-  if (size < guard.minimum) {
-    return fmt::format("it gave {}, less than the minimum of {}", format_size(size), format_size(guard.minimum));
-  }
-  if (guard.previous && guard.largest_drop) {
-    const double least = static_cast<double>(*guard.previous) * (1.0 - *guard.largest_drop);
-    if (static_cast<double>(size) < least) {
-      return fmt::format("it gave {}, more than {:.0f} % less than the {} of the snapshot before", format_size(size),
-                         *guard.largest_drop * 100, format_size(*guard.previous));
-    }
-  }
-  return std::nullopt;
-}
 
 CommandSource::CommandSource(CommandOptions options) : m_state(std::make_shared<State>()) {
   const bool empty = options.stages.empty();

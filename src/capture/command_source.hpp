@@ -12,20 +12,10 @@
 
 namespace cairn {
 
-// What a dump's size must be to be believed: a dump of an emptied or half-configured database also ends with status 0.
-struct SizeGuard {
-  std::uint64_t minimum = 0;              // bytes
-  std::optional<double> largest_drop;     // share (0 to 1) by which it may be smaller than the previous one
-  std::optional<std::uint64_t> previous;  // bytes of the series' previous snapshot
-};
-// Nothing if size passes, else why not ("it gave 12 B, less than the least of 1 KiB"). Pure.
-std::optional<std::string> refuse_size(const SizeGuard& guard, std::uint64_t size);
-
 struct CommandOptions {
   // One argument vector for each stage of the pipeline; no shell looks at them.
   std::vector<std::vector<std::string>> stages;
   std::string file_name;  // of the entry: one component of a path
-  SizeGuard guard;
   // Variables that the programs inherit though they hold this program's secrets.
   std::vector<std::string> secrets{};
   // Whether the first stage reads what this process was given to read, unless that is a terminal; else it reads
@@ -35,8 +25,8 @@ struct CommandOptions {
 
 // One entry, a regular file of mode 0600 that belongs to whom this process runs as; its time is the start of the
 // command. The command starts at open(), which can be called once only. finish() throws SourceError(failed) unless
-// every stage exits 0 and the size passes the guard: "producer 'pg_dump' exited with status 1". What the programs
-// write to standard error is passed on.
+// every stage exits 0: "producer 'pg_dump' exited with status 1". What the programs write to standard error is passed
+// on.
 class CommandSource : public Source {
  public:
   explicit CommandSource(CommandOptions options);

@@ -37,17 +37,22 @@ class ListCommand : public Command {
   std::vector<std::string> m_tags;
 };
 
-std::string notes_of(const SnapshotInfo& snapshot) {
+std::string notes_of(const SnapshotInfo& snapshot, Ahead ahead) {
   std::string out;
-  const auto add = [&](const char* note) { out += out.empty() ? note : fmt::format(", {}", note); };
+  const auto add = [&](const std::string& note) { out += out.empty() ? note : ", " + note; };
   if (snapshot.pinned) add("pinned");
-  if (snapshot.record.incomplete) add("incomplete");
+  if (snapshot.record.doubt != Doubt::none) {
+    add(fmt::format("in doubt: {}", doubt_name(snapshot.record.doubt)));
+  } else if (snapshot.record.incomplete) {
+    add("incomplete");
+  }
+  if (ahead != Ahead::no) add("future-dated");
   if (snapshot.closed) add("sealed");
   if (!snapshot.trusted) add("NOT TRUSTED");
   return out;
 }
 
-void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots) {
+void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots, DatedAhead& dated_ahead) {
   using Align = Table::Align;
   Table table{{{"ID"},
                {"SERIES"},
@@ -64,7 +69,8 @@ void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots) {
     const bool open = !snapshot.closed;
     table.add({short_id(snapshot.id), record.series, format_time_short(record.cut_point), facts.host,
                open ? format_size(facts.stats.bytes) : "", open ? format_size(facts.stats.stored_bytes) : "",
-               tags_text(facts.tags), signer_text(snapshot.signer), notes_of(snapshot)});
+               tags_text(facts.tags), signer_text(snapshot.signer),
+               notes_of(snapshot, dated_ahead(record.cut_point, first_stored(snapshot)))});
   }
   table.print(to);
 }
@@ -86,12 +92,13 @@ ExitStatus ListCommand::run(Session& session) {
   snapshots.erase(std::remove_if(snapshots.begin(), snapshots.end(),
                                  [&](const SnapshotInfo& each) { return !has_tags(each.facts.tags, wanted); }),
                   snapshots.end());
+  DatedAhead dated_ahead{*store.store, session.io().clock()};
   if (session.json()) {
     JsonWriter to = begin_document("list");
     to.key("snapshots").begin_array();
     for (const auto& snapshot : snapshots) {
       to.begin_object();
-      write_snapshot_members(to, snapshot);
+      write_snapshot_members(to, snapshot, dated_ahead(snapshot.record.cut_point, first_stored(snapshot)));
       to.end_object();
     }
     to.end_array();
@@ -99,7 +106,7 @@ ExitStatus ListCommand::run(Session& session) {
   } else if (snapshots.empty()) {
     session.reporter().info("no snapshots");
   } else {
-    print_table(session.out(), snapshots);
+    print_table(session.out(), snapshots, dated_ahead);
   }
   return ExitStatus::done;
 }

@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
+#include "cli/snapshot_text.hpp"
 #include "engine/restorer.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
@@ -120,6 +121,10 @@ ExitStatus RestoreCommand::run(Session& session) {
   OpenStore store = session.open(m_store, Access::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
+  if (manifest.record.doubt != Doubt::none) {
+    session.reporter().warning(
+        fmt::format("snapshot {} is in doubt: {}", short_id(snapshot.id), doubt_text(manifest.record.doubt)));
+  }
   Context context = session.context(store);
   const RestoreRequest request{.target = *m_target, .paths = m_paths, .overwrite = m_overwrite};
   if (m_plan) {
@@ -129,7 +134,8 @@ ExitStatus RestoreCommand::run(Session& session) {
     print_plan(session, snapshot, request.target, plan);
     return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
   }
-  if (manifest.record.incomplete) {
+  const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
+  if (manifest.record.incomplete && unread) {
     session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken",
                                            short_id(snapshot.id),
                                            counted(manifest.facts.stats.errors, "path", "paths")));

@@ -68,19 +68,29 @@ void add_private(FieldList& fields, const Facts& facts, bool incomplete) {
   if (!facts.content.empty()) fields.add("facts", content_text(facts.content));
   fields.add("new", fmt::format("{}, stored as {} in {}", format_size(stats.new_bytes), format_size(stats.stored_bytes),
                                 counted(stats.packs_written, "pack", "packs")));
-  if (incomplete) fields.add("errors", fmt::format("{} could not be read", counted(stats.errors, "path", "paths")));
+  if (incomplete && stats.errors != 0)
+    fields.add("errors", fmt::format("{} could not be read", counted(stats.errors, "path", "paths")));
   fields.add("tags", facts.tags.empty() ? "none" : tags_text(facts.tags));
 }
 
-void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Manifest& manifest) {
+std::string cut_point_text(Time cut_point, Ahead ahead) {
+  return format_time(cut_point) + (ahead == Ahead::no ? "" : ", future-dated: a clock was ahead");
+}
+
+std::string complete_text(const Record& record) {
+  if (record.doubt != Doubt::none) return fmt::format("in doubt: {}", doubt_text(record.doubt));
+  return record.incomplete ? "no" : "yes";
+}
+
+void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Manifest& manifest, Ahead ahead) {
   const Record& record = manifest.record;
   to << "snapshot " << manifest.id.hex() << '\n';
   FieldList fields;
   fields.add("series", fmt::format("{}, number {}", record.series, record.sequence));
   fields.add("previous", record.previous ? record.previous->hex() : "none");
-  fields.add("cut point", format_time(record.cut_point));
+  fields.add("cut point", cut_point_text(record.cut_point, ahead));
   if (!manifest.closed) add_private(fields, manifest.facts, record.incomplete);
-  fields.add("complete", record.incomplete ? "no" : "yes");
+  fields.add("complete", complete_text(record));
   fields.add("pinned", snapshot.pinned ? "yes" : "no");
   fields.add("seal", manifest.closed ? fmt::format("{}, which no key at hand opens", manifest.seal) : manifest.seal);
   fields.add("signer", signer_line(snapshot));
@@ -114,12 +124,13 @@ ExitStatus ShowCommand::run(Session& session) {
   auto [snapshot, manifest] = session.find(store, m_choice);
   snapshot.pinned =
       store.repository->pins(Repository::Listed::once, manifest.id).pinned(manifest.id, manifest.record.series);
+  const Ahead ahead = DatedAhead{*store.store, session.io().clock()}(manifest.record.cut_point, first_stored(snapshot));
   if (!session.json()) {
-    print_for_people(session.out(), snapshot, manifest);
+    print_for_people(session.out(), snapshot, manifest, ahead);
     return ExitStatus::done;
   }
   JsonWriter to = begin_document("show");
-  write_snapshot_members(to, snapshot);
+  write_snapshot_members(to, snapshot, ahead);
   to.member("sequence", manifest.record.sequence).key("previous");
   manifest.record.previous ? to.value(manifest.record.previous->hex()) : to.null();
   if (manifest.closed) {

@@ -57,6 +57,8 @@ class SnapshotCommand : public Command {
     options.flag("--reread", m_reread, "read every file, also what seems unchanged");
     options.flag("--assume-local", m_assume_local,
                  "take a database on a file system whose locks may not be seen by all");
+    options.flag("--allow-empty", m_allow_empty, "what is empty now, and was not before, is right");
+    options.value("--max-drop", "PERCENT", m_max_drop, "fail if it is smaller than the one before by more, as 50%");
     options.flag("--dry-run", m_dry_run, "read and compare, store nothing");
     options.flag("--push", m_push, "then push to the stores that the configuration names");
   }
@@ -74,6 +76,7 @@ class SnapshotCommand : public Command {
   Outcome take_one_of_several(Session& session, Place& place, const SnapshotJob& job) const;
   void push_all(Session& session, OpenStore& from, const SnapshotJob& job, Outcome& outcome) const;
   SnapshotRequest request_for(Session& session, const SnapshotJob& job, bool single_file) const;
+  SizeGuard guard_for(const SnapshotJob& job) const;
 
   std::vector<std::string> m_operands;
   std::optional<std::string> m_store;
@@ -84,6 +87,8 @@ class SnapshotCommand : public Command {
   bool m_one_file_system = false;
   bool m_reread = false;
   bool m_assume_local = false;
+  std::optional<std::string> m_max_drop;
+  bool m_allow_empty = false;
   bool m_dry_run = false;
   bool m_push = false;
 };
@@ -119,6 +124,7 @@ SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob
   SnapshotRequest request;
   request.series = job.series;
   request.series_defaulted = job.series_defaulted;
+  request.guard = guard_for(job);
   request.tags = parse_tags(m_tags);
   request.tags.insert(job.tags.begin(), job.tags.end());  // those of the command line win
   request.spool = session.spool();
@@ -130,6 +136,19 @@ SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob
   return request;
 }
 
+// What the command line says goes before what the configuration does.
+SizeGuard SnapshotCommand::guard_for(const SnapshotJob& job) const {
+  SizeGuard guard = job.guard;
+  if (m_allow_empty) guard.allow_empty = true;
+  if (!m_max_drop) return guard;
+  guard.max_drop = parse_percentage(*m_max_drop);
+  if (!guard.max_drop) {
+    throw Error(ErrorKind::usage, fmt::format("invalid value {} of --max-drop", quote(*m_max_drop)),
+                "it is a percentage from 0% to 100%");
+  }
+  return guard;
+}
+
 void write_result(JsonWriter& to, const SnapshotResult& result, DryRun dry_run) {
   const SnapshotStats& stats = result.stats;
   to.key("id");
@@ -139,7 +158,9 @@ void write_result(JsonWriter& to, const SnapshotResult& result, DryRun dry_run) 
   to.member("stored_bytes", stats.stored_bytes).member("packs_written", stats.packs_written);
   to.member("duration_ms", milliseconds(result.duration)).member("dry_run", dry_run == DryRun::yes);
   to.key("content").raw("{" + result.content_facts + "}");
-  to.member("incomplete", result.incomplete).key("errors").begin_array();
+  to.member("incomplete", result.incomplete);
+  write_doubt(to, result.doubt);
+  to.key("errors").begin_array();
   for (const auto& problem : result.problems) {
     to.begin_object();
     text_member(to, "path", problem.path);
@@ -148,12 +169,17 @@ void write_result(JsonWriter& to, const SnapshotResult& result, DryRun dry_run) 
   to.end_array();
 }
 
+std::string state_text(const SnapshotResult& result) {
+  if (result.doubt != Doubt::none) return fmt::format(", IN DOUBT: {}", doubt_name(result.doubt));
+  return result.incomplete ? ", INCOMPLETE" : "";
+}
+
 void print_for_people(Session& session, const SnapshotResult& result, DryRun dry_run) {
   const SnapshotStats& stats = result.stats;
   session.say(dry_run == DryRun::yes
                   ? fmt::format("would take a snapshot of {}", result.series)
                   : fmt::format("took snapshot {} of {}, cut at {}{}", short_id(result.id), result.series,
-                                format_time_short(result.cut_point), result.incomplete ? ", INCOMPLETE" : ""));
+                                format_time_short(result.cut_point), state_text(result)));
   session.say(fmt::format("  {}, {}; new {}, {} {}; {}", counted(stats.files, "file", "files"),
                           format_size(stats.bytes), format_size(stats.new_bytes),
                           dry_run == DryRun::yes ? "to be stored as" : "stored as", format_size(stats.stored_bytes),
@@ -284,23 +310,6 @@ void check_push(Session& session, const std::vector<SnapshotJob>& jobs) {
   session.reporter().warning(fmt::format("{}, and {} not pushed", names, without.size() == 1 ? "is" : "are"));
 }
 
-// A dump may not be smaller than the one before by more than the configuration allows. What is not trusted does not
-// exist here either: whoever can write to the store would set the measure.
-void note_previous_size(Session& session, Repository& repository, SnapshotJob& job) {
-  if (job.kind != SnapshotJob::Kind::command || !job.command.guard.largest_drop) return;
-  auto snapshots = repository.list_snapshots(job.series);
-  std::erase_if(snapshots, [](const SnapshotInfo& snapshot) { return !snapshot.trusted; });
-  if (snapshots.empty()) return;
-  const auto open =
-      std::find_if(snapshots.rbegin(), snapshots.rend(), [](const SnapshotInfo& snapshot) { return !snapshot.closed; });
-  if (open != snapshots.rend()) {
-    job.command.guard.previous = open->facts.stats.bytes;
-    return;
-  }
-  session.reporter().warning(fmt::format(
-      "max_drop of series {} is not checked: no key at hand opens any of its snapshots", quote(job.series)));
-}
-
 // The number of the newest snapshot of the series that this host took.
 std::uint64_t noted_sequence(Session& session, const Repository& repository, const std::string& series) {
   try {
@@ -353,7 +362,6 @@ void note_sequence(Session& session, Repository& repository, const SnapshotResul
 Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob job) const {
   Outcome outcome;
   outcome.series = job.series;
-  note_previous_size(session, *store.repository, job);
   std::vector<std::string> stores = job.push_to;
   stores.push_back(session.store_name(m_store, job.store));
   leave_out_own(session, job, *store.repository, stores);
@@ -362,11 +370,15 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   {
     const OpenSource opened = open_source(job);
     Context context = session.context(store);
-    outcome.result = take_snapshot(context, *opened.source, request_for(session, job, opened.single_file));
+    SnapshotRequest request = request_for(session, job, opened.single_file);
+    request.own_key_since = store.own_key_since;
+    request.taken_before = noted != 0;
+    outcome.result = take_snapshot(context, *opened.source, request);
     // The engine warned of what it could not read itself; the rest is known to the source.
     for (const auto& problem : opened.source->problems()) session.reporter().warning(problem.message);
     // A minimum size would have refused it; without, it may be meant to be so.
-    if (job.kind == SnapshotJob::Kind::command && outcome.result->stats.bytes == 0) {
+    const bool told = outcome.result->doubt != Doubt::none || request.guard.allow_empty;
+    if (job.kind == SnapshotJob::Kind::command && outcome.result->stats.bytes == 0 && !told) {
       session.reporter().warning(fmt::format("the command of series {} wrote nothing", quote(job.series)));
     }
   }  // the source is let go
@@ -443,6 +455,7 @@ std::map<std::string, Place> SnapshotCommand::open_stores(Session& session,
 
 ExitStatus SnapshotCommand::run(Session& session) {
   parse_tags(m_tags);  // before anything is read
+  guard_for({});
   const auto jobs = plan(session);
   if (m_push && m_dry_run) throw Error(ErrorKind::usage, "--push and --dry-run exclude each other");
   if (m_push) check_push(session, jobs);

@@ -99,8 +99,12 @@ std::vector<ManifestInfo> VerifyCommand::choose(Session& session, OpenStore& sto
   // is checked once.
   std::vector<ManifestInfo> out;
   std::set<std::string> chosen_keys;
+  const Time now = session.io().clock();
+  const ChoiceFacts facts{.of_clocks = keys_ahead_of_clocks(*store.store, all, now)};
   for (const auto& reference : m_references) {
-    for (auto& info : choose_manifests(all, reference, m_series, session.io().clock())) {
+    auto [copies, passed_over] = choose_manifests(all, reference, m_series, now, facts);
+    warn_of_passed_over(passed_over, session.reporter());
+    for (auto& info : copies) {
       if (chosen_keys.insert(info.key).second) out.push_back(std::move(info));
     }
   }

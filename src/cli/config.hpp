@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/retention.hpp"
+#include "engine/size_guard.hpp"
 #include "repo/trust.hpp"
 #include "store/open.hpp"
 #include "util/file.hpp"
@@ -36,6 +37,7 @@ struct SourceConfig {
   std::optional<std::string> store;  // into which it is captured; else --store, CAIRN_STORE, default_store
   std::vector<std::string> push_to;  // names of stores, in the order of the file
   std::optional<RetentionPolicy> retention;
+  SizeGuard guard;
 
   // directory and sqlite
   fs::path path;  // absolute
@@ -52,9 +54,10 @@ struct SourceConfig {
   std::vector<std::vector<std::string>> stages;  // one argument vector for each stage of the pipeline
   std::vector<std::string> env;                  // variables with secrets that the command inherits all the same
   std::optional<std::string> file_name;          // of the one file in the snapshot
-  std::uint64_t min_size = 0;                    // bytes
-  std::optional<double> max_drop;                // share, 0 to 1
 };
+
+// "50%": the share by which a source may shrink. Nothing where it is no percentage from 0 to 100.
+std::optional<double> parse_percentage(std::string_view text);
 
 struct GroupConfig {
   std::string name;

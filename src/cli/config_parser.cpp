@@ -161,14 +161,11 @@ std::optional<SourceType> parse_source_type(const std::string& text) {
   return std::nullopt;
 }
 
-// "50%": the share by which a dump may shrink.
-std::optional<double> parse_percentage(const std::string& text) {
-  if (text.empty() || text.back() != '%') return std::nullopt;
-  unsigned percent = 0;
-  const char* end = text.data() + text.size() - 1;
-  const auto result = std::from_chars(text.data(), end, percent);
-  if (result.ec != std::errc{} || result.ptr != end || percent > 100) return std::nullopt;
-  return percent / 100.0;
+void read_guard_keys(const TomlTable& table, SizeGuard& guard) {
+  guard.min_files = table.count("min_files", 0).value_or(0);
+  guard.min_size = table.size("min_size").value_or(0);
+  guard.max_drop = table.converted("max_drop", "a percentage from \"0%\" to \"100%\"", parse_percentage);
+  guard.allow_empty = table.boolean("allow_empty").value_or(false);
 }
 
 void read_database_keys(const TomlTable& table, SourceConfig& source) {
@@ -216,12 +213,11 @@ void read_command_keys(const TomlTable& table, SourceConfig& source) {
       (source.file_name->find('/') != std::string::npos || *source.file_name == "." || *source.file_name == "..")) {
     table.fail("file_name", "'file_name' must be one name without '/'");
   }
-  source.min_size = table.size("min_size").value_or(0);
-  source.max_drop = table.converted("max_drop", "a percentage from \"0%\" to \"100%\"", parse_percentage);
 }
 
 void allow_source_keys(const TomlTable& table, SourceType type) {
-  std::vector<std::string> keys{"type", "series", "tags", "store", "push_to", "retention"};
+  std::vector<std::string> keys{"type",      "series",    "tags",     "store",    "push_to",
+                                "retention", "min_files", "min_size", "max_drop", "allow_empty"};
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
     case SourceType::directory:
@@ -234,7 +230,7 @@ void allow_source_keys(const TomlTable& table, SourceType type) {
       table.allow_keys("a source of type \"sqlite\"", keys);
       break;
     case SourceType::command:
-      add({"command", "env", "file_name", "min_size", "max_drop"});
+      add({"command", "env", "file_name"});
       table.allow_keys("a source of type \"command\"", keys);
       break;
   }
@@ -275,6 +271,7 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
   }
   read_source_stores(table, source, config);
   if (auto retention = table.table("retention")) source.retention = read_retention(*retention);
+  read_guard_keys(table, source.guard);
 
   if (source.type != SourceType::command) {
     const auto path = table.absolute_path("path");
@@ -329,6 +326,15 @@ void read_sources(const TomlTable& root, Config& config) {
 }
 
 }  // namespace
+
+std::optional<double> parse_percentage(std::string_view text) {
+  if (text.empty() || text.back() != '%') return std::nullopt;
+  unsigned percent = 0;
+  const char* end = text.data() + text.size() - 1;
+  const auto result = std::from_chars(text.data(), end, percent);
+  if (result.ec != std::errc{} || result.ptr != end || percent > 100) return std::nullopt;
+  return percent / 100.0;
+}
 
 Config parse_config(std::string_view text, const std::string& file_name) {
   const toml::table document = parse_toml(text, file_name);

@@ -9,7 +9,7 @@ enum class ExitStatus : int {
   done = 0,
   failed = 1,
   usage = 2,
-  incomplete = 3,  // committed, but some paths could not be read
+  incomplete = 3,  // committed, but some paths could not be read, or the source is in doubt
   damaged = 4,
   not_pushed = 6,  // committed here, a push failed
   not_found = 10,

@@ -1,11 +1,15 @@
 #include "cli/snapshot_choice.hpp"
 
+#include "engine/dated_ahead.hpp"
 #include "engine/reference.hpp"
+#include "engine/retention.hpp"
 #include "repo/objects.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -22,6 +26,23 @@ Digest id_in_name(const ManifestInfo& info) {
   return *id;
 }
 
+// When the first manifest of each snapshot came to the store.
+class FirstStored {
+ public:
+  explicit FirstStored(const std::vector<ManifestInfo>& manifests) {
+    for (const auto& info : manifests) {
+      const auto [at, added] = m_first.emplace(rank(info), info.stored_at);
+      if (!added) at->second = std::min(at->second, info.stored_at);
+    }
+  }
+  Time of(const ManifestInfo& info) const { return m_first.at(rank(info)); }
+
+ private:
+  using Rank = std::tuple<std::string, Time, std::string>;
+  static Rank rank(const ManifestInfo& info) { return {info.name.series, info.name.cut_point, info.name.id}; }
+  std::map<Rank, Time> m_first;
+};
+
 }  // namespace
 
 void SnapshotChoice::declare(OptionSet& options) {
@@ -30,20 +51,53 @@ void SnapshotChoice::declare(OptionSet& options) {
   options.value("--series", "NAME", series, "the series of the snapshot, where REF is latest");
 }
 
-std::vector<ManifestInfo> choose_manifests(const std::vector<ManifestInfo>& manifests, const std::string& reference,
-                                           const std::optional<std::string>& series, Time now,
-                                           const std::set<std::string>& untrusted) {
+ChosenManifests choose_manifests(const std::vector<ManifestInfo>& manifests, const std::string& reference,
+                                 const std::optional<std::string>& series, Time now, const ChoiceFacts& facts) {
   Reference parsed = parse_reference(reference);
   if (auto* id = std::get_if<IdReference>(&parsed)) id->prefix.resize(std::min(id->prefix.size(), k_digits_in_name));
+  const FirstStored first_stored{manifests};
   std::vector<ReferenceCandidate> candidates;
   candidates.reserve(manifests.size());
   for (const auto& info : manifests) {
+    const bool future = is_future_dated(info.name.cut_point, first_stored.of(info));
     candidates.push_back({.id = id_in_name(info),
                           .series = info.name.series,
                           .cut_point = info.name.cut_point,
-                          .trusted = !untrusted.contains(info.key)});
+                          .trusted = !facts.untrusted.contains(info.key),
+                          .ahead = future                               ? Ahead::of_store
+                                   : facts.of_clocks.contains(info.key) ? Ahead::of_clocks
+                                                                        : Ahead::no});
   }
-  return copies_of(manifests.at(resolve_reference(parsed, candidates, series, now)), manifests);
+  std::vector<std::size_t> passed_over;
+  ChosenManifests out;
+  out.copies = copies_of(manifests.at(resolve_reference(parsed, candidates, series, now, &passed_over)), manifests);
+  for (const std::size_t i : passed_over) {
+    const bool known = !out.passed_over.empty() && same_snapshot(out.passed_over.back().name, manifests[i].name);
+    if (!known) out.passed_over.push_back(manifests[i]);
+  }
+  return out;
+}
+
+std::set<std::string> keys_ahead_of_clocks(ObjectStore& store, const std::vector<ManifestInfo>& manifests, Time now) {
+  DatedAhead dated_ahead{store, now};
+  const FirstStored first_stored{manifests};
+  std::set<std::string> out;
+  for (const auto& info : manifests) {
+    if (dated_ahead(info.name.cut_point, first_stored.of(info)) == Ahead::of_clocks) out.insert(info.key);
+  }
+  return out;
+}
+
+void warn_of_passed_over(const std::vector<ManifestInfo>& passed_over, Reporter& reporter) {
+  if (passed_over.empty()) return;
+  const auto& newest = passed_over.front();
+  const std::string others =
+      passed_over.size() == 1 ? "" : fmt::format(", and {} more of its series,", passed_over.size() - 1);
+  reporter.warning(
+      fmt::format("snapshot {} of series {}, dated {}{} was passed over: a clock was ahead when it was taken"
+                  "; its id names it",
+                  newest.name.id, quote(newest.name.series), format_time_short(newest.name.cut_point),
+                  others.empty() ? "," : others));
 }
 
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter) {
@@ -53,15 +107,19 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
   const auto* id = std::get_if<IdReference>(&parsed);
   const bool any = id != nullptr && choice.untrusted == SnapshotChoice::Untrusted::taken_by_id;
   const auto manifests = repository.list_manifests();
-  std::set<std::string> untrusted;
+  ChoiceFacts facts;
+  facts.of_clocks = keys_ahead_of_clocks(repository.store(), manifests, now);
   std::size_t left_out = 0;
   for (;; ++left_out) {
-    const auto copies = choose_manifests(manifests, reference, choice.series, now, untrusted);
+    auto [copies, passed_over] = choose_manifests(manifests, reference, choice.series, now, facts);
     auto read = read_best_copy(repository, copies);
     if (!read.found && any) read = read_best_copy(repository, copies, CopyTrust::not_asked);
     if (read.found) {
       chosen.info.object = std::move(read.found->info);
       chosen.manifest = std::move(read.found->manifest);
+      std::erase_if(copies, [&](const ManifestInfo& info) { return info.key == chosen.info.object.key; });
+      chosen.info.others = std::move(copies);
+      warn_of_passed_over(passed_over, reporter);
       break;
     }
     for (const Error& e : read.failures) {
@@ -70,7 +128,7 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
       reporter.warning(e.message());
     }
     // It does not exist, or, where it was named by its id, is refused the next time.
-    for (const auto& info : copies) untrusted.insert(info.key);
+    for (const auto& info : copies) facts.untrusted.insert(info.key);
   }
   if (left_out != 0) {
     // Each would have been taken before this one.

@@ -26,14 +26,26 @@ struct SnapshotChoice {
 };
 
 // Resolves a reference among the manifests of a store, by their names alone: one listing, however many there are. An
-// id has two manifests now and then: all of the snapshot's are returned, in the order of the listing. untrusted: keys
-// of manifests that do not count. Throws what resolve_reference() throws.
-std::vector<ManifestInfo> choose_manifests(const std::vector<ManifestInfo>& manifests, const std::string& reference,
-                                           const std::optional<std::string>& series, Time now,
-                                           const std::set<std::string>& untrusted = {});
+// id has two manifests now and then: all of the snapshot's are returned, in the order of the listing. Throws what
+// resolve_reference() throws.
+struct ChoiceFacts {
+  std::set<std::string> untrusted = {};  // keys of manifests that do not count
+  std::set<std::string> of_clocks = {};  // keys of manifests that Ahead::of_clocks holds for
+};
+struct ChosenManifests {
+  std::vector<ManifestInfo> copies;
+  std::vector<ManifestInfo> passed_over;  // newer ones that are dated ahead, newest first
+};
+ChosenManifests choose_manifests(const std::vector<ManifestInfo>& manifests, const std::string& reference,
+                                 const std::optional<std::string>& series, Time now, const ChoiceFacts& facts = {});
+
+// The keys of those that clocks alone call dated ahead.
+std::set<std::string> keys_ahead_of_clocks(ObjectStore& store, const std::vector<ManifestInfo>& manifests, Time now);
+// That a name means an older snapshot than it seems to.
+void warn_of_passed_over(const std::vector<ManifestInfo>& passed_over, Reporter& reporter);
 
 struct ChosenSnapshot {
-  SnapshotInfo info;  // pinned is left unset: that is a request of its own
+  SnapshotInfo info;  // pinned is left unset: that is a request of its own; others are not read
   Manifest manifest;
 };
 

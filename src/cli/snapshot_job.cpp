@@ -18,6 +18,7 @@ SnapshotJob job_of(const SourceConfig& source) {
   job.tags = source.tags;
   job.store = source.store;
   job.push_to = source.push_to;
+  job.guard = source.guard;
   job.sqlite.assume_local = source.assume_local;
   if (source.busy_timeout) job.sqlite.busy_timeout = *source.busy_timeout;
   if (source.lock_budget) job.sqlite.lock_budget = *source.lock_budget;
@@ -39,8 +40,6 @@ SnapshotJob job_of(const SourceConfig& source) {
       job.command.stages = source.stages;
       job.command.secrets = source.env;
       job.command.file_name = source.file_name.value_or(source.series);
-      job.command.guard.minimum = source.min_size;
-      job.command.guard.largest_drop = source.max_drop;
       break;
   }
   return job;

@@ -32,6 +32,7 @@ struct SnapshotJob {
   DirectoryOptions directory;  // its path: of a database, too
   SqliteOptions sqlite;
   CommandOptions command;
+  SizeGuard guard;
   std::map<std::string, std::string> tags;
   std::optional<std::string> store;  // where the configuration puts it
   std::vector<std::string> push_to;  // stores

@@ -48,7 +48,26 @@ bool has_tags(const std::map<std::string, std::string>& tags, const std::map<std
   return true;
 }
 
-void write_snapshot_members(JsonWriter& to, const SnapshotInfo& snapshot) {
+void write_doubt(JsonWriter& to, Doubt doubt) {
+  to.key("doubt");
+  doubt == Doubt::none ? to.null() : to.value(doubt_name(doubt));
+}
+
+std::string doubt_text(Doubt doubt) {
+  switch (doubt) {
+    case Doubt::none:
+      break;
+    case Doubt::emptied:
+      return "nothing was there when it was taken, and something in the one before";
+    case Doubt::shrunk:
+      return "much less was there when it was taken than in the one before";
+    case Doubt::other:
+      return "its writer doubted it for a reason that this program does not know";
+  }
+  return {};
+}
+
+void write_snapshot_members(JsonWriter& to, const SnapshotInfo& snapshot, Ahead ahead) {
   const Record& record = snapshot.record;
   to.member("id", snapshot.id.hex()).member("series", record.series);
   to.member("cut_point", format_time(record.cut_point));
@@ -66,6 +85,8 @@ void write_snapshot_members(JsonWriter& to, const SnapshotInfo& snapshot) {
   }
   to.member("signer", snapshot.signer).member("trusted", snapshot.trusted);
   to.member("pinned", snapshot.pinned).member("incomplete", record.incomplete);
+  write_doubt(to, record.doubt);
+  to.member("future_dated", ahead != Ahead::no);
 }
 
 }  // namespace cairn

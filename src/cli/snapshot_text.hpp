@@ -1,6 +1,7 @@
 // Snapshots as list, show and the others print them.
 #pragma once
 
+#include "engine/dated_ahead.hpp"
 #include "repo/repository.hpp"
 #include "util/json.hpp"
 
@@ -20,7 +21,12 @@ std::string signer_text(const std::optional<std::string>& signer);
 // Whether all of the wanted tags are there with these values.
 bool has_tags(const std::map<std::string, std::string>& tags, const std::map<std::string, std::string>& wanted);
 
+// The member "doubt": its name, or null.
+void write_doubt(JsonWriter& to, Doubt doubt);
+// What a snapshot that is in doubt holds, as a sentence goes on: "holds nothing, and the one before did".
+std::string doubt_text(Doubt doubt);
+
 // The members that a snapshot has in every JSON document, without the braces.
-void write_snapshot_members(JsonWriter& to, const SnapshotInfo& snapshot);
+void write_snapshot_members(JsonWriter& to, const SnapshotInfo& snapshot, Ahead ahead);
 
 }  // namespace cairn

@@ -175,6 +175,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   // A descriptor that says nothing of encryption may not be the one under which the packs were sealed: the keys that
   // are at hand are tried on whatever is.
   auto own = own_key(state, access, descriptor, reporter);
+  if (own) open.own_key_since = state.writer_key_since();
   options.keys = std::make_shared<const Keyring>(std::move(recipients), std::move(own), settings.identities);
   open.repository = std::make_unique<Repository>(*open.store, reporter, std::move(options));
   return open;

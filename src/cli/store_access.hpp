@@ -17,6 +17,8 @@ namespace cairn {
 struct OpenStore {
   std::unique_ptr<ObjectStore> store;
   std::unique_ptr<Repository> repository;
+  // Since when this host has had the key of its own that opens what it stored here; nothing: it has none.
+  std::optional<Time> own_key_since;
 };
 
 // Where this user's disposable copies of a store's metadata are: CAIRN_CACHE_DIR, the configuration's cache_dir,

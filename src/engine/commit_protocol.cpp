@@ -268,6 +268,7 @@ std::string CommitProtocol::commit(Manifest& manifest, const StoreAgain& store_a
   for (int attempt = 0; attempt < k_commit_attempts; ++attempt) {
     const Time checked = m_context.repository.store().now();
     const Time began = m_context.clock();
+    m_clocks = {checked, began};
     std::string key = put_checked(manifest, store_again, checked);
     // A machine that slept: what prune marked meanwhile may have gone, and the mark after it.
     const bool slept = m_context.clock() - began > k_shortest_shared_grace;

@@ -102,6 +102,13 @@ class CommitProtocol {
   // or wrong.
   PackRef store_pack_again(const PackRef& pack);
 
+  // What the two clocks said shortly before the last commit's manifest was put.
+  struct Clocks {
+    Time store;
+    Time own;
+  };
+  const Clocks& clocks() const noexcept { return m_clocks; }
+
   std::uint64_t packs_stored() const;
   std::uint64_t bytes_stored() const;
 
@@ -137,6 +144,7 @@ class CommitProtocol {
   std::unordered_map<Digest, Time, DigestHash> m_marked;  // time of the oldest mark on it
   std::unordered_set<std::string> m_marks_read;           // keys
   bool m_mark_vanished = false;
+  Clocks m_clocks{};
   std::vector<PackRef> m_adoptable;
 
   mutable std::mutex m_mutex;

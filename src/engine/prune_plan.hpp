@@ -63,6 +63,7 @@ struct PruneEvidence {
     bool trusted = true;                      // else it counts for nothing but keeps its packs
     bool vouched = true;                      // where keys are trusted: one of them signed which packs they are
     bool from_store = true;                   // read there by this run; else this host's cache had it
+    Wholeness wholeness = Wholeness::complete;
   };
   // An object below snapshots/ that cannot be read as a manifest, or a mark or pending record that cannot be read.
   struct Unreadable {

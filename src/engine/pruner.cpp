@@ -64,6 +64,15 @@ std::vector<std::string> unknown_features(const Requirements& requirements) {
   return out;
 }
 
+Wholeness wholeness_of(const Record& record) {
+  if (record.doubt != Doubt::none) return Wholeness::doubtful;
+  return record.incomplete ? Wholeness::incomplete : Wholeness::complete;
+}
+
+bool is_complete(const PruneEvidence::StoredManifest& manifest) {
+  return manifest.trusted && manifest.wholeness == Wholeness::complete;
+}
+
 struct ReadManifest {
   Manifest manifest;
   bool from_store;
@@ -154,6 +163,7 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
     stored.packs = index.of(manifest.packs);
     stored.requires_prune = unknown_features(manifest.requirements);
     stored.from_store = loaded.value->from_store;
+    stored.wholeness = wholeness_of(manifest.record);
     evidence.manifests.push_back(std::move(stored));
   };
   OrderedWindow<Loaded<ManifestInfo, ReadManifest>> window{context.io, k_reads_at_once, k_read_bytes_at_once, take};
@@ -263,11 +273,13 @@ std::map<Digest, RetentionDecision> Pruner::decide(const PruneEvidence& evidence
     auto [at, added] = series[manifest.series].emplace(
         manifest.id, RetentionCandidate{manifest.id, manifest.cut_point, manifest.stored_at});
     auto& candidate = at->second;
+    candidate.wholeness = manifest.wholeness;
     candidate.pinned = evidence.pinned.contains(manifest.id);
     // Another copy of a trusted snapshot, without its signature, takes nothing from it.
     candidate.trusted = manifest.trusted || (!added && candidate.trusted);
-    // Of two manifests of one snapshot the first one tells when it came to the store.
-    candidate.stored_at = std::min(candidate.stored_at, manifest.stored_at);
+    // Of two manifests of one snapshot the first one tells when it came to the store. Nothing came later than now:
+    // where the store's clock was ahead itself, as that of a directory of the same machine, it shows only so.
+    candidate.stored_at = std::min({candidate.stored_at, manifest.stored_at, evidence.now});
   }
   for (const auto& [name, by_id] : series) {
     const auto policy = m_request.policy(name);
@@ -290,6 +302,16 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
     }
     if (evidence.pinned.contains(id)) throw forgets_pinned(id, found->series);
     out[id] = {Verdict::remove, {"named"}};
+  }
+  // What is incomplete, or in doubt, takes the place of a complete one only if somebody says so, and sees it.
+  std::set<std::string> complete_stays;
+  for (const auto& manifest : evidence.manifests) {
+    if (is_complete(manifest) && !out.contains(manifest.id)) complete_stays.insert(manifest.series);
+  }
+  for (const auto& manifest : evidence.manifests) {
+    const auto forgotten = out.find(manifest.id);
+    if (!is_complete(manifest) || forgotten == out.end() || complete_stays.contains(manifest.series)) continue;
+    if (forgotten->second.reasons.size() == 1) forgotten->second.reasons.emplace_back("leaves no complete one");
   }
   return out;
 }

@@ -1,8 +1,8 @@
 #include "engine/pusher.hpp"
 
 #include "engine/commit_protocol.hpp"
+#include "engine/dated_ahead.hpp"
 #include "engine/pack_copier.hpp"
-#include "engine/retention.hpp"
 #include "repo/format.hpp"
 #include "repo/objects.hpp"
 #include "util/error.hpp"
@@ -48,7 +48,9 @@ std::pair<Time, std::string> rank(const layout::ManifestKey& name) {
 class Target {
  public:
   Target(Context& to, const PushRequest& request)
-      : m_to(to), m_snapshots(to.repository.list_snapshots(request.series)) {
+      : m_to(to),
+        m_dated_ahead(to.repository.store(), to.clock()),
+        m_snapshots(to.repository.list_snapshots(request.series)) {
     std::erase_if(m_snapshots,
                   [&](const SnapshotInfo& info) { return !info.trusted || request.damaged.contains(info.object.key); });
     std::map<std::string, std::vector<const SnapshotInfo*>> of_series;
@@ -121,24 +123,18 @@ class Target {
     return *snapshots.front();
   }
 
-  // What a wrong clock wrote must not keep out all that is taken until its time comes. Where that clock is the store's
-  // own, as with a directory of the same machine, it shows only once it was corrected.
+  // What a wrong clock wrote must not keep out all that is taken until its time comes.
   bool is_ahead(const SnapshotInfo& info) {
-    Time stored_at = info.object.stored_at;
-    for (const auto& other : info.others) stored_at = std::min(stored_at, other.stored_at);
-    if (is_future_dated(info.record.cut_point, stored_at)) return true;
-    if (!is_future_dated(info.record.cut_point, m_to.clock())) return false;
-    if (!m_now) m_now = m_to.repository.store().now();
-    return is_future_dated(info.record.cut_point, *m_now);
+    return m_dated_ahead(info.record.cut_point, first_stored(info)) != Ahead::no;
   }
 
   Context& m_to;
+  DatedAhead m_dated_ahead;
   std::vector<SnapshotInfo> m_snapshots;
   std::map<Digest, const SnapshotInfo*> m_ids;
   std::map<Digest, bool> m_stands;
   std::unique_ptr<VouchedPacks> m_vouched;
   std::map<std::string, std::pair<Time, std::string>> m_newest;  // by series
-  std::optional<Time> m_now;                                     // by the store's clock
 };
 
 // Whether the target goes without something because this manifest of the source cannot be read.

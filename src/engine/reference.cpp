@@ -5,6 +5,8 @@
 #include "util/units.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <vector>
@@ -81,10 +83,8 @@ Matches find_all(std::span<const ReferenceCandidate> candidates, const Predicate
   return matches;
 }
 
-std::size_t newest(std::span<const ReferenceCandidate> candidates, const std::vector<std::size_t>& among) {
-  return *std::max_element(among.begin(), among.end(), [&](std::size_t a, std::size_t b) {
-    return std::tie(candidates[a].cut_point, candidates[a].id) < std::tie(candidates[b].cut_point, candidates[b].id);
-  });
+bool is_older(const ReferenceCandidate& a, const ReferenceCandidate& b) {
+  return std::tie(a.cut_point, a.id) < std::tie(b.cut_point, b.id);
 }
 
 std::set<std::string> series_of(std::span<const ReferenceCandidate> candidates, const std::vector<std::size_t>& among) {
@@ -112,6 +112,17 @@ std::string untrusted_note(std::size_t count) {
              : fmt::format("{} snapshots were left out: unsigned, or signed by a key that is not trusted here", count);
 }
 
+// All that there is was dated by a clock that was ahead.
+[[noreturn]] void throw_future_dated(std::span<const ReferenceCandidate> candidates,
+                                     const std::vector<std::size_t>& among, const std::string& what) {
+  const std::size_t newest = *std::max_element(
+      among.begin(), among.end(), [&](std::size_t a, std::size_t b) { return is_older(candidates[a], candidates[b]); });
+  throw Error(ErrorKind::not_found,
+              fmt::format("no snapshot of {} but such as are dated after they came to the store", what),
+              fmt::format("a clock was ahead; name one by its id: {} is of {}",
+                          candidates[newest].id.hex().substr(0, 12), format_time_short(candidates[newest].cut_point)));
+}
+
 [[noreturn]] void throw_no_series(std::span<const ReferenceCandidate> candidates, const std::string& series,
                                   std::size_t untrusted) {
   const auto known = series_of(candidates, find_all(candidates, [](const auto&) { return true; }).trusted);
@@ -128,8 +139,9 @@ std::string untrusted_note(std::size_t count) {
 
 class Resolver {
  public:
-  Resolver(std::span<const ReferenceCandidate> candidates, const std::optional<std::string>& series, Time now)
-      : m_candidates(candidates), m_series(series), m_now(now) {}
+  Resolver(std::span<const ReferenceCandidate> candidates, const std::optional<std::string>& series, Time now,
+           std::vector<std::size_t>* passed_over)
+      : m_candidates(candidates), m_series(series), m_now(now), m_passed_over(passed_over) {}
 
   std::size_t operator()(const LatestReference&) const {
     if (m_series) return (*this)(SeriesReference{*m_series});
@@ -143,12 +155,12 @@ class Resolver {
       throw Error(ErrorKind::usage, fmt::format("'latest' is ambiguous: there are {} series", names.size()),
                   "name one, or give --series: " + some_of(names));
     }
-    return newest(m_candidates, found.trusted);
+    return newest(found.trusted, "series " + quote(*names.begin()));
   }
 
   std::size_t operator()(const SeriesReference& reference) const {
     check_filter(reference.series);
-    return newest(m_candidates, all_of_series(reference.series));
+    return newest(all_of_series(reference.series), "series " + quote(reference.series));
   }
 
   std::size_t operator()(const TimeReference& reference) const {
@@ -160,7 +172,9 @@ class Resolver {
     std::vector<std::size_t> early;
     std::copy_if(all.begin(), all.end(), std::back_inserter(early),
                  [&](std::size_t i) { return m_candidates[i].cut_point <= limit; });
-    if (!early.empty()) return newest(m_candidates, early);
+    if (!early.empty()) {
+      return newest(early, fmt::format("series {} at or before {}", quote(reference.series), format_time(limit)));
+    }
     const auto oldest = *std::min_element(all.begin(), all.end(), [&](std::size_t a, std::size_t b) {
       return m_candidates[a].cut_point < m_candidates[b].cut_point;
     });
@@ -187,6 +201,31 @@ class Resolver {
   }
 
  private:
+  // The newest of those that are dated well. what: names all of them, in an error.
+  std::size_t newest(const std::vector<std::size_t>& among, const std::string& what) const {
+    const auto least = std::min_element(among.begin(), among.end(), [&](std::size_t a, std::size_t b) {
+      return m_candidates[a].ahead < m_candidates[b].ahead;
+    });
+    const Ahead limit = m_candidates[*least].ahead;
+    if (limit == Ahead::of_store) throw_future_dated(m_candidates, among, what);
+    std::optional<std::size_t> chosen;
+    for (const std::size_t i : among) {
+      if (m_candidates[i].ahead > limit) continue;
+      if (!chosen || is_older(m_candidates[*chosen], m_candidates[i])) chosen = i;
+    }
+    note_passed_over(among, chosen.value());
+    return *chosen;
+  }
+
+  void note_passed_over(const std::vector<std::size_t>& among, std::size_t chosen) const {
+    if (m_passed_over == nullptr) return;
+    m_passed_over->clear();
+    std::copy_if(among.begin(), among.end(), std::back_inserter(*m_passed_over),
+                 [&](std::size_t i) { return is_older(m_candidates[chosen], m_candidates[i]); });
+    std::sort(m_passed_over->begin(), m_passed_over->end(),
+              [&](std::size_t a, std::size_t b) { return is_older(m_candidates[b], m_candidates[a]); });
+  }
+
   void check_filter(const std::string& series) const {
     if (m_series && *m_series != series) {
       throw Error(ErrorKind::usage,
@@ -217,6 +256,7 @@ class Resolver {
   std::span<const ReferenceCandidate> m_candidates;
   const std::optional<std::string>& m_series;
   Time m_now;
+  std::vector<std::size_t>* m_passed_over;
 };
 
 }  // namespace
@@ -235,8 +275,10 @@ Reference parse_reference(std::string_view text) {
 }
 
 std::size_t resolve_reference(const Reference& reference, std::span<const ReferenceCandidate> candidates,
-                              const std::optional<std::string>& series, Time now) {
-  return std::visit(Resolver{candidates, series, now}, reference);
+                              const std::optional<std::string>& series, Time now,
+                              std::vector<std::size_t>* passed_over) {
+  if (passed_over != nullptr) passed_over->clear();
+  return std::visit(Resolver{candidates, series, now, passed_over}, reference);
 }
 
 void check_series(std::string_view series) {

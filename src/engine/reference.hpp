@@ -11,6 +11,7 @@
 #pragma once
 
 #include "codec/digest.hpp"
+#include "engine/dated_ahead.hpp"
 #include "repo/layout.hpp"
 #include "util/file.hpp"
 #include "util/time.hpp"
@@ -20,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace cairn {
 
@@ -50,14 +52,18 @@ struct ReferenceCandidate {
   std::string series;
   Time cut_point;
   bool trusted = true;  // false: does not exist for any reference but one that names its id (Error(untrusted) then)
+  Ahead ahead = Ahead::no;
 };
 
 // The index of the one that is meant; the newest is that of the latest cut point, then of the greatest id. Several
 // candidates of one id are one snapshot. series: only those of it (from --series).
+// What is dated ahead only its id names; but where clocks alone say so of all that there is, the newest is taken: they
+// may be behind. passed_over, where given: the indices of those that would have been meant instead, newest first.
 // Throws Error: usage (ambiguous, or reference and filter name different series), not_found, untrusted. The hint names
 // what there is instead.
 std::size_t resolve_reference(const Reference& reference, std::span<const ReferenceCandidate> candidates,
-                              const std::optional<std::string>& series, Time now);
+                              const std::optional<std::string>& series, Time now,
+                              std::vector<std::size_t>* passed_over = nullptr);
 
 // Throws Error(usage) with the rule as its hint.
 void check_series(std::string_view series);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <set>
 
@@ -116,6 +117,18 @@ std::string within_text(Nanoseconds within) {
   return whole % 24 == 0 ? fmt::format("within {}d", whole / 24) : fmt::format("within {}h", whole);
 }
 
+std::string_view class_name(Wholeness least) {
+  switch (least) {
+    case Wholeness::doubtful:
+      break;
+    case Wholeness::incomplete:
+      return " of those not in doubt";
+    case Wholeness::complete:
+      return " of the complete ones";
+  }
+  return "";
+}
+
 // The indices of the candidates that count, newest first; what does not count gets its reason.
 std::vector<std::size_t> sort_out(std::span<const RetentionCandidate> candidates,
                                   std::vector<RetentionDecision>& decisions) {
@@ -137,7 +150,7 @@ std::vector<std::size_t> sort_out(std::span<const RetentionCandidate> candidates
 }
 
 void apply_rules(std::span<const RetentionCandidate> candidates, std::span<const std::size_t> newest_first,
-                 const RetentionPolicy& policy, Time now, std::vector<RetentionDecision>& decisions) {
+                 const RetentionPolicy& policy, Time now, std::vector<std::vector<std::string>>& kept) {
   const date::time_zone* zone = find_zone(policy.time_zone);
   const auto hour = [zone](const WallClock& at) { return hour_name(at, zone != nullptr); };
   std::vector<BucketRule> rules;
@@ -153,7 +166,7 @@ void apply_rules(std::span<const RetentionCandidate> candidates, std::span<const
   std::uint32_t position = 0;
   for (const std::size_t i : newest_first) {
     const auto& candidate = candidates[i];
-    auto& reasons = decisions[i].reasons;
+    auto& reasons = kept[i];
     if (!newest) newest = candidate.cut_point;
     if (++position <= last) reasons.push_back(fmt::format("last {}/{}", position, last));
     const auto at = wall_clock(candidate.cut_point, zone);
@@ -166,16 +179,38 @@ void apply_rules(std::span<const RetentionCandidate> candidates, std::span<const
   }
 }
 
+// held: whether there is a reason already to keep what no rule keeps.
 void keep_minimum(std::span<const std::size_t> newest_first, std::uint32_t minimum,
-                  std::vector<RetentionDecision>& decisions) {
+                  const std::vector<RetentionDecision>& held, std::vector<std::vector<std::string>>& kept) {
   const std::uint32_t wanted = std::max<std::uint32_t>(minimum, 1);
-  auto kept = static_cast<std::size_t>(std::count_if(newest_first.begin(), newest_first.end(),
-                                                     [&](std::size_t i) { return !decisions[i].reasons.empty(); }));
+  const auto is_kept = [&](std::size_t i) { return !kept[i].empty() || !held[i].reasons.empty(); };
+  auto count = static_cast<std::size_t>(std::count_if(newest_first.begin(), newest_first.end(), is_kept));
   for (const std::size_t i : newest_first) {
-    if (kept >= wanted) return;
-    if (!decisions[i].reasons.empty()) continue;
-    decisions[i].reasons.push_back(fmt::format("minimum {}", wanted));
-    ++kept;
+    if (count >= wanted) return;
+    if (is_kept(i)) continue;
+    kept[i].push_back(fmt::format("minimum {}", wanted));
+    ++count;
+  }
+}
+
+// What the rules keep of the candidates that hold so much at least, as if there were no others.
+void keep_of_class(Wholeness least, std::span<const RetentionCandidate> candidates,
+                   std::span<const std::size_t> newest_first, const RetentionPolicy& policy, Time now,
+                   std::vector<RetentionDecision>& decisions) {
+  std::vector<std::size_t> among;
+  std::copy_if(newest_first.begin(), newest_first.end(), std::back_inserter(among),
+               [&](std::size_t i) { return candidates[i].wholeness >= least; });
+  // As before, where the ones left out are none.
+  if (least != Wholeness::doubtful && among.size() == newest_first.size()) return;
+  std::vector<std::vector<std::string>> kept(candidates.size());
+  apply_rules(candidates, among, policy, now, kept);
+  keep_minimum(among, policy.minimum, decisions, kept);
+  for (const std::size_t i : among) {
+    // What a wider class keeps needs no second reason.
+    const bool wide = std::any_of(decisions[i].reasons.begin(), decisions[i].reasons.end(),
+                                  [](const std::string& reason) { return reason != "pinned"; });
+    if (least != Wholeness::doubtful && wide) continue;
+    for (auto& reason : kept[i]) decisions[i].reasons.push_back(std::move(reason).append(class_name(least)));
   }
 }
 
@@ -199,8 +234,9 @@ std::vector<RetentionDecision> decide_retention(std::span<const RetentionCandida
     for (const std::size_t i : counted) decisions[i].reasons.emplace_back("no keep rule");
     return decisions;
   }
-  apply_rules(candidates, counted, policy, now, decisions);
-  keep_minimum(counted, policy.minimum, decisions);
+  for (const auto least : {Wholeness::doubtful, Wholeness::incomplete, Wholeness::complete}) {
+    keep_of_class(least, candidates, counted, policy, now, decisions);
+  }
   for (auto& decision : decisions) {
     if (!decision.reasons.empty()) continue;
     decision.verdict = Verdict::remove;

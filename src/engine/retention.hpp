@@ -38,19 +38,28 @@ struct RetentionPolicy {
   bool operator==(const RetentionPolicy&) const = default;
 };
 
+// How much of what it should hold a snapshot holds, in ascending order.
+enum class Wholeness {
+  doubtful,    // emptied or shrunk: see Record::doubt
+  incomplete,  // some paths could not be read
+  complete,
+};
+
 struct RetentionCandidate {
   Digest id;
   Time cut_point;
   Time stored_at;  // of the manifest, by the store's clock
   bool pinned = false;
   bool trusted = true;  // false: unsigned or signed by a key that is not trusted, where any key is trusted
+  Wholeness wholeness = Wholeness::complete;
 };
 
 enum class Verdict { keep, remove };
 
 struct RetentionDecision {
   Verdict verdict = Verdict::keep;
-  // "last 3/24", "daily 2026-11-20", "within 7d", "pinned", ...; of a removed one "no rule keeps it". Never empty.
+  // "last 3/24", "daily 2026-11-20", "within 7d", "pinned", ...; of a removed one "no rule keeps it". One that only its
+  // completeness keeps: "last 1/24 of the complete ones". Never empty.
   std::vector<std::string> reasons;
 };
 
@@ -61,6 +70,8 @@ bool is_future_dated(Time cut_point, Time at) noexcept;
 //   - The order is that of the cut points, then of the ids: the greater is the newer.
 //   - Neither counted nor removed: untrusted snapshots, and those that were future-dated at stored_at.
 //   - A pinned snapshot is kept, and takes the slots it would take without the pin.
+//   - No snapshot displaces a more complete one. What the rules (the minimum too) keep of the complete ones alone, and
+//     of those alone that are not in doubt, is kept besides what they keep of all.
 // Throws Error(usage) for an unknown time zone.
 std::vector<RetentionDecision> decide_retention(std::span<const RetentionCandidate> candidates,
                                                 const RetentionPolicy& policy, Time now);

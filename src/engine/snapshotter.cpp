@@ -9,9 +9,10 @@
 #include "engine/lean_policy.hpp"
 #include "engine/lean_set.hpp"
 #include "engine/previous_entries.hpp"
+#include "engine/retention.hpp"
+#include "engine/series_history.hpp"
 #include "repo/entry_text.hpp"
 #include "repo/format.hpp"
-#include "repo/objects.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -53,8 +54,8 @@ constexpr std::size_t k_max_part_chunks = 4096;
 constexpr std::size_t k_max_entry_head = k_max_entry_line - (1U << 20);
 // A file touched this shortly before its last read may have changed again within the clock's resolution.
 constexpr std::chrono::seconds k_racy_window{2};
-// Kept in the cache: ids of snapshots that this host took.
-constexpr const char* k_own_snapshots = "own";
+// A run that began a moment later may have committed before this one listed the store; and clocks differ a little.
+constexpr std::chrono::seconds k_clock_tolerance{5};
 
 // Collects the places of one file's chunks into parts.
 class PartBuilder {
@@ -134,8 +135,8 @@ class Run {
 
   SnapshotResult take_whole();
   void find_previous();
-  void leave_out_of_account(const ManifestInfo& info, const std::vector<Error>& failures);
-  void check_closed_last();
+  void judge(SnapshotResult& result);
+  void check_clock(const SnapshotResult& result) const;
   void choose_packs();
   void take_packs_of_copies();
   bool can_lean(const PackRef& ref) const;
@@ -179,13 +180,8 @@ class Run {
   CommitProtocol m_protocol;
   LeanSet m_lean;
   std::vector<ManifestInfo> m_manifests;  // newest first
-  struct Last {
-    Digest id;
-    std::uint64_t sequence = 0;
-    bool closed = false;
-  };
-  std::optional<Last> m_last;          // the series' newest snapshot
-  std::optional<Manifest> m_previous;  // the newest that can be opened: what this one is compared with
+  SeriesHistory m_history;
+  std::optional<Manifest> m_previous;  // what this one is compared with
   std::unique_ptr<PreviousEntries> m_entries;
   std::uint64_t m_pack_target = 0;
   SnapshotStats m_stats;
@@ -201,74 +197,88 @@ class Run {
   std::uint64_t m_expected = 0;
 };
 
-// The series' newest snapshots. A damaged one costs deduplication against it, nothing else.
 void Run::find_previous() {
   m_manifests = m_listing.get();
   std::stable_sort(m_manifests.begin(), m_manifests.end(), [](const ManifestInfo& a, const ManifestInfo& b) {
     return std::tie(a.name.cut_point, a.name.id) > std::tie(b.name.cut_point, b.name.id);
   });
-  const layout::ManifestKey* looked_at = nullptr;
-  for (const auto& info : m_manifests) {
-    if (info.name.series != m_request.series) continue;
-    if (looked_at != nullptr && same_snapshot(*looked_at, info.name)) continue;
-    looked_at = &info.name;
-    auto read = read_best_copy(m_context.repository, copies_of(info, m_manifests), CopyTrust::demanded,
-                               [this](const PackRef& ref) { return m_protocol.usable(ref); });
-    if (!read.found) {
-      leave_out_of_account(info, read.failures);
-      continue;
-    }
-    Manifest& manifest = read.found->manifest;
-    if (!m_last) m_last = Last{manifest.id, manifest.record.sequence, manifest.closed};
-    if (manifest.closed) continue;
-    if (!manifest.requirements.write.empty()) {
-      // Taken by a later program, which knows why this one must not build on it.
-      m_context.reporter.warning(fmt::format("snapshot {} of series {} needs a newer program to base another one on it",
-                                             manifest.id.short_hex(), quote(m_request.series)));
-      continue;
-    }
-    m_previous = std::move(manifest);
-    m_protocol.vouched().add(*m_previous);
-    for (const auto& other : read.others) m_protocol.vouched().add(other.manifest);
-    break;
+  m_history = read_history(m_context, m_manifests, m_request.series,
+                           [this](const PackRef& ref) { return m_protocol.usable(ref); });
+  if (m_request.guard.max_drop && m_history.before.closed) {
+    m_context.reporter.warning(fmt::format(
+        "max_drop of series {} is not checked: no key at hand opens any of its snapshots", quote(m_request.series)));
   }
-  if (!m_last) return;
-  if (m_last->closed) check_closed_last();
-  if (!m_request.series_defaulted || !m_previous) return;
-  const Facts& facts = m_previous->facts;
-  if (facts.host == m_context.host && facts.kind == m_source.kind() && facts.source == m_source.location()) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("unable to use {} as the series: its newest snapshot is of the {} {} on {}",
-                          quote(m_request.series), facts.kind, quote(facts.source), quote(facts.host)),
-              "name the series with --series NAME");
+  check_claim(m_context, m_history, m_request.series,
+              {.kind = m_source.kind(),
+               .source = m_source.location(),
+               .defaulted = m_request.series_defaulted,
+               .own_key_since = m_request.own_key_since,
+               .taken_before = m_request.taken_before});
+  m_previous = std::move(m_history.base);
+  if (m_previous) m_protocol.vouched().add(*m_previous);
+  for (const auto* more : {&m_history.others, &m_history.copies}) {
+    for (const auto& manifest : *more) m_protocol.vouched().add(manifest);
+  }
 }
 
-// No manifest of it can be used.
-void Run::leave_out_of_account(const ManifestInfo& info, const std::vector<Error>& failures) {
-  for (const auto& failure : failures) {
-    // Only a later program can read it.
-    if (failure.kind() == ErrorKind::failed) throw Error{failure};
-    m_context.reporter.warning(fmt::format("{}; it is left out of account", failure.message()));
-  }
-  if (!failures.empty()) return;
-  m_context.reporter.warning(fmt::format("snapshot {} of series {} is not trusted; it is left out of account",
-                                         info.name.id, quote(m_request.series)));
+// What a message calls it.
+std::string_view subject_name(const Source& source, bool single_file) {
+  const std::string_view kind = source.kind();
+  if (kind == "command") return "producer";
+  if (kind == "sqlite") return "database";
+  return single_file ? "file" : kind;
 }
 
-// The newest snapshot was taken by a host with another key, or this one has lost its own. The new one is its successor
-// all the same, but what it is compared with is the newest that can be opened.
-void Run::check_closed_last() {
-  const bool own = m_context.repository.cache().get(k_own_snapshots, m_last->id.hex()).has_value();
-  if (m_request.series_defaulted && !own) {
-    throw Error(ErrorKind::usage,
-                fmt::format("unable to use {} as the series: its newest snapshot is sealed to the key of another host",
-                            quote(m_request.series)),
-                "name the series with --series NAME");
+// Whether what the source gave can be right. Before anything is committed.
+void Run::judge(SnapshotResult& result) {
+  // One file that is no database may be a log that was rotated.
+  const bool steady = !m_request.single_file || std::string_view{m_source.kind()} == "sqlite";
+  const auto judgement = judge_size(m_request.guard, {m_stats.files, m_stats.bytes}, m_history.before,
+                                    steady ? std::optional{k_usual_drop} : std::nullopt);
+  const std::string subject =
+      fmt::format("{} {}", subject_name(m_source, m_request.single_file), quote(m_source.location()));
+  if (judgement.refusal) {
+    throw SourceError(ErrorKind::failed, fmt::format("{} cannot be trusted: {}", subject, *judgement.refusal),
+                      "if this is right, lower the limit of the source for this run");
   }
-  if (m_previous) return;
-  m_context.reporter.warning(
-      fmt::format("no snapshot of series {} was sealed to this host's own key: everything is read and stored again",
-                  quote(m_request.series)));
+  if (judgement.doubt == Doubt::none) return;
+  result.doubt = judgement.doubt;
+  // Not counted among the paths that could not be read.
+  const char* const way_out = judgement.doubt == Doubt::emptied ? "--allow-empty" : "--max-drop 100%";
+  result.problems.push_back(
+      {m_source.location(),
+       fmt::format("{} is in doubt: {}; the snapshot is marked so, and displaces no other (if this is right: {})",
+                   subject, judgement.reason, way_out)});
+  m_context.reporter.warning(result.problems.back().message);
+}
+
+// A clock that is wrong is seen best by who takes the snapshot: later it is a name that means another snapshot, or
+// retention that goes by the wrong one.
+void Run::check_clock(const SnapshotResult& result) const {
+  const auto& clocks = m_protocol.clocks();
+  const auto warn = [&](const std::string& cause) {
+    m_context.reporter.warning(fmt::format("snapshot {} of series {} is dated {}, {}", result.id.short_hex(),
+                                           quote(result.series), format_time_short(result.cut_point), cause));
+  };
+  if (is_future_dated(result.cut_point, clocks.store)) {
+    return warn(
+        fmt::format("and the store's clock says {}: this machine's clock is ahead; the snapshot is not what "
+                    "'latest' or the series means, and takes no place in retention: name it by its id",
+                    format_time_short(clocks.store)));
+  }
+  const auto& last = m_history.last;
+  if (last && !last->ahead && result.cut_point < shifted(last->cut_point, -k_clock_tolerance)) {
+    return warn(
+        fmt::format("before snapshot {} of {}, which was there already: this machine's clock is behind, or was "
+                    "ahead then; 'latest', the series and retention take that one for the newer",
+                    last->id.short_hex(), format_time_short(last->cut_point)));
+  }
+  if (is_future_dated(clocks.store, clocks.own)) {
+    warn(
+        fmt::format("and the store's clock says {}: this machine's clock is behind; retention takes the snapshot for "
+                    "older than it is",
+                    format_time_short(clocks.store)));
+  }
 }
 
 // Where a pack of the previous snapshot cannot be leaned on, that of another manifest of it with the same content may.
@@ -357,6 +367,11 @@ void Run::choose_packs() {
   }
   for (const auto& ref : m_protocol.adoptable()) {
     if (!decided.contains(ref.logical_id)) lean_on(ref);
+  }
+  for (const auto& other : m_history.others) {
+    for (const auto& ref : other.packs) {
+      if (!decided.contains(ref.logical_id)) lean_on(ref);
+    }
   }
   const std::size_t own = m_lean.all().size();
   lean_on_other_series(decided);
@@ -833,7 +848,8 @@ SnapshotResult Run::take_whole() {
   m_problems.insert(m_problems.end(), m_source.problems().begin(), m_source.problems().end());
   m_stats.errors = m_problems.size();
   result.problems = m_problems;
-  result.incomplete = !m_problems.empty();
+  judge(result);
+  result.incomplete = !result.problems.empty();
   result.cut_point = m_source.cut_point();
   result.content_facts = m_content_facts;
   if (m_request.dry_run == DryRun::yes) {
@@ -858,9 +874,10 @@ SnapshotResult Run::take_whole() {
   record.series = m_request.series;
   record.cut_point = result.cut_point;
   record.incomplete = result.incomplete;
-  if (m_last) {
-    record.sequence = m_last->sequence + 1;
-    record.previous = m_last->id;
+  record.doubt = result.doubt;
+  if (m_history.last) {
+    record.sequence = m_history.sequence + 1;
+    record.previous = m_history.last->id;
   }
   Facts facts;
   facts.salt = random_name(16);
@@ -884,6 +901,7 @@ SnapshotResult Run::take_whole() {
   result.sequence = manifest.record.sequence;
   result.stats = m_stats;
   result.duration = m_context.clock() - began;
+  check_clock(result);
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include "codec/digest.hpp"
 #include "codec/minisign.hpp"
 #include "engine/context.hpp"
+#include "engine/size_guard.hpp"
 #include "repo/manifest.hpp"
 #include "util/spool_directory.hpp"
 
@@ -21,9 +22,11 @@ enum class DryRun { no, yes };
 
 struct SnapshotRequest {
   std::string series;
-  // The series name came from a default: refused (usage) where the series' newest snapshot has another host, kind or
-  // source, so that two strangers never share a retention.
+  // The series name came from a default: refused (usage) where the series is another source's (check_claim()).
   bool series_defaulted = false;
+  std::optional<Time> own_key_since;  // as in SeriesClaim
+  bool taken_before = false;
+  SizeGuard guard;
   std::map<std::string, std::string> tags;
   bool reread = false;          // read every file, whatever its metadata says
   DryRun dry_run = DryRun::no;  // reads and deduplicates, stores nothing
@@ -41,13 +44,15 @@ struct SnapshotResult {
   std::uint64_t sequence = 0;  // in its series
   SnapshotStats stats;
   bool incomplete = false;
-  std::vector<SourceProblem> problems;
+  Doubt doubt = Doubt::none;
+  std::vector<SourceProblem> problems;  // a doubt is among them
   std::chrono::nanoseconds duration{};
   std::string content_facts;  // JSON members
 };
 
-// Commits exactly when it returns. A SourceError that ends the capture and every StoreError leave no manifest; what was
-// stored till then is recorded (pending record, journal) for the next run.
+// Commits exactly when it returns. Refused (SourceError(failed)) is what the guard refuses. A SourceError that ends the
+// capture and every StoreError leave no manifest; what was stored till then is recorded (pending record, journal) for
+// the next run.
 SnapshotResult take_snapshot(Context& context, Source& source, const SnapshotRequest& request);
 
 }  // namespace cairn

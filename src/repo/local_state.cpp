@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 namespace cairn {
 
@@ -145,6 +146,13 @@ age::Identity LocalState::ensure_writer_key() const {
   }
   if (error != EEXIST) throw_errno("create", file.native(), error);
   return writer_key().value();
+}
+
+std::optional<Time> LocalState::writer_key_since() const {
+  if (m_directory.empty()) return std::nullopt;
+  struct stat st {};
+  if (::stat((m_directory / "writer.key").c_str(), &st) != 0) return std::nullopt;
+  return Time{std::chrono::seconds{st.st_mtim.tv_sec} + Nanoseconds{st.st_mtim.tv_nsec}};
 }
 
 std::uint64_t LocalState::last_sequence(const std::string& store_id, const std::string& series) const {

@@ -6,6 +6,7 @@
 #include "repo/descriptor.hpp"
 #include "repo/trust.hpp"
 #include "util/file.hpp"
+#include "util/time.hpp"
 
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ class LocalState {
   std::optional<age::Identity> writer_key() const;
   // Makes it where there is none.
   age::Identity ensure_writer_key() const;
+  // Since when it has been there, by this machine's clock; nothing: there is none.
+  std::optional<Time> writer_key_since() const;
 
   // The number of the newest snapshot that this host took of a series in a store; 0 for none.
   std::uint64_t last_sequence(const std::string& store_id, const std::string& series) const;

@@ -37,6 +37,15 @@ std::string content_members(std::string_view facts, const Json& content) {
   return {};
 }
 
+Doubt doubt_of(const Json& record) {
+  const Json* value = record.find("doubt");
+  if (value == nullptr || value->is_null()) return Doubt::none;
+  for (const Doubt known : {Doubt::emptied, Doubt::shrunk}) {
+    if (value->is_string() && value->string() == doubt_name(known)) return known;
+  }
+  return Doubt::other;
+}
+
 std::vector<Extent> extents_of(const Json& from) {
   std::vector<Extent> out;
   for (const auto& item : from.array()) {
@@ -60,6 +69,20 @@ std::vector<Extent> extents_of(const Json& from) {
 
 }  // namespace
 
+std::string_view doubt_name(Doubt doubt) noexcept {
+  switch (doubt) {
+    case Doubt::none:
+      return "";
+    case Doubt::emptied:
+      return "emptied";
+    case Doubt::shrunk:
+      return "shrunk";
+    case Doubt::other:
+      break;
+  }
+  return "unknown";
+}
+
 std::string Record::text() const {
   JsonWriter to;
   to.begin_object().member("format", "cairn-record").member("version", k_format_version);
@@ -71,6 +94,7 @@ std::string Record::text() const {
     to.null();
   }
   to.member("incomplete", incomplete);
+  if (doubt != Doubt::none) to.member("doubt", doubt_name(doubt));
   to.member("facts", facts.hex()).member("root", root.hex()).end_object();
   return std::move(to).text();
 }
@@ -87,6 +111,7 @@ Record Record::parse(std::string_view text) {
   }
   if (!json.at("previous").is_null()) r.previous = digest_of(json.at("previous"));
   r.incomplete = json.at("incomplete").boolean();
+  r.doubt = doubt_of(json);
   r.facts = digest_of(json.at("facts"));
   r.root = digest_of(json.at("root"));
   return r;

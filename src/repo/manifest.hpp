@@ -30,13 +30,24 @@ struct SnapshotStats {
   std::uint64_t errors = 0;  // paths that could not be read
 };
 
+// Why a snapshot that was read as a whole may hold less than it should, by a comparison with one before it.
+enum class Doubt {
+  none,
+  emptied,  // nothing was there, and something before: a disk that is not mounted looks like that
+  shrunk,   // much less was there than before
+  other,    // what only a later program knows
+};
+// As it stands in the record: "emptied", "shrunk"; empty for none, "unknown" for what only a later program knows.
+std::string_view doubt_name(Doubt doubt) noexcept;
+
 // The public part: what may be read without a key. Its text's SHA-256 is the snapshot id.
 struct Record {
   std::string series;
   Time cut_point;
   std::uint64_t sequence = 1;      // 1 for the first of a series
   std::optional<Digest> previous;  // id of the series' snapshot before
-  bool incomplete = false;
+  bool incomplete = false;         // where there is a doubt, too
+  Doubt doubt = Doubt::none;
   Digest facts;  // SHA-256 of the facts' text
   Digest root;   // SHA-256 of the root's text
 

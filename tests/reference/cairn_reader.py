@@ -1814,6 +1814,7 @@ def command_list(store: Store) -> int:
             what += [f"{stats['files']} files {stats['bytes']} bytes"]
             what += [f"{show(key)}={show(value)}" for key, value in facts["tags"].items()]
         what += ["incomplete"] if record["incomplete"] else []
+        what += [f"doubt={show(str(record['doubt']))}"] if record.get("doubt") is not None else []
         if store.keys.trusted:
             what += ["signed" if manifest.id in signed else "not-signed"]
         print(manifest.id, record["cut_point"], record["series"], *what)
@@ -1844,7 +1845,9 @@ def command_restore(store: Store, reference: str, target: str) -> int:
     if os.path.commonpath([inside, folder]) == folder:
         raise Misuse("the target is in the store")
     snapshot = Snapshot(store, choose(store, reference))
-    if snapshot.manifest.record["incomplete"]:
+    if snapshot.manifest.record.get("doubt") is not None:
+        warn("note: its writer doubted that this snapshot holds all that it should")
+    elif snapshot.manifest.record["incomplete"]:
         warn("note: some paths could not be read when this snapshot was taken; they are not in it")
     status = Restorer(snapshot).run(os.fsencode(target))
     warn(f"restored {snapshot.manifest.id} to {show(target)}")

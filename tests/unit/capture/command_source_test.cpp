@@ -8,8 +8,8 @@ using namespace cairn;
 
 namespace {
 
-CommandSource make_source(std::vector<std::vector<std::string>> stages, SizeGuard guard = {}) {
-  return CommandSource{CommandOptions{std::move(stages), "dump.sql", guard}};
+CommandSource make_source(std::vector<std::vector<std::string>> stages) {
+  return CommandSource{CommandOptions{std::move(stages), "dump.sql"}};
 }
 
 std::string drain(Content& content) {
@@ -95,21 +95,6 @@ TEST_CASE("command: what is no command or no name is refused") {
   CHECK_THROWS_AS(make_source({}), Error);
   CHECK_THROWS_AS(make_source({{"true"}, {}}), Error);
   for (const char* name : {"", ".", "..", "a/b"}) {
-    CHECK_THROWS_AS(CommandSource(CommandOptions{{{"true"}}, name, {}}), Error);
+    CHECK_THROWS_AS(CommandSource(CommandOptions{{{"true"}}, name}), Error);
   }
-}
-
-TEST_CASE("command: size guards") {
-  CHECK_FALSE(refuse_size({}, 0));
-  CHECK(refuse_size({.minimum = 10, .largest_drop = {}, .previous = {}}, 9));
-  CHECK_FALSE(refuse_size({.minimum = 10, .largest_drop = {}, .previous = {}}, 10));
-  const SizeGuard drop{.minimum = 0, .largest_drop = 0.5, .previous = 1000};
-  CHECK_FALSE(refuse_size(drop, 500));
-  CHECK(refuse_size(drop, 499) == "it gave 499 B, more than 50 % less than the 1000 B of the snapshot before");
-  CHECK_FALSE(refuse_size(drop, 5000));
-  // Without a snapshot before there is nothing to compare with.
-  CHECK_FALSE(refuse_size({.minimum = 0, .largest_drop = 0.5, .previous = {}}, 0));
-
-  auto source = make_source({{"echo", "x"}}, {.minimum = 100, .largest_drop = {}, .previous = {}});
-  CHECK(failure(source) == "producer 'echo' cannot be trusted: it gave 2 B, less than the minimum of 100 B");
 }

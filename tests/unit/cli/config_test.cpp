@@ -220,10 +220,10 @@ sources = ["www", "dump"]
   const auto& dump = config.sources.at("dump");
   CHECK(dump.stages == std::vector<std::vector<std::string>>{{"pg_dump", "-Fc", "app"}, {"age", "-r", ""}});
   CHECK(dump.file_name == "app.dump");
-  CHECK(dump.min_size == 4096);
-  CHECK(dump.max_drop == 0.5);
+  CHECK(dump.guard.min_size == 4096);
+  CHECK(dump.guard.max_drop == 0.5);
   CHECK(config.sources.at("one").stages == std::vector<std::vector<std::string>>{{"pg_dumpall"}});
-  CHECK(config.sources.at("one").min_size == 1536);
+  CHECK(config.sources.at("one").guard.min_size == 1536);
 
   // A source's own table replaces the general one; the zone is everybody's.
   CHECK(config.retention_of("web") == policy);
@@ -485,8 +485,30 @@ TEST_CASE("config: the packaged example and the manual page's are valid") {
   const Config shown = parse_config(page.substr(first_line, end - first_line), "man/cairn.toml.5");
   for (const Config* config : {&packaged, &shown}) {
     CHECK(config->store("offsite").address.region == "eu-1");
-    CHECK(config->sources.at("accounts").max_drop == 0.5);
+    CHECK(config->sources.at("accounts").guard.max_drop == 0.5);
     CHECK(config->retention.has_rule());
+  }
+}
+
+TEST_CASE("config: every kind of source has the guards") {
+  for (const std::string& kind :
+       {std::string{"type = \"directory\"\npath = \"/s\"\n"}, std::string{"type = \"sqlite\"\npath = \"/s\"\n"},
+        std::string{"type = \"command\"\ncommand = [\"a\"]\n"}}) {
+    CAPTURE(kind);
+    const auto plain = parse_config("[sources.s]\n" + kind, "f").sources.at("s").guard;
+    CHECK(plain.min_files == 0);
+    CHECK(plain.min_size == 0);
+    CHECK_FALSE(plain.max_drop);
+    CHECK_FALSE(plain.allow_empty);
+    const auto guard = parse_config("[sources.s]\n" + kind +
+                                        "min_files = 3\nmin_size = \"2 KiB\"\nmax_drop = \"30%\"\nallow_empty = true\n",
+                                    "f")
+                           .sources.at("s")
+                           .guard;
+    CHECK(guard.min_files == 3);
+    CHECK(guard.min_size == 2048);
+    CHECK(guard.max_drop == 0.3);
+    CHECK(guard.allow_empty);
   }
 }
 

@@ -187,7 +187,7 @@ TEST_CASE("snapshot choice: all manifests of the snapshot are meant") {
   Scene scene;
   const auto all = scene.engine.repository.list_manifests();
   for (const std::string& reference : {std::string{"latest"}, scene.newer.id.hex().substr(0, 8)}) {
-    const auto chosen = choose_manifests(all, reference, std::nullopt, scene.store.now());
+    const auto chosen = choose_manifests(all, reference, std::nullopt, scene.store.now()).copies;
     std::vector<std::string> keys;
     for (const auto& info : chosen) keys.push_back(info.key);
     std::sort(keys.begin(), keys.end());
@@ -227,4 +227,39 @@ TEST_CASE("snapshot choice: whoever believes nothing of a snapshot may name one 
     scene.flip(scene.older_key);
     CHECK(kind_of(scene.older.id.hex()) == ErrorKind::damaged);
   }
+}
+
+TEST_CASE("snapshot choice: what a clock that was ahead dated is passed over, and told of") {
+  Scene scene;
+  SUBCASE("by the store's own time of its manifest") {
+    scene.put(EngineFixture::make_manifest("s", scene.store.now() + 100h, {scene.engine.put_pack({"f"})}, 3), false);
+  }
+  SUBCASE("by the clocks of today, where the store's was ahead, too") {
+    scene.store.advance(100h);
+    scene.put(EngineFixture::make_manifest("s", scene.store.now(), {scene.engine.put_pack({"f"})}, 3), false);
+    scene.store.advance(-100h);
+  }
+  for (const std::string& reference : {std::string{"latest"}, std::string{"s"}}) {
+    scene.engine.reporter.warnings.clear();
+    CHECK(scene.find(reference).manifest.id == scene.newer.id);
+    REQUIRE(scene.engine.reporter.warnings.size() == 1);
+    CHECK(scene.warned_of("was passed over: a clock was ahead"));
+  }
+  scene.engine.reporter.warnings.clear();
+  const auto all = scene.engine.repository.list_manifests();
+  CHECK(scene.find(all.back().name.id).info.object.key == all.back().key);
+  CHECK(scene.engine.reporter.warnings.empty());
+}
+
+TEST_CASE("snapshot choice: the first manifest tells when a snapshot came to the store") {
+  MemoryStore store;
+  EngineFixture engine{store};
+  engine.repository.store_manifest(EngineFixture::make_manifest("s", store.now(), {engine.put_pack({"good"})}));
+  Manifest ahead = EngineFixture::make_manifest("s", store.now() + 100h, {engine.put_pack({"ahead"})}, 2);
+  engine.repository.store_manifest(ahead);
+  store.advance(200h);
+  ahead.packs[0].live_bytes += 1;
+  engine.repository.store_manifest(ahead);
+  CHECK(find_snapshot(engine.repository, {"latest", std::nullopt}, store.now(), engine.reporter).manifest.id !=
+        ahead.id);
 }

@@ -148,6 +148,53 @@ TEST_CASE("pruner: retention removes snapshots at once and their packs one grace
   CHECK(store.keys(layout::k_marks).empty());
 }
 
+TEST_CASE("pruner: what is in doubt or incomplete displaces no complete snapshot, by the manifests alone") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  const auto put = [&](Doubt doubt) {
+    store.advance(1min);
+    Manifest manifest = EngineFixture::make_manifest("s", store.now(), {});
+    Record record = manifest.record;
+    record.incomplete = true;
+    record.doubt = doubt;
+    return fixture.repository.store_manifest(Manifest::make(record, manifest.facts, manifest.root, {}));
+  };
+  const std::string incomplete = put(Doubt::none);
+  put(Doubt::emptied);
+  const std::string shrunk = put(Doubt::shrunk);
+  for (int run = 0; run < 2; ++run) {
+    prune(fixture, keep_last(1));
+    auto expected = std::vector<std::string>{scene.keys[2], incomplete, shrunk};
+    std::sort(expected.begin(), expected.end());
+    CHECK(store.keys(layout::k_snapshots) == expected);
+  }
+  Pruner pruner{fixture.context, keep_last(1), Apply::no};
+  const auto& snapshots = pruner.plan().series.front().snapshots;
+  REQUIRE(snapshots.size() == 3);
+  CHECK(snapshots[0].decision.reasons == std::vector<std::string>{"last 1/1 of the complete ones"});
+  CHECK(snapshots[1].decision.reasons == std::vector<std::string>{"last 1/1 of those not in doubt"});
+  CHECK(snapshots[2].decision.reasons == std::vector<std::string>{"last 1/1"});
+
+  // Whoever names the last complete one is told.
+  Pruner forgetting{fixture.context, forget(scene.ids[2]), Apply::no};
+  CHECK(forgetting.plan().series.front().snapshots[0].decision.reasons ==
+        std::vector<std::string>{"named", "leaves no complete one"});
+}
+
+TEST_CASE("pruner: what a store's own clock that was ahead dated displaces nothing, once it was corrected") {
+  MemoryStore store;
+  Scene scene{store};
+  auto& fixture = scene.fixture;
+  store.advance(days{365});
+  const std::string ahead = fixture.put_manifest("s", store.now(), {});
+  store.advance(-days{364});
+  auto expected = std::vector<std::string>{scene.keys[2], ahead};
+  std::sort(expected.begin(), expected.end());
+  prune(fixture, keep_last(1));
+  CHECK(store.keys(layout::k_snapshots) == expected);
+}
+
 TEST_CASE("pruner: a plan alone changes nothing and takes no lease") {
   MemoryStore store;
   Scene scene{store};

@@ -207,6 +207,44 @@ TEST_CASE("reference: what is not trusted exists by its id only, and is refused"
   CHECK(resolve("bbbbbbbb", std::nullopt, planted) == 0);
 }
 
+TEST_CASE("reference: what a clock that was ahead dated only its id names") {
+  const auto ahead = [](std::string digits, const std::string& cut_point, Ahead how) {
+    auto one = candidate(std::move(digits), "state", cut_point);
+    one.ahead = how;
+    return one;
+  };
+  const std::vector<ReferenceCandidate> all{candidate("aaaaaaaa", "state", "2026-11-20T10:00:00Z"),
+                                            candidate("bbbbbbbb", "state", "2026-11-21T10:00:00Z"),
+                                            ahead("cccccccc", "2027-11-21T10:00:00Z", Ahead::of_store),
+                                            ahead("dddddddd", "2027-12-21T10:00:00Z", Ahead::of_clocks)};
+  const auto passed_over = [&](std::string_view text, const std::vector<ReferenceCandidate>& among) {
+    std::vector<std::size_t> out{99};
+    resolve_reference(parse_reference(text), among, std::nullopt, k_now, &out);
+    return out;
+  };
+  for (const char* text : {"latest", "state", "state@2028-01-01", "state@1h"}) {
+    CAPTURE(text);
+    CHECK(resolve(text, std::nullopt, all) == 1);
+  }
+  CHECK(passed_over("latest", all) == std::vector<std::size_t>{3, 2});
+  CHECK(passed_over("state@2027-11-30", all) == std::vector<std::size_t>{2});
+  CHECK(passed_over("state@1h", all).empty());
+  CHECK(resolve("cccccccc", std::nullopt, all) == 2);
+  CHECK(passed_over("cccccccc", all).empty());
+
+  // Clocks that are behind now must not hide all that there is.
+  const std::vector<ReferenceCandidate> clocks{all[2], all[3]};
+  CHECK(resolve("latest", std::nullopt, clocks) == 1);
+  CHECK(passed_over("latest", clocks).empty());
+  const std::vector<ReferenceCandidate> future{all[2]};
+  for (const char* text : {"latest", "state", "state@2028-01-01"}) {
+    const Error error = failure(text, std::nullopt, future);
+    CHECK(error.kind() == ErrorKind::not_found);
+    CHECK(error.message().find("dated after they came to the store") != std::string::npos);
+    CHECK(error.hint().find("name one by its id: cccccccc0000 is of 2027-11-21 10:00:00 UTC") != std::string::npos);
+  }
+}
+
 TEST_CASE("reference: long hints are cut") {
   std::vector<ReferenceCandidate> many;
   for (int i = 10; i < 30; ++i) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <random>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -87,6 +89,10 @@ Row read_row(const std::string& line, int number) {
       row.candidate.pinned = true;
     else if (flag == "untrusted")
       row.candidate.trusted = false;
+    else if (flag == "incomplete")
+      row.candidate.wholeness = Wholeness::incomplete;
+    else if (flag == "doubtful")
+      row.candidate.wholeness = Wholeness::doubtful;
     else if (flag.starts_with("stored="))
       row.candidate.stored_at = time_of(flag.substr(7));
     else
@@ -171,6 +177,7 @@ TEST_CASE("retention: random histories keep what the rules promise") {
       history[i].stored_at = history[i].cut_point;
       history[i].pinned = pick(20) == 0;
       history[i].trusted = pick(20) != 0;
+      if (pick(2)) history[i].wholeness = Wholeness{static_cast<int>(pick(3))};
     }
     RetentionPolicy policy;
     if (pick(2)) policy.keep_last = pick(5);
@@ -192,6 +199,27 @@ TEST_CASE("retention: random histories keep what the rules promise") {
       if (history[i].pinned || !history[i].trusted || !policy.has_rule()) CHECK(kept);
     }
     CHECK(counted_kept >= std::min<std::size_t>(counted, std::max<std::size_t>(policy.minimum, 1)));
+    // The newest of each degree stays, and what would be kept of the complete ones if there were no others.
+    std::vector<RetentionCandidate> complete;
+    std::map<Wholeness, std::size_t> newest;
+    for (std::size_t i = 0; i < history.size(); ++i) {
+      if (!history[i].trusted) continue;
+      if (history[i].wholeness == Wholeness::complete) complete.push_back(history[i]);
+      for (const auto least : {Wholeness::doubtful, Wholeness::incomplete, Wholeness::complete}) {
+        if (history[i].wholeness < least) continue;
+        const auto [at, added] = newest.emplace(least, i);
+        const auto order = [&](std::size_t k) { return std::tie(history[k].cut_point, history[k].id); };
+        if (!added && order(at->second) < order(i)) at->second = i;
+      }
+    }
+    for (const auto& [least, i] : newest) CHECK(first[i].verdict == Verdict::keep);
+    const auto alone = decide_retention(complete, policy, now);
+    for (std::size_t i = 0; i < complete.size(); ++i) {
+      const auto at =
+          std::find_if(history.begin(), history.end(), [&](const auto& c) { return c.id == complete[i].id; });
+      const auto& together = first[static_cast<std::size_t>(at - history.begin())];
+      if (alone[i].verdict == Verdict::keep) CHECK(together.verdict == Verdict::keep);
+    }
     // A second run on what is left removes nothing more.
     for (const auto& decision : decide_retention(survivors, policy, now)) CHECK(decision.verdict == Verdict::keep);
   }

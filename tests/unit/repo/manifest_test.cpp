@@ -125,6 +125,22 @@ TEST_CASE("manifest: the exact text of a record is what the id is taken over") {
       R"("root":"0000000000000000000000000000000000000000000000000000000000000000"})");
 }
 
+TEST_CASE("manifest: a doubt is a member of the record, which is not there where there is none") {
+  Record r = sample_record();
+  CHECK(r.text().find("doubt") == std::string::npos);
+  CHECK(Record::parse(r.text()).doubt == Doubt::none);
+  for (const auto& [doubt, name] : {std::pair{Doubt::emptied, "emptied"}, std::pair{Doubt::shrunk, "shrunk"}}) {
+    r.doubt = doubt;
+    CHECK(r.text().find(std::string{"\"incomplete\":true,\"doubt\":\""} + name + "\"") != std::string::npos);
+    CHECK(Record::parse(r.text()).doubt == doubt);
+  }
+  // What a later program says is a doubt, too.
+  for (const char* other : {"\"stale\"", "1", "{\"a\":[]}"}) {
+    CHECK(Record::parse(replaced(r.text(), "\"shrunk\"", other)).doubt == Doubt::other);
+  }
+  CHECK(Record::parse(replaced(r.text(), "\"shrunk\"", "null")).doubt == Doubt::none);
+}
+
 TEST_CASE("manifest: the digest of its packs does not depend on their order or where they are stored") {
   PackRef other = pack("a");
   other.name = sha256(std::string_view{"elsewhere"});
