@@ -40,9 +40,9 @@ struct SeriesHistory {
   std::vector<Manifest> copies;
 };
 
-// manifests: of the store, newest first; usable: whether a pack is there and may be leaned on (read_best_copy()). What is
-// not trusted, or is damaged, is left out with a warning. Throws StoreError, and Error where only a later program can
-// read what is there.
+// manifests: of the store, newest first; usable: whether a pack is there and may be leaned on (read_best_copy()). What
+// is not trusted, or is damaged, is left out with a warning. Throws StoreError, and Error where only a later program
+// can read what is there.
 SeriesHistory read_history(Context& context, const std::vector<ManifestInfo>& manifests, const std::string& series,
                            const PackThere& usable);
 

@@ -73,7 +73,7 @@ class Ledger {
   std::map<std::string, std::set<std::string>> m_needed_by;  // pack key to manifest keys
   std::map<Digest, std::set<std::string>> m_of;              // snapshot to its manifest keys
   std::set<Digest> m_doubtful;
-  std::set<std::string> m_forged;  // keys
+  std::set<std::string> m_forged;                 // keys
   std::map<Digest, Time> m_pinned;                // since when somebody relies on it
   std::map<Digest, Time> m_unpinned;              // when somebody last began to take a pin off
   std::map<std::string, std::size_t> m_ever_put;  // pack key to run

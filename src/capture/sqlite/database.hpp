@@ -2,8 +2,8 @@
 #pragma once
 
 #include "capture/metadata.hpp"
-#include "capture/source_path.hpp"
 #include "capture/source.hpp"
+#include "capture/source_path.hpp"
 #include "capture/sqlite/image.hpp"
 #include "capture/sqlite/readers.hpp"
 #include "util/file.hpp"
