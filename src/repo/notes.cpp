@@ -71,10 +71,10 @@ PendingRecord PendingRecord::parse(std::string_view text, std::string_view what,
     if (is_sealed(seal)) own_text = keys.open_text(*own_text);
     r.closed = !own_text;
     // A string has no such bytes in it: its quotes are escaped.
-    const Json* signatures = json.find("signatures");
+    const Json* items = json.find("signatures");
     const auto end = text.find(k_signatures);
-    if (signatures != nullptr && signatures->is_array() && end != std::string_view::npos) {
-      r.signatures = parse_signatures(*signatures);
+    if (items != nullptr && items->is_array() && end != std::string_view::npos) {
+      r.signatures = parse_signatures(*items);
       r.unsigned_digest = sha256(std::string{text.substr(0, end)} + std::string{k_end});
     }
     if (r.closed) return r;
