@@ -302,7 +302,9 @@ class PowerCuts:
         self.restores = 0
 
     def snapshot(self, history: History) -> str:
-        taken = self.rig.recorder.json("snapshot", "--store", self.rig.url("store"), self.rig.source, "--series", "s")["id"]
+        store = self.rig.url("store")
+        # However much of the source is left.
+        taken = self.rig.recorder.json("snapshot", "--store", store, self.rig.source, "--series", "s", "--max-drop", "100%")["id"]
         history.taken.append((self.rig.position(), "store", taken, read_tree(self.rig.source)))
         return taken
 
@@ -376,7 +378,7 @@ class PowerCuts:
             if history.restored and history.restored[0] <= at:
                 check(read_tree(rig.live / "restored") == history.restored[1], f"{what}: what was restored is lost")
             store = rig.url("store")
-            run("snapshot", "--store", store, rig.source, "--series", "s")
+            run("snapshot", "--store", store, rig.source, "--series", "s", "--max-drop", "100%")
             # Or wait for an hour.
             (rig.live / "store" / "lease" / "prune.json").unlink(missing_ok=True)
             for _ in range(2):
