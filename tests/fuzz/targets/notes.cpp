@@ -1,7 +1,9 @@
-// Pending records and marks. The first byte says which it is.
+// Pending records, marks and the signatures of pins. The first byte says which it is.
 #include "repo/notes.hpp"
 
+#include "codec/minisign.hpp"
 #include "repo/layout.hpp"
+#include "repo/pins.hpp"
 #include "samples.hpp"
 #include "target.hpp"
 
@@ -30,6 +32,17 @@ void check_mark(std::string_view input) {
   }
 }
 
+layout::PinKey sample_pin() {
+  return {sha256(std::string_view{"snapshot"}), *parse_time("2026-11-21T03:24:10.123456789Z"), false};
+}
+
+// Whatever it says, it is no failure: what cannot be read has no signature.
+void check_pin(std::string_view input) {
+  for (const auto& key : signers_of_pin(input, std::string(32, 'a'), sample_pin())) {
+    require(minisign::PublicKey::parse(key).text().size() == 56, "a signer is a key");
+  }
+}
+
 void run(std::string_view input) {
   if (input.empty()) return;
   const auto kind = input.front();
@@ -40,6 +53,8 @@ void run(std::string_view input) {
     fuzz::accepted(kinds, [&] { check_pending(input, fuzz::fixed_keyring()); });
   } else if (kind == 'm') {
     fuzz::accepted(kinds, [&] { check_mark(input); });
+  } else if (kind == 'u') {
+    check_pin(input);
   }
 }
 
@@ -58,7 +73,11 @@ std::vector<std::string> seeds() {
   mark.seen = {"snapshots/db/a.json"};
   mark.removed = {{"snapshots/db/b.json", "some\xff bytes"}};
   mark.restored = {"snapshots/db/c.json"};
-  return {"p" + pending.text(), "p" + pending.text(fuzz::fixed_keyring()), "m" + mark.text()};
+  const std::string unpin = pin_text(std::string(32, 'a'), sample_pin(), nullptr);
+  std::string signed_unpin = unpin;
+  signed_unpin.insert(signed_unpin.rfind('}'), R"(,"signatures":[{"key":"RW","minisig":"a\nb\nc\nd\n"}])");
+  return {"p" + pending.text(), "p" + pending.text(fuzz::fixed_keyring()), "m" + mark.text(), "u" + unpin,
+          "u" + signed_unpin};
 }
 
 const fuzz::Registration k_registration{{"notes", run, seeds}};
