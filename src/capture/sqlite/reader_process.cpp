@@ -149,9 +149,12 @@ ReaderProcess::Answer ReaderProcess::receive(Clock::time_point deadline, const s
 
 void ReaderProcess::fail(const std::string& shown, const std::string& how) {
   const std::string ended = end();
-  const std::string text = fmt::format("the process that reads it {}", how.empty() ? ended : how);
+  const std::string& what = how.empty() ? ended : how;
+  // While it starts, the caller says what it is.
   throw ReaderGone(ErrorKind::failed,
-                   shown.empty() ? text : fmt::format("unable to read database {}: {}", quote(shown), text));
+                   shown.empty()
+                       ? "it " + what
+                       : fmt::format("unable to read database {}: the process that reads it {}", quote(shown), what));
 }
 
 std::string ReaderProcess::end() noexcept {

@@ -393,7 +393,8 @@ TEST_CASE_FIXTURE(Fixture,
         } while (!done && i % 4 == 0);
       }};
       try {
-        CHECK(same_pages(capture(path).image, expected));
+        const Captured captured = capture(path);
+        CHECK(same_pages(captured.image, expected));
       } catch (const SourceError& error) {
         CHECK(error.kind() == ErrorKind::failed);
         ++failed;
