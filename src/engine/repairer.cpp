@@ -191,6 +191,17 @@ class Repair {
     protocol.finish();
   }
 
+  // So that its list can be signed: without that nothing tells it from somebody's copy, where keys are trusted.
+  void vouch_for(const Manifest& manifest, CommitProtocol& protocol) {
+    Repository& repository = m_store.repository;
+    if (!repository.trust().demands_signature() || repository.signing_key() == nullptr) return;
+    std::vector<PackRef> doubtful;
+    std::copy_if(manifest.packs.begin(), manifest.packs.end(), std::back_inserter(doubtful), [&](const PackRef& ref) {
+      return protocol.usable(ref) && !protocol.may_lean(ref, manifest.record.series);
+    });
+    protocol.read_whole(doubtful);
+  }
+
   void repair_one(Needy& item, CommitProtocol& protocol, PackCopier& copier,
                   std::unordered_map<Digest, PackRef, DigestHash>& fresh) {
     check_interrupted();
@@ -212,6 +223,7 @@ class Repair {
         ref = found->second;
       }
       std::sort(item.manifest.packs.begin(), item.manifest.packs.end());
+      vouch_for(item.manifest, protocol);
       protocol.commit(item.manifest, [&](const PackRef& gone) { return copy(copier, gone); });
     } catch (const StoreError&) {
       throw;

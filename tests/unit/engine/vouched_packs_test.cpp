@@ -5,6 +5,7 @@
 #include "engine/list_signer.hpp"
 #include "engine/pack_checker.hpp"
 #include "engine/pusher.hpp"
+#include "engine/repairer.hpp"
 #include "engine/verifier.hpp"
 #include "repo/json_fields.hpp"
 #include "repo/layout.hpp"
@@ -416,6 +417,47 @@ TEST_CASE("list signer: what was read whole is signed, with the packs that are r
                         std::make_shared<const minisign::SecretKey>(minisign::SecretKey::generate())};
     CHECK(failure_of([&] { sign_lists(other.context, {}); }) == ErrorKind::usage);
   }
+}
+
+TEST_CASE("repairer: what is repaired has a signed list, and no copy without one makes a snapshot whole") {
+  MemoryStore store;
+  MemoryStore other_store;
+  Host host{store};
+  Host other{other_store};
+  const auto kept = EngineFixture::build_pack({"kept"});
+  const auto lost = EngineFixture::build_pack({"lost"});
+  for (auto* to : {&store, &other_store}) {
+    for (const auto* built : {&kept, &lost}) {
+      to->put(layout::pack_key(built->ref.name), ObjectBody::from_memory(built->memory));
+    }
+  }
+  const Manifest manifest = signed_manifest("s", store.now(), {kept.ref, lost.ref});
+  const auto key = host.repository.store_manifest(manifest, Repository::List::plain);
+  other.repository.store_manifest(manifest);
+  store.advance(1min);
+  put_copy(store, host, info_of(host, key));
+  store.erase(layout::pack_key(lost.ref.name));
+  RepairRequest request;
+  request.packs = {lost.ref};
+  const auto result = repair(host.context, &other.context, request);
+  REQUIRE(result.snapshots.size() == 1);
+  CHECK_FALSE(result.snapshots[0].failure.has_value());
+  const auto read = read_best_copy(host.repository, host.repository.list_manifests());
+  CHECK(host.repository.is_vouched(read.found->manifest));
+  CHECK(is_right(host, read.found->info.key));
+}
+
+TEST_CASE("signed lists: what a revoked key signed is nobody's word") {
+  MemoryStore store;
+  Host host{store};
+  const auto key = host.repository.store_manifest(signed_manifest("s", store.now(), {host.put_pack({"one"})}));
+  TrustPolicy trust = trusting_author();
+  trust.revoked = {{author().public_key().text(), std::nullopt}};
+  EngineFixture later{store, {}, "host", {}, trust};
+  CHECK_FALSE(later.repository.is_vouched(later.repository.load_manifest(info_of(later, key))));
+  trust.revoked = {{author().public_key().text(), store.now() + 1h}};
+  EngineFixture since{store, {}, "host", {}, trust};
+  CHECK(since.repository.is_vouched(since.repository.load_manifest(info_of(since, key))));
 }
 
 TEST_CASE("list signer: what is damaged is not signed") {
