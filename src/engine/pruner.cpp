@@ -304,13 +304,14 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
     out[id] = {Verdict::remove, {"named"}};
   }
   // What is incomplete, or in doubt, takes the place of a complete one only if somebody says so, and sees it.
-  std::set<std::string> complete_stays;
+  std::map<std::string, bool> whole_stays;  // of each series that keeps any: whether a complete one does
   for (const auto& manifest : evidence.manifests) {
-    if (is_complete(manifest) && !out.contains(manifest.id)) complete_stays.insert(manifest.series);
+    if (manifest.trusted && !out.contains(manifest.id)) whole_stays[manifest.series] |= is_complete(manifest);
   }
   for (const auto& manifest : evidence.manifests) {
     const auto forgotten = out.find(manifest.id);
-    if (!is_complete(manifest) || forgotten == out.end() || complete_stays.contains(manifest.series)) continue;
+    const auto stays = whole_stays.find(manifest.series);
+    if (forgotten == out.end() || stays == whole_stays.end() || stays->second || !is_complete(manifest)) continue;
     if (forgotten->second.reasons.size() == 1) forgotten->second.reasons.emplace_back("leaves no complete one");
   }
   return out;
