@@ -11,7 +11,11 @@
 namespace cairn {
 
 Error::Error(ErrorKind kind, std::string message, std::string hint)
-    : m_kind(kind), m_message(without_secret_keys(message)), m_hint(without_secret_keys(hint)) {}
+    : m_kind(kind), m_message(std::move(message)), m_hint(std::move(hint)) {
+  // Whatever it was put together from.
+  m_message = without_secret_keys(m_message);
+  m_hint = without_secret_keys(m_hint);
+}
 
 StoreError::StoreError(ErrorKind kind, Transient transient, std::string message, std::string hint)
     : Error(kind, std::move(message), std::move(hint)), m_transient(transient) {}
