@@ -69,7 +69,9 @@ TEST_CASE("bounded reads: no more is read of an object than its listing says") {
   CHECK(unreadable.empty());
 
   std::map<std::string, int> kinds;
-  for (const auto& [name, end] : store.asked()) {
+  for (const auto& each : store.asked()) {
+    const auto& name = each.first;
+    const auto& end = each.second;
     CAPTURE(name);
     ++kinds[name.substr(0, name.find('/'))];
     REQUIRE(end);
