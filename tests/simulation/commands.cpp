@@ -227,6 +227,8 @@ Ended Commands::verify(Machine& machine, Store& store) {
       request.manifests.push_back(std::move(info.object));
       request.manifests.insert(request.manifests.end(), info.others.begin(), info.others.end());
     }
+    // What an attacker's manifests name need not be there; that of the hosts' has to.
+    std::erase_if(request.manifests, [&](const ManifestInfo& info) { return store.ledger.is_forged(info.key); });
     const auto result = cairn::verify(program.context(), request);
     ++m_tally.verifications;
     if (doubtful || process.deceived() || process.age() > m_world.grace / 2) return;

@@ -45,6 +45,7 @@ class Ledger {
   bool counts(const Digest& id) const { return !m_doubtful.contains(id); }
   // An attacker put it: nobody relies on it, though an undo may put it back.
   void forged(const std::string& key) { m_forged.insert(key); }
+  bool is_forged(const std::string& key) const { return m_forged.contains(key); }
   // Whether one of its manifests is there, of those that hosts put.
   bool has(const Digest& id) const {
     const auto found = m_of.find(id);
