@@ -20,6 +20,13 @@ FileId id_of(const struct stat& status) noexcept {
   return {status.st_dev, status.st_ino};
 }
 
+// An empty file is left alone: after a cut to nothing ext4 writes a file out when it is closed.
+bool cut_to_nothing(int fd) noexcept {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return false;
+  return status.st_size == 0 || ::ftruncate(fd, 0) == 0;
+}
+
 }  // namespace
 
 LiveDirectory::LiveDirectory(UniqueFd directory, std::string database, FileId file)
@@ -89,7 +96,7 @@ int CopyDirectory::open(const std::string& name, int flags, unsigned) noexcept {
     if (made < 0) return -1;
     at = m_files.emplace(name, UniqueFd{made}).first;
   }
-  if ((flags & O_TRUNC) != 0 && ::ftruncate(at->second.get(), 0) != 0) return -1;
+  if ((flags & O_TRUNC) != 0 && !cut_to_nothing(at->second.get())) return -1;
   return ::fcntl(at->second.get(), F_DUPFD_CLOEXEC, 3);
 }
 
