@@ -2,7 +2,7 @@
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_job.hpp"
-#include "engine/differ.hpp"
+#include "engine/diff/differ.hpp"
 #include "repo/entry_text.hpp"
 #include "util/error.hpp"
 #include "util/secret_text.hpp"

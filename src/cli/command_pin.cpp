@@ -1,7 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
-#include "engine/pinner.hpp"
+#include "engine/prune/pinner.hpp"
 #include "util/time.hpp"
 
 #include <fmt/format.h>

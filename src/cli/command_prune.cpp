@@ -1,7 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/prune_text.hpp"
-#include "engine/reference.hpp"
+#include "engine/choose/reference.hpp"
 #include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/secret_text.hpp"

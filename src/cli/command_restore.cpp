@@ -2,7 +2,7 @@
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
-#include "engine/restorer.hpp"
+#include "engine/restore/restorer.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
 

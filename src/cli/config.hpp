@@ -1,8 +1,8 @@
 // The configuration file: what cairn.toml(5) says, as types. Everything works without one, too.
 #pragma once
 
-#include "engine/retention.hpp"
-#include "engine/size_guard.hpp"
+#include "engine/prune/retention.hpp"
+#include "engine/snapshot/size_guard.hpp"
 #include "repo/trust.hpp"
 #include "store/open.hpp"
 #include "util/file.hpp"

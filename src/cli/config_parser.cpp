@@ -3,7 +3,7 @@
 #include "cli/toml_table.hpp"
 #include "codec/age/keys.hpp"
 #include "codec/minisign.hpp"
-#include "engine/reference.hpp"
+#include "engine/choose/reference.hpp"
 #include "store/store_url.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/session.hpp"
-#include "engine/pruner.hpp"
+#include "engine/prune/pruner.hpp"
 
 namespace cairn {
 

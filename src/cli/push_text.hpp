@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/session.hpp"
-#include "engine/pusher.hpp"
+#include "engine/push/pusher.hpp"
 
 namespace cairn {
 

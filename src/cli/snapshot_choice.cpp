@@ -1,8 +1,9 @@
 #include "cli/snapshot_choice.hpp"
 
-#include "engine/dated_ahead.hpp"
-#include "engine/reference.hpp"
-#include "engine/retention.hpp"
+#include "engine/choose/dated_ahead.hpp"
+#include "engine/choose/reference.hpp"
+#include "engine/prune/retention.hpp"
+#include "repo/future_dated.hpp"
 #include "repo/objects.hpp"
 #include "util/error.hpp"
 

@@ -1,7 +1,7 @@
 #include "cli/snapshot_job.hpp"
 
 #include "cli/session.hpp"
-#include "engine/reference.hpp"
+#include "engine/choose/reference.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
 

@@ -1,7 +1,7 @@
 // Snapshots as list, show and the others print them.
 #pragma once
 
-#include "engine/dated_ahead.hpp"
+#include "engine/choose/dated_ahead.hpp"
 #include "repo/repository.hpp"
 #include "util/json.hpp"
 

@@ -1,6 +1,7 @@
 #include "repo/pins.hpp"
 
 #include "repo/format.hpp"
+#include "repo/future_dated.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
@@ -14,7 +15,6 @@ namespace cairn {
 
 namespace {
 
-constexpr Nanoseconds k_future_tolerance = std::chrono::hours{1};
 constexpr std::size_t k_max_signatures = 16;
 
 const char* word_of(bool pinned) noexcept {
@@ -73,7 +73,7 @@ std::vector<std::string> signers_of_pin(std::string_view text, std::string_view 
 }
 
 bool is_future_dated(const PinRecord& record) noexcept {
-  return shifted(record.name.time, -k_future_tolerance) > record.stored_at;
+  return is_future_dated(record.name.time, record.stored_at);
 }
 
 void Pins::add(PinRecord record) {
@@ -82,7 +82,7 @@ void Pins::add(PinRecord record) {
 
 bool Pins::counts(const PinRecord& record, const std::string& series) const {
   if (record.name.pinned) return true;
-  if (is_future_dated(record) || (m_now && shifted(record.name.time, -k_future_tolerance) > *m_now)) return false;
+  if (is_future_dated(record) || (m_now && is_future_dated(record.name.time, *m_now))) return false;
   if (!m_trust.demands_signature()) return true;
   return std::any_of(record.signers.begin(), record.signers.end(),
                      [&](const std::string& key) { return m_trust.trusts(key, series, record.stored_at); });

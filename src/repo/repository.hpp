@@ -150,7 +150,7 @@ class Repository {
   // says the same. Returns its key, or nothing where none was needed. series: of the snapshot; signing_key: null where
   // there is none. Error(untrusted) for an unpin that would count for nothing: keys are trusted, and none of them signs
   // it. Error(failed) where the newest pin is of the future, so that no unpin comes after it, and where writers need an
-  // unknown feature. engine/pinner.hpp is for those who need to know that it holds.
+  // unknown feature. engine/prune/pinner.hpp is for those who need to know that it holds.
   std::optional<std::string> set_pin(const Digest& id, const std::string& series, bool pinned,
                                      const minisign::SecretKey* signing_key);
 

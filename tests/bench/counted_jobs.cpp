@@ -3,8 +3,8 @@
 // the tree, its times and owners and the clock are fixed, and there are no threads. Below callgrind the functions
 // job_first(), job_again() and job_restore() have the instructions (counts.py).
 #include "capture/directory_source.hpp"
-#include "engine/restorer.hpp"
-#include "engine/snapshotter.hpp"
+#include "engine/restore/restorer.hpp"
+#include "engine/snapshot/snapshotter.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "util/json.hpp"

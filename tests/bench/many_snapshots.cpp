@@ -2,7 +2,7 @@
 // that only have the right names, sizes and ages.
 //   cairn_many_snapshots STORE [SNAPSHOTS [SERIES [GIGABYTES]]]
 // In a directory packs are files without blocks; in a bucket they are of a few bytes, and the manifests say so.
-#include "engine/lean_policy.hpp"
+#include "engine/snapshot/lean_policy.hpp"
 #include "repo/layout.hpp"
 #include "repo/repository.hpp"
 #include "store/open.hpp"

@@ -2,7 +2,7 @@
 #include "codec/chunker.hpp"
 #include "codec/digest.hpp"
 #include "codec/zstd.hpp"
-#include "engine/dedup_index.hpp"
+#include "engine/snapshot/dedup_index.hpp"
 #include "repo/entry_text.hpp"
 #include "repo/manifest.hpp"
 #include "repo/pack.hpp"

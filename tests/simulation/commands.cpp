@@ -1,8 +1,8 @@
 #include "commands.hpp"
 
-#include "engine/pruner.hpp"
-#include "engine/restorer.hpp"
-#include "engine/verifier.hpp"
+#include "engine/prune/pruner.hpp"
+#include "engine/restore/restorer.hpp"
+#include "engine/verify/verifier.hpp"
 #include "repo/objects.hpp"
 
 #include <fmt/format.h>

@@ -1,9 +1,9 @@
 // What a simulated machine can do with the program, each as one run of it; and what each run promises when it ends.
 #pragma once
 
-#include "engine/pinner.hpp"
-#include "engine/pusher.hpp"
-#include "engine/snapshotter.hpp"
+#include "engine/prune/pinner.hpp"
+#include "engine/push/pusher.hpp"
+#include "engine/snapshot/snapshotter.hpp"
 #include "ledger.hpp"
 #include "memory_source.hpp"
 #include "process.hpp"

@@ -1,7 +1,7 @@
 // What a prune decides from what a store lists and says, retention with it: times of other hosts lie anywhere. The
 // input is read as a scene of a few packs, manifests, marks and pending records.
-#include "engine/prune_plan.hpp"
-#include "engine/retention.hpp"
+#include "engine/prune/prune_plan.hpp"
+#include "engine/prune/retention.hpp"
 #include "target.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // What a user writes for a snapshot, and for a path whose series is guessed.
-#include "engine/reference.hpp"
+#include "engine/choose/reference.hpp"
 
 #include "repo/layout.hpp"
 #include "target.hpp"

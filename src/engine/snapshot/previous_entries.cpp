@@ -1,0 +1,114 @@
+#include "engine/snapshot/previous_entries.hpp"
+
+#include "util/error.hpp"
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+constexpr std::uint64_t k_kept_frames = 8ULL << 20;
+}
+
+PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest)
+    : m_context(context), m_packs(manifest), m_digests([this](std::uint64_t pack) { return directory(pack); }) {
+  try {
+    m_fetcher = std::make_unique<FrameFetcher>(context.repository, context.io, context.pool, m_packs, k_kept_frames);
+    m_reader = std::make_unique<EntryListReader>(*m_fetcher, manifest);
+    advance();
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    give_up(e);
+  }
+}
+
+void PreviousEntries::give_up(const Error& e) {
+  // no_key: its list was pushed here by another host.
+  if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw Error(e);
+  m_context.reporter.warning(
+      fmt::format("the previous snapshot cannot be compared with: {}; what it holds is stored again", e.message()));
+  m_line.reset();
+  m_reader.reset();
+  m_parts_left = 0;
+}
+
+void PreviousEntries::advance() {
+  m_line = m_reader->next();
+  m_parts_left = !m_line ? 0 : m_line->parts == 0 ? 1 : m_line->parts;
+}
+
+const Entry* PreviousEntries::seek(std::string_view path) {
+  try {
+    while (m_line && compare_paths(m_line->entry->path, path) < 0) advance();
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    give_up(e);
+  }
+  return m_line && m_line->entry->path == path ? &*m_line->entry : nullptr;
+}
+
+std::optional<PreviousEntries::Part> PreviousEntries::next_part() {
+  if (m_parts_left == 0) return std::nullopt;
+  --m_parts_left;
+  if (m_line->parts == 0) return Part{m_line->entry->size, m_line->extents};
+  try {
+    EntryLine part = m_reader->next_part();
+    return Part{part.part_size, std::move(part.extents)};
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    give_up(e);
+    return std::nullopt;
+  }
+}
+
+std::shared_ptr<const PackDirectory> PreviousEntries::directory(std::uint64_t pack) {
+  const PackRef* ref = m_packs.find_if_there(pack);
+  if (ref == nullptr) return nullptr;
+  try {
+    return m_context.repository.directory(*ref);
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+bool PreviousChunks::next_part() {
+  std::optional<PreviousEntries::Part> part;
+  if (!m_parts.empty()) {
+    part = std::move(m_parts.front());
+    m_parts.pop_front();
+  } else {
+    part = m_entries.next_part();
+  }
+  if (!part) return false;
+  m_extents = std::move(part->extents);
+  m_at = 0;
+  return true;
+}
+
+std::optional<PreviousChunks::Chunk> PreviousChunks::next() {
+  for (;;) {
+    if (m_at == m_extents.size()) {
+      if (!next_part()) return std::nullopt;
+      continue;
+    }
+    const Extent& e = m_extents[m_at];
+    // A page file has no holes; an older version of the file that was not one may have.
+    if (e.is_hole()) {
+      ++m_at;
+      continue;
+    }
+    const Chunk chunk{e.pack, e.first + m_in_extent};
+    if (++m_in_extent == e.count) {
+      m_in_extent = 0;
+      ++m_at;
+    }
+    return chunk;
+  }
+}
+
+}  // namespace cairn

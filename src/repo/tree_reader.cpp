@@ -1,0 +1,111 @@
+#include "repo/tree_reader.hpp"
+
+#include "repo/entry_list.hpp"
+#include "util/interrupt.hpp"
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+[[noreturn]] void damaged(const Entry& entry, std::string_view cause) {
+  throw Error(ErrorKind::damaged, fmt::format("damaged content of {}: {}", quote(entry.path), cause));
+}
+
+class Walk {
+ public:
+  Walk(EntryListReader& list, FrameFetcher& fetcher, TreeVisitor& visitor)
+      : m_list(list), m_fetcher(fetcher), m_visitor(visitor) {}
+
+  void file(const EntryLine& line) {
+    const Entry& entry = *line.entry;
+    std::optional<Error> failure;
+    std::uint64_t parts_left = line.parts;
+    std::uint64_t offset = 0;
+    try {
+      if (line.parts == 0) {
+        offset = extents(entry, 0, line.extents);
+      }
+      while (parts_left != 0) {
+        const EntryLine part = m_list.next_part();
+        --parts_left;
+        const std::uint64_t end = extents(entry, offset, part.extents);
+        if (end - offset != part.part_size) damaged(entry, "a part has another size than its chunks");
+        offset = end;
+      }
+      if (offset != entry.size) damaged(entry, "it has another size than its chunks");
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::damaged) throw;
+      failure = e;
+    }
+    m_visitor.end_file(failure);
+  }
+
+ private:
+  // Returns where the extents end in the file.
+  std::uint64_t extents(const Entry& entry, std::uint64_t offset, const std::vector<Extent>& list) {
+    const std::uint64_t part = offset;
+    for (const auto& e : list) {
+      if (e.is_hole()) {
+        if (e.hole > entry.size - offset) damaged(entry, "a hole beyond its end");
+        offset += e.hole;
+        continue;
+      }
+      const auto directory = m_fetcher.directory(e.pack);
+      if (std::uint64_t{e.first} + e.count > directory->chunk_count()) damaged(entry, "an extent out of its pack");
+      ContentRun run{offset, 0, e.pack, e.first, e.count, part};
+      for (std::uint32_t i = 0; i < e.count; ++i) run.length += directory->length(e.first + i);
+      if (run.length > entry.size - offset) damaged(entry, "chunks beyond its end");
+      m_visitor.run(run);
+      offset += run.length;
+    }
+    return offset;
+  }
+
+  EntryListReader& m_list;
+  FrameFetcher& m_fetcher;
+  TreeVisitor& m_visitor;
+};
+
+}  // namespace
+
+void walk_tree(const Manifest& manifest, FrameFetcher& lists, FrameFetcher& content, TreeVisitor& visitor) {
+  EntryListReader list{lists, manifest};
+  Walk walk{list, content, visitor};
+  while (const auto line = list.next()) {
+    check_interrupted();
+    const bool wanted = visitor.entry(*line->entry);
+    if (line->entry->type == EntryType::file && wanted) walk.file(*line);
+  }
+}
+
+void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& surveyor) {
+  EntryListReader list{fetcher, manifest};
+  const auto tell = [&](const std::vector<Extent>& extents, std::uint64_t at) {
+    for (const auto& extent : extents) surveyor.extent(extent, at);
+  };
+  while (const auto line = list.next()) {
+    check_interrupted();
+    const bool wanted = surveyor.entry(*line->entry);
+    if (line->entry->type != EntryType::file || !wanted) continue;
+    tell(line->extents, 0);
+    try {
+      std::uint64_t at = 0;
+      for (std::uint64_t i = 0; i < line->parts; ++i) {
+        const EntryLine part = list.next_part();
+        tell(part.extents, at);
+        at += part.part_size;
+      }
+    } catch (const StoreError&) {
+      throw;
+    } catch (const Error& e) {
+      // Damage to this file alone, for walk_tree() to tell; or to the list, which its next line tells.
+      if (e.kind() != ErrorKind::damaged) throw;
+    }
+  }
+}
+
+}  // namespace cairn
