@@ -19,15 +19,10 @@ constexpr std::uint64_t k_largest = 1U << 20;
 std::optional<Descriptor> read_one(ObjectStore& store, const ObjectInfo& object, const layout::DescriptorKey& name) {
   const auto bytes = store.get(object.key, ByteRange{0, object.size});
   if (!bytes || sha256(*bytes) != name.sha256) return std::nullopt;
-  try {
-    Descriptor descriptor = Descriptor::parse(as_text(*bytes), object.key);
-    if (descriptor.generation == name.generation) return descriptor;
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-  }
-  return std::nullopt;
+  std::optional<Descriptor> descriptor;
+  const auto failure = any_failure_of([&] { descriptor = Descriptor::parse(as_text(*bytes), object.key); });
+  if (failure || descriptor->generation != name.generation) return std::nullopt;
+  return descriptor;
 }
 
 }  // namespace

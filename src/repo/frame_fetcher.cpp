@@ -31,19 +31,6 @@ Error shorter() {
   return {ErrorKind::damaged, "it is shorter than its manifest says"};
 }
 
-// Nothing where it is something else than damage.
-std::optional<Error> damage_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const StoreError&) {
-    return std::nullopt;
-  } catch (const Error& e) {
-    return e.kind() == ErrorKind::damaged ? std::optional{e} : std::nullopt;
-  } catch (...) {
-    return std::nullopt;
-  }
-}
-
 bool holds(const StoredRange& all, const StoredRange& part) {
   return part.offset >= all.offset && part.length <= all.length && part.offset - all.offset <= all.length - part.length;
 }
@@ -112,19 +99,17 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
     throw Error(failures->second.back());
   Source source{m_packs.find(pack), nullptr, {}};
   source.spares = m_packs.spares(source.ref);
-  try {
+  const auto damage = damage_of([&] {
     std::optional<Error> first;
     source.directory = directory_ahead(source.ref, first);
     if (!source.directory) source.directory = directory_alone(source.ref, first);
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::damaged) throw;
+  });
+  if (damage) {
     m_repository.note_damaged(source.ref);
-    take_spare(source, e);
+    take_spare(source, *damage);
     if (!source.directory) {
-      m_failures[pack].push_back(e);
-      throw;
+      m_failures[pack].push_back(*damage);
+      throw Error(*damage);
     }
   }
   const auto [added, fresh] = m_sources.emplace(pack, std::move(source));
@@ -143,13 +128,7 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
 // does not fit that.
 void FrameFetcher::take_spare(Source& source, const Error& cause) {
   for (const auto& spare : source.spares) {
-    try {
-      source.directory = m_repository.directory(spare);
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error&) {
-      continue;
-    }
+    if (any_failure_of([&] { source.directory = m_repository.directory(spare); })) continue;
     const std::uint64_t pack = source.ref.prefix();
     warn_once(source.ref, taken_instead(cause, spare));
     source.ref = spare;
@@ -170,16 +149,12 @@ std::shared_ptr<const PackDirectory> FrameFetcher::directory_of_store(const Pack
 std::shared_ptr<const PackDirectory> FrameFetcher::directory_alone(const PackRef& ref,
                                                                    const std::optional<Error>& ahead) {
   if (!ahead || ahead->kind() != ErrorKind::damaged) return m_repository.directory(ref);
-  try {
-    auto directory = directory_of_store(ref);
+  std::shared_ptr<const PackDirectory> directory;
+  if (!damage_of([&] { directory = directory_of_store(ref); }, {ErrorKind::no_key})) {
     warn_once(ref, right_when_read_again(*ahead));
     return directory;
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
   }
-  auto directory = m_repository.directory(ref);
+  directory = m_repository.directory(ref);
   m_repository.note_damaged(ref);
   warn_once(ref, fmt::format("{}; the directory that this host remembers is used", ahead->message()));
   return directory;
@@ -192,18 +167,23 @@ std::shared_ptr<const PackDirectory> FrameFetcher::directory_ahead(const PackRef
   const auto fetched = m_ahead->whole(ref.prefix());
   if (!fetched) return nullptr;
   if (fetched->failure) {
-    damage = damage_of(fetched->failure);
-  } else {
     try {
+      damage = damage_of([&] { std::rethrow_exception(fetched->failure); });
+    } catch (const StoreError&) {
+      // It may come when it is asked for by itself; where it does not, that is told.
+    }
+  } else {
+    std::shared_ptr<const PackDirectory> directory;
+    const auto take = [&] {
       if (fetched->bytes->size() < ref.size) throw named(ref, shorter());
       const ByteView stored = ByteView{*fetched->bytes}.subspan(ref.directory_offset, ref.directory_size);
-      auto directory = m_repository.take_directory(ref, stored);
+      directory = m_repository.take_directory(ref, stored);
+    };
+    damage = damage_of(take, {ErrorKind::no_key});
+    if (!damage) {
       m_ahead->settle(ref.prefix(), m_plan.wanted_of_whole(ref.prefix(), *directory));
       retain(ref, *directory, *fetched->bytes);
       return directory;
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
-      damage = e;
     }
   }
   m_ahead->drop(ref.prefix());
@@ -224,15 +204,12 @@ void FrameFetcher::warn_once(const PackRef& damaged, const std::string& message)
 
 FrameFetcher::FramePointer FrameFetcher::decode(const Source& source, std::uint32_t frame, ByteView stored) {
   FramePointer decoded;
-  try {
+  const auto damage = damage_of([&] {
     decoded = decode_frame(source.directory, frame, stored);
     decoded->require_intact();
-    return decoded;
-  } catch (...) {
-    const auto damage = damage_of(std::current_exception());
-    if (!damage) throw;
-    return read_again(source, frame, named(source.ref, *damage), std::move(decoded));
-  }
+  });
+  if (!damage) return decoded;
+  return read_again(source, frame, named(source.ref, *damage), std::move(decoded));
 }
 
 // Fewer bytes, down to none, where the pack ends before the range does. Error(damaged) where it is missing.
@@ -262,13 +239,8 @@ FrameFetcher::FramePointer FrameFetcher::read_alone(const Source& source, std::u
   const Frame& frame = source.directory->frames()[number];
   const StoredRange range = stored_range(source.ref, *source.directory, frame.offset, frame.stored_size);
   Bytes stored;
-  try {
-    stored = read_range(source.ref, range);
-  } catch (...) {
-    const auto damage = damage_of(std::current_exception());
-    if (!damage) throw;
-    return read_again(source, number, *damage, nullptr);
-  }
+  const auto damage = damage_of([&] { stored = read_range(source.ref, range); });
+  if (damage) return read_again(source, number, *damage, nullptr);
   return decode_part(source, number, range, stored);
 }
 
@@ -276,15 +248,14 @@ FrameFetcher::FramePointer FrameFetcher::read_alone(const Source& source, std::u
 // anything: what is right in it is better than nothing. Thread-safe.
 FrameFetcher::FramePointer FrameFetcher::read_again(const Source& source, std::uint32_t frame, const Error& cause,
                                                     FramePointer damaged) {
-  try {
-    auto decoded = read_frame(source.ref, source.directory, frame);
+  FramePointer decoded;
+  if (!damage_of([&] { decoded = read_frame(source.ref, source.directory, frame); })) {
     warn_once(source.ref, right_when_read_again(cause));
     return decoded;
-  } catch (...) {
-    if (!damage_of(std::current_exception())) throw;
   }
   m_repository.note_damaged(source.ref);
-  if (auto decoded = from_spare(source, frame, cause)) return decoded;
+  decoded = from_spare(source, frame, cause);
+  if (decoded) return decoded;
   if (damaged) return damaged;
   throw Error(cause);
 }
@@ -292,21 +263,19 @@ FrameFetcher::FramePointer FrameFetcher::read_again(const Source& source, std::u
 // Nothing where no spare is better. Thread-safe.
 FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::uint32_t number, const Error& cause) {
   for (const auto& spare : source.spares) {
-    try {
+    FramePointer decoded;
+    any_failure_of([&] {
       const auto directory = m_repository.directory(spare);
       const Frame& wanted = source.directory->frames()[number];
       // The same chunks, but perhaps in other frames.
-      if (number >= directory->frames().size()) continue;
+      if (number >= directory->frames().size()) return;
       const Frame& frame = directory->frames()[number];
-      if (frame.first_chunk != wanted.first_chunk || frame.chunk_count != wanted.chunk_count) continue;
-      auto decoded = read_frame(spare, directory, number);
-      warn_once(source.ref, taken_instead(cause, spare));
-      return decoded;
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error&) {
-      continue;
-    }
+      if (frame.first_chunk != wanted.first_chunk || frame.chunk_count != wanted.chunk_count) return;
+      decoded = read_frame(spare, directory, number);
+    });
+    if (!decoded) continue;
+    warn_once(source.ref, taken_instead(cause, spare));
+    return decoded;
   }
   return nullptr;
 }
@@ -361,12 +330,10 @@ FrameFetcher::FramePointer FrameFetcher::decode_stored(const Source& source, std
   if (!is_sealed(source.ref.seal)) return decode(source, number, stored);
   const Frame& frame = source.directory->frames()[number];
   Bytes opened;
-  try {
+  const auto damage = damage_of([&] {
     opened = m_repository.unseal_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored);
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::damaged) throw;
-    return read_again(source, number, e, nullptr);
-  }
+  });
+  if (damage) return read_again(source, number, *damage, nullptr);
   return decode(source, number, opened);
 }
 
@@ -402,8 +369,7 @@ bool FrameFetcher::fetch_ahead(const FrameId& id) {
     m_pool.submit([this, from, id, promise, run, fetched] {
       try {
         if (fetched.failure) {
-          const auto damage = damage_of(fetched.failure);
-          if (!damage) std::rethrow_exception(fetched.failure);
+          const auto damage = damage_of([&] { std::rethrow_exception(fetched.failure); });
           promise->set_value(read_again(from, id.frame, *damage, nullptr));
         } else {
           const StoredRange asked = run.whole ? StoredRange{0, from.ref.size}
@@ -448,15 +414,14 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   }
   m_io.submit([this, run] {
     try {
-      require_key(run->from.ref, *run->from.directory);
-      run->bytes = read_range(run->from.ref, run->range);
-      m_bytes_fetched += run->bytes.size();
+      run->failure = damage_of([&] {
+        require_key(run->from.ref, *run->from.directory);
+        run->bytes = read_range(run->from.ref, run->range);
+        m_bytes_fetched += run->bytes.size();
+      });
     } catch (...) {
-      run->failure = damage_of(std::current_exception());
-      if (!run->failure) {
-        for (auto& promise : run->promises) promise.set_exception(std::current_exception());
-        return;
-      }
+      for (auto& promise : run->promises) promise.set_exception(std::current_exception());
+      return;
     }
     const auto decode_one = [this, run](std::size_t i) {
       const std::uint32_t number = run->frames[i];
@@ -515,18 +480,15 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   for (std::size_t i = 0; i < wanted.size();) {
-    try {
-      i += fetch(std::span{wanted}.subspan(i));
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
+    std::size_t fetched = 0;
+    if (const auto damage = damage_of([&] { fetched = fetch(std::span{wanted}.subspan(i)); })) {
       // The directory cannot be read, now. What else was asked for is none the worse for it.
-      if (e.kind() != ErrorKind::damaged) throw;
       std::promise<FramePointer> failed;
-      failed.set_exception(std::current_exception());
+      failed.set_exception(std::make_exception_ptr(*damage));
       keep(wanted[i], failed.get_future().share(), 0);
-      ++i;
+      fetched = 1;
     }
+    i += fetched;
   }
   std::vector<Future> out;
   out.reserve(ids.size());

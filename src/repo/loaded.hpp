@@ -20,14 +20,7 @@ struct Loaded {
 template <class Info, class F>
 auto load(const Info& info, F action) {
   Loaded<Info, typename std::invoke_result_t<F>::value_type> loaded{&info, std::nullopt, std::nullopt};
-  try {
-    loaded.value = action();
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    loaded.failure = e;
-  }
+  loaded.failure = any_failure_of([&] { loaded.value = action(); });
   return loaded;
 }
 

@@ -78,20 +78,17 @@ CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies
   CopyRead read;
   std::vector<CopyRead::Found> found;
   for (const auto& info : copies) {
-    try {
-      Manifest manifest = repository.peek_manifest(info);
-      if (!manifest.trusted && trust == CopyTrust::demanded) continue;
-      // Names have the first digits of an id.
-      if (!found.empty() && found.front().manifest.id != manifest.id) continue;
-      found.push_back({info, std::move(manifest)});
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      const bool of_this_one =
-          e.kind() == ErrorKind::damaged || e.kind() == ErrorKind::not_found || e.kind() == ErrorKind::failed;
-      if (!of_this_one) throw;
-      read.failures.push_back(e);
+    Manifest manifest;
+    const auto failure =
+        damage_of([&] { manifest = repository.peek_manifest(info); }, {ErrorKind::not_found, ErrorKind::failed});
+    if (failure) {
+      read.failures.push_back(*failure);
+      continue;
     }
+    if (!manifest.trusted && trust == CopyTrust::demanded) continue;
+    // Names have the first digits of an id.
+    if (!found.empty() && found.front().manifest.id != manifest.id) continue;
+    found.push_back({info, std::move(manifest)});
   }
   if (found.empty()) return read;
   for (const auto& failure : read.failures) {

@@ -56,19 +56,17 @@ std::string pin_text(std::string_view store_id, const layout::PinKey& name, cons
 
 std::vector<std::string> signers_of_pin(std::string_view text, std::string_view store_id, const layout::PinKey& name) {
   std::vector<std::string> out;
-  try {
+  damage_of([&] {
     const Json json = Json::parse(text);
     const Json* signatures = json.find("signatures");
-    if (signatures == nullptr) return out;
+    if (signatures == nullptr) return;
     const std::string line = pin_line(store_id, name);
     for (const auto& each : signatures->array()) {
       if (out.size() == k_max_signatures) break;
       Signature signature{each.at("key").string(), each.at("minisig").string()};
       if (is_right(signature, line)) out.push_back(std::move(signature.key));
     }
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::damaged) throw;
-  }
+  });
   return out;
 }
 

@@ -349,13 +349,8 @@ Manifest Repository::load_head(const ManifestInfo& info) {
     return std::move(*head);
   };
   if (cached) {
-    try {
-      return open_head(*cached);
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::damaged) throw;
-    }
+    std::optional<Manifest> head;
+    if (!damage_of([&] { head = open_head(*cached); })) return std::move(*head);
   }
   return read_again_if_damaged(
       [&] {
@@ -629,17 +624,7 @@ std::size_t Repository::fetch_directories(std::span<const PackRef> refs) {
     if (ref.directory_size > room) break;
     room -= ref.directory_size;
     ++taken;
-    window.push(0, [this, &ref] {
-      try {
-        directory(ref);
-        return true;
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        if (e.kind() == ErrorKind::interrupted) throw;
-        return false;
-      }
-    });
+    window.push(0, [this, &ref] { return !any_failure_of([&] { directory(ref); }); });
   }
   window.drain();
   return taken;

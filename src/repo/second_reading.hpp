@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace cairn {
 
@@ -16,15 +17,9 @@ namespace cairn {
 // Whatever the second call throws is thrown.
 template <class Read, class Tell>
 auto read_again_if_damaged(Read read, Tell second_was_right) -> decltype(read()) {
-  std::optional<Error> first;
-  try {
-    return read();
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::damaged) throw;
-    first = e;
-  }
+  std::optional<decltype(read())> right;
+  const auto first = damage_of([&] { right.emplace(read()); });
+  if (!first) return std::move(*right);
   auto result = read();
   bool gone = false;
   if constexpr (requires { result.has_value(); }) gone = !result.has_value();

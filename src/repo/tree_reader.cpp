@@ -20,10 +20,9 @@ class Walk {
 
   void file(const EntryLine& line) {
     const Entry& entry = *line.entry;
-    std::optional<Error> failure;
     std::uint64_t parts_left = line.parts;
     std::uint64_t offset = 0;
-    try {
+    const auto failure = damage_of([&] {
       if (line.parts == 0) {
         offset = extents(entry, 0, line.extents);
       }
@@ -35,12 +34,7 @@ class Walk {
         offset = end;
       }
       if (offset != entry.size) damaged(entry, "it has another size than its chunks");
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::damaged) throw;
-      failure = e;
-    }
+    });
     m_visitor.end_file(failure);
   }
 
@@ -92,19 +86,15 @@ void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& 
     const bool wanted = surveyor.entry(*line->entry);
     if (line->entry->type != EntryType::file || !wanted) continue;
     tell(line->extents, 0);
-    try {
+    // Damage to this file alone is for walk_tree() to tell; that of the list its next line tells.
+    damage_of([&] {
       std::uint64_t at = 0;
       for (std::uint64_t i = 0; i < line->parts; ++i) {
         const EntryLine part = list.next_part();
         tell(part.extents, at);
         at += part.part_size;
       }
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      // Damage to this file alone, for walk_tree() to tell; or to the list, which its next line tells.
-      if (e.kind() != ErrorKind::damaged) throw;
-    }
+    });
   }
 }
 

@@ -2,11 +2,14 @@
 // an empty optional. Exactly one catch, in cli/app, turns a kind into an exit status.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace cairn {
 
@@ -77,6 +80,38 @@ class SystemError : public Error {
  private:
   int m_number;
 };
+
+// Runs attempt, whose damage the caller can do without. Returns the Error where one object is damaged, or where the
+// Error is of another kind that the caller names. Everything else goes through: a StoreError of any kind (the store did
+// not answer, which says nothing of the object), an interruption, and what is no Error at all. Nothing where attempt
+// returned.
+template <class F>
+std::optional<Error> damage_of(F&& attempt, std::initializer_list<ErrorKind> also = {}) {
+  try {
+    std::forward<F>(attempt)();
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    const bool expected = e.kind() == ErrorKind::damaged || std::find(also.begin(), also.end(), e.kind()) != also.end();
+    if (!expected || e.kind() == ErrorKind::interrupted) throw;
+    return e;
+  }
+  return std::nullopt;
+}
+
+// The same for whatever is wrong with one of many: every Error but a StoreError and an interruption.
+template <class F>
+std::optional<Error> any_failure_of(F&& attempt) {
+  try {
+    std::forward<F>(attempt)();
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    return e;
+  }
+  return std::nullopt;
+}
 
 // "unable to VERB 'path': cause of errno". Kind is failed; ENOENT stays failed too (a caller that means not_found
 // says so itself). ENOSPC and EDQUOT get a hint.

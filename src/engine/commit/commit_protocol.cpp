@@ -137,16 +137,9 @@ void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
 bool CommitProtocol::opens(const PackRef& pack) const {
   if (!is_sealed(pack.seal)) return true;
   Repository& repository = m_context.repository;
-  try {
-    open_pack_data(pack, *repository.directory(pack), repository.keys());
-    return true;
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    // Damage is found again by whoever reads it.
-    return e.kind() == ErrorKind::damaged;
-  }
+  const auto failure = any_failure_of([&] { open_pack_data(pack, *repository.directory(pack), repository.keys()); });
+  // Damage is found again by whoever reads it.
+  return !failure || failure->kind() == ErrorKind::damaged;
 }
 
 std::vector<PackRef> CommitProtocol::read_whole(const std::vector<PackRef>& packs) {

@@ -63,16 +63,9 @@ class PackWindow {
 // Runs a check that throws Error(damaged); notes what it says.
 template <class F>
 bool passes(PackCheck& out, F check) {
-  try {
-    check();
-    return true;
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    out.failures.push_back(e.message());
-    return false;
-  }
+  const auto failure = any_failure_of(check);
+  if (failure) out.failures.push_back(failure->message());
+  return !failure;
 }
 
 ByteView whole_range(PackWindow& pack, const StoredRange& range) {

@@ -319,16 +319,13 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
 
 // An undo puts back what the mark has, so that must be right: damaged bytes do not get into it for the cache's sake.
 std::string Pruner::removed_bytes(const std::string& key) {
-  try {
-    const ManifestInfo info{key, layout::parse_manifest_key(key).value(), 0, {}};
-    return m_context.repository.load_manifest_text(info, Repository::Cached::no);
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::not_found) return {};  // listings may show what has gone
-    if (e.kind() != ErrorKind::damaged) throw;
-    throw unreadable_manifest(key, e);
-  }
+  const ManifestInfo info{key, layout::parse_manifest_key(key).value(), 0, {}};
+  std::string bytes;
+  const auto failure = damage_of([&] { bytes = m_context.repository.load_manifest_text(info, Repository::Cached::no); },
+                                 {ErrorKind::not_found});
+  // Listings may show what has gone.
+  if (failure && failure->kind() == ErrorKind::damaged) throw unreadable_manifest(key, *failure);
+  return bytes;
 }
 
 std::vector<std::string> Pruner::write_marks() {
@@ -512,21 +509,18 @@ UndoResult undo_prune(Context& context, Apply apply) {
         if (!there) result.lost.push_back({removed.key, "its bytes, as the mark has them, do not fit its name"});
         continue;
       }
-      try {
+      const auto failure = any_failure_of([&] {
         Manifest manifest = Manifest::parse(removed.bytes, removed.key);
         std::string cause = lacking(manifest);
         if (!cause.empty()) {
           result.lost.push_back({removed.key, std::move(cause)});
-          continue;
+          return;
         }
         if (apply == Apply::yes && !there) store.put(removed.key, ObjectBody::from_text(removed.bytes));
         result.restored.push_back(removed.key);
         restored.emplace_back(removed.key, std::move(manifest));
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        result.lost.push_back({removed.key, e.message()});
-      }
+      });
+      if (failure) result.lost.push_back({removed.key, failure->message()});
     }
   }
   if (apply == Apply::no || restored.empty()) return result;

@@ -99,18 +99,11 @@ class Target {
     return at->second = std::any_of(copies.begin(), copies.end(), [this](const auto& copy) { return vouched(copy); });
   }
   bool vouched(const ManifestInfo& info) {
-    try {
-      const Manifest manifest = m_to.repository.peek_manifest(info);
-      if (!manifest.trusted) return false;
-      return m_to.repository.is_vouched(manifest) ||
-             (!manifest.closed && std::all_of(manifest.packs.begin(), manifest.packs.end(),
-                                              [this](const PackRef& ref) { return m_vouched->is_own(ref); }));
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      if (e.kind() == ErrorKind::interrupted) throw;
-      return false;
-    }
+    Manifest manifest;
+    if (any_failure_of([&] { manifest = m_to.repository.peek_manifest(info); }) || !manifest.trusted) return false;
+    return m_to.repository.is_vouched(manifest) ||
+           (!manifest.closed && std::all_of(manifest.packs.begin(), manifest.packs.end(),
+                                            [this](const PackRef& ref) { return m_vouched->is_own(ref); }));
   }
   // Of those that stand, if there are any: else whoever can put objects could keep out what is older by a manifest of
   // what is to come.
@@ -289,17 +282,14 @@ class Push {
     for (const auto& info : manifests) {
       check_interrupted();
       window.push(info.size, [this, info]() -> std::optional<Manifest> {
-        try {
-          Manifest manifest = m_to.repository.peek_manifest(info);
-          if (manifest.closed || !manifest.trusted || !manifest.requirements.write.empty()) return std::nullopt;
-          return manifest;
-        } catch (const StoreError&) {
-          throw;
-        } catch (const Error& e) {
+        Manifest manifest;
+        if (const auto failure = any_failure_of([&] { manifest = m_to.repository.peek_manifest(info); })) {
           // Nothing is leaned on through it, that is all.
-          m_to.reporter.warning(e.message());
+          m_to.reporter.warning(failure->message());
           return std::nullopt;
         }
+        if (manifest.closed || !manifest.trusted || !manifest.requirements.write.empty()) return std::nullopt;
+        return manifest;
       });
     }
     window.drain();
@@ -311,24 +301,18 @@ class Push {
     pushed.id = info.id;
     pushed.series = info.record.series;
     pushed.cut_point = info.record.cut_point;
-    bool taken = false;  // the manifest, as one that can be read and written anew
-    try {
-      auto source = read_source(info);
-      check_requirements(source.manifest.requirements, Operation::rewrite, source.info.key);
-      taken = true;
-      commit_one(std::move(source), pushed, total);
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      // What is damaged here, or for later programs alone, must not keep the others from being safe there.
-      const bool later = e.kind() == ErrorKind::failed && !taken;
-      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found && e.kind() != ErrorKind::no_key &&
-          !later) {
-        throw;
-      }
+    // What is damaged here, or for later programs alone, must not keep the others from being safe there.
+    std::optional<CopyRead::Found> source;
+    const auto read = [&] {
+      source = read_source(info);
+      check_requirements(source->manifest.requirements, Operation::rewrite, source->info.key);
+    };
+    const auto commit = [&] { commit_one(std::move(*source), pushed, total); };
+    pushed.failure = damage_of(read, {ErrorKind::not_found, ErrorKind::no_key, ErrorKind::failed});
+    if (!pushed.failure) pushed.failure = damage_of(commit, {ErrorKind::not_found, ErrorKind::no_key});
+    if (pushed.failure) {
       m_to.reporter.warning(fmt::format("unable to push snapshot {} of series {}: {}", info.id.short_hex(),
-                                        quote(info.record.series), e.message()));
-      pushed.failure = e;
+                                        quote(info.record.series), pushed.failure->message()));
       // What was copied for it is of use once it is repaired.
       m_protocol.flush_pending();
     }
@@ -379,14 +363,12 @@ class Push {
     std::stable_sort(offers.begin(), offers.end(),
                      [&](const PackRef& a, const PackRef& b) { return check_for(a, series) < check_for(b, series); });
     for (std::size_t i = 0;; ++i) {
-      try {
-        return m_copier.copy(m_from.repository, offers[i], check_for(offers[i], series));
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        if (e.kind() != ErrorKind::damaged || i + 1 == offers.size()) throw;
-        m_to.reporter.warning(e.message() + "; using that of another manifest of the same snapshot");
-      }
+      PackRef copied;
+      const auto damage =
+          damage_of([&] { copied = m_copier.copy(m_from.repository, offers[i], check_for(offers[i], series)); });
+      if (!damage) return copied;
+      if (i + 1 == offers.size()) throw Error(*damage);
+      m_to.reporter.warning(damage->message() + "; using that of another manifest of the same snapshot");
     }
   }
 

@@ -91,23 +91,19 @@ class Repair {
       const bool unreadable = std::any_of(m_request.manifests.begin(), m_request.manifests.end(),
                                           [&](const ManifestInfo& damaged) { return damaged.key == info.key; });
       if (unreadable) continue;
-      try {
-        Manifest manifest = m_store.repository.peek_manifest(info);
-        const Digest id = manifest.id;
-        const bool trusted = manifest.trusted;
-        if (!damaged_packs(manifest).empty()) {
-          auto& known = trusted ? needy : untrusted;
-          const auto at = known.find(id);
-          // The one to go by is one that a trusted key vouches for.
-          if (at != known.end() && m_store.repository.is_vouched(at->second.manifest)) continue;
-          known.insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
-        } else if (trusted && (!demanded || m_store.repository.is_vouched(manifest))) {
-          whole.emplace(id, snapshot_name(info));
-        }
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error&) {
-        continue;  // verify has said so
+      Manifest manifest;
+      // What is wrong with it verify has told.
+      if (any_failure_of([&] { manifest = m_store.repository.peek_manifest(info); })) continue;
+      const Digest id = manifest.id;
+      const bool trusted = manifest.trusted;
+      if (!damaged_packs(manifest).empty()) {
+        auto& known = trusted ? needy : untrusted;
+        const auto at = known.find(id);
+        // The one to go by is one that a trusted key vouches for.
+        if (at != known.end() && m_store.repository.is_vouched(at->second.manifest)) continue;
+        known.insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
+      } else if (trusted && (!demanded || m_store.repository.is_vouched(manifest))) {
+        whole.emplace(id, snapshot_name(info));
       }
     }
     for (const auto& [id, item] : untrusted) {
@@ -130,19 +126,17 @@ class Repair {
   void learn(Repository& repository) {
     for (const auto& info : repository.list_manifests()) {
       check_interrupted();
-      try {
-        const Manifest manifest = repository.peek_manifest(info);
-        if (manifest.closed) continue;
-        const bool checked = m_store.repository.vouches() && !repository.is_vouched(manifest);
-        for (const auto& ref : manifest.packs) {
-          if (&repository == &m_store.repository && m_damaged.contains(ref.name)) continue;
-          m_offers[ref.logical_id].push_back(
-              {&repository, ref, checked ? PackCopier::Check::chunks : PackCopier::Check::name});
-        }
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        m_store.reporter.warning(e.message());
+      Manifest manifest;
+      if (const auto failure = any_failure_of([&] { manifest = repository.peek_manifest(info); })) {
+        m_store.reporter.warning(failure->message());
+        continue;
+      }
+      if (manifest.closed) continue;
+      const bool checked = m_store.repository.vouches() && !repository.is_vouched(manifest);
+      for (const auto& ref : manifest.packs) {
+        if (&repository == &m_store.repository && m_damaged.contains(ref.name)) continue;
+        m_offers[ref.logical_id].push_back(
+            {&repository, ref, checked ? PackCopier::Check::chunks : PackCopier::Check::name});
       }
     }
   }
@@ -155,17 +149,16 @@ class Repair {
                        [](const Offer& a, const Offer& b) { return a.check < b.check; });
       for (const auto& offer : found->second) {
         if (!tried.insert(offer.ref.name).second) continue;
-        try {
-          PackRef fresh = copier.copy(*offer.repository, offer.ref, offer.check);
-          fresh.raw_bytes = lost.raw_bytes;
-          fresh.live_bytes = lost.live_bytes;
-          return fresh;
-        } catch (const StoreError&) {
-          throw;
-        } catch (const Error& e) {
-          if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw;
-          m_store.reporter.warning(e.message());
+        PackRef fresh;
+        const auto damage =
+            damage_of([&] { fresh = copier.copy(*offer.repository, offer.ref, offer.check); }, {ErrorKind::no_key});
+        if (damage) {
+          m_store.reporter.warning(damage->message());
+          continue;
         }
+        fresh.raw_bytes = lost.raw_bytes;
+        fresh.live_bytes = lost.live_bytes;
+        return fresh;
       }
     }
     throw Error(ErrorKind::not_found,
@@ -211,7 +204,7 @@ class Repair {
       return fail(item.name, damaged_packs(item.manifest), e);
     }
     RepairResult::Snapshot done{item.name, damaged_packs(item.manifest), 0, {}};
-    try {
+    const auto mend = [&] {
       item.manifest.require_open();
       for (auto& ref : item.manifest.packs) {
         if (!m_damaged.contains(ref.name)) continue;
@@ -225,12 +218,8 @@ class Repair {
       std::sort(item.manifest.packs.begin(), item.manifest.packs.end());
       vouch_for(item.manifest, protocol);
       protocol.commit(item.manifest, [&](const PackRef& gone) { return copy(copier, gone); });
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::not_found && e.kind() != ErrorKind::no_key) throw;
-      done.failure = e;
-    }
+    };
+    done.failure = damage_of(mend, {ErrorKind::not_found, ErrorKind::no_key});
     m_result.snapshots.push_back(std::move(done));
   }
 

@@ -2,6 +2,8 @@
 
 #include "util/error.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace cairn {
@@ -12,20 +14,20 @@ constexpr std::uint64_t k_kept_frames = 8ULL << 20;
 
 PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest)
     : m_context(context), m_packs(manifest), m_digests([this](std::uint64_t pack) { return directory(pack); }) {
-  try {
+  give_up_if_damaged([&] {
     m_fetcher = std::make_unique<FrameFetcher>(context.repository, context.io, context.pool, m_packs, k_kept_frames);
     m_reader = std::make_unique<EntryListReader>(*m_fetcher, manifest);
     advance();
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    give_up(e);
-  }
+  });
+}
+
+template <class F>
+void PreviousEntries::give_up_if_damaged(F&& read) {
+  // no_key: its list was pushed here by another host.
+  if (const auto damage = damage_of(std::forward<F>(read), {ErrorKind::no_key})) give_up(*damage);
 }
 
 void PreviousEntries::give_up(const Error& e) {
-  // no_key: its list was pushed here by another host.
-  if (e.kind() != ErrorKind::damaged && e.kind() != ErrorKind::no_key) throw Error(e);
   m_context.reporter.warning(
       fmt::format("the previous snapshot cannot be compared with: {}; what it holds is stored again", e.message()));
   m_line.reset();
@@ -39,13 +41,9 @@ void PreviousEntries::advance() {
 }
 
 const Entry* PreviousEntries::seek(std::string_view path) {
-  try {
+  give_up_if_damaged([&] {
     while (m_line && compare_paths(m_line->entry->path, path) < 0) advance();
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    give_up(e);
-  }
+  });
   return m_line && m_line->entry->path == path ? &*m_line->entry : nullptr;
 }
 
@@ -53,27 +51,20 @@ std::optional<PreviousEntries::Part> PreviousEntries::next_part() {
   if (m_parts_left == 0) return std::nullopt;
   --m_parts_left;
   if (m_line->parts == 0) return Part{m_line->entry->size, m_line->extents};
-  try {
-    EntryLine part = m_reader->next_part();
-    return Part{part.part_size, std::move(part.extents)};
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error& e) {
-    give_up(e);
-    return std::nullopt;
-  }
+  std::optional<Part> part;
+  give_up_if_damaged([&] {
+    EntryLine line = m_reader->next_part();
+    part = Part{line.part_size, std::move(line.extents)};
+  });
+  return part;
 }
 
 std::shared_ptr<const PackDirectory> PreviousEntries::directory(std::uint64_t pack) {
   const PackRef* ref = m_packs.find_if_there(pack);
   if (ref == nullptr) return nullptr;
-  try {
-    return m_context.repository.directory(*ref);
-  } catch (const StoreError&) {
-    throw;
-  } catch (const Error&) {
-    return nullptr;
-  }
+  std::shared_ptr<const PackDirectory> found;
+  any_failure_of([&] { found = m_context.repository.directory(*ref); });
+  return found;
 }
 
 bool PreviousChunks::next_part() {

@@ -38,6 +38,8 @@ class PreviousEntries {
 
  private:
   void advance();
+  template <class F>
+  void give_up_if_damaged(F&& read);
   void give_up(const Error& e);
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 

@@ -48,7 +48,7 @@ class ListSigner {
     // What cannot be read verify has told of; what is not trusted is not signed.
     if (!read.found || m_context.repository.is_vouched(read.found->manifest)) return;
     Manifest& manifest = read.found->manifest;
-    try {
+    const auto failure = any_failure_of([&] {
       if (!m_context.repository.trust().trusts(m_key, manifest.record.series)) {
         throw Error(ErrorKind::untrusted, "the signing key is not trusted for its series");
       }
@@ -59,12 +59,8 @@ class ListSigner {
       std::sort(manifest.packs.begin(), manifest.packs.end());
       m_protocol.commit(manifest, [this](const PackRef& pack) { return m_protocol.store_pack_again(pack); });
       ++m_result.snapshots;
-    } catch (const StoreError&) {
-      throw;
-    } catch (const Error& e) {
-      if (e.kind() == ErrorKind::interrupted) throw;
-      m_result.left.push_back({snapshot_name(info), e.message()});
-    }
+    });
+    if (failure) m_result.left.push_back({snapshot_name(info), failure->message()});
   }
 
   // The pack, or one with its content that another manifest names.

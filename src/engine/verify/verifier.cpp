@@ -111,18 +111,16 @@ class Verification {
     for (std::size_t i = 0; i < m_request.manifests.size(); ++i) {
       check_interrupted();
       const auto& info = m_request.manifests[i];
-      try {
-        m_manifests.emplace_back(m_context.repository.peek_manifest(info, Repository::Cached::no));
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
+      m_manifests.emplace_back(std::nullopt);
+      const auto failure = any_failure_of(
+          [&] { m_manifests.back() = m_context.repository.peek_manifest(info, Repository::Cached::no); });
+      if (failure) {
         // Newer formats are refused, not called damaged.
-        if (e.kind() == ErrorKind::failed) throw;
-        m_manifests.emplace_back(std::nullopt);
-        if (e.kind() == ErrorKind::not_found && !m_context.repository.is_listed(info))
+        if (failure->kind() == ErrorKind::failed) throw Error(*failure);
+        if (failure->kind() == ErrorKind::not_found && !m_context.repository.is_listed(info))
           continue;  // prune removed it meanwhile
         m_seen.emplace(info.name.series, info.name.id);
-        m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
+        m_result.problems.push_back({info.key, failure->message(), {snapshot_name(info)}});
         m_result.damaged_manifests.push_back(info);
         continue;
       }
@@ -237,25 +235,23 @@ class Verification {
       FrameFetcher fetcher{m_context.repository, m_context.io, m_context.pool, packs, k_kept_frames};
       const bool full = m_request.level == VerifyLevel::full;
       ListCheck check{full ? unverified(manifest) : std::set<std::uint64_t>{}};
-      try {
+      const auto follow = [&] {
         walk_tree(manifest, fetcher, fetcher, check);
         if (!check.link_targets.empty()) {
           LinkCheck links{std::move(check.link_targets)};
           walk_tree(manifest, fetcher, fetcher, links);
           for (const auto& [target, path] : links.missing) check.failures.push_back(ListCheck::bad_link(path, target));
         }
-      } catch (const StoreError&) {
-        throw;
-      } catch (const Error& e) {
-        if (e.kind() == ErrorKind::no_key) {
+      };
+      if (const auto failure = damage_of(follow, {ErrorKind::no_key})) {
+        if (failure->kind() == ErrorKind::no_key) {
           closed.insert(manifest.id);
           continue;
         }
-        if (e.kind() != ErrorKind::damaged) throw;
         // Where a pack is known to be bad, that is the cause and is reported with its name.
         if (has_bad_pack(manifest)) continue;
         // The manifest itself is whole: another one of the snapshot would lead to the same list.
-        m_result.problems.push_back({info.key, e.message(), {snapshot_name(info)}});
+        m_result.problems.push_back({info.key, failure->message(), {snapshot_name(info)}});
         continue;
       }
       const bool first = followed.insert(manifest.id).second;
