@@ -660,7 +660,7 @@ Time LocalStore::now() {
   });
 }
 
-std::optional<fs::path> LocalStore::staging_directory() {
+std::optional<fs::path> LocalStore::make_staging() {
   const std::string name{k_staging_name};
   if (::mkdirat(m_root_fd.get(), name.c_str(), k_private_directory) != 0 && errno != EEXIST) return std::nullopt;
   const UniqueFd fd{::openat(m_root_fd.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};

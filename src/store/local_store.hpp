@@ -47,8 +47,12 @@ class LocalStore : public ObjectStore {
   // network file system the server's clock. Where this process may not write, this machine's clock: a plan, or a run
   // that stores nothing, needs no better one.
   Time now() override;
-  // Made on first use; nothing where it cannot be made (a read-only store), or is another user's. Never listed.
-  std::optional<fs::path> staging_directory() override;
+  std::optional<fs::path> root() const override { return m_root; }
+  // Near, also where it may only be read. Of a directory on a network file system the server is asked, which reads
+  // ahead too.
+  Distance distance() const override { return Distance::near; }
+  // Nothing, too, where it is another user's. Never listed.
+  std::optional<fs::path> make_staging() override;
   std::uint64_t requests() const override { return m_requests.load(std::memory_order_relaxed); }
 
   // In the root and at any depth below the directories, files that have the very names that this class gives to

@@ -58,6 +58,12 @@ struct Capabilities {
   bool create_only = false;  // probed, not assumed
 };
 
+// How long a request to the store takes before its first byte comes.
+enum class Distance {
+  near,  // it is answered at once, and the system reads ahead by itself
+  far,   // a network lies between
+};
+
 // Who may read and change what is put, where objects are files: whoever the umask of the one who puts it lets (stores
 // made before this was recorded), only he, or his group, too.
 enum class Permissions { umask, owner, group };
@@ -122,9 +128,14 @@ class ObjectStore {
   // The store's own clock, not this machine's: what object times are compared with. Resolution 1 s or better.
   virtual Time now() = 0;
 
-  // A directory on the store's own file system, if it has one, where large objects are best prepared (so that put()
-  // of a consumed file is a rename).
-  virtual std::optional<fs::path> staging_directory() { return std::nullopt; }
+  // The directory that the store is, where it is one here; nothing where it is reached in another way.
+  virtual std::optional<fs::path> root() const { return std::nullopt; }
+  // Whether a request takes longer on its way than its bytes do: then it pays to ask for much at a time, and ahead.
+  virtual Distance distance() const { return Distance::far; }
+  // Makes, where there is none yet, a directory on the store's own file system for preparing large objects, so that
+  // put() of a consumed file is a rename. Nothing where the store has no such place, or this process may not write
+  // there. For who is about to put: a plan and a reader leave the store as it is.
+  virtual std::optional<fs::path> make_staging() { return std::nullopt; }
 
   // Removes what interrupted writers left that no listing shows and that is older than age by the store's clock.
   // directories: first components that keys have; nothing is looked for below others, which may be somebody else's.

@@ -66,7 +66,9 @@ class RetryingStore : public ObjectStore {
   void make_durable(std::span<const std::string> keys) override { m_store->make_durable(keys); }
   std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
   Time now() override;
-  std::optional<fs::path> staging_directory() override { return m_store->staging_directory(); }
+  std::optional<fs::path> root() const override { return m_store->root(); }
+  Distance distance() const override { return m_store->distance(); }
+  std::optional<fs::path> make_staging() override { return m_store->make_staging(); }
   std::size_t sweep_temporaries(std::span<const std::string_view> directories,
                                 std::chrono::nanoseconds age = std::chrono::hours{24}) override {
     return m_store->sweep_temporaries(directories, age);

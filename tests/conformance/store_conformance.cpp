@@ -143,7 +143,7 @@ TEST_CASE("store: of many create-only puts of one name exactly one wins") {
 
 TEST_CASE("store: a body from a file, consumed or not") {
   on_every_store([](ObjectStore& store) {
-    const TemporaryDirectory directory{store.staging_directory().value_or(fs::temp_directory_path())};
+    const TemporaryDirectory directory{store.make_staging().value_or(fs::temp_directory_path())};
     const Bytes content = pattern(3'000'017, 1);
     const fs::path file = directory.path() / "body";
     write_file_atomic(file, content);
@@ -162,7 +162,7 @@ TEST_CASE("store: a body from a file, consumed or not") {
 
 TEST_CASE("store: a file that is not of the announced size is refused and leaves nothing") {
   on_every_store([](ObjectStore& store) {
-    const TemporaryDirectory directory{store.staging_directory().value_or(fs::temp_directory_path())};
+    const TemporaryDirectory directory{store.make_staging().value_or(fs::temp_directory_path())};
     const fs::path file = directory.path() / "body";
     write_file_atomic(file, as_bytes("12345"));
     for (const std::uint64_t size : {4U, 6U}) {

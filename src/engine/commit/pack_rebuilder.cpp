@@ -98,7 +98,7 @@ PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::o
 }
 
 Spool spool_for(ObjectStore& store, const std::optional<fs::path>& asked) {
-  if (const auto staging = store.staging_directory()) return {*staging, k_object_mode};
+  if (const auto staging = store.make_staging()) return {*staging, k_object_mode};
   return {asked ? *asked : temporary_directory()};
 }
 

@@ -68,7 +68,7 @@ struct Access {
 
 Access access_of(Repository& repository, const RestoreRequest& request) {
   // A store on this machine answers at once, and its files are read ahead by the system.
-  return {!repository.store().staging_directory(), request.paths.empty()};
+  return {repository.store().distance() == Distance::far, request.paths.empty()};
 }
 
 // By the paths of large files: which of their stripes, in order, are scattered over their packs. Only files with such.

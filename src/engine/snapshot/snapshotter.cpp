@@ -827,7 +827,7 @@ SnapshotResult Run::take_whole() {
   ChunkStore::Options options;
   options.pack_target = m_pack_target;
   options.discard = m_request.dry_run == DryRun::yes;
-  if (const auto staging = m_context.repository.store().staging_directory()) {
+  if (const auto staging = m_context.repository.store().make_staging()) {
     options.spool = Spool{*staging, k_object_mode};
   } else if (m_request.spool) {
     // The source must not be held up by the store: a database is pinned as long as it is read.

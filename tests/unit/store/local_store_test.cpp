@@ -113,8 +113,8 @@ TEST_CASE("local store: neither temporaries nor foreign names are listed") {
   write_file_atomic(directory.path() / "lost+found", as_bytes("x"));
   write_file_atomic(directory.path() / "packs" / "bb~", as_bytes("x"));
   std::ofstream{directory.path() / "packs" / ".tmp-0011"} << "x";
-  REQUIRE(store.staging_directory());
-  std::ofstream{*store.staging_directory() / "pack"} << "x";
+  REQUIRE(store.make_staging());
+  std::ofstream{*store.make_staging() / "pack"} << "x";
   REQUIRE(::mkfifo((directory.path() / "fifo").c_str(), 0600) == 0);
   CHECK(keys_of(store) == std::vector<std::string>{"packs/aa"});
   CHECK(keys_of(store, ".tmp-").empty());
@@ -138,7 +138,7 @@ TEST_CASE("local store: a put leaves no temporary behind, whether it succeeds or
 TEST_CASE("local store: a consumed file is moved, and its time is that of the put") {
   const TemporaryDirectory directory{fs::temp_directory_path()};
   LocalStore store{directory.path()};
-  const fs::path file = *store.staging_directory() / "pack";
+  const fs::path file = *store.make_staging() / "pack";
   write_file_atomic(file, as_bytes("content"));
   make_old(file);
   struct stat before {};
@@ -156,7 +156,7 @@ TEST_CASE("local store: a consumed file is moved, and its time is that of the pu
 TEST_CASE("local store: a consumed file with a second link is copied, so that nobody can change the object") {
   const TemporaryDirectory directory{fs::temp_directory_path()};
   LocalStore store{directory.path()};
-  const fs::path file = *store.staging_directory() / "pack";
+  const fs::path file = *store.make_staging() / "pack";
   write_file_atomic(file, as_bytes("content"));
   fs::create_hard_link(file, directory.path() / ".tmp-second");
   auto body = ObjectBody::from_file(file, 7);
@@ -188,7 +188,7 @@ TEST_CASE("local store: a consumed file from another file system is copied") {
 TEST_CASE("local store: create-only with a consumed file leaves both where the name is taken") {
   const TemporaryDirectory directory{fs::temp_directory_path()};
   LocalStore store{directory.path()};
-  const fs::path file = *store.staging_directory() / "pack";
+  const fs::path file = *store.make_staging() / "pack";
   write_file_atomic(file, as_bytes("second"));
   auto body = ObjectBody::from_file(file, 6);
   body.consume_file = true;
@@ -239,7 +239,7 @@ TEST_CASE("local store: the sweep takes old temporaries only") {
   const TemporaryDirectory directory{fs::temp_directory_path()};
   LocalStore store{directory.path()};
   store.put("packs/aa/object", ObjectBody::from_text("x"));
-  const fs::path staging = *store.staging_directory();
+  const fs::path staging = *store.make_staging();
   fs::create_directory(staging / "run");
   for (const fs::path& path :
        {directory.path() / ".tmp-0123456789abcdef", directory.path() / ".tmp-now-0123456789abcdef",
@@ -322,7 +322,8 @@ TEST_CASE("local store: a store that may only be read is readable") {
       }
     };
     const auto here = std::chrono::system_clock::now();
-    return as_text(*store.get("a/b")) == "x" && !store.staging_directory() && refuses_to_write() &&
+    return as_text(*store.get("a/b")) == "x" && !store.make_staging() && refuses_to_write() &&
+           store.distance() == Distance::near && store.root() == directory.path() &&
            abs(store.now() - here) < std::chrono::hours{1};
   }));
   fs::permissions(directory.path(), fs::perms::owner_all);
@@ -401,7 +402,7 @@ Modes modes_below(const fs::path& root) {
 
 void put_both_ways(LocalStore& store) {
   store.put("packs/aa/from-memory", ObjectBody::from_text("x"));
-  const auto staging = store.staging_directory();
+  const auto staging = store.make_staging();
   REQUIRE(staging);
   write_file_atomic(*staging / "prepared", as_bytes("yz"));
   auto body = ObjectBody::from_file(*staging / "prepared", 2);
@@ -503,7 +504,7 @@ TEST_CASE("local store: another user of the group reads, adds and removes") {
     store.set_permissions(Permissions::group);
     store.put("packs/aa/mine", ObjectBody::from_text("x"));
     store.put("packs/aa/pruned", ObjectBody::from_text("x"));
-    REQUIRE(store.staging_directory());
+    REQUIRE(store.make_staging());
   }
   CHECK(test::as_nobody([&] {
     ::umask(077);
@@ -513,7 +514,7 @@ TEST_CASE("local store: another user of the group reads, adds and removes") {
     store.put("packs/aa/his", ObjectBody::from_text("y"));
     store.put("packs/bb/his", ObjectBody::from_text("y"));
     // Staging that is another user's is none.
-    return store.remove(std::vector<std::string>{"packs/aa/pruned"}).empty() && !store.staging_directory();
+    return store.remove(std::vector<std::string>{"packs/aa/pruned"}).empty() && !store.make_staging();
   }));
   LocalStore store{root};
   CHECK(keys_of(store) == std::vector<std::string>{"packs/aa/his", "packs/aa/mine", "packs/bb/his"});
@@ -543,10 +544,10 @@ TEST_CASE("local store: staging that is a link or another user's is not used") {
   LocalStore store{directory.path()};
   const fs::path staging = directory.path() / ".tmp-staging";
   fs::create_directory_symlink(outside.path(), staging);
-  CHECK_FALSE(store.staging_directory());
+  CHECK_FALSE(store.make_staging());
   fs::remove(staging);
   if (::geteuid() != 0) return;
   fs::create_directory(staging);
   REQUIRE(::chown(staging.c_str(), 12345, 12345) == 0);
-  CHECK_FALSE(store.staging_directory());
+  CHECK_FALSE(store.make_staging());
 }

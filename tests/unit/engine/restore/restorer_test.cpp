@@ -382,10 +382,12 @@ TEST_CASE("a plan touches nothing and says how much there is to do") {
   Restores t;
   write(t.source / "file", noise(5'000'000, 1));
   const auto manifest = t.take();
+  fs::remove_all(t.store_root / ".tmp-staging");
   auto c = t.context();
   const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}});
   CHECK(plan.bytes == 5'000'000);
   CHECK(plan.files == 1);
   CHECK(plan.bytes_to_fetch >= 5'000'000);
   CHECK(!fs::exists(t.target));
+  CHECK(!fs::exists(t.store_root / ".tmp-staging"));
 }
