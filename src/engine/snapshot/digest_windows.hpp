@@ -2,12 +2,11 @@
 #pragma once
 
 #include "repo/pack_directory.hpp"
+#include "util/lru.hpp"
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 namespace cairn {
@@ -38,18 +37,14 @@ class DigestWindows {
   struct Pack {
     Window latest;   // the one that was used last
     Window earlier;  // empty until a chunk from before the latest was asked for
-    std::list<std::uint64_t>::iterator age;
     const Digest* find(std::uint32_t chunk);
     std::uint64_t bytes() const noexcept { return (latest.digests.size() + earlier.digests.size()) * sizeof(Digest); }
   };
   static void fill(Window& window, const PackDirectory& directory, std::uint32_t first);
-  void make_room(std::uint64_t pack);
 
   Load m_load;
   std::uint64_t m_limit;
-  std::uint64_t m_bytes = 0;
-  std::unordered_map<std::uint64_t, Pack> m_packs;
-  std::list<std::uint64_t> m_ages;  // of packs, newest first
+  Lru<std::uint64_t, Pack> m_packs;
 };
 
 }  // namespace cairn
