@@ -128,7 +128,7 @@ void print_store(Session& session, const ObjectStore& store, const Descriptor& d
 // A store is there: it must be one that can be used, and the one that was asked for.
 ExitStatus InitCommand::leave(Session& session, const StoreAddress& address, ObjectStore& store,
                               const std::vector<std::string>& wanted) const {
-  const Descriptor descriptor = Repository::read_descriptor(store);
+  const Descriptor descriptor = read_descriptor(store);
   check_pin(session.state().pin(pin_address(address)).value_or(pin_of(descriptor)), descriptor, store.describe());
   if (descriptor.recipients != wanted) {
     throw Error(ErrorKind::untrusted,
@@ -155,7 +155,7 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
   const LocalState state = session.state();
   const std::string address = pin_address(configured.address);
   const auto noted = state.pin(address);
-  const bool filled = Repository::has_content(store);
+  const bool filled = has_content(store);
   Descriptor descriptor;
   descriptor.recipients = wanted;
   descriptor.permissions = permissions(configured.address);
@@ -180,7 +180,7 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
   descriptor.store_id = known.store_id.empty() ? random_name(16) : known.store_id;
   descriptor.created = store.now();
   descriptor.create_only = store.probe_create_only();
-  Repository::init(store, descriptor);
+  init_store(store, descriptor);
   try {
     state.set_pin(address, pin_of(descriptor));
   } catch (const Error& e) {
@@ -206,7 +206,7 @@ ExitStatus InitCommand::run(Session& session) {
   std::vector<std::string> there;
   store->list(layout::k_config, [&](const ObjectInfo& info) { there.push_back(info.key); });
   if (there.empty()) return make(session, configured, *store, wanted);
-  if (!m_if_missing) throw Repository::is_a_store(*store);
+  if (!m_if_missing) throw already_a_store(*store);
   store->make_durable(there);
   return leave(session, configured.address, *store, wanted);
 }

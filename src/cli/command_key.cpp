@@ -233,7 +233,7 @@ ExitStatus KeyCommand::change(Session& session) const {
   if (recipients.empty())
     throw Error(ErrorKind::usage, "the last recipient cannot be removed: nobody could read anything");
   descriptor.generation += 1;
-  Repository::put_descriptor(*store.store, descriptor);
+  put_descriptor(*store.store, descriptor);
   StorePin pin = pin_of(descriptor);
   const StoreConfig configured = session.config().store(session.store_name(m_store));
   session.state().set_pin(pin_address(configured.address), pin);
@@ -329,10 +329,10 @@ ExitStatus KeyCommand::accept(Session& session) const {
   Descriptor descriptor;
   try {
     store = open_store(session.address(session.store_name(m_store)), session.io().environment, session.reporter());
-    descriptor = Repository::read_descriptor(*store);
+    descriptor = read_descriptor(*store);
   } catch (const Error& e) {
     const bool known = e.kind() == ErrorKind::not_found && session.state().pin(address);
-    if (!known || (store && Repository::has_content(*store))) throw;
+    if (!known || (store && has_content(*store))) throw;
     expect_keys(0, 0, "");
     return accept_none(session, address);
   }

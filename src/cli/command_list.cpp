@@ -87,7 +87,7 @@ ExitStatus ListCommand::run(Session& session) {
     print_files(session, store, session.find(store, {m_reference, m_series}).manifest);
     return ExitStatus::done;
   }
-  auto snapshots = store.repository->list_snapshots(m_series.value_or(""));
+  auto snapshots = store.repository->manifests().list_snapshots(m_series.value_or(""));
   if (m_series && snapshots.empty()) throw no_such_series(store, *m_series);
   snapshots.erase(std::remove_if(snapshots.begin(), snapshots.end(),
                                  [&](const SnapshotInfo& each) { return !has_tags(each.facts.tags, wanted); }),

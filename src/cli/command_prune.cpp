@@ -175,7 +175,7 @@ ExitStatus PruneCommand::run(Session& session) {
   OpenStore store = session.open(m_store, Access::read);
   Context context = session.context(store);
   if (m_undo) return undo(session, context);
-  if (m_series && store.repository->list_manifests(*m_series).empty()) throw no_such_series(store, *m_series);
+  if (m_series && store.repository->manifests().list(*m_series).empty()) throw no_such_series(store, *m_series);
   const Apply apply = m_apply ? Apply::yes : Apply::no;
   Pruner pruner{context, request, apply};
   run_prune(session, "prune", pruner, apply, PlanDetail::all);

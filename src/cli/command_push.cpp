@@ -42,7 +42,7 @@ ExitStatus PushCommand::run(Session& session) {
   if (m_all) request.selection = PushRequest::Selection::all;
   if (m_references.empty()) {
     request.series = m_series.value_or("");
-    if (m_series && from.repository->list_manifests(*m_series).empty()) throw no_such_series(from, *m_series);
+    if (m_series && from.repository->manifests().list(*m_series).empty()) throw no_such_series(from, *m_series);
   } else {
     request.selection = PushRequest::Selection::named;
     for (const auto& reference : m_references) {

@@ -123,7 +123,7 @@ ExitStatus ShowCommand::run(Session& session) {
   OpenStore store = session.open(m_store, Access::read, &m_keys);
   auto [snapshot, manifest] = session.find(store, m_choice);
   snapshot.pinned =
-      store.repository->pins(Repository::Listed::once, manifest.id).pinned(manifest.id, manifest.record.series);
+      store.repository->notes().pins(NoteStore::Listed::once, manifest.id).pinned(manifest.id, manifest.record.series);
   const Ahead ahead = DatedAhead{*store.store, session.io().clock()}(manifest.record.cut_point, first_stored(snapshot));
   if (!session.json()) {
     print_for_people(session.out(), snapshot, manifest, ahead);

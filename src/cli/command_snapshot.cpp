@@ -325,7 +325,7 @@ std::uint64_t noted_sequence(Session& session, const Repository& repository, con
 std::optional<std::string> missed(Repository& repository, std::uint64_t sequence, const SnapshotResult& result) {
   std::vector<std::string> unreadable;
   bool untrusted = false;
-  for (const auto& snapshot : repository.list_snapshots(result.series, &unreadable)) {
+  for (const auto& snapshot : repository.manifests().list_snapshots(result.series, &unreadable)) {
     if (snapshot.id == result.id || snapshot.record.sequence < sequence) continue;
     if (snapshot.trusted) return std::nullopt;
     untrusted = true;

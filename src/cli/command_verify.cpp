@@ -87,7 +87,7 @@ VerifyLevel VerifyCommand::level() const {
 std::vector<ManifestInfo> VerifyCommand::choose(Session& session, OpenStore& store,
                                                 std::vector<VerifyProblem>& problems) const {
   std::vector<std::string> unknown;
-  auto all = store.repository->list_manifests(m_references.empty() ? m_series.value_or("") : "", &unknown);
+  auto all = store.repository->manifests().list(m_references.empty() ? m_series.value_or("") : "", &unknown);
   if (m_references.empty()) {
     for (const auto& key : unknown) {
       problems.push_back({key, fmt::format("object {} has no manifest's name", quote(key)), {}});

@@ -107,7 +107,7 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
   const auto parsed = parse_reference(reference);
   const auto* id = std::get_if<IdReference>(&parsed);
   const bool any = id != nullptr && choice.untrusted == SnapshotChoice::Untrusted::taken_by_id;
-  const auto manifests = repository.list_manifests();
+  const auto manifests = repository.manifests().list();
   ChoiceFacts facts;
   facts.of_clocks = keys_ahead_of_clocks(repository.store(), manifests, now);
   std::size_t left_out = 0;

@@ -165,7 +165,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   options.io = settings.io;
   options.signing_key = settings.signing_key;
   options.own_packs = [state](const std::string& store_id) { return state.own_packs_file(store_id); };
-  options.descriptor = Repository::read_descriptor(*open.store);
+  options.descriptor = read_descriptor(*open.store);
   const Descriptor& descriptor = *options.descriptor;
   check_or_note(state, settings, address, *open.store, descriptor, access, reporter);
   if (access == Access::write) warn_if_open(state, address, *open.store, descriptor, reporter);

@@ -72,6 +72,19 @@ void Cache::put(std::string_view kind, std::string_view name, ByteView bytes) co
   }
 }
 
+std::optional<Bytes> Cache::get_of_size(std::string_view kind, const std::string& name, std::uint64_t size) const {
+  auto kept = get(kind, name);
+  const std::string before = fmt::format("{}\n", size);
+  if (!kept || !as_text(*kept).starts_with(before)) return std::nullopt;
+  kept->erase(kept->begin(), kept->begin() + static_cast<std::ptrdiff_t>(before.size()));
+  return kept;
+}
+
+void Cache::put_of_size(std::string_view kind, const std::string& name, std::uint64_t size,
+                        std::string_view text) const {
+  put(kind, name, as_bytes(fmt::format("{}\n{}", size, text)));
+}
+
 std::vector<std::string> Cache::names(std::string_view kind) const {
   std::vector<std::string> out;
   if (m_directory.empty()) return out;

@@ -6,6 +6,7 @@
 #include "util/bytes.hpp"
 #include "util/file.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -27,6 +28,10 @@ class Cache {
   // damaged, without content); name: a hexadecimal digest or an object's base name.
   std::optional<Bytes> get(std::string_view kind, std::string_view name) const;
   void put(std::string_view kind, std::string_view name, ByteView bytes) const;
+  // What is a part of its object, or made of it, stands behind the size of the object, as listed: nothing where it was
+  // made of one of another size.
+  std::optional<Bytes> get_of_size(std::string_view kind, const std::string& name, std::uint64_t size) const;
+  void put_of_size(std::string_view kind, const std::string& name, std::uint64_t size, std::string_view text) const;
   // What of that kind is there.
   std::vector<std::string> names(std::string_view kind) const;
 

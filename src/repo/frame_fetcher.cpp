@@ -6,6 +6,7 @@
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -33,6 +34,10 @@ Error shorter() {
 
 bool holds(const StoredRange& all, const StoredRange& part) {
   return part.offset >= all.offset && part.length <= all.length && part.offset - all.offset <= all.length - part.length;
+}
+
+ByteRange byte_range(const StoredRange& range) {
+  return {range.offset, range.length};
 }
 
 std::string taken_instead(const Error& cause, const PackRef& spare) {
@@ -83,12 +88,12 @@ std::shared_ptr<const DecodedFrame> decode_frame(std::shared_ptr<const PackDirec
   }
 }
 
-FrameFetcher::FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
+FrameFetcher::FrameFetcher(PackSource& from, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
                            std::uint64_t keep_bytes)
-    : m_repository(repository), m_io(io), m_pool(pool), m_packs(packs), m_keep_bytes(keep_bytes) {}
+    : m_from(from), m_io(io), m_pool(pool), m_packs(packs), m_keep_bytes(keep_bytes) {}
 
 FrameFetcher::~FrameFetcher() {
-  for (auto& [id, kept] : m_frames) kept.frame.wait();
+  m_frames.for_each([](const Kept& kept) { kept.frame.wait(); });
 }
 
 const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
@@ -105,7 +110,7 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
     if (!source.directory) source.directory = directory_alone(source.ref, first);
   });
   if (damage) {
-    m_repository.note_damaged(source.ref);
+    m_from.note_damaged(source.ref);
     take_spare(source, *damage);
     if (!source.directory) {
       m_failures[pack].push_back(*damage);
@@ -128,7 +133,7 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
 // does not fit that.
 void FrameFetcher::take_spare(Source& source, const Error& cause) {
   for (const auto& spare : source.spares) {
-    if (any_failure_of([&] { source.directory = m_repository.directory(spare); })) continue;
+    if (any_failure_of([&] { source.directory = m_from.directory(spare); })) continue;
     const std::uint64_t pack = source.ref.prefix();
     warn_once(source.ref, taken_instead(cause, spare));
     source.ref = spare;
@@ -138,24 +143,18 @@ void FrameFetcher::take_spare(Source& source, const Error& cause) {
   }
 }
 
-// As the store has it, whatever this host remembers.
-std::shared_ptr<const PackDirectory> FrameFetcher::directory_of_store(const PackRef& ref) {
-  const Bytes stored = read_range(ref, {ref.directory_offset, ref.directory_size});
-  return std::make_shared<const PackDirectory>(open_pack_directory(stored, ref, m_repository.keys()));
-}
-
 // Not from a pack that is read whole; ahead: what was wrong there. Whether that is what the store has, only the store
 // can say, and not what this host remembers of it.
 std::shared_ptr<const PackDirectory> FrameFetcher::directory_alone(const PackRef& ref,
                                                                    const std::optional<Error>& ahead) {
-  if (!ahead || ahead->kind() != ErrorKind::damaged) return m_repository.directory(ref);
+  if (!ahead || ahead->kind() != ErrorKind::damaged) return m_from.directory(ref);
   std::shared_ptr<const PackDirectory> directory;
-  if (!damage_of([&] { directory = directory_of_store(ref); }, {ErrorKind::no_key})) {
+  if (!damage_of([&] { directory = m_from.stored_directory(ref); }, {ErrorKind::no_key})) {
     warn_once(ref, right_when_read_again(*ahead));
     return directory;
   }
-  directory = m_repository.directory(ref);
-  m_repository.note_damaged(ref);
+  directory = m_from.directory(ref);
+  m_from.note_damaged(ref);
   warn_once(ref, fmt::format("{}; the directory that this host remembers is used", ahead->message()));
   return directory;
 }
@@ -177,7 +176,7 @@ std::shared_ptr<const PackDirectory> FrameFetcher::directory_ahead(const PackRef
     const auto take = [&] {
       if (fetched->bytes->size() < ref.size) throw named(ref, shorter());
       const ByteView stored = ByteView{*fetched->bytes}.subspan(ref.directory_offset, ref.directory_size);
-      directory = m_repository.take_directory(ref, stored);
+      directory = m_from.take_directory(ref, stored);
     };
     damage = damage_of(take, {ErrorKind::no_key});
     if (!damage) {
@@ -199,7 +198,7 @@ void FrameFetcher::warn_once(const PackRef& damaged, const std::string& message)
     const std::scoped_lock lock{m_mutex};
     if (!m_warned.insert(damaged.name).second) return;
   }
-  m_repository.reporter().warning(message);
+  m_from.reporter().warning(message);
 }
 
 FrameFetcher::FramePointer FrameFetcher::decode(const Source& source, std::uint32_t frame, ByteView stored) {
@@ -212,23 +211,16 @@ FrameFetcher::FramePointer FrameFetcher::decode(const Source& source, std::uint3
   return read_again(source, frame, named(source.ref, *damage), std::move(decoded));
 }
 
-// Fewer bytes, down to none, where the pack ends before the range does. Error(damaged) where it is missing.
-Bytes FrameFetcher::read_range(const PackRef& ref, StoredRange range) {
-  auto stored = m_repository.store().get(layout::pack_key(ref.name), ByteRange{range.offset, range.length});
-  if (!stored) throw named(ref, Error(ErrorKind::damaged, "it is missing from the store"));
-  return std::move(*stored);
-}
-
 // Before what would be fetched in vain. Error(no_key), Error(damaged).
 void FrameFetcher::require_key(const PackRef& ref, const PackDirectory& directory) {
-  if (is_sealed(ref.seal)) m_repository.unseal_data(ref, directory, 0, 0, {});
+  if (is_sealed(ref.seal)) m_from.unseal_data(ref, directory, 0, 0, {});
 }
 
 // From the store, alone. Every chunk is right, else Error(damaged).
 FrameFetcher::FramePointer FrameFetcher::read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory,
                                                     std::uint32_t frame) {
   const Frame& f = directory->frames()[frame];
-  const Bytes stored = m_repository.read_data(pack, *directory, f.offset, f.stored_size);
+  const Bytes stored = m_from.read_data(pack, *directory, f.offset, f.stored_size);
   auto decoded = decode_frame(std::move(directory), frame, stored);
   decoded->require_intact();
   return decoded;
@@ -239,7 +231,7 @@ FrameFetcher::FramePointer FrameFetcher::read_alone(const Source& source, std::u
   const Frame& frame = source.directory->frames()[number];
   const StoredRange range = stored_range(source.ref, *source.directory, frame.offset, frame.stored_size);
   Bytes stored;
-  const auto damage = damage_of([&] { stored = read_range(source.ref, range); });
+  const auto damage = damage_of([&] { stored = m_from.read_range(source.ref, byte_range(range)); });
   if (damage) return read_again(source, number, *damage, nullptr);
   return decode_part(source, number, range, stored);
 }
@@ -253,7 +245,7 @@ FrameFetcher::FramePointer FrameFetcher::read_again(const Source& source, std::u
     warn_once(source.ref, right_when_read_again(cause));
     return decoded;
   }
-  m_repository.note_damaged(source.ref);
+  m_from.note_damaged(source.ref);
   decoded = from_spare(source, frame, cause);
   if (decoded) return decoded;
   if (damaged) return damaged;
@@ -265,7 +257,7 @@ FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::u
   for (const auto& spare : source.spares) {
     FramePointer decoded;
     any_failure_of([&] {
-      const auto directory = m_repository.directory(spare);
+      const auto directory = m_from.directory(spare);
       const Frame& wanted = source.directory->frames()[number];
       // The same chunks, but perhaps in other frames.
       if (number >= directory->frames().size()) return;
@@ -281,9 +273,7 @@ FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::u
 }
 
 void FrameFetcher::keep(const FrameId& id, Future frame, std::uint64_t bytes) {
-  m_ages.push_front(id);
-  m_kept_bytes += bytes;
-  m_frames.insert_or_assign(id, Kept{std::move(frame), bytes, m_request, m_ages.begin()});
+  m_frames.put(id, Kept{std::move(frame), m_request}, bytes);
 }
 
 void FrameFetcher::expect(FetchPlan plan, std::uint64_t limit) {
@@ -297,7 +287,7 @@ std::function<Bytes()> FrameFetcher::reader_of(const FrameRun& run) {
   ++m_requests;
   if (run.whole) {
     return [this, ref = m_packs.find(run.pack)] {
-      Bytes bytes = m_repository.read_pack(ref);
+      Bytes bytes = m_from.read_range(ref, {0, ref.size});
       m_bytes_fetched += bytes.size();
       return bytes;
     };
@@ -305,7 +295,7 @@ std::function<Bytes()> FrameFetcher::reader_of(const FrameRun& run) {
   const Source& from = source(run.pack);
   return [this, ref = from.ref, directory = from.directory, run] {
     require_key(ref, *directory);
-    Bytes bytes = read_range(ref, stored_range(ref, *directory, run.offset, run.length));
+    Bytes bytes = m_from.read_range(ref, byte_range(stored_range(ref, *directory, run.offset, run.length)));
     m_bytes_fetched += bytes.size();
     return bytes;
   };
@@ -330,9 +320,8 @@ FrameFetcher::FramePointer FrameFetcher::decode_stored(const Source& source, std
   if (!is_sealed(source.ref.seal)) return decode(source, number, stored);
   const Frame& frame = source.directory->frames()[number];
   Bytes opened;
-  const auto damage = damage_of([&] {
-    opened = m_repository.unseal_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored);
-  });
+  const auto damage = damage_of(
+      [&] { opened = m_from.unseal_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored); });
   if (damage) return read_again(source, number, *damage, nullptr);
   return decode(source, number, opened);
 }
@@ -416,7 +405,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
     try {
       run->failure = damage_of([&] {
         require_key(run->from.ref, *run->from.directory);
-        run->bytes = read_range(run->from.ref, run->range);
+        run->bytes = m_from.read_range(run->from.ref, byte_range(run->range));
         m_bytes_fetched += run->bytes.size();
       });
     } catch (...) {
@@ -469,12 +458,10 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   ++m_request;
   std::vector<FrameId> wanted;
   for (const auto& id : ids) {
-    const auto found = m_frames.find(id);
-    if (found == m_frames.end()) {
-      wanted.push_back(id);
+    if (Kept* found = m_frames.find(id)) {
+      found->last_request = m_request;
     } else {
-      m_ages.splice(m_ages.begin(), m_ages, found->second.age);
-      found->second.last_request = m_request;
+      wanted.push_back(id);
     }
   }
   std::sort(wanted.begin(), wanted.end());
@@ -492,16 +479,11 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   }
   std::vector<Future> out;
   out.reserve(ids.size());
-  for (const auto& id : ids) out.push_back(m_frames.at(id).frame);
+  for (const auto& id : ids) out.push_back(m_frames.find(id)->frame);
   // Only what was not asked for just now may go.
-  while (m_kept_bytes > m_keep_bytes && !m_ages.empty()) {
-    const auto kept = m_frames.find(m_ages.back());
-    if (kept->second.last_request == m_request) break;
-    if (kept->second.frame.wait_for(std::chrono::seconds{0}) != std::future_status::ready) break;
-    m_kept_bytes -= kept->second.bytes;
-    m_frames.erase(kept);
-    m_ages.pop_back();
-  }
+  m_frames.shrink(m_keep_bytes, [this](const Kept& kept) {
+    return kept.last_request != m_request && kept.frame.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+  });
   return out;
 }
 

@@ -4,15 +4,16 @@
 // damaged, what another one with the same chunks holds is taken instead. Either way with a warning.
 #pragma once
 
+#include "repo/pack_source.hpp"
 #include "repo/pack_table.hpp"
 #include "repo/read_ahead.hpp"
-#include "repo/repository.hpp"
+#include "util/error.hpp"
+#include "util/lru.hpp"
 #include "util/thread_pool.hpp"
 
 #include <atomic>
 #include <cstdint>
 #include <future>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,12 @@ struct FrameId {
   std::uint32_t frame = 0;
   auto operator<=>(const FrameId&) const = default;
 };
+struct FrameIdHash {
+  std::size_t operator()(const FrameId& id) const noexcept {
+    // Packs are named by digests; frames of one are counted.
+    return static_cast<std::size_t>(id.pack + id.frame * 0x9e3779b97f4a7c15ULL);
+  }
+};
 
 struct FetchStatistics {
   std::uint64_t bytes = 0;     // data bytes that came from the store
@@ -63,8 +70,7 @@ class FrameFetcher {
 
   // keep_bytes: decoded bytes that stay after their use, for frames that are needed again soon.
   // io: for requests; pool: for decoding.
-  FrameFetcher(Repository& repository, ThreadPool& io, ThreadPool& pool, const PackTable& packs,
-               std::uint64_t keep_bytes);
+  FrameFetcher(PackSource& from, ThreadPool& io, ThreadPool& pool, const PackTable& packs, std::uint64_t keep_bytes);
   FrameFetcher(const FrameFetcher&) = delete;
   FrameFetcher& operator=(const FrameFetcher&) = delete;
   // Waits for what is under way.
@@ -86,9 +92,7 @@ class FrameFetcher {
  private:
   struct Kept {
     Future frame;
-    std::uint64_t bytes;
     std::uint64_t last_request;
-    std::list<FrameId>::iterator age;
   };
   // A pack, or the spare of it, whose directory could be read.
   struct Source {
@@ -104,8 +108,6 @@ class FrameFetcher {
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
   bool fetch_ahead(const FrameId& id);
   std::shared_ptr<const PackDirectory> directory_alone(const PackRef& ref, const std::optional<Error>& ahead);
-  std::shared_ptr<const PackDirectory> directory_of_store(const PackRef& ref);
-  Bytes read_range(const PackRef& ref, StoredRange range);
   void require_key(const PackRef& ref, const PackDirectory& directory);
   void take_spare(Source& source, const Error& cause);
   FramePointer decode_part(const Source& source, std::uint32_t number, StoredRange asked, ByteView stored);
@@ -120,14 +122,12 @@ class FrameFetcher {
   FramePointer from_spare(const Source& source, std::uint32_t frame, const Error& cause);
   void warn_once(const PackRef& damaged, const std::string& message);
 
-  Repository& m_repository;
+  PackSource& m_from;
   ThreadPool& m_io;
   ThreadPool& m_pool;
   const PackTable& m_packs;
   std::uint64_t m_keep_bytes;
-  std::uint64_t m_kept_bytes = 0;
-  std::map<FrameId, Kept> m_frames;
-  std::list<FrameId> m_ages;  // newest first
+  Lru<FrameId, Kept, FrameIdHash> m_frames;
   std::uint64_t m_request = 0;
   std::map<std::uint64_t, Source> m_sources;
   std::uint64_t m_directory_bytes = 0;                     // of them

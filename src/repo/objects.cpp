@@ -37,7 +37,8 @@ namespace {
 auto rank_of(Repository& repository, const CopyRead::Found& copy, const PackThere& there) {
   const Manifest& manifest = copy.manifest;
   const bool whole = std::all_of(manifest.packs.begin(), manifest.packs.end(), there);
-  return std::tuple{manifest.closed, !repository.is_vouched(manifest), !whole, copy.info.stored_at, copy.info.key};
+  return std::tuple{manifest.closed, !repository.manifests().is_vouched(manifest), !whole, copy.info.stored_at,
+                    copy.info.key};
 }
 
 void sort_copies(Repository& repository, std::vector<CopyRead::Found>& copies, const PackThere& there) {
@@ -57,10 +58,10 @@ void warn_of_other_packs(Repository& repository, const CopyRead& read) {
   std::unordered_set<Digest, DigestHash> named;
   for (const auto& pack : read.found->manifest.packs) named.insert(pack.name);
   for (const auto& other : read.others) {
-    const bool found_vouched = repository.is_vouched(read.found->manifest);
+    const bool found_vouched = repository.manifests().is_vouched(read.found->manifest);
     const auto strange = std::count_if(other.manifest.packs.begin(), other.manifest.packs.end(),
                                        [&](const PackRef& pack) { return !named.contains(pack.name); });
-    if ((found_vouched && repository.is_vouched(other.manifest)) || strange == 0) continue;
+    if ((found_vouched && repository.manifests().is_vouched(other.manifest)) || strange == 0) continue;
     repository.reporter().warning(fmt::format(
         "manifest {} names {} that {} of the same snapshot does not, and no trusted key signed {}: a repair by a host "
         "without a key does that, or somebody who is up to something",
@@ -80,7 +81,7 @@ CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies
   for (const auto& info : copies) {
     Manifest manifest;
     const auto failure =
-        damage_of([&] { manifest = repository.peek_manifest(info); }, {ErrorKind::not_found, ErrorKind::failed});
+        damage_of([&] { manifest = repository.manifests().peek(info); }, {ErrorKind::not_found, ErrorKind::failed});
     if (failure) {
       read.failures.push_back(*failure);
       continue;
@@ -112,12 +113,6 @@ CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies
     spares.insert(spares.end(), other.manifest.packs.begin(), other.manifest.packs.end());
   }
   return read;
-}
-
-std::string put_mark(ObjectStore& store, const Mark& mark) {
-  std::string key = layout::mark_key(mark.time, random_name(16));
-  store.put(key, ObjectBody::from_text(mark.text()));
-  return key;
 }
 
 }  // namespace cairn

@@ -46,7 +46,4 @@ using PackThere = std::function<bool(const PackRef&)>;
 CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies, CopyTrust trust = CopyTrust::demanded,
                         const PackThere& there = {});
 
-// Under a name of its own; returns its key. Throws StoreError.
-std::string put_mark(ObjectStore& store, const Mark& mark);
-
 }  // namespace cairn

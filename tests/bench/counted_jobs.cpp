@@ -185,8 +185,8 @@ void job_again(CountedStore& store, const fs::path& tree) {
 
 void job_restore(CountedStore& store, const fs::path& target) {
   Setup setup{store};
-  const auto newest = setup.repository.list_manifests().back();
-  const Manifest manifest = setup.repository.load_manifest(newest);
+  const auto newest = setup.repository.manifests().list().back();
+  const Manifest manifest = setup.repository.manifests().load(newest);
   check(restore(setup.context, manifest, {.target = target, .paths = {}}).files == k_files + 1);
 }
 

@@ -148,7 +148,7 @@ class Generator {
     root.size = m_shape.bytes / k_list_share;
     root.extents = {{packs.back().prefix(), 0, 1}};
     const Manifest manifest = Manifest::make(std::move(record), std::move(facts), std::move(root), packs);
-    const std::string key = m_repository.store_manifest(manifest);
+    const std::string key = m_repository.manifests().store(manifest);
     if (m_directory) {
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(taken.time_since_epoch()).count();
       const struct timespec times[2] = {{seconds, 0}, {seconds, 0}};
@@ -193,7 +193,7 @@ int main(int argc, char** argv) {
     Descriptor descriptor;
     descriptor.store_id = random_name(16);
     descriptor.created = store->now();
-    Repository::init(*store, descriptor);
+    init_store(*store, descriptor);
     Generator{*store, bucket ? std::nullopt : std::optional<fs::path>{args[0]}, shape}.run();
     return 0;
   } catch (const std::exception& e) {

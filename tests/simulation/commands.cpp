@@ -97,7 +97,7 @@ Ended Commands::prune(Machine& machine, Store& store, unsigned keep_last, SetAsi
     request.settings.clock_ok = store.bucket.clock(m_world.scheduler.now()) ==
                                 std::chrono::floor<std::chrono::seconds>(m_world.scheduler.now());
     if (set_aside == SetAside::lost) {
-      for (const auto& stored : program.repository().marks()) {
+      for (const auto& stored : program.repository().notes().marks()) {
         for (const auto& key : stored.mark.seen) {
           if (store.bucket.find(key) == nullptr) request.settings.set_aside.insert(key);
         }
@@ -117,7 +117,7 @@ Ended Commands::prune(Machine& machine, Store& store, unsigned keep_last, SetAsi
 Ended Commands::forget(Machine& machine, Store& store) {
   return run("forget", machine, Process::Kind::other, [&](Process& process) {
     Program program{process, store};
-    const auto snapshots = program.repository().list_snapshots();
+    const auto snapshots = program.repository().manifests().list_snapshots();
     if (snapshots.empty()) return;
     PruneRequest request;
     request.settings.grace = m_world.grace;
@@ -143,7 +143,7 @@ Ended Commands::pin(Machine& machine, Store& store, PinAction action) {
   const auto ended =
       run(action == PinAction::pin ? "pin" : "unpin", machine, Process::Kind::other, [&](Process& process) {
         Program program{process, store};
-        const auto snapshots = program.repository().list_snapshots();
+        const auto snapshots = program.repository().manifests().list_snapshots();
         if (snapshots.empty()) return;
         const auto& chosen = m_world.random.pick(snapshots);
         attempt = store.ledger.begin_pin(chosen.id, action == PinAction::pin);
@@ -156,7 +156,7 @@ Ended Commands::pin(Machine& machine, Store& store, PinAction action) {
 
 // What is there and counts; an attacker may have put back what retention removed.
 std::vector<SnapshotInfo> Commands::relied_on(Repository& repository, const Store& store) {
-  auto snapshots = repository.list_snapshots();
+  auto snapshots = repository.manifests().list_snapshots();
   if (store.author) {
     std::erase_if(snapshots, [&](const auto& info) { return !info.trusted || !store.ledger.has(info.id); });
   }
@@ -256,8 +256,9 @@ void Commands::check_clean(Store& store) {
   run("count", rescue, Process::Kind::other, [&](Process& process) {
     Program program{process, store, Program::Keys::owners};
     std::set<std::string> needed;
-    for (const auto& info : program.repository().list_manifests()) {
-      for (const auto& ref : program.repository().load_manifest(info).packs) needed.insert(layout::pack_key(ref.name));
+    for (const auto& info : program.repository().manifests().list()) {
+      for (const auto& ref : program.repository().manifests().load(info).packs)
+        needed.insert(layout::pack_key(ref.name));
     }
     for (const auto& [key, object] : store.bucket.objects()) {
       if (key.starts_with(layout::k_packs) && !needed.contains(key)) {

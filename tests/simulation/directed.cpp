@@ -28,7 +28,7 @@ PushRequest newest_of(Stage& stage, Machine& machine) {
   Program program{process, stage.near};
   PushRequest request;
   request.selection = PushRequest::Selection::named;
-  request.snapshots = {program.repository().list_snapshots("series").back().id};
+  request.snapshots = {program.repository().manifests().list_snapshots("series").back().id};
   return request;
 }
 
@@ -39,7 +39,10 @@ void pass_until(World& world, Time time) {
 std::size_t packs_needed(Stage& stage, Machine& machine) {
   Process process{stage.world, machine};
   Program program{process, stage.near};
-  return program.repository().load_manifest(program.repository().list_snapshots("series").back().object).packs.size();
+  return program.repository()
+      .manifests()
+      .load(program.repository().manifests().list_snapshots("series").back().object)
+      .packs.size();
 }
 
 }  // namespace

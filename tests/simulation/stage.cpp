@@ -65,7 +65,7 @@ void Stage::open_stores() {
       descriptor.encryption = k_encryption_age;
       descriptor.recipients = {store->owner->recipient().text()};
     }
-    Repository::init(connection, descriptor);
+    init_store(connection, descriptor);
     store->bucket.set_nature(std::move(nature));
   }
   // Listings that lag show the stores all the same.

@@ -79,7 +79,7 @@ class EngineFixture {
   }
   // Puts it and returns its key.
   std::string put_manifest(const std::string& series, Time cut_point, std::vector<PackRef> packs) {
-    return repository.store_manifest(make_manifest(series, cut_point, std::move(packs)));
+    return repository.manifests().store(make_manifest(series, cut_point, std::move(packs)));
   }
 
  private:
@@ -101,7 +101,7 @@ class EngineFixture {
     descriptor.store_id = random_name(16);
     descriptor.created = store.now();
     descriptor.create_only = store.capabilities().create_only;
-    Repository::init(store, descriptor);
+    init_store(store, descriptor);
   }
 };
 

@@ -44,7 +44,7 @@ struct StoreFixture {
     Descriptor descriptor;
     descriptor.store_id = random_name(16);
     descriptor.created = now;
-    Repository::init(*store, descriptor);
+    init_store(*store, descriptor);
     reopen();
   }
   std::shared_ptr<const Keyring> keys;

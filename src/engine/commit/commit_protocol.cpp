@@ -39,7 +39,8 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
   // marked later is deleted a grace later, see put_checked().
   //
   // Pending records may be listed at any time: what is adopted is listed, and not marked, whatever they say.
-  Background<std::vector<ObjectInfo>> pending{context.io, [&context] { return context.repository.list_pending(); }};
+  Background<std::vector<ObjectInfo>> pending{context.io,
+                                              [&context] { return context.repository.notes().list_pending(); }};
   m_known_at = context.repository.store().now();
   read_marks();
   list_packs();
@@ -48,14 +49,14 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
 
 void CommitProtocol::list_packs() {
   auto packs = pack_sizes(m_context.repository.store());
-  for (const auto& name : m_context.repository.noted_damaged()) packs.erase(name);
+  for (const auto& name : m_context.repository.packs().noted_damaged()) packs.erase(name);
   const std::scoped_lock lock{m_mutex};
   m_packs = std::move(packs);
 }
 
 void CommitProtocol::read_marks() {
   // Where prune removed one, what it named is gone or has a newer mark. The listing of packs may be older than that.
-  const auto more = m_context.repository.marks_besides(m_marks_read);
+  const auto more = m_context.repository.notes().marks_besides(m_marks_read);
   m_mark_vanished = m_mark_vanished || more.vanished;
   for (const auto& stored : more.marks) {
     const Time time = std::min(stored.mark.time, stored.modified);
@@ -79,8 +80,8 @@ void CommitProtocol::adopt(const std::vector<ObjectInfo>& pending) {
     m_vouched.add_known(ref);
     take(ref);
   }
-  std::vector<Repository::UnreadableNote> unreadable;
-  for (const auto& stored : m_context.repository.pending(pending, unreadable)) {
+  std::vector<NoteStore::UnreadableNote> unreadable;
+  for (const auto& stored : m_context.repository.notes().pending(pending, unreadable)) {
     if (stored.record.closed || stored.record.host != m_context.host) continue;
     m_vouched.add(stored.signers, stored.record.packs);
     for (const auto& ref : stored.record.packs) {
@@ -104,7 +105,7 @@ void CommitProtocol::store_pack(const PackBuilder::Built& built) {
   body.consume_file = built.file.has_value();
   body.sha256 = built.ref.name;
   store_bytes(built.ref, body);
-  m_context.repository.remember_directory(built.ref, built.directory);
+  m_context.repository.packs().remember_directory(built.ref, built.directory);
 }
 
 PackRef CommitProtocol::store_and_drop(const PackBuilder::Built& built) {
@@ -121,7 +122,7 @@ PackRef CommitProtocol::store_and_drop(const PackBuilder::Built& built) {
 void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
   m_journal.append(ref);
   m_vouched.add_own(ref);
-  m_context.repository.store().put(layout::pack_key(ref.name), body);
+  m_context.repository.packs().store(ref, body);
   {
     const std::scoped_lock lock{m_mutex};
     m_packs[ref.name] = ref.size;
@@ -137,7 +138,8 @@ void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
 bool CommitProtocol::opens(const PackRef& pack) const {
   if (!is_sealed(pack.seal)) return true;
   Repository& repository = m_context.repository;
-  const auto failure = any_failure_of([&] { open_pack_data(pack, *repository.directory(pack), repository.keys()); });
+  const auto failure =
+      any_failure_of([&] { open_pack_data(pack, *repository.packs().directory(pack), repository.keys()); });
   // Damage is found again by whoever reads it.
   return !failure || failure->kind() == ErrorKind::damaged;
 }
@@ -196,7 +198,7 @@ std::optional<CommitProtocol::NextRecord> CommitProtocol::take_record(When when)
 void CommitProtocol::write_record(NextRecord next) {
   PendingRecord record{m_run, next.number, m_context.host, m_context.clock(), std::move(next.packs)};
   try {
-    m_context.repository.store_pending(record);
+    m_context.repository.notes().store_pending(record);
   } catch (...) {
     // abandon() tries once more, under a new number: this one may have been written after all.
     const std::scoped_lock lock{m_mutex};
@@ -309,8 +311,8 @@ std::string CommitProtocol::put_checked(Manifest& manifest, const StoreAgain& st
     make_adopted_durable(manifest);
     const bool vouched = std::all_of(manifest.packs.begin(), manifest.packs.end(),
                                      [&](const PackRef& pack) { return m_vouched.has(pack, manifest.record.series); });
-    const auto list = vouched ? Repository::List::signed_if_possible : Repository::List::plain;
-    if (repository.store().now() - checked < k_marks_age) return repository.store_manifest(manifest, list);
+    const auto list = vouched ? ManifestStore::List::signed_if_possible : ManifestStore::List::plain;
+    if (repository.store().now() - checked < k_marks_age) return repository.manifests().store(manifest, list);
   }
   throw Error(ErrorKind::failed, "unable to commit the snapshot: storing pruned packs again takes too long");
 }
@@ -339,7 +341,7 @@ bool CommitProtocol::repair_after(Manifest& manifest, const StoreAgain& store_ag
     // slow that neither is sure.
     if (!now) now = store.now();
     if (*now - checked > k_marks_age || elapsed(mark->second, *now) > k_shortest_shared_grace / 2) return false;
-    const auto info = store.head(layout::pack_key(pack.name));
+    const auto info = m_context.repository.packs().find(pack.name);
     return info && info->size == pack.size;
   };
   bool repaired = false;

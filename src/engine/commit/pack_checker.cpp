@@ -21,8 +21,7 @@ constexpr std::uint64_t k_max_run = 2ULL << 20;
 // The pack's bytes from the beginning, each fetched once and hashed as it passes.
 class PackWindow {
  public:
-  PackWindow(ObjectStore& store, const PackRef& ref)
-      : m_store(store), m_key(layout::pack_key(ref.name)), m_size(ref.size) {
+  PackWindow(PackReader& packs, const PackRef& ref) : m_packs(packs), m_name(ref.name), m_size(ref.size) {
     m_bytes.reserve(std::min(m_size, k_read_size + k_max_run));
   }
 
@@ -32,7 +31,7 @@ class PackWindow {
       check_interrupted();
       drop_before(offset);
       const std::uint64_t at = m_begin + m_bytes.size();
-      const auto more = m_store.get(m_key, ByteRange{at, std::min(k_read_size, m_size - at)});
+      const auto more = m_packs.get(m_name, ByteRange{at, std::min(k_read_size, m_size - at)});
       if (!more || more->empty()) break;
       m_hash.update(*more);
       append(m_bytes, *more);
@@ -52,8 +51,8 @@ class PackWindow {
     m_begin += n;
   }
 
-  ObjectStore& m_store;
-  std::string m_key;
+  PackReader& m_packs;
+  Digest m_name;
   std::uint64_t m_size;
   std::uint64_t m_begin = 0;  // of m_bytes, in the pack
   Bytes m_bytes;
@@ -142,12 +141,12 @@ void check_data(Data data, PackCheck& out) {
 
 PackCheck check_once(Repository& repository, const PackRef& ref) {
   PackCheck out;
-  ObjectStore& store = repository.store();
+  PackReader& packs = repository.packs();
   // The directory first: it says where the frames are. Whatever a cache holds, it is the store that is looked at.
   std::shared_ptr<const PackDirectory> directory;
   std::optional<age::Decryptor> key;
   const bool readable = passes(out, [&] {
-    const auto bytes = store.get(layout::pack_key(ref.name), ByteRange{ref.directory_offset, ref.directory_size});
+    const auto bytes = packs.get(ref.name, ByteRange{ref.directory_offset, ref.directory_size});
     if (!bytes) throw Error(ErrorKind::damaged, "it is missing");
     if (bytes->size() != ref.directory_size) throw Error(ErrorKind::damaged, "it is shorter than its manifest says");
     // Of a closed manifest nothing is known that the directory could be held against.
@@ -163,7 +162,7 @@ PackCheck check_once(Repository& repository, const PackRef& ref) {
   });
   if (!readable) return out;
 
-  PackWindow pack{store, ref};
+  PackWindow pack{packs, ref};
   passes(out, [&] { check_pack_header(pack.range(0, k_pack_header_size), ref); });
   if (out.decoded) check_data({pack, ref, directory, key ? &*key : nullptr}, out);
   passes(out, [&] {

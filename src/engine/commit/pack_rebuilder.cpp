@@ -39,7 +39,7 @@ std::vector<PackBuilder::Chunk> verified_chunks(const PackRef& pack,
 
 PackBuilder::Built rebuild_pack(Repository& from, const PackRef& pack, const Keyring& keys,
                                 const std::optional<Spool>& spool, const std::function<void(std::uint64_t)>& progress) {
-  const auto directory = from.directory(pack);
+  const auto directory = from.packs().directory(pack);
   // For the recipients alone: nothing proves that a pack which is said to hold entry lists holds no content, and who
   // pushes has the list where it comes from.
   PackBuilder builder{spool, keys, PackContent::files};
@@ -50,7 +50,7 @@ PackBuilder::Built rebuild_pack(Repository& from, const PackRef& pack, const Key
     const std::uint64_t begin = frames[i].offset;
     while (end < frames.size() && frames[end].offset + frames[end].stored_size - begin <= k_read_at_once) ++end;
     const std::uint64_t length = frames[end - 1].offset + frames[end - 1].stored_size - begin;
-    const Bytes stored = from.read_data(pack, *directory, begin, length);
+    const Bytes stored = from.packs().read_data(pack, *directory, begin, length);
     for (; i < end; ++i) {
       const ByteView bytes = ByteView{stored}.subspan(frames[i].offset - begin, frames[i].stored_size);
       builder.add_frame(bytes, verified_chunks(pack, directory, i, bytes));
@@ -70,7 +70,7 @@ PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::o
     return Error(ErrorKind::damaged, fmt::format("damaged pack {}: {}", quote(key), cause));
   };
   PackBuilder::Built built;
-  built.directory = *from.directory(pack);
+  built.directory = *from.packs().directory(pack);
   built.ref = pack;
   PackOutput output{spool};
   Sha256 before;
@@ -78,13 +78,12 @@ PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::o
   for (std::uint64_t at = 0; at < pack.size;) {
     check_interrupted();
     const std::uint64_t length = std::min(spool ? k_read_at_once : pack.size, pack.size - at);
-    auto bytes = from.store().get(key, ByteRange{at, length});
-    if (!bytes) throw damaged("it is missing from the store");
-    if (bytes->size() != length) throw damaged("it is shorter than its manifest says");
-    before.update(*bytes);
-    if (at == 0) renew_pack_header(*bytes);
-    after.update(*bytes);
-    output.append(*bytes);
+    Bytes bytes = from.packs().read_range(pack, {at, length});
+    if (bytes.size() != length) throw damaged("it is shorter than its manifest says");
+    before.update(bytes);
+    if (at == 0) renew_pack_header(bytes);
+    after.update(bytes);
+    output.append(bytes);
     at += length;
     if (progress) progress(length);
   }

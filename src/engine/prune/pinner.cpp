@@ -21,7 +21,7 @@ std::vector<StoredMark> all_marks(Repository& repository) {
   std::vector<StoredMark> out;
   std::unordered_set<std::string> known;
   for (int listing = 0; listing < 2; ++listing) {
-    for (auto& stored : repository.marks_besides(known).marks) {
+    for (auto& stored : repository.notes().marks_besides(known).marks) {
       known.insert(stored.key);
       out.push_back(std::move(stored));
     }
@@ -32,7 +32,7 @@ std::vector<StoredMark> all_marks(Repository& repository) {
 void check_stays(Repository& repository, const SnapshotInfo& snapshot) {
   const auto removed = removal_records(all_marks(repository));
   const auto name = fmt::format("{} of series {}", snapshot.id.short_hex(), quote(snapshot.record.series));
-  if (!repository.store().head(snapshot.object.key)) {
+  if (!repository.manifests().exists(snapshot.object.key)) {
     throw Error(ErrorKind::not_found, fmt::format("unable to pin {}: it was removed meanwhile", name),
                 "if a prune or forget took it, it can be put back: cairn prune --undo");
   }
@@ -46,10 +46,10 @@ void check_stays(Repository& repository, const SnapshotInfo& snapshot) {
 // holds for all others.
 void check_took(Repository& repository, const SnapshotInfo& snapshot, bool pin, const std::optional<std::string>& key) {
   const std::string& series = snapshot.record.series;
-  Pins pins = repository.pins(Repository::Listed::twice, snapshot.id);
+  Pins pins = repository.notes().pins(NoteStore::Listed::twice, snapshot.id);
   const auto own = key ? layout::parse_pin_key(*key) : std::nullopt;
   // A listing may lag; what was put is there all the same.
-  const auto there = own ? repository.store().head(*key) : std::nullopt;
+  const auto there = own ? repository.notes().find(*key) : std::nullopt;
   if (there && pin) pins.add({*own, there->modified, {}});
   if ((own && !there) || pins.pinned(snapshot.id, series) != pin) {
     throw Error(ErrorKind::failed,
@@ -71,7 +71,7 @@ bool set_pin(Repository& repository, const SnapshotInfo& snapshot, PinAction act
              const minisign::SecretKey* signing_key) {
   const bool pin = action == PinAction::pin;
   const std::string& series = snapshot.record.series;
-  const auto key = repository.set_pin(snapshot.id, series, pin, signing_key);
+  const auto key = repository.notes().set_pin(snapshot.id, series, pin, signing_key);
   if (pin) check_stays(repository, snapshot);
   check_took(repository, snapshot, pin, key);
   return key.has_value();

@@ -14,7 +14,7 @@ enum class PinAction { pin, unpin };
 // Returns whether anything had to be changed. signing_key: signs the record; null where there is none.
 // Error(not_found) where the snapshot was removed meanwhile, Error(busy) where a prune has announced its removal,
 // Error(damaged) where a mark cannot be read, so that this cannot be known: the pin is set then, and may have come too
-// late. Error(failed) where the store does not say afterwards what was set, and else what Repository::set_pin() throws.
+// late. Error(failed) where the store does not say afterwards what was set, and else what NoteStore::set_pin() throws.
 // Warns of unpins that count for nothing here.
 bool set_pin(Repository& repository, const SnapshotInfo& snapshot, PinAction action,
              const minisign::SecretKey* signing_key = nullptr);

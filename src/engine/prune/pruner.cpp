@@ -79,10 +79,10 @@ struct ReadManifest {
 };
 
 // A manifest as prune needs it: requirements for reading do not matter, its name must fit.
-ReadManifest read_for_prune(Repository& repository, const ManifestInfo& info, Repository::Cached cached) {
-  const auto kept = cached == Repository::Cached::yes ? repository.cached_manifest_bytes(info) : std::nullopt;
+ReadManifest read_for_prune(Repository& repository, const ManifestInfo& info, Cached cached) {
+  const auto kept = cached == Cached::yes ? repository.manifests().cached_bytes(info) : std::nullopt;
   Manifest manifest = kept ? Manifest::parse(as_text(*kept), info.key)
-                           : Manifest::parse(repository.load_manifest_text(info, Repository::Cached::no), info.key);
+                           : Manifest::parse(repository.manifests().load_text(info, Cached::no), info.key);
   check_name(manifest, info);
   return {std::move(manifest), !kept};
 }
@@ -90,7 +90,7 @@ ReadManifest read_for_prune(Repository& repository, const ManifestInfo& info, Re
 bool is_vouched(const Repository& repository, const Manifest& manifest, Time stored_at) {
   const TrustPolicy& trust = repository.trust();
   if (!trust.demands_signature()) return true;
-  const auto signers = repository.list_signers(manifest, stored_at, {});
+  const auto signers = repository.manifests().list_signers(manifest, stored_at, {});
   return std::any_of(signers.begin(), signers.end(),
                      [&](const std::string& key) { return trust.trusts(key, manifest.record.series); });
 }
@@ -101,7 +101,7 @@ bool is_vouched(const Repository& repository, const Manifest& manifest, Time sto
 std::vector<ManifestInfo> list_manifests_twice(Repository& repository, std::vector<std::string>& unknown) {
   std::map<std::string, ManifestInfo> found;
   for (int listing = 0; listing < 2; ++listing) {
-    for (auto& info : repository.list_manifests({}, &unknown)) found.emplace(info.key, info);
+    for (auto& info : repository.manifests().list({}, &unknown)) found.emplace(info.key, info);
   }
   std::sort(unknown.begin(), unknown.end());
   unknown.erase(std::unique(unknown.begin(), unknown.end()), unknown.end());
@@ -135,9 +135,7 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
   }
 
   PackIndex index{evidence.packs};
-  store.list(layout::k_packs, [&](const ObjectInfo& info) {
-    if (const auto name = layout::parse_pack_key(info.key)) index.add_listed(*name, info);
-  });
+  repository.packs().list([&](const Digest& name, const ObjectInfo& info) { index.add_listed(name, info); });
 
   std::size_t done = 0;
   std::vector<PruneEvidence::Unreadable> vanished;
@@ -169,20 +167,20 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
   OrderedWindow<Loaded<ManifestInfo, ReadManifest>> window{context.io, k_reads_at_once, k_read_bytes_at_once, take};
   for (const auto& info : manifests) {
     check_interrupted();
-    const auto cached = from_store.contains(info.key) ? Repository::Cached::no : Repository::Cached::yes;
+    const auto cached = from_store.contains(info.key) ? Cached::no : Cached::yes;
     window.push(info.size, [&repository, &info, cached] {
       return load(info, [&] { return std::optional{read_for_prune(repository, info, cached)}; });
     });
   }
   window.drain();
 
-  std::vector<Repository::UnreadableNote> notes;
-  for (auto& stored : repository.pending(repository.list_pending(), notes)) {
+  std::vector<NoteStore::UnreadableNote> notes;
+  for (auto& stored : repository.notes().pending(repository.notes().list_pending(), notes)) {
     evidence.pending.push_back(
         {stored.object.key, stored.record.run, stored.object.modified, index.of(stored.record.packs)});
   }
-  const auto cached = from_store.empty() ? Repository::Cached::yes : Repository::Cached::no;
-  evidence.marks = repository.marks(repository.list_marks(), cached, notes);
+  const auto cached = from_store.empty() ? Cached::yes : Cached::no;
+  evidence.marks = repository.notes().marks(repository.notes().list_marks(), cached, notes);
   for (auto& note : notes) {
     evidence.unreadable_notes.push_back({note.object.key, note.object.modified, std::move(note.error)});
   }
@@ -192,7 +190,7 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
   for (auto& item : vanished) {
     if (!removed.contains(item.key)) evidence.unreadable.push_back(std::move(item));
   }
-  Pins pins = repository.pins(Repository::Listed::twice);
+  Pins pins = repository.notes().pins(NoteStore::Listed::twice);
   evidence.now = store.now();
   pins.set_now(evidence.now);
   for (const auto& manifest : evidence.manifests) {
@@ -254,7 +252,7 @@ bool Pruner::read_what_stays(PruneEvidence& evidence) {
     check_interrupted();
     window.push(info.size, [this, &info] {
       return load(info, [&] {
-        m_context.repository.load_manifest_text(info, Repository::Cached::no);
+        m_context.repository.manifests().load_text(info, Cached::no);
         return std::optional{true};
       });
     });
@@ -321,8 +319,8 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
 std::string Pruner::removed_bytes(const std::string& key) {
   const ManifestInfo info{key, layout::parse_manifest_key(key).value(), 0, {}};
   std::string bytes;
-  const auto failure = damage_of([&] { bytes = m_context.repository.load_manifest_text(info, Repository::Cached::no); },
-                                 {ErrorKind::not_found});
+  const auto failure =
+      damage_of([&] { bytes = m_context.repository.manifests().load_text(info, Cached::no); }, {ErrorKind::not_found});
   // Listings may show what has gone.
   if (failure && failure->kind() == ErrorKind::damaged) throw unreadable_manifest(key, *failure);
   return bytes;
@@ -336,7 +334,7 @@ std::vector<std::string> Pruner::write_marks() {
   mark.seen = m_plan.staying_manifests;
   // Listings may show what has gone.
   for (const auto& key : m_plan.restored_manifests) {
-    if (m_context.repository.store().head(key)) mark.restored.push_back(key);
+    if (m_context.repository.manifests().exists(key)) mark.restored.push_back(key);
   }
   for (const auto& key : m_plan.lost_manifests) mark.removed.push_back({key, {}});
   std::vector<std::string> keys;
@@ -347,21 +345,21 @@ std::vector<std::string> Pruner::write_marks() {
     mark.removed.push_back({key, m_request.settings.set_aside.contains(key) ? std::string{} : removed_bytes(key)});
     bytes += mark.removed.back().bytes.size();
     if (bytes >= m_request.mark_bytes) {
-      keys.push_back(put_mark(m_context.repository.store(), mark));
+      keys.push_back(m_context.repository.notes().store_mark(mark));
       mark.packs.clear();
       mark.removed.clear();
       bytes = 0;
     }
   }
   if (!mark.packs.empty() || !mark.removed.empty() || keys.empty())
-    keys.push_back(put_mark(m_context.repository.store(), mark));
+    keys.push_back(m_context.repository.notes().store_mark(mark));
   return keys;
 }
 
 void Pruner::spare_pinned() {
   if (m_plan.removed_manifests.empty()) return;
   // Whoever pins looks at the marks after his record is there, this looks at the records after the mark is.
-  Pins pins = m_context.repository.pins(Repository::Listed::twice);
+  Pins pins = m_context.repository.notes().pins(NoteStore::Listed::twice);
   pins.set_now(m_context.repository.store().now());
   for (const auto& series : m_plan.series) {
     for (const auto& snapshot : series.snapshots) {
@@ -455,7 +453,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   std::optional<PruneLease> lease;
   if (apply == Apply::yes) lease.emplace(context);
 
-  const std::vector<StoredMark> all_marks = repository.marks(Mark::RemovedBytes::keep);
+  const std::vector<StoredMark> all_marks = repository.notes().marks(Mark::RemovedBytes::keep);
   Time newest{};
   for (const auto& stored : all_marks) newest = std::max(newest, order_of(stored.mark, stored.modified));
   const auto marks = marks_to_undo(all_marks);
@@ -478,7 +476,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   for (const auto& stored : all_marks) marked.insert(stored.mark.packs.begin(), stored.mark.packs.end());
   const auto size_of = [&](const Digest& name) -> std::optional<std::uint64_t> {
     if (marked.contains(name)) {
-      const auto info = store.head(layout::pack_key(name));
+      const auto info = repository.packs().find(name);
       return info ? std::optional{info->size} : std::nullopt;
     }
     const auto found = packs.find(name);
@@ -497,7 +495,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   std::vector<std::pair<std::string, Manifest>> restored;
   for (const auto& stored : marks) {
     for (const auto& removed : stored.mark.removed) {
-      const bool there = store.head(removed.key).has_value();
+      const bool there = repository.manifests().exists(removed.key);
       if (removed.bytes.empty()) {
         if (there) continue;
         result.lost.push_back({removed.key, "it could not be read when it was set aside"});
@@ -516,7 +514,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
           result.lost.push_back({removed.key, std::move(cause)});
           return;
         }
-        if (apply == Apply::yes && !there) store.put(removed.key, ObjectBody::from_text(removed.bytes));
+        if (apply == Apply::yes && !there) repository.manifests().put_back(removed.key, removed.bytes);
         result.restored.push_back(removed.key);
         restored.emplace_back(removed.key, std::move(manifest));
       });
@@ -526,7 +524,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   if (apply == Apply::no || restored.empty()) return result;
 
   Mark mark;
-  for (const auto& info : repository.list_manifests()) {
+  for (const auto& info : repository.manifests().list()) {
     mark.seen.push_back(info.key);
     newest = std::max(newest, info.stored_at);
   }
@@ -543,7 +541,7 @@ UndoResult undo_prune(Context& context, Apply apply) {
   // After every mark there is, so that no removal record explains away what was put back.
   mark.time = std::max(store.now(), shifted(newest, Nanoseconds{1}));
   mark.newest_object = newest;
-  put_mark(store, mark);
+  repository.notes().store_mark(mark);
 
   packs = list_packs();
   for (const auto& [key, manifest] : restored) {

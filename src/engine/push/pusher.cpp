@@ -50,7 +50,7 @@ class Target {
   Target(Context& to, const PushRequest& request)
       : m_to(to),
         m_dated_ahead(to.repository.store(), to.clock()),
-        m_snapshots(to.repository.list_snapshots(request.series)) {
+        m_snapshots(to.repository.manifests().list_snapshots(request.series)) {
     std::erase_if(m_snapshots,
                   [&](const SnapshotInfo& info) { return !info.trusted || request.damaged.contains(info.object.key); });
     std::map<std::string, std::vector<const SnapshotInfo*>> of_series;
@@ -100,8 +100,8 @@ class Target {
   }
   bool vouched(const ManifestInfo& info) {
     Manifest manifest;
-    if (any_failure_of([&] { manifest = m_to.repository.peek_manifest(info); }) || !manifest.trusted) return false;
-    return m_to.repository.is_vouched(manifest) ||
+    if (any_failure_of([&] { manifest = m_to.repository.manifests().peek(info); }) || !manifest.trusted) return false;
+    return m_to.repository.manifests().is_vouched(manifest) ||
            (!manifest.closed && std::all_of(manifest.packs.begin(), manifest.packs.end(),
                                             [this](const PackRef& ref) { return m_vouched->is_own(ref); }));
   }
@@ -151,7 +151,7 @@ bool is_missed(const std::string& key, const std::vector<SnapshotInfo>& source, 
 
 std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& request, PushResult& result) {
   using Selection = PushRequest::Selection;
-  auto source = from.repository.list_snapshots(request.series, &result.unreadable);
+  auto source = from.repository.manifests().list_snapshots(request.series, &result.unreadable);
   Target target{to, request};
   std::erase_if(result.unreadable, [&](const std::string& key) { return !is_missed(key, source, target, request); });
   const std::set<Digest> wanted{request.snapshots.begin(), request.snapshots.end()};
@@ -265,7 +265,7 @@ class Push {
     }
     std::vector<ManifestInfo> manifests;
     std::map<std::string, std::size_t> others;
-    auto listed = m_to.repository.list_manifests();
+    auto listed = m_to.repository.manifests().list();
     // Newest first: theirs are the packs that stay longest.
     for (auto at = listed.rbegin(); at != listed.rend(); ++at) {
       if (series.contains(at->name.series) || others[at->name.series]++ < k_other_manifests) manifests.push_back(*at);
@@ -283,7 +283,7 @@ class Push {
       check_interrupted();
       window.push(info.size, [this, info]() -> std::optional<Manifest> {
         Manifest manifest;
-        if (const auto failure = any_failure_of([&] { manifest = m_to.repository.peek_manifest(info); })) {
+        if (const auto failure = any_failure_of([&] { manifest = m_to.repository.manifests().peek(info); })) {
           // Nothing is leaned on through it, that is all.
           m_to.reporter.warning(failure->message());
           return std::nullopt;
@@ -340,7 +340,8 @@ class Push {
     if (m_from.repository.trust().demands_signature()) return m_from_vouched.add(copy.manifest);
     const auto* key = m_to.repository.signing_key();
     if (key == nullptr || copy.manifest.closed) return;
-    const auto signers = m_from.repository.list_signers(copy.manifest, copy.info.stored_at, key->public_key().text());
+    const auto signers =
+        m_from.repository.manifests().list_signers(copy.manifest, copy.info.stored_at, key->public_key().text());
     if (signers.empty()) return;
     for (const auto& ref : copy.manifest.packs) m_signed_here.emplace(ref.name, ref.logical_id);
   }

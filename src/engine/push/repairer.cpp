@@ -56,10 +56,9 @@ class Repair {
   }
 
   void write_mark(Mark mark) {
-    ObjectStore& store = m_store.repository.store();
-    mark.time = store.now();
+    mark.time = m_store.repository.store().now();
     mark.newest_object = mark.time;
-    put_mark(store, mark);
+    m_store.repository.notes().store_mark(mark);
   }
 
   void condemn() {
@@ -86,23 +85,23 @@ class Repair {
     std::map<Digest, std::string> whole;  // names
     // Where keys are trusted somebody else's list of other packs makes nothing whole.
     const bool demanded = m_store.repository.trust().demands_signature();
-    for (const auto& info : m_store.repository.list_manifests()) {
+    for (const auto& info : m_store.repository.manifests().list()) {
       check_interrupted();
       const bool unreadable = std::any_of(m_request.manifests.begin(), m_request.manifests.end(),
                                           [&](const ManifestInfo& damaged) { return damaged.key == info.key; });
       if (unreadable) continue;
       Manifest manifest;
       // What is wrong with it verify has told.
-      if (any_failure_of([&] { manifest = m_store.repository.peek_manifest(info); })) continue;
+      if (any_failure_of([&] { manifest = m_store.repository.manifests().peek(info); })) continue;
       const Digest id = manifest.id;
       const bool trusted = manifest.trusted;
       if (!damaged_packs(manifest).empty()) {
         auto& known = trusted ? needy : untrusted;
         const auto at = known.find(id);
         // The one to go by is one that a trusted key vouches for.
-        if (at != known.end() && m_store.repository.is_vouched(at->second.manifest)) continue;
+        if (at != known.end() && m_store.repository.manifests().is_vouched(at->second.manifest)) continue;
         known.insert_or_assign(id, Needy{snapshot_name(info), info.key, std::move(manifest)});
-      } else if (trusted && (!demanded || m_store.repository.is_vouched(manifest))) {
+      } else if (trusted && (!demanded || m_store.repository.manifests().is_vouched(manifest))) {
         whole.emplace(id, snapshot_name(info));
       }
     }
@@ -124,15 +123,15 @@ class Repair {
     PackCopier::Check check;  // chunks: nobody vouches for it
   };
   void learn(Repository& repository) {
-    for (const auto& info : repository.list_manifests()) {
+    for (const auto& info : repository.manifests().list()) {
       check_interrupted();
       Manifest manifest;
-      if (const auto failure = any_failure_of([&] { manifest = repository.peek_manifest(info); })) {
+      if (const auto failure = any_failure_of([&] { manifest = repository.manifests().peek(info); })) {
         m_store.reporter.warning(failure->message());
         continue;
       }
       if (manifest.closed) continue;
-      const bool checked = m_store.repository.vouches() && !repository.is_vouched(manifest);
+      const bool checked = m_store.repository.vouches() && !repository.manifests().is_vouched(manifest);
       for (const auto& ref : manifest.packs) {
         if (&repository == &m_store.repository && m_damaged.contains(ref.name)) continue;
         m_offers[ref.logical_id].push_back(
@@ -226,7 +225,7 @@ class Repair {
   // The manifest cannot be read: its snapshot is known by its name alone.
   void push_again(const ManifestInfo& info) {
     RepairResult::Snapshot done{snapshot_name(info), {info.key}, 0, {}};
-    for (const auto& there : m_from->repository.list_snapshots(info.name.series)) {
+    for (const auto& there : m_from->repository.manifests().list_snapshots(info.name.series)) {
       if (there.object.name.id != info.name.id || there.object.name.cut_point != info.name.cut_point) continue;
       PushRequest request;
       request.selection = PushRequest::Selection::named;
@@ -259,7 +258,7 @@ class Repair {
     Mark mark;
     mark.removed.push_back({info.key, {}});
     write_mark(std::move(mark));
-    const auto failures = m_store.repository.store().remove(std::span{&info.key, 1});
+    const auto failures = m_store.repository.manifests().remove(info.key);
     for (const auto& failure : failures) {
       m_store.reporter.warning(fmt::format("unable to remove the damaged manifest {}: {}; prune will with --set-aside",
                                            quote(info.key), failure.message));

@@ -526,7 +526,7 @@ void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const
   std::vector<PackRef> others;
   std::copy_if(packs.all().begin(), packs.all().end(), std::back_inserter(others),
                [](const PackRef& pack) { return !worth_whole(pack); });
-  repository.fetch_directories(others);
+  repository.packs().fetch_directories(others);
 }
 
 void take_apart_long_held(Repository& repository, const PackTable& packs, FrameFetcher& content, FetchPlan& fetch,
@@ -538,7 +538,7 @@ void take_apart_long_held(Repository& repository, const PackTable& packs, FrameF
   std::size_t ahead = 0;
   for (std::size_t i = 0; i < held.size(); ++i) {
     check_interrupted();
-    if (i >= ahead) ahead = i + repository.fetch_directories(std::span{refs}.subspan(i));
+    if (i >= ahead) ahead = i + repository.packs().fetch_directories(std::span{refs}.subspan(i));
     try {
       fetch.take_apart(held[i], *content.directory(held[i]));
     } catch (const StoreError&) {
@@ -588,7 +588,7 @@ RestorePlan plan_restore(Context& context, const Manifest& manifest, const Resto
   const RestoreTarget target = look_at_target(manifest, request);
   PathSelection selection{request.paths};
   const PackTable packs{manifest};
-  FrameFetcher fetcher{context.repository, context.io, context.pool, packs, k_kept_list_frames};
+  FrameFetcher fetcher{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
   FetchPlan fetch;
   ScatteredStripes scattered;
   const Access access = access_of(context.repository, request);
@@ -602,8 +602,8 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const std::uint64_t requests_before = context.repository.store().requests();
   PathSelection selection{request.paths};
   const PackTable packs{manifest};
-  FrameFetcher lists{context.repository, context.io, context.pool, packs, k_kept_list_frames};
-  FrameFetcher content{context.repository, context.io, context.pool, packs, k_kept_frames};
+  FrameFetcher lists{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
+  FrameFetcher content{context.repository.packs(), context.io, context.pool, packs, k_kept_frames};
   RestoreTarget target = look_at_target(manifest, request);
   FetchPlan fetch;
   ScatteredStripes scattered;

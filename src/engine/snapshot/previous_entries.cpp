@@ -15,7 +15,8 @@ constexpr std::uint64_t k_kept_frames = 8ULL << 20;
 PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest)
     : m_context(context), m_packs(manifest), m_digests([this](std::uint64_t pack) { return directory(pack); }) {
   give_up_if_damaged([&] {
-    m_fetcher = std::make_unique<FrameFetcher>(context.repository, context.io, context.pool, m_packs, k_kept_frames);
+    m_fetcher =
+        std::make_unique<FrameFetcher>(context.repository.packs(), context.io, context.pool, m_packs, k_kept_frames);
     m_reader = std::make_unique<EntryListReader>(*m_fetcher, manifest);
     advance();
   });
@@ -63,7 +64,7 @@ std::shared_ptr<const PackDirectory> PreviousEntries::directory(std::uint64_t pa
   const PackRef* ref = m_packs.find_if_there(pack);
   if (ref == nullptr) return nullptr;
   std::shared_ptr<const PackDirectory> found;
-  any_failure_of([&] { found = m_context.repository.directory(*ref); });
+  any_failure_of([&] { found = m_context.repository.packs().directory(*ref); });
   return found;
 }
 

@@ -121,7 +121,7 @@ class Run {
         m_scratch(request.spool ? *request.spool : temporary_directory()),
         m_index(m_scratch),
         m_list_index(m_scratch),
-        m_listing(context.io, [&context] { return context.repository.list_manifests(); }),
+        m_listing(context.io, [&context] { return context.repository.manifests().list(); }),
         m_protocol(context, request.series, random_name(16)) {}
 
   SnapshotResult take();
@@ -318,7 +318,7 @@ void Run::vouch_for(const std::vector<bool>& lean) {
   if (wanting().empty()) return;
   // Older ones may name the same packs, with a signature.
   for (const auto& info : m_manifests) {
-    const auto manifest = m_context.repository.cached_manifest(info);
+    const auto manifest = m_context.repository.manifests().cached(info);
     if (manifest && manifest->trusted) m_protocol.vouched().add(*manifest);
   }
   const auto closed = m_protocol.read_whole(wanting());
@@ -386,12 +386,12 @@ void Run::lean_on_other_series(const std::unordered_set<Digest, DigestHash>& dec
     if (info.name.series == m_request.series) continue;
     const auto* first = newest.emplace(info.name.series, &info.name).first->second;
     if (!same_snapshot(*first, info.name)) continue;
-    const auto manifest = m_context.repository.cached_manifest(info);
+    const auto manifest = m_context.repository.manifests().cached(info);
     if (!manifest || manifest->closed || !manifest->trusted || !manifest->requirements.write.empty()) continue;
     m_protocol.vouched().add(*manifest);
     for (const auto& ref : manifest->packs) {
       if (decided.contains(ref.logical_id) || !can_lean(ref)) continue;
-      const auto directory = m_context.repository.cached_directory(ref);
+      const auto directory = m_context.repository.packs().cached_directory(ref);
       if (!directory) continue;
       chunks += directory->chunk_count();
       if (chunks > DedupIndex::k_max_table / 2) return;
@@ -415,7 +415,7 @@ void Run::index_packs(std::size_t first_other) {
     if (full && i >= first_other) continue;
     check_interrupted();
     try {
-      const auto directory = m_context.repository.directory(ref);
+      const auto directory = m_context.repository.packs().directory(ref);
       // Records of interrupted runs do not say how large it is.
       if (ref.raw_bytes == 0) ref.raw_bytes = directory->raw_size();
       const auto index = readable.add(ref, directory->chunk_count());

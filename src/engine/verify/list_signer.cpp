@@ -46,7 +46,7 @@ class ListSigner {
     const auto there = [this](const PackRef& ref) { return m_protocol.usable(ref); };
     auto read = read_best_copy(m_context.repository, copies_of(info, m_request.manifests), CopyTrust::demanded, there);
     // What cannot be read verify has told of; what is not trusted is not signed.
-    if (!read.found || m_context.repository.is_vouched(read.found->manifest)) return;
+    if (!read.found || m_context.repository.manifests().is_vouched(read.found->manifest)) return;
     Manifest& manifest = read.found->manifest;
     const auto failure = any_failure_of([&] {
       if (!m_context.repository.trust().trusts(m_key, manifest.record.series)) {

@@ -112,12 +112,12 @@ class Verification {
       check_interrupted();
       const auto& info = m_request.manifests[i];
       m_manifests.emplace_back(std::nullopt);
-      const auto failure = any_failure_of(
-          [&] { m_manifests.back() = m_context.repository.peek_manifest(info, Repository::Cached::no); });
+      const auto failure =
+          any_failure_of([&] { m_manifests.back() = m_context.repository.manifests().peek(info, Cached::no); });
       if (failure) {
         // Newer formats are refused, not called damaged.
         if (failure->kind() == ErrorKind::failed) throw Error(*failure);
-        if (failure->kind() == ErrorKind::not_found && !m_context.repository.is_listed(info))
+        if (failure->kind() == ErrorKind::not_found && !m_context.repository.manifests().is_listed(info))
           continue;  // prune removed it meanwhile
         m_seen.emplace(info.name.series, info.name.id);
         m_result.problems.push_back({info.key, failure->message(), {snapshot_name(info)}});
@@ -139,7 +139,7 @@ class Verification {
   // snapshot.
   void check_notes() {
     Repository& repository = m_context.repository;
-    std::vector<Repository::UnreadableNote> unreadable;
+    std::vector<NoteStore::UnreadableNote> unreadable;
     const auto check = [&](const char* prefix, const auto& list, const auto& read) {
       std::vector<ObjectInfo> listed;
       try {
@@ -152,11 +152,11 @@ class Verification {
       read(listed);
     };
     check(
-        layout::k_marks, [&] { return repository.list_marks(); },
-        [&](const auto& listed) { repository.marks(listed, Repository::Cached::no, unreadable); });
+        layout::k_marks, [&] { return repository.notes().list_marks(); },
+        [&](const auto& listed) { repository.notes().marks(listed, Cached::no, unreadable); });
     check(
-        layout::k_pending, [&] { return repository.list_pending(); },
-        [&](const auto& listed) { repository.pending(listed, unreadable); });
+        layout::k_pending, [&] { return repository.notes().list_pending(); },
+        [&](const auto& listed) { repository.notes().pending(listed, unreadable); });
     for (const auto& [object, error] : unreadable) {
       if (error.kind() != ErrorKind::damaged) continue;  // a later program's
       m_result.problems.push_back(
@@ -232,7 +232,7 @@ class Verification {
       }
       manifest.spare_packs = spares(i);
       const PackTable packs{manifest};
-      FrameFetcher fetcher{m_context.repository, m_context.io, m_context.pool, packs, k_kept_frames};
+      FrameFetcher fetcher{m_context.repository.packs(), m_context.io, m_context.pool, packs, k_kept_frames};
       const bool full = m_request.level == VerifyLevel::full;
       ListCheck check{full ? unverified(manifest) : std::set<std::uint64_t>{}};
       const auto follow = [&] {
@@ -302,7 +302,7 @@ class Verification {
   // Where keys are trusted anybody may have put a list that none of them signed.
   bool is_vouched(const Manifest& manifest) const {
     const Repository& repository = m_context.repository;
-    return !repository.trust().demands_signature() || repository.is_vouched(manifest);
+    return !repository.trust().demands_signature() || repository.manifests().is_vouched(manifest);
   }
 
   void find_unvouched() {
@@ -331,7 +331,7 @@ class Verification {
     for (const auto& [name, use] : m_packs) {
       if (use.failures.empty()) continue;
       m_result.damaged_packs.push_back(use.ref);
-      m_context.repository.note_damaged(use.ref);
+      m_context.repository.packs().note_damaged(use.ref);
       VerifyProblem problem;
       problem.object = layout::pack_key(name);
       problem.message = fmt::format("damaged pack {}: {}", quote(problem.object), use.failures.front());

@@ -42,7 +42,7 @@ struct Scene {
   }
   std::string put(Manifest manifest, bool with_signature) {
     if (with_signature) sign(manifest);
-    std::string key = engine.repository.store_manifest(manifest);
+    std::string key = engine.repository.manifests().store(manifest);
     store.advance(1min);
     return key;
   }
@@ -185,7 +185,7 @@ TEST_CASE("snapshot choice: where signatures are asked for, another manifest is 
 
 TEST_CASE("snapshot choice: all manifests of the snapshot are meant") {
   Scene scene;
-  const auto all = scene.engine.repository.list_manifests();
+  const auto all = scene.engine.repository.manifests().list();
   for (const std::string& reference : {std::string{"latest"}, scene.newer.id.hex().substr(0, 8)}) {
     const auto chosen = choose_manifests(all, reference, std::nullopt, scene.store.now()).copies;
     std::vector<std::string> keys;
@@ -246,7 +246,7 @@ TEST_CASE("snapshot choice: what a clock that was ahead dated is passed over, an
     CHECK(scene.warned_of("was passed over: a clock was ahead"));
   }
   scene.engine.reporter.warnings.clear();
-  const auto all = scene.engine.repository.list_manifests();
+  const auto all = scene.engine.repository.manifests().list();
   CHECK(scene.find(all.back().name.id).info.object.key == all.back().key);
   CHECK(scene.engine.reporter.warnings.empty());
 }
@@ -254,12 +254,12 @@ TEST_CASE("snapshot choice: what a clock that was ahead dated is passed over, an
 TEST_CASE("snapshot choice: the first manifest tells when a snapshot came to the store") {
   MemoryStore store;
   EngineFixture engine{store};
-  engine.repository.store_manifest(EngineFixture::make_manifest("s", store.now(), {engine.put_pack({"good"})}));
+  engine.repository.manifests().store(EngineFixture::make_manifest("s", store.now(), {engine.put_pack({"good"})}));
   Manifest ahead = EngineFixture::make_manifest("s", store.now() + 100h, {engine.put_pack({"ahead"})}, 2);
-  engine.repository.store_manifest(ahead);
+  engine.repository.manifests().store(ahead);
   store.advance(200h);
   ahead.packs[0].live_bytes += 1;
-  engine.repository.store_manifest(ahead);
+  engine.repository.manifests().store(ahead);
   CHECK(find_snapshot(engine.repository, {"latest", std::nullopt}, store.now(), engine.reporter).manifest.id !=
         ahead.id);
 }

@@ -43,10 +43,10 @@ TEST_CASE("bounded reads: no more is read of an object than its listing says") {
   EngineFixture first{store};
   const PackRef pack = first.put_pack({"a"});
   Manifest manifest = EngineFixture::make_manifest("s", store.now(), {pack});
-  const std::string key = first.repository.store_manifest(manifest);
-  first.repository.set_pin(manifest.id, "s", true, nullptr);
+  const std::string key = first.repository.manifests().store(manifest);
+  first.repository.notes().set_pin(manifest.id, "s", true, nullptr);
   store.advance(std::chrono::seconds{1});
-  first.repository.set_pin(manifest.id, "s", false, &author());
+  first.repository.notes().set_pin(manifest.id, "s", false, &author());
   Mark mark;
   mark.time = store.now();
   mark.newest_object = store.now();
@@ -61,11 +61,11 @@ TEST_CASE("bounded reads: no more is read of an object than its listing says") {
 
   EngineFixture second{store, {}, "host", {}, trusting_author()};
   auto& repository = second.repository;
-  CHECK_FALSE(repository.pins().pinned(manifest.id, "s"));
-  for (const auto& info : repository.list_manifests()) repository.load_manifest(info);
-  CHECK(repository.marks().size() == 1);
-  std::vector<Repository::UnreadableNote> unreadable;
-  CHECK(repository.pending(repository.list_pending(), unreadable).size() == 1);
+  CHECK_FALSE(repository.notes().pins().pinned(manifest.id, "s"));
+  for (const auto& info : repository.manifests().list()) repository.manifests().load(info);
+  CHECK(repository.notes().marks().size() == 1);
+  std::vector<NoteStore::UnreadableNote> unreadable;
+  CHECK(repository.notes().pending(repository.notes().list_pending(), unreadable).size() == 1);
   CHECK(unreadable.empty());
 
   std::map<std::string, int> kinds;

@@ -36,7 +36,7 @@ struct TwoPacks {
   }
   void damage_directory(const PackRef& ref) { flip(ref, ref.directory_offset + 5); }
   void damage_frame(const PackRef& ref, std::uint32_t frame) {
-    const auto directory = engine.repository.directory(ref);
+    const auto directory = engine.repository.packs().directory(ref);
     flip(ref, k_pack_header_size + directory->frames()[frame].offset + 8);
   }
   // A signal arrives while the pack is being read.
@@ -47,7 +47,7 @@ struct TwoPacks {
   }
   std::string read(std::uint32_t chunk) {
     const PackTable table{manifest};
-    FrameFetcher fetcher{engine.repository, engine.io, engine.pool, table, 1 << 20};
+    FrameFetcher fetcher{engine.repository.packs(), engine.io, engine.pool, table, 1 << 20};
     const auto directory = fetcher.directory(first.prefix());
     const auto frame = fetcher.request({{first.prefix(), directory->frame_of(chunk)}}).front().get();
     return std::string{as_text(frame->chunk(chunk))};
@@ -92,7 +92,7 @@ TEST_CASE("frames: an interruption while a pack is read whole ahead is no damage
   TwoPacks t;
   t.interrupt_at(t.first);
   const PackTable table{t.manifest};
-  FrameFetcher fetcher{t.engine.repository, t.engine.io, t.engine.pool, table, 1 << 20};
+  FrameFetcher fetcher{t.engine.repository.packs(), t.engine.io, t.engine.pool, table, 1 << 20};
   FetchPlan plan;
   plan.begin_stretch(0);
   plan.want_whole(t.first, 0, 3);

@@ -46,8 +46,8 @@ using Counts = std::pair<std::size_t, std::size_t>;
 
 // How many pending records can be read and how many cannot.
 Counts count_pending(Repository repository) {
-  std::vector<Repository::UnreadableNote> unreadable;
-  const std::size_t readable = repository.pending(repository.list_pending(), unreadable).size();
+  std::vector<NoteStore::UnreadableNote> unreadable;
+  const std::size_t readable = repository.notes().pending(repository.notes().list_pending(), unreadable).size();
   for (const auto& note : unreadable) CHECK(note.error.kind() == ErrorKind::damaged);
   return {readable, unreadable.size()};
 }
@@ -58,7 +58,7 @@ struct Fixture {
   Warnings warnings;
   ThreadPool pool{2};
 
-  Fixture() { Repository::init(store, descriptor()); }
+  Fixture() { init_store(store, descriptor()); }
 
   Repository open(const fs::path& cache = {}) {
     RepositoryOptions options;
@@ -112,7 +112,7 @@ struct Fixture {
   std::vector<std::string> read(const Manifest& manifest) {
     Repository repository = open();
     const PackTable table{manifest};
-    FrameFetcher fetcher{repository, pool, pool, table, 1 << 20};
+    FrameFetcher fetcher{repository.packs(), pool, pool, table, 1 << 20};
     EntryListReader reader{fetcher, manifest};
     std::vector<std::string> out;
     while (const auto line = reader.next()) {
@@ -161,9 +161,9 @@ TEST_CASE("repository: init makes a store once; opening needs one") {
   LocalStore store{directory.path() / "store", CreateRoot::yes};
   SilentReporter reporter;
   CHECK(failure_of([&] { Repository{store, reporter, {}}; }) == ErrorKind::not_found);
-  Repository::init(store, descriptor());
+  init_store(store, descriptor());
   CHECK(Repository{store, reporter, {}}.descriptor().text() == descriptor().text());
-  CHECK(failure_of([&] { Repository::init(store, descriptor()); }) == ErrorKind::usage);
+  CHECK(failure_of([&] { init_store(store, descriptor()); }) == ErrorKind::usage);
 }
 
 TEST_CASE("repository: two that init at the same time leave one descriptor") {
@@ -179,9 +179,9 @@ TEST_CASE("repository: two that init at the same time leave one descriptor") {
     store.on_call = [&](const std::string& operation, const std::string& key) {
       if (ran || operation != moment || !key.starts_with("config/")) return;
       ran = true;
-      failed = failure_of([&] { Repository::init(store, other); });
+      failed = failure_of([&] { init_store(store, other); });
     };
-    const auto failure = failure_of([&] { Repository::init(store, descriptor()); });
+    const auto failure = failure_of([&] { init_store(store, descriptor()); });
     CHECK(ran);
     CHECK(failed.has_value() != failure.has_value());
     CHECK(failure.value_or(ErrorKind::usage) == ErrorKind::usage);
@@ -198,7 +198,7 @@ TEST_CASE("repository: two that init at the same time leave one descriptor") {
     if (operation == "after put" && at != key && ++puts == 1) store.overwrite(key, text);
     if (operation == "remove" && at != key) store.erase(key);
   };
-  Repository::init(store, descriptor());
+  init_store(store, descriptor());
   CHECK(puts == 2);
   CHECK(Repository{store, reporter, {}}.descriptor().store_id == descriptor().store_id);
 }
@@ -213,9 +213,9 @@ TEST_CASE("repository: init says so where it may not take back its descriptor") 
   bool ran = false;
   store.on_call = [&](const std::string& operation, const std::string&) {
     if (operation != "put" || std::exchange(ran, true)) return;
-    Repository::init(store, other);
+    init_store(store, other);
   };
-  CHECK(message_of([&] { Repository::init(store, descriptor()); }).find("denied") != std::string::npos);
+  CHECK(message_of([&] { init_store(store, descriptor()); }).find("denied") != std::string::npos);
 }
 
 TEST_CASE("repository: the descriptor of the highest generation counts, by number") {
@@ -275,7 +275,7 @@ TEST_CASE("repository: features of the descriptor are looked at before the rest 
   // Of another generation than its name says, too.
   const std::string text = replaced(descriptor().text(), "\"requires_read\":[]", "\"requires_read\":[\"frob\"]");
   f.put(layout::descriptor_key(2, sha256(text)), text);
-  CHECK(message_of([&] { Repository::read_descriptor(f.store); }) ==
+  CHECK(message_of([&] { read_descriptor(f.store); }) ==
         "unable to read " + quote(f.store.describe()) +
             ": it needs the feature 'frob', which this program does not know");
 }
@@ -289,13 +289,13 @@ TEST_CASE("repository: no pin and no keys are written where writers need a featu
   Repository repository = f.open();
   const Digest id = sha256(std::string_view{"a"});
   for (const bool pinned : {true, false}) {
-    CHECK(message_of([&] { repository.set_pin(id, "s", pinned, nullptr); }) ==
+    CHECK(message_of([&] { repository.notes().set_pin(id, "s", pinned, nullptr); }) ==
           "unable to write to " + quote(f.store.describe()) +
               ": it needs the feature 'frob', which this program does not know");
   }
-  CHECK_FALSE(f.open().pins().newest(id, "s"));
+  CHECK_FALSE(f.open().notes().pins().newest(id, "s"));
   d.generation = 3;
-  CHECK(failure_of([&] { Repository::put_descriptor(f.store, d); }) == ErrorKind::failed);
+  CHECK(failure_of([&] { put_descriptor(f.store, d); }) == ErrorKind::failed);
   CHECK(f.open().descriptor().generation == 2);
 }
 
@@ -306,7 +306,7 @@ TEST_CASE("repository: a descriptor with members that are not known gets no new 
   f.put(layout::descriptor_key(2, sha256(text)), text);
   Descriptor d = f.open().descriptor();
   d.generation = 3;
-  CHECK(message_of([&] { Repository::put_descriptor(f.store, d); }) ==
+  CHECK(message_of([&] { put_descriptor(f.store, d); }) ==
         "unable to change the keys of " + quote(f.store.describe()) +
             ": its descriptor has the member 'later', which this program does not know");
   CHECK(f.open().descriptor().generation == 2);
@@ -316,21 +316,21 @@ TEST_CASE("repository: a manifest is stored, listed and loaded; anything else be
   Fixture f;
   const Manifest m = f.manifest({dir_line(".")});
   Repository repository = f.open(f.directory.path() / "cache");
-  const std::string key = repository.store_manifest(m);
+  const std::string key = repository.manifests().store(m);
   f.put("snapshots/s/strange.json", "{}");
   std::vector<std::string> unknown;
-  const auto list = repository.list_manifests("s", &unknown);
+  const auto list = repository.manifests().list("s", &unknown);
   REQUIRE(list.size() == 1);
   CHECK(list[0].key == key);
   CHECK(unknown == std::vector<std::string>{"snapshots/s/strange.json"});
-  CHECK(repository.load_manifest(list[0]).text() == m.text());
+  CHECK(repository.manifests().load(list[0]).text() == m.text());
   // The cache is not believed: what does not fit the name is fetched again.
   const fs::path cached = f.directory.path() / "cache" / descriptor().store_id / "manifests" / fs::path{key}.filename();
   REQUIRE(fs::exists(cached));
   write_file_atomic(cached, as_bytes("{}"));
-  CHECK(repository.load_manifest(list[0]).text() == m.text());
-  CHECK(repository.list_manifests("other").empty());
-  const auto snapshots = repository.list_snapshots();
+  CHECK(repository.manifests().load(list[0]).text() == m.text());
+  CHECK(repository.manifests().list("other").empty());
+  const auto snapshots = repository.manifests().list_snapshots();
   REQUIRE(snapshots.size() == 1);
   CHECK(snapshots[0].id == m.id);
   CHECK(f.warnings.all().size() == 1);
@@ -339,47 +339,47 @@ TEST_CASE("repository: a manifest is stored, listed and loaded; anything else be
 TEST_CASE("repository: a manifest changed, gone or under another's name") {
   Fixture f;
   const Manifest m = f.manifest({dir_line(".")});
-  const std::string key = f.open().store_manifest(m);
-  const auto info = f.open().list_manifests().at(0);
+  const std::string key = f.open().manifests().store(m);
+  const auto info = f.open().manifests().list().at(0);
 
   const std::string text = m.text();
   const auto other = layout::manifest_key("t", m.record.cut_point, m.id, sha256(text));
   f.put(other, text);
-  const auto infos = f.open().list_manifests("t");
+  const auto infos = f.open().manifests().list("t");
   REQUIRE(infos.size() == 1);
-  CHECK(failure_of([&] { f.open().load_manifest(infos[0]); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().manifests().load(infos[0]); }) == ErrorKind::damaged);
 
   f.corrupt(key, 100);
-  CHECK(failure_of([&] { f.open().load_manifest(info); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().manifests().load(info); }) == ErrorKind::damaged);
   f.store.remove(std::vector{key});
-  CHECK(failure_of([&] { f.open().load_manifest(info); }) == ErrorKind::not_found);
+  CHECK(failure_of([&] { f.open().manifests().load(info); }) == ErrorKind::not_found);
   auto huge = info;
   huge.size = k_max_json_object + 1;
-  CHECK(failure_of([&] { f.open().load_manifest(huge); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().manifests().load(huge); }) == ErrorKind::damaged);
 }
 
 TEST_CASE("repository: two manifests of one id are one snapshot; one that is damaged is reported") {
   Fixture f;
   Manifest m = f.manifest({dir_line(".")});
-  f.open().store_manifest(m);
+  f.open().manifests().store(m);
   m.packs[0].live_bytes += 1;
-  f.open().store_manifest(m);
-  CHECK(f.open().list_manifests().size() == 2);
-  const auto one = f.open().list_snapshots();
+  f.open().manifests().store(m);
+  CHECK(f.open().manifests().list().size() == 2);
+  const auto one = f.open().manifests().list_snapshots();
   REQUIRE(one.size() == 1);
   CHECK(one[0].id == m.id);
   CHECK(f.warnings.all().empty());
 
-  for (const auto& info : f.open().list_manifests()) f.corrupt(info.key, 20);
+  for (const auto& info : f.open().manifests().list()) f.corrupt(info.key, 20);
   std::vector<std::string> unreadable;
-  CHECK(f.open().list_snapshots({}, &unreadable).empty());
+  CHECK(f.open().manifests().list_snapshots({}, &unreadable).empty());
   CHECK(unreadable.size() == 2);
   CHECK(f.warnings.all().size() == 2);
 }
 
 TEST_CASE("repository: of manifests that are not there, those that are still listed are reported") {
   test::MemoryStore store;
-  Repository::init(store, descriptor());
+  init_store(store, descriptor());
   Warnings warnings;
   Repository repository{store, warnings, {}};
   std::vector<std::string> keys;
@@ -387,14 +387,14 @@ TEST_CASE("repository: of manifests that are not there, those that are still lis
     Record record;
     record.series = "s";
     record.cut_point = store.now() + std::chrono::seconds{i};
-    keys.push_back(repository.store_manifest(Manifest::make(std::move(record), {}, {}, {})));
+    keys.push_back(repository.manifests().store(Manifest::make(std::move(record), {}, {}, {})));
   }
   store.lose(keys[0]);
   store.on_call = [&](const std::string& operation, const std::string& key) {
     if (operation == "get" && key == keys[1]) store.erase(key);  // a prune
   };
   std::vector<std::string> unreadable;
-  const auto list = repository.list_snapshots("s", &unreadable);
+  const auto list = repository.manifests().list_snapshots("s", &unreadable);
   REQUIRE(list.size() == 1);
   CHECK(list[0].object.key == keys[2]);
   CHECK(unreadable == std::vector{keys[0]});
@@ -405,7 +405,7 @@ TEST_CASE("repository: heads are fetched side by side and once; a cached one tha
   const TemporaryDirectory cache{fs::temp_directory_path()};
   test::MemoryStore store;
   Descriptor described = descriptor();
-  Repository::init(store, described);
+  init_store(store, described);
   SilentReporter reporter;
   {
     Repository writer{store, reporter, {}};
@@ -418,7 +418,7 @@ TEST_CASE("repository: heads are fetched side by side and once; a cached one tha
       facts.salt = random_name(16);
       Root root;
       root.salt = random_name(16);
-      writer.store_manifest(Manifest::make(std::move(record), std::move(facts), std::move(root), {}));
+      writer.manifests().store(Manifest::make(std::move(record), std::move(facts), std::move(root), {}));
     }
   }
   ThreadPool io{8};
@@ -432,7 +432,8 @@ TEST_CASE("repository: heads are fetched side by side and once; a cached one tha
   const auto sequences = [&] {
     fetched = 0;
     std::vector<std::uint64_t> out;
-    for (const auto& info : Repository{store, reporter, options}.list_snapshots()) out.push_back(info.record.sequence);
+    for (const auto& info : Repository{store, reporter, options}.manifests().list_snapshots())
+      out.push_back(info.record.sequence);
     return out;
   };
   std::vector<std::uint64_t> expected(100);
@@ -459,16 +460,16 @@ TEST_CASE("repository: a manifest that has another size in the store is not take
     const fs::path cache = f.directory.path() / "cache";
     const Manifest m = f.manifest({dir_line(".")});
     // Whoever stored it has the whole of it in the cache, whoever lists it its beginning.
-    const std::string key = f.open(head_alone ? fs::path{} : cache).store_manifest(m);
-    CHECK(f.open(cache).list_snapshots().size() == 1);
-    CHECK(f.open(cache).cached_manifest(f.open().list_manifests().at(0)).has_value() != head_alone);
+    const std::string key = f.open(head_alone ? fs::path{} : cache).manifests().store(m);
+    CHECK(f.open(cache).manifests().list_snapshots().size() == 1);
+    CHECK(f.open(cache).manifests().cached(f.open().manifests().list().at(0)).has_value() != head_alone);
     f.put(key, "");
     std::vector<std::string> unreadable;
-    CHECK(f.open(cache).list_snapshots({}, &unreadable).empty());
+    CHECK(f.open(cache).manifests().list_snapshots({}, &unreadable).empty());
     CHECK(unreadable == std::vector{key});
-    const auto info = f.open().list_manifests().at(0);
-    CHECK_FALSE(f.open(cache).cached_manifest(info).has_value());
-    CHECK(failure_of([&] { f.open(cache).load_manifest(info); }) == ErrorKind::damaged);
+    const auto info = f.open().manifests().list().at(0);
+    CHECK_FALSE(f.open(cache).manifests().cached(info).has_value());
+    CHECK(failure_of([&] { f.open(cache).manifests().load(info); }) == ErrorKind::damaged);
   }
 }
 
@@ -478,8 +479,8 @@ TEST_CASE("repository: a first line longer than the head is read whole") {
   Facts facts = m.facts;
   facts.tags["long"] = std::string(10'000, 'x');
   const Manifest longer = Manifest::make(m.record, facts, m.root, m.packs);
-  f.open().store_manifest(longer);
-  const auto list = f.open().list_snapshots();
+  f.open().manifests().store(longer);
+  const auto list = f.open().manifests().list_snapshots();
   REQUIRE(list.size() == 1);
   CHECK(list[0].facts.tags.at("long").size() == 10'000);
 }
@@ -495,43 +496,43 @@ TEST_CASE("repository: the newest pin object of an id decides") {
   f.put(layout::pin_key(id, t + std::chrono::seconds{1}, false, nonce), "{}");
   f.put(layout::pin_key(other, t, false, nonce), "{}");
   f.put(layout::pin_key(other, t, true, nonce), "{}");
-  const auto pins = f.open().pins();
+  const auto pins = f.open().notes().pins();
   CHECK(pins.pinned(id, "s"));
   CHECK_FALSE(pins.pinned(other, "s"));  // of two of one instant, the unpin
-  f.open().set_pin(other, "s", true, nullptr);
-  CHECK(f.open().pins().pinned(other, "s"));
+  f.open().notes().set_pin(other, "s", true, nullptr);
+  CHECK(f.open().notes().pins().pinned(other, "s"));
 }
 
 TEST_CASE("repository: a directory is believed only where it fits the manifest") {
   Fixture f;
   const PackRef ref = f.put_pack({"one", "two", "three"});
   const std::string key = layout::pack_key(ref.name);
-  CHECK(f.open().directory(ref)->chunk_count() == 3);
+  CHECK(f.open().packs().directory(ref)->chunk_count() == 3);
 
   PackRef wrong = ref;
   wrong.logical_id.bytes[0] ^= 1;
-  CHECK(failure_of([&] { f.open().directory(wrong); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().packs().directory(wrong); }) == ErrorKind::damaged);
   // The directory of another pack of the same store.
   wrong = f.put_pack({"other"});
   wrong.logical_id = ref.logical_id;
-  CHECK(failure_of([&] { f.open().directory(wrong); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().packs().directory(wrong); }) == ErrorKind::damaged);
   // A range that is not the whole object.
   wrong = ref;
   wrong.size += 1;
   wrong.directory_size += 1;
-  CHECK(failure_of([&] { f.open().directory(wrong); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().packs().directory(wrong); }) == ErrorKind::damaged);
 
   const fs::path cache = f.directory.path() / "cache";
-  const PackDirectory directory = *f.open(cache).directory(ref);
+  const PackDirectory directory = *f.open(cache).packs().directory(ref);
   const fs::path cached = cache / descriptor().store_id / "directories" / ref.name.hex();
   REQUIRE(fs::exists(cached));
   write_file_atomic(cached, as_bytes("torn"));
-  CHECK(f.open(cache).directory(ref)->chunk_count() == 3);
+  CHECK(f.open(cache).packs().directory(ref)->chunk_count() == 3);
 
   for (std::uint64_t i = 0; i < ref.directory_size; ++i) {
     f.corrupt(key, ref.directory_offset + i);
     try {
-      const auto logical_id = f.open().directory(ref)->logical_id();
+      const auto logical_id = f.open().packs().directory(ref)->logical_id();
       CHECK(logical_id == ref.logical_id);
       CHECK(i < 8);  // unused bits of the zstd header
     } catch (const Error& e) {
@@ -541,12 +542,13 @@ TEST_CASE("repository: a directory is believed only where it fits the manifest")
     f.corrupt(key, ref.directory_offset + i);
   }
   fs::resize_file(f.path_of(key), ref.directory_offset + 5);
-  CHECK(message_of([&] { f.open().directory(ref); }) ==
+  CHECK(message_of([&] { f.open().packs().directory(ref); }) ==
         "damaged pack '" + key + "': it is shorter than its manifest says");
-  CHECK(failure_of([&] { f.open().read_data(ref, directory, 0, ref.size); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().packs().read_data(ref, directory, 0, ref.size); }) == ErrorKind::damaged);
   f.store.remove(std::vector{key});
-  CHECK(message_of([&] { f.open().directory(ref); }) == "damaged pack '" + key + "': it is missing from the store");
-  CHECK(failure_of([&] { f.open().read_data(ref, directory, 0, 1); }) == ErrorKind::damaged);
+  CHECK(message_of([&] { f.open().packs().directory(ref); }) ==
+        "damaged pack '" + key + "': it is missing from the store");
+  CHECK(failure_of([&] { f.open().packs().read_data(ref, directory, 0, 1); }) == ErrorKind::damaged);
 }
 
 TEST_CASE(
@@ -563,10 +565,10 @@ TEST_CASE(
     options.directory_memory = 10 * 4 * 40;  // of ten at most
     if (cached) options.cache_root = f.directory.path() / "cache";
     Repository repository{f.store, f.warnings, options};
-    repository.fetch_directories(refs);
+    repository.packs().fetch_directories(refs);
     for (const auto& ref : refs) f.store.remove(std::vector{layout::pack_key(ref.name)});
     std::size_t there = 0;
-    while (there < refs.size() && !failure_of([&] { repository.directory(refs[there]); })) ++there;
+    while (there < refs.size() && !failure_of([&] { repository.packs().directory(refs[there]); })) ++there;
     // In order, from the first.
     CHECK(there >= (cached ? refs.size() : 2));
   }
@@ -581,18 +583,18 @@ TEST_CASE("repository: a mark is read once, where what was removed is not asked 
   mark.removed = {{"snapshots/s/b.json", "bytes"}};
   f.put(key, mark.text());
   auto repository = f.open(cache);
-  const auto first = repository.marks();
+  const auto first = repository.notes().marks();
   REQUIRE(first.size() == 1);
   CHECK(first[0].mark.seen == mark.seen);
   CHECK(first[0].mark.removed[0].bytes.empty());
-  CHECK(repository.marks(Mark::RemovedBytes::keep)[0].mark.removed[0].bytes == "bytes");
-  CHECK(repository.marks_besides({key}).marks.empty());
+  CHECK(repository.notes().marks(Mark::RemovedBytes::keep)[0].mark.removed[0].bytes == "bytes");
+  CHECK(repository.notes().marks_besides({key}).marks.empty());
 
   f.put(key, std::string(mark.text().size(), 'x'));
-  const auto second = f.open(cache).marks();
+  const auto second = f.open(cache).notes().marks();
   REQUIRE(second.size() == 1);
   CHECK(second[0].mark.text() == first[0].mark.text());
-  CHECK(failure_of([&] { f.open(cache).marks(Mark::RemovedBytes::keep); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open(cache).notes().marks(Mark::RemovedBytes::keep); }) == ErrorKind::damaged);
   // What the disk did to the cache is noticed.
   const fs::path cached = cache / f.open().descriptor().store_id / "marks" / fs::path{key}.filename();
   const std::string text{as_text(read_file(cached))};
@@ -600,16 +602,16 @@ TEST_CASE("repository: a mark is read once, where what was removed is not asked 
     std::string wrong = text;
     wrong[at] ^= 1;
     write_file_atomic(cached, as_bytes(wrong));
-    CHECK(failure_of([&] { f.open(cache).marks(); }) == ErrorKind::damaged);
+    CHECK(failure_of([&] { f.open(cache).notes().marks(); }) == ErrorKind::damaged);
   }
   write_file_atomic(cached, as_bytes(text));
-  CHECK(f.open(cache).marks().size() == 1);
+  CHECK(f.open(cache).notes().marks().size() == 1);
   // Nor does it stand for one that has another size now.
   f.put(key, "{}");
-  CHECK(failure_of([&] { f.open(cache).marks(); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open(cache).notes().marks(); }) == ErrorKind::damaged);
   write_file_atomic(cached, as_bytes(text.substr(0, text.size() / 2)));
   f.put(key, mark.text());
-  CHECK(f.open(cache).marks()[0].mark.text() == first[0].mark.text());
+  CHECK(f.open(cache).notes().marks()[0].mark.text() == first[0].mark.text());
 }
 
 TEST_CASE("repository: the cache loses what the store has lost") {
@@ -617,8 +619,8 @@ TEST_CASE("repository: the cache loses what the store has lost") {
   const fs::path cache = f.directory.path() / "cache";
   const PackRef kept = f.put_pack({"kept"});
   const PackRef gone = f.put_pack({"gone"});
-  f.open(cache).directory(kept);
-  f.open(cache).directory(gone);
+  f.open(cache).packs().directory(kept);
+  f.open(cache).packs().directory(gone);
   const fs::path root = cache / f.open().descriptor().store_id;
   f.store.remove(std::vector{layout::pack_key(gone.name)});
   const auto make_old = [&](const fs::path& path) {
@@ -640,12 +642,12 @@ TEST_CASE("repository: marks must all be readable; pending records that are gone
   PendingRecord record;
   record.run = std::string(32, '0');
   f.put(layout::pending_key(record.run, 1), record.text());
-  CHECK(f.open().marks().size() == 1);
+  CHECK(f.open().notes().marks().size() == 1);
   CHECK(count_pending(f.open()) == Counts{1, 0});
   f.put(layout::mark_key(Time{}, std::string(32, '1')), "{}");
-  CHECK(failure_of([&] { f.open().marks(); }) == ErrorKind::damaged);
+  CHECK(failure_of([&] { f.open().notes().marks(); }) == ErrorKind::damaged);
   try {
-    f.open().marks();
+    f.open().notes().marks();
   } catch (const Error& e) {
     CHECK(e.hint().ends_with("--set-aside " + layout::mark_key(Time{}, std::string(32, '1'))));
   }
@@ -658,10 +660,10 @@ TEST_CASE("repository: what has no name of a mark or a pending record is reporte
   f.put("marks/.DS_Store", "x");
   f.put("pending/README", "x");
   auto repository = f.open();
-  std::vector<Repository::UnreadableNote> unreadable;
+  std::vector<NoteStore::UnreadableNote> unreadable;
   for (int time = 0; time < 2; ++time) {
-    CHECK(repository.marks().empty());
-    CHECK(repository.pending(repository.list_pending(), unreadable).empty());
+    CHECK(repository.notes().marks().empty());
+    CHECK(repository.notes().pending(repository.notes().list_pending(), unreadable).empty());
   }
   CHECK(unreadable.empty());
   CHECK(f.warnings.all().size() == 2);
@@ -671,7 +673,7 @@ TEST_CASE("repository: a mark or a pending record under a name that is not its o
   Fixture f;
   SUBCASE("mark") {
     f.put(layout::mark_key(Time{} + std::chrono::seconds{1}, std::string(32, '0')), Mark{}.text());
-    CHECK(failure_of([&] { f.open().marks(); }) == ErrorKind::damaged);
+    CHECK(failure_of([&] { f.open().notes().marks(); }) == ErrorKind::damaged);
   }
   SUBCASE("pending record") {
     PendingRecord record;
@@ -706,7 +708,7 @@ TEST_CASE("entry list: read through levels, lines across chunks, parts taken or 
   const Manifest m = f.manifest({all});
   Repository repository = f.open();
   const PackTable table{m};
-  FrameFetcher fetcher{repository, f.pool, f.pool, table, 0};
+  FrameFetcher fetcher{repository.packs(), f.pool, f.pool, table, 0};
   EntryListReader reader{fetcher, m};
   std::vector<std::string> paths;
   while (const auto line = reader.next()) paths.push_back(line->entry->path);
@@ -829,7 +831,7 @@ TEST_CASE("frames: asked for in any order and twice, fetched in few requests") {
   Manifest manifest;
   manifest.packs = {ref};
   const PackTable table{manifest};
-  FrameFetcher fetcher{repository, f.pool, f.pool, table, 1 << 20};
+  FrameFetcher fetcher{repository.packs(), f.pool, f.pool, table, 1 << 20};
   std::vector<FrameId> ids;
   for (const std::uint32_t i : {70U, 3U, 99U, 3U, 0U}) ids.push_back({ref.prefix(), i});
   const auto frames = fetcher.request(ids);

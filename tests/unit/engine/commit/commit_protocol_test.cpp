@@ -45,8 +45,8 @@ struct Protocol : CommitProtocol {
 };
 
 Manifest read_back(EngineFixture& fixture, const std::string& key) {
-  for (const auto& info : fixture.repository.list_manifests()) {
-    if (info.key == key) return fixture.repository.load_manifest(info);
+  for (const auto& info : fixture.repository.manifests().list()) {
+    if (info.key == key) return fixture.repository.manifests().load(info);
   }
   throw std::runtime_error("no manifest " + key);
 }
@@ -181,7 +181,7 @@ TEST_CASE("commit protocol: a pack marked since the run began is stored again be
   CHECK(stored.packs[0].name != old.name);
   CHECK(stored.packs[0].logical_id == old.logical_id);
   CHECK(store.has(layout::pack_key(stored.packs[0].name)));
-  CHECK(fixture.repository.directory(stored.packs[0])->chunk_count() == 2);
+  CHECK(fixture.repository.packs().directory(stored.packs[0])->chunk_count() == 2);
 }
 
 TEST_CASE("commit protocol: a pack that is deleted, and then its mark, while a new run stands still") {
@@ -346,7 +346,7 @@ TEST_CASE("commit protocol: a pack that went while the manifest was put makes a 
     });
     CHECK(store.keys(layout::k_snapshots).size() == 2);
     CHECK(store.has(layout::pack_key(read_back(fixture, key).packs[0].name)));
-    CHECK(fixture.repository.list_snapshots().size() == 1);
+    CHECK(fixture.repository.manifests().list_snapshots().size() == 1);
   }
   SUBCASE("nobody has it: the run fails") {
     CHECK_THROWS_AS(protocol.commit(manifest), Error);

@@ -47,10 +47,10 @@ PackRef put_garbage(MemoryStore& store, const PackRef& like) {
 
 // What somebody without a key makes of a manifest: all signatures are as they were.
 std::string put_copy(MemoryStore& store, EngineFixture& fixture, const ManifestInfo& info, bool first = false) {
-  const Manifest manifest = fixture.repository.load_manifest(info);
+  const Manifest manifest = fixture.repository.manifests().load(info);
   std::vector<PackRef> packs;
   for (const auto& ref : manifest.packs) packs.push_back(put_garbage(store, ref));
-  const std::string text = fixture.repository.load_manifest_text(info);
+  const std::string text = fixture.repository.manifests().load_text(info);
   for (int number = 0;; ++number) {
     JsonWriter list;
     list.begin_object();
@@ -71,7 +71,7 @@ Manifest signed_manifest(const std::string& series, Time cut_point, const std::v
 }
 
 ManifestInfo info_of(EngineFixture& fixture, const std::string& key) {
-  for (const auto& info : fixture.repository.list_manifests()) {
+  for (const auto& info : fixture.repository.manifests().list()) {
     if (info.key == key) return info;
   }
   throw std::runtime_error("no manifest " + key);
@@ -84,7 +84,7 @@ bool warned(const EngineFixture& fixture, const std::string& text) {
 
 // Whether every pack that the manifest names has the content that its logical id says.
 bool is_right(EngineFixture& fixture, const std::string& key) {
-  const Manifest manifest = fixture.repository.load_manifest(info_of(fixture, key), Repository::Cached::no);
+  const Manifest manifest = fixture.repository.manifests().load(info_of(fixture, key), Cached::no);
   return std::all_of(manifest.packs.begin(), manifest.packs.end(), [&](const PackRef& ref) {
     const auto check = check_pack(fixture.repository, ref);
     return check.decoded && check.failures.empty();
@@ -97,14 +97,14 @@ TEST_CASE("signed lists: what was signed is vouched for; not other packs, anothe
   MemoryStore store;
   Host host{store};
   const Manifest manifest = signed_manifest("s", store.now(), {host.put_pack({"one"}), host.put_pack({"two"})});
-  const auto key = host.repository.store_manifest(manifest);
+  const auto key = host.repository.manifests().store(manifest);
   const auto info = info_of(host, key);
-  CHECK(host.repository.is_vouched(host.repository.load_manifest(info)));
-  const std::string text = host.repository.load_manifest_text(info);
+  CHECK(host.repository.manifests().is_vouched(host.repository.manifests().load(info)));
+  const std::string text = host.repository.manifests().load_text(info);
   const auto judged = [&](const std::string& other) {
     const auto name = layout::manifest_key("s", info.name.cut_point, manifest.id, sha256(other));
     store.put(name, ObjectBody::from_text(other));
-    return host.repository.is_vouched(host.repository.load_manifest(info_of(host, name)));
+    return host.repository.manifests().is_vouched(host.repository.manifests().load(info_of(host, name)));
   };
   CHECK_FALSE(judged(replaced(text, "\"live_bytes\":[0", "\"live_bytes\":[1")));
   CHECK_FALSE(judged(text.substr(0, text.size() - 2) + ",\"x\":1}\n"));
@@ -119,20 +119,20 @@ TEST_CASE("signed lists: what was signed is vouched for; not other packs, anothe
                            {},
                            trusting_author(),
                            std::make_shared<const minisign::SecretKey>(minisign::SecretKey::generate())};
-    const auto theirs = stranger.repository.store_manifest(manifest);
-    CHECK_FALSE(host.repository.is_vouched(host.repository.load_manifest(info_of(host, theirs))));
+    const auto theirs = stranger.repository.manifests().store(manifest);
+    CHECK_FALSE(host.repository.manifests().is_vouched(host.repository.manifests().load(info_of(host, theirs))));
   }
   MemoryStore other_store;
   Host there{other_store};
   other_store.put(key, ObjectBody::from_text(text));
-  CHECK_FALSE(there.repository.is_vouched(there.repository.load_manifest(info_of(there, key))));
+  CHECK_FALSE(there.repository.manifests().is_vouched(there.repository.manifests().load(info_of(there, key))));
 }
 
 TEST_CASE("signed lists: a host without keys reads and writes as ever") {
   MemoryStore store;
   EngineFixture host{store};
   const auto key = host.put_manifest("s", store.now(), {host.put_pack({"one"})});
-  CHECK(host.repository.load_manifest_text(info_of(host, key)).find("pack_signatures") == std::string::npos);
+  CHECK(host.repository.manifests().load_text(info_of(host, key)).find("pack_signatures") == std::string::npos);
   CHECK_FALSE(host.repository.vouches());
 }
 
@@ -142,11 +142,11 @@ TEST_CASE("signed lists: the key of one series vouches for no other") {
   EngineFixture host{store, {}, "host", {}, trust, key_of_author()};
   const PackRef pack = host.put_pack({"one"});
   const auto of = [&](const std::string& series) {
-    const auto key = host.repository.store_manifest(signed_manifest(series, store.now(), {pack}));
-    return host.repository.load_manifest(info_of(host, key));
+    const auto key = host.repository.manifests().store(signed_manifest(series, store.now(), {pack}));
+    return host.repository.manifests().load(info_of(host, key));
   };
-  CHECK(host.repository.is_vouched(of("x1")));
-  CHECK_FALSE(host.repository.is_vouched(of("s")));
+  CHECK(host.repository.manifests().is_vouched(of("x1")));
+  CHECK_FALSE(host.repository.manifests().is_vouched(of("s")));
   VouchedPacks vouched{host.repository};
   vouched.add(of("x1"));
   CHECK(vouched.has(pack, "x2"));
@@ -202,8 +202,8 @@ TEST_CASE("pending records: a signed one with other packs counts for nothing") {
   const std::string text = record.text(no_keys(), &signer);
   const auto signers = [&](const std::string& put) {
     store.put(layout::pending_key(record.run, 1), ObjectBody::from_text(put));
-    std::vector<Repository::UnreadableNote> unreadable;
-    const auto read = host.repository.pending(host.repository.list_pending(), unreadable);
+    std::vector<NoteStore::UnreadableNote> unreadable;
+    const auto read = host.repository.notes().pending(host.repository.notes().list_pending(), unreadable);
     return read.empty() ? 99 : read.front().signers.size();
   };
   CHECK(signers(text) == 1);
@@ -219,19 +219,19 @@ TEST_CASE("copies of a manifest: a signed list first, then the oldest whose pack
     Host host{store};
     const PackRef pack = host.put_pack({"one"});
     const Manifest manifest = signed_manifest("s", store.now(), {pack});
-    const auto old = host.repository.store_manifest(manifest, Repository::List::plain);
+    const auto old = host.repository.manifests().store(manifest, ManifestStore::List::plain);
     store.advance(1min);
     const auto planted = put_copy(store, host, info_of(host, old));
     store.advance(1min);
-    auto read = read_best_copy(host.repository, host.repository.list_manifests());
+    auto read = read_best_copy(host.repository, host.repository.manifests().list());
     CHECK(read.found->info.key == old);
     CHECK(warned(host, planted));
     CHECK(read.found->manifest.spare_packs.size() == 1);
-    const auto vouched = host.repository.store_manifest(manifest);
-    CHECK(read_best_copy(host.repository, host.repository.list_manifests()).found->info.key == vouched);
+    const auto vouched = host.repository.manifests().store(manifest);
+    CHECK(read_best_copy(host.repository, host.repository.manifests().list()).found->info.key == vouched);
     // Missing packs are had from the others.
     store.erase(layout::pack_key(pack.name));
-    read = read_best_copy(host.repository, host.repository.list_manifests());
+    read = read_best_copy(host.repository, host.repository.manifests().list());
     CHECK(read.found->info.key == vouched);
     CHECK(read.found->manifest.spare_packs.size() == 2);
   }
@@ -241,9 +241,9 @@ TEST_CASE("copies of a manifest: a signed list first, then the oldest whose pack
     const auto first = host.put_manifest("s", store.now(), {pack});
     store.advance(1min);
     const auto second = put_copy(store, host, info_of(host, first));
-    CHECK(read_best_copy(host.repository, host.repository.list_manifests()).found->info.key == first);
+    CHECK(read_best_copy(host.repository, host.repository.manifests().list()).found->info.key == first);
     store.erase(layout::pack_key(pack.name));
-    CHECK(read_best_copy(host.repository, host.repository.list_manifests()).found->info.key == second);
+    CHECK(read_best_copy(host.repository, host.repository.manifests().list()).found->info.key == second);
     CHECK(host.reporter.warnings.empty());
   }
 }
@@ -259,8 +259,8 @@ struct Pushes {
   Manifest first = signed_manifest("s", from_store.now(), {shared});
   Manifest second = signed_manifest("s", from_store.now() + 1min, {shared, from.put_pack({"new"})});
 
-  Pushes() { from.repository.store_manifest(first); }
-  void take_second() { from.repository.store_manifest(second); }
+  Pushes() { from.repository.manifests().store(first); }
+  void take_second() { from.repository.manifests().store(second); }
 };
 
 const PushedSnapshot& only(const PushResult& result) {
@@ -296,7 +296,7 @@ TEST_CASE("pusher: a manifest that somebody put there before it was pushed does 
   MemoryStore attackers;
   EngineFixture attacker{attackers};
   push(t.from.context, attacker.context, {});
-  for (const auto& info : attacker.repository.list_manifests()) {
+  for (const auto& info : attacker.repository.manifests().list()) {
     if (info.name.id != t.second.id.short_hex()) continue;
     put_copy(attackers, attacker, info);
   }
@@ -340,9 +340,9 @@ TEST_CASE("pusher: what nobody vouches for is read whole, once") {
   }
   SUBCASE("garbage is found out") {
     EngineFixture attacker{t.to_store};
-    const auto key = attacker.repository.list_manifests().front();
+    const auto key = attacker.repository.manifests().list().front();
     put_copy(t.to_store, attacker, key, true);
-    t.to_store.erase(layout::pack_key(attacker.repository.load_manifest(key).packs.front().name));
+    t.to_store.erase(layout::pack_key(attacker.repository.manifests().load(key).packs.front().name));
     Host to{t.to_store};
     const auto result = push(t.from.context, to.context, {});
     CHECK(only(result).packs_reused == 0);
@@ -353,7 +353,7 @@ TEST_CASE("pusher: what nobody vouches for is read whole, once") {
 TEST_CASE("pusher: garbage in the source is not copied under a signature") {
   Pushes t;
   t.to_store.advance(1h);
-  const auto info = t.from.repository.list_manifests().front();
+  const auto info = t.from.repository.manifests().list().front();
   t.from_store.advance(1min);
   put_copy(t.from_store, t.from, info, true);
   t.from_store.erase(layout::pack_key(t.shared.name));
@@ -361,18 +361,18 @@ TEST_CASE("pusher: garbage in the source is not copied under a signature") {
   const auto result = push(t.from.context, to.context, {});
   REQUIRE(result.snapshots.size() == 1);
   CHECK(result.snapshots[0].failure.has_value());
-  CHECK(to.repository.list_manifests().empty());
+  CHECK(to.repository.manifests().list().empty());
 }
 
 TEST_CASE("verifier: says which packs no trusted list names, and lets no such pack stand in for another") {
   MemoryStore store;
   Host host{store};
   const PackRef pack = host.put_pack({"one"});
-  const auto key = host.repository.store_manifest(signed_manifest("s", store.now(), {pack}));
+  const auto key = host.repository.manifests().store(signed_manifest("s", store.now(), {pack}));
   const auto verified = [&](VerifyLevel level) {
     VerifyRequest request;
     request.level = level;
-    request.manifests = host.repository.list_manifests();
+    request.manifests = host.repository.manifests().list();
     return verify(host.context, request);
   };
   CHECK(verified(VerifyLevel::quick).unvouched_packs.empty());
@@ -389,21 +389,21 @@ TEST_CASE("list signer: what was read whole is signed, with the packs that are r
   Host host{store};
   const PackRef pack = host.put_pack({"one"});
   const Manifest manifest = signed_manifest("s", store.now(), {pack});
-  const auto key = host.repository.store_manifest(manifest, Repository::List::plain);
+  const auto key = host.repository.manifests().store(manifest, ManifestStore::List::plain);
   store.advance(1min);
   put_copy(store, host, info_of(host, key), true);
   const auto run = [&] {
     VerifyRequest request;
     request.level = VerifyLevel::full;
-    request.manifests = host.repository.list_manifests();
+    request.manifests = host.repository.manifests().list();
     const auto found = verify(host.context, request);
     return sign_lists(host.context, {request.manifests, found.proven_packs, {}});
   };
   const auto result = run();
   CHECK(result.snapshots == 1);
   CHECK(result.left.empty());
-  const auto read = read_best_copy(host.repository, host.repository.list_manifests());
-  REQUIRE(host.repository.is_vouched(read.found->manifest));
+  const auto read = read_best_copy(host.repository, host.repository.manifests().list());
+  REQUIRE(host.repository.manifests().is_vouched(read.found->manifest));
   CHECK(read.found->manifest.packs.front().name == pack.name);
   CHECK(run().snapshots == 0);
   SUBCASE("without a key, or with another one") {
@@ -432,8 +432,8 @@ TEST_CASE("repairer: what is repaired has a signed list, and no copy without one
     }
   }
   const Manifest manifest = signed_manifest("s", store.now(), {kept.ref, lost.ref});
-  const auto key = host.repository.store_manifest(manifest, Repository::List::plain);
-  other.repository.store_manifest(manifest);
+  const auto key = host.repository.manifests().store(manifest, ManifestStore::List::plain);
+  other.repository.manifests().store(manifest);
   store.advance(1min);
   put_copy(store, host, info_of(host, key));
   store.erase(layout::pack_key(lost.ref.name));
@@ -442,22 +442,22 @@ TEST_CASE("repairer: what is repaired has a signed list, and no copy without one
   const auto result = repair(host.context, &other.context, request);
   REQUIRE(result.snapshots.size() == 1);
   CHECK_FALSE(result.snapshots[0].failure.has_value());
-  const auto read = read_best_copy(host.repository, host.repository.list_manifests());
-  CHECK(host.repository.is_vouched(read.found->manifest));
+  const auto read = read_best_copy(host.repository, host.repository.manifests().list());
+  CHECK(host.repository.manifests().is_vouched(read.found->manifest));
   CHECK(is_right(host, read.found->info.key));
 }
 
 TEST_CASE("signed lists: what a revoked key signed is nobody's word") {
   MemoryStore store;
   Host host{store};
-  const auto key = host.repository.store_manifest(signed_manifest("s", store.now(), {host.put_pack({"one"})}));
+  const auto key = host.repository.manifests().store(signed_manifest("s", store.now(), {host.put_pack({"one"})}));
   TrustPolicy trust = trusting_author();
   trust.revoked = {{author().public_key().text(), std::nullopt}};
   EngineFixture later{store, {}, "host", {}, trust};
-  CHECK_FALSE(later.repository.is_vouched(later.repository.load_manifest(info_of(later, key))));
+  CHECK_FALSE(later.repository.manifests().is_vouched(later.repository.manifests().load(info_of(later, key))));
   trust.revoked = {{author().public_key().text(), store.now() + 1h}};
   EngineFixture since{store, {}, "host", {}, trust};
-  CHECK(since.repository.is_vouched(since.repository.load_manifest(info_of(since, key))));
+  CHECK(since.repository.manifests().is_vouched(since.repository.manifests().load(info_of(since, key))));
 }
 
 TEST_CASE("list signer: what is damaged is not signed") {
@@ -466,10 +466,10 @@ TEST_CASE("list signer: what is damaged is not signed") {
   const PackRef pack = host.put_pack({"one"});
   const auto garbage = put_garbage(store, pack);
   const Manifest manifest = signed_manifest("s", store.now(), {garbage});
-  host.repository.store_manifest(manifest, Repository::List::plain);
+  host.repository.manifests().store(manifest, ManifestStore::List::plain);
   VerifyRequest request;
   request.level = VerifyLevel::full;
-  request.manifests = host.repository.list_manifests();
+  request.manifests = host.repository.manifests().list();
   const auto result = sign_lists(host.context, {request.manifests, verify(host.context, request).proven_packs, {}});
   CHECK(result.snapshots == 0);
   CHECK(result.left.size() == 1);

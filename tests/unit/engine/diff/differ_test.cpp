@@ -47,8 +47,8 @@ struct Scene : StoreFixture {
     request.series = "s";
     const auto from = live();
     const SnapshotResult result = take_snapshot(ctx, *from, request);
-    for (const auto& info : repository->list_manifests()) {
-      if (info.name.id == result.id.short_hex()) return repository->load_manifest(info);
+    for (const auto& info : repository->manifests().list()) {
+      if (info.name.id == result.id.short_hex()) return repository->manifests().load(info);
     }
     throw std::runtime_error("no manifest");
   }

@@ -54,8 +54,8 @@ class History {
     check();
     CAPTURE(m_last_stop);
     std::set<Digest> needed;
-    for (const auto& info : m_fixture.repository.list_manifests()) {
-      for (const auto& ref : m_fixture.repository.load_manifest(info).packs) needed.insert(ref.name);
+    for (const auto& info : m_fixture.repository.manifests().list()) {
+      for (const auto& ref : m_fixture.repository.manifests().load(info).packs) needed.insert(ref.name);
     }
     for (const auto& key : m_store.keys(layout::k_packs)) {
       const auto info = *m_store.head(key);
@@ -105,9 +105,9 @@ class History {
       try {
         std::map<Digest, PackRef> packs;
         std::vector<PackRef> known = protocol.adoptable();
-        const auto manifests = m_fixture.repository.list_manifests(series);
+        const auto manifests = m_fixture.repository.manifests().list(series);
         if (!manifests.empty()) {
-          const auto newest = m_fixture.repository.load_manifest(manifests.back()).packs;
+          const auto newest = m_fixture.repository.manifests().load(manifests.back()).packs;
           known.insert(known.end(), newest.begin(), newest.end());
         }
         for (const auto& ref : known) {
@@ -158,8 +158,8 @@ class History {
   void check() {
     const bool quiet = std::exchange(m_quiet, true);
     std::map<Digest, bool> whole;
-    for (const auto& info : m_fixture.repository.list_manifests()) {
-      const Manifest manifest = m_fixture.repository.load_manifest(info);
+    for (const auto& info : m_fixture.repository.manifests().list()) {
+      const Manifest manifest = m_fixture.repository.manifests().load(info);
       bool good = true;
       for (const auto& ref : manifest.packs) good = good && m_store.has(layout::pack_key(ref.name));
       whole[manifest.id] |= good;

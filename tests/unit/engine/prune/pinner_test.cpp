@@ -28,9 +28,9 @@ struct Scene {
     for (const char* name : {"a", "b"}) {
       const PackRef own = fixture.put_pack({name});
       store.advance(1min);
-      fixture.repository.store_manifest(EngineFixture::make_manifest("s", store.now(), {own}));
+      fixture.repository.manifests().store(EngineFixture::make_manifest("s", store.now(), {own}));
     }
-    first = fixture.repository.list_snapshots("s").front();
+    first = fixture.repository.manifests().list_snapshots("s").front();
     store.advance(days{8});
   }
 
@@ -89,10 +89,10 @@ TEST_CASE("pinner: pins and unpins, and says whether that changed anything") {
   auto& repository = scene.fixture.repository;
   CHECK(set_pin(repository, scene.first, PinAction::pin));
   CHECK_FALSE(set_pin(repository, scene.first, PinAction::pin));
-  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(repository.notes().pins().pinned(scene.first.id, "s"));
   CHECK(set_pin(repository, scene.first, PinAction::unpin));
   CHECK_FALSE(set_pin(repository, scene.first, PinAction::unpin));
-  CHECK_FALSE(repository.pins().pinned(scene.first.id, "s"));
+  CHECK_FALSE(repository.notes().pins().pinned(scene.first.id, "s"));
   CHECK(store.keys(layout::k_pins).size() == 2);
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("pinner: the last one to be set counts, also where the store's clock w
   set_pin(repository, scene.first, PinAction::unpin);
   store.set_now(Time{});
   CHECK(set_pin(repository, scene.first, PinAction::pin));
-  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(repository.notes().pins().pinned(scene.first.id, "s"));
   store.set_now(now);
   scene.prune();
   CHECK(scene.there());
@@ -126,7 +126,7 @@ TEST_CASE("pinner: a listing that leaves something out hides neither a pin nor a
   // It is not taken for pinned already.
   CHECK(set_pin(repository, scene.first, PinAction::pin));
   store.on_call = nullptr;
-  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(repository.notes().pins().pinned(scene.first.id, "s"));
 }
 
 TEST_CASE("pinner: what is removed cannot be pinned, nor what a prune said that it removes") {
@@ -205,17 +205,17 @@ TEST_CASE("pinner: an unpin of the future takes no pin off, and is told of") {
   set_pin(repository, scene.first, PinAction::pin);
   const Time late = *parse_time("2262-04-11T23:47:15.999999999Z");
   store.put(layout::pin_key(scene.first.id, late, false, std::string(16, '0')), ObjectBody::from_text("{}"));
-  CHECK(repository.pins().pinned(scene.first.id, "s"));
-  CHECK(repository.pins().doubtful(scene.first.id, "s") == 1);
+  CHECK(repository.notes().pins().pinned(scene.first.id, "s"));
+  CHECK(repository.notes().pins().doubtful(scene.first.id, "s") == 1);
   scene.prune();
   CHECK(scene.there());
   CHECK_FALSE(set_pin(repository, scene.first, PinAction::pin));
   CHECK(scene.fixture.reporter.warnings.back().starts_with("a record in the store would take the pin off"));
   // It is taken off in the present, and put on again.
   CHECK(set_pin(repository, scene.first, PinAction::unpin));
-  CHECK_FALSE(repository.pins().pinned(scene.first.id, "s"));
+  CHECK_FALSE(repository.notes().pins().pinned(scene.first.id, "s"));
   CHECK(set_pin(repository, scene.first, PinAction::pin));
-  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(repository.notes().pins().pinned(scene.first.id, "s"));
   CHECK(set_pin(repository, scene.first, PinAction::unpin));
   scene.prune();
   CHECK_FALSE(scene.there());
@@ -228,7 +228,7 @@ TEST_CASE("pinner: an unpin within the hour that clocks may differ counts") {
     set_pin(scene.fixture.repository, scene.first, PinAction::pin);
     store.put(layout::pin_key(scene.first.id, store.now() + ahead, false, std::string(16, '0')),
               ObjectBody::from_text("{}"));
-    CHECK(scene.fixture.repository.pins().pinned(scene.first.id, "s") == pinned);
+    CHECK(scene.fixture.repository.notes().pins().pinned(scene.first.id, "s") == pinned);
   }
 }
 
@@ -252,7 +252,7 @@ TEST_CASE("pinner: a pin of the future holds, and no unpin says that it was take
   auto& repository = scene.fixture.repository;
   const Time late = *parse_time("2262-04-11T00:00:00Z");
   store.put(layout::pin_key(scene.first.id, late, true, std::string(16, '0')), ObjectBody::from_text("{}"));
-  CHECK(repository.pins().pinned(scene.first.id, "s"));
+  CHECK(repository.notes().pins().pinned(scene.first.id, "s"));
   const auto records = store.keys(layout::k_pins).size();
   CHECK_THROWS_WITH_AS(set_pin(repository, scene.first, PinAction::unpin),
                        doctest::Contains("it is dated 2262-04-11T00:00:00.000000001Z"), Error);
@@ -270,7 +270,7 @@ TEST_CASE("pinner: where keys are trusted an unpin needs one of them for its ser
   trust.trusted.push_back({elsewhere.public_key().text(), "other"});
   EngineFixture trusting{store, {}, "host", {}, trust};
   auto& repository = trusting.repository;
-  const auto pinned = [&] { return repository.pins().pinned(scene.first.id, "s"); };
+  const auto pinned = [&] { return repository.notes().pins().pinned(scene.first.id, "s"); };
   const auto put_unpin = [&](const minisign::SecretKey* key, const std::string& store_id, Time time) {
     const layout::PinKey name{scene.first.id, time, false};
     store.put(layout::pin_key(name.id, name.time, false, random_name()),
@@ -292,7 +292,7 @@ TEST_CASE("pinner: where keys are trusted an unpin needs one of them for its ser
               ObjectBody::from_text(pin_text(id, earlier, &author())));
   }
   CHECK(pinned());
-  CHECK(repository.pins().doubtful(scene.first.id, "s") == 5);
+  CHECK(repository.notes().pins().doubtful(scene.first.id, "s") == 5);
   // This program does not put what counts for nothing.
   const auto records = store.keys(layout::k_pins).size();
   for (const auto* key : {static_cast<const minisign::SecretKey*>(nullptr), &stranger, &elsewhere}) {
@@ -319,7 +319,7 @@ TEST_CASE("pinner: whoever adds very many unpins does not have all of them read"
   store.on_call = [&](const std::string& operation, const std::string& key) {
     if (operation == "get" && key.starts_with(layout::k_pins)) ++read;
   };
-  CHECK(trusting.repository.pins().pinned(scene.first.id, "s"));
+  CHECK(trusting.repository.notes().pins().pinned(scene.first.id, "s"));
   CHECK(read > 0);
   CHECK(read < 100);
   // One that is right is lost among them, and nobody is told that it counts.

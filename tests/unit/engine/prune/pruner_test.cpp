@@ -66,7 +66,7 @@ struct Scene {
       store.advance(1min);
       Manifest manifest = EngineFixture::make_manifest("s", store.now(), {shared, own});
       ids.push_back(manifest.id);
-      keys.push_back(fixture.repository.store_manifest(manifest));
+      keys.push_back(fixture.repository.manifests().store(manifest));
     }
   }
   EngineFixture fixture;
@@ -158,7 +158,7 @@ TEST_CASE("pruner: what is in doubt or incomplete displaces no complete snapshot
     Record record = manifest.record;
     record.incomplete = true;
     record.doubt = doubt;
-    return fixture.repository.store_manifest(Manifest::make(record, manifest.facts, manifest.root, {}));
+    return fixture.repository.manifests().store(Manifest::make(record, manifest.facts, manifest.root, {}));
   };
   const std::string incomplete = put(Doubt::none);
   put(Doubt::emptied);
@@ -240,8 +240,8 @@ TEST_CASE("pruner: a run that ends at any call leaves a store that the next run 
         }
         store.on_call = nullptr;
         // Every snapshot that is listed has its packs.
-        for (const auto& info : fixture.repository.list_manifests()) {
-          for (const auto& ref : fixture.repository.load_manifest(info).packs) {
+        for (const auto& info : fixture.repository.manifests().list()) {
+          for (const auto& ref : fixture.repository.manifests().load(info).packs) {
             CHECK(store.has(layout::pack_key(ref.name)));
           }
         }
@@ -292,12 +292,12 @@ TEST_CASE("pruner: what is set aside goes, and the mark says so") {
   request.settings.set_aside = {scene.keys[0]};
   prune(scene.fixture, request);
   CHECK_FALSE(store.has(scene.keys[0]));
-  const auto marks = scene.fixture.repository.marks();
+  const auto marks = scene.fixture.repository.notes().marks();
   REQUIRE(marks.size() == 1);
   REQUIRE(marks[0].mark.removed.size() == 1);
   CHECK(marks[0].mark.removed[0].key == scene.keys[0]);
   CHECK(marks[0].mark.removed[0].bytes.empty());
-  CHECK(scene.fixture.repository.list_snapshots().size() == 2);
+  CHECK(scene.fixture.repository.manifests().list_snapshots().size() == 2);
 }
 
 TEST_CASE("pruner: a mark that is set aside leaves nothing uncondemned behind, wherever the run ends") {
@@ -307,7 +307,7 @@ TEST_CASE("pruner: a mark that is set aside leaves nothing uncondemned behind, w
     store.advance(days{8});
     prune(scene.fixture, keep_last(1));
     const auto lost = store.keys(layout::k_marks).at(0);
-    const auto condemned = scene.fixture.repository.marks()[0].mark.packs;
+    const auto condemned = scene.fixture.repository.notes().marks()[0].mark.packs;
     REQUIRE(condemned.size() == 2);
     store.overwrite(lost, "");
     store.advance(days{8});
@@ -331,7 +331,7 @@ TEST_CASE("pruner: a mark that is set aside leaves nothing uncondemned behind, w
     // Writers and prunes either stop or know what is condemned.
     if (!store.has(lost)) {
       std::set<Digest> known;
-      for (const auto& stored : scene.fixture.repository.marks()) {
+      for (const auto& stored : scene.fixture.repository.notes().marks()) {
         known.insert(stored.mark.packs.begin(), stored.mark.packs.end());
       }
       for (const auto& pack : condemned) CHECK(known.contains(pack));
@@ -376,7 +376,7 @@ TEST_CASE("pruner: a mark that is damaged in the store is set aside where the ho
   Scene scene{store, directory.path()};
   store.advance(days{8});
   prune(scene.fixture, keep_last(1));
-  scene.fixture.repository.marks();
+  scene.fixture.repository.notes().marks();
   const auto lost = store.keys(layout::k_marks).at(0);
   store.overwrite(lost, std::string(store.objects().at(lost).bytes.size(), 'x'));
   PruneRequest request = keep_last(1);
@@ -532,21 +532,21 @@ TEST_CASE("pruner: only the series that is named is subject to retention") {
   PruneRequest request = keep_last(1);
   request.series = "other";
   CHECK(prune(fixture, request).manifests_removed == 1);
-  CHECK(fixture.repository.list_snapshots("s").size() == 3);
+  CHECK(fixture.repository.manifests().list_snapshots("s").size() == 3);
 }
 
 TEST_CASE("pruner: pinned snapshots are kept by retention and refused by forget") {
   MemoryStore store;
   Scene scene{store};
   auto& fixture = scene.fixture;
-  fixture.repository.set_pin(scene.ids[0], "s", true, nullptr);
+  fixture.repository.notes().set_pin(scene.ids[0], "s", true, nullptr);
   store.advance(days{8});
   PruneRequest request;
   request.forget = std::vector{scene.ids[0]};
   CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::usage);
   CHECK(prune(fixture, keep_last(1)).manifests_removed == 1);
   CHECK(store.has(scene.keys[0]));
-  fixture.repository.set_pin(scene.ids[0], "s", false, nullptr);
+  fixture.repository.notes().set_pin(scene.ids[0], "s", false, nullptr);
   CHECK(prune(fixture, request).manifests_removed == 1);
   CHECK_FALSE(store.has(scene.keys[0]));
   CHECK(kind_of([&] { prune(fixture, request); }) == ErrorKind::not_found);
@@ -558,7 +558,7 @@ TEST_CASE("pruner: a listing of pins that leaves one out costs no snapshot") {
     MemoryStore store;
     Scene scene{store};
     auto& fixture = scene.fixture;
-    fixture.repository.set_pin(scene.ids[0], "s", true, nullptr);
+    fixture.repository.notes().set_pin(scene.ids[0], "s", true, nullptr);
     const std::string pin = store.keys(layout::k_pins).at(0);
     store.advance(days{8});
     int listings = 0;
@@ -579,7 +579,7 @@ TEST_CASE("pruner: what is pinned while a plan is carried out stays, and the nex
   {
     Pruner pruner{fixture.context, keep_last(1), Apply::yes};
     CHECK(pruner.plan().removed_manifests.size() == 2);
-    fixture.repository.set_pin(scene.ids[0], "s", true, nullptr);
+    fixture.repository.notes().set_pin(scene.ids[0], "s", true, nullptr);
     CHECK(pruner.execute().manifests_removed == 1);
   }
   CHECK(store.has(scene.keys[0]));
@@ -595,7 +595,7 @@ TEST_CASE("pruner: what is pinned while a plan is carried out stays, and the nex
   PruneRequest request;
   request.forget = std::vector{scene.ids[2]};
   Pruner pruner{fixture.context, request, Apply::yes};
-  fixture.repository.set_pin(scene.ids[2], "s", true, nullptr);
+  fixture.repository.notes().set_pin(scene.ids[2], "s", true, nullptr);
   CHECK(kind_of([&] { pruner.execute(); }) == ErrorKind::usage);
   CHECK(store.has(scene.keys[2]));
 }
@@ -720,9 +720,9 @@ TEST_CASE("pruner: a run that stood still while it listed deletes nothing that w
     MemoryStore store;
     Scene scene{store};
     Repository& repository = scene.fixture.repository;
-    const Manifest first = repository.load_manifest(repository.list_manifests().front());
+    const Manifest first = repository.manifests().load(repository.manifests().list().front());
     prune(scene.fixture, keep_last(2));
-    CHECK(scene.fixture.repository.list_manifests().size() == 2);
+    CHECK(scene.fixture.repository.manifests().list().size() == 2);
     // Nine days pass at once, or the last half hour before the grace is over.
     store.advance(short_sleep ? days{7} - 20min : days{1});
     bool slept = false;
@@ -754,7 +754,7 @@ TEST_CASE("pruner: undo puts back what the newest run removed, and it stays ther
   const UndoResult undone = undo_prune(fixture.context, Apply::yes);
   CHECK(undone.restored.size() == 2);
   CHECK(undone.lost.empty());
-  CHECK(fixture.repository.list_snapshots().size() == 3);
+  CHECK(fixture.repository.manifests().list_snapshots().size() == 3);
   CHECK(kind_of([&] { undo_prune(fixture.context, Apply::yes); }) == ErrorKind::not_found);
   // Marked for longer than the grace, but referenced.
   store.advance(days{8});
@@ -832,7 +832,7 @@ TEST_CASE("pruner: undo ends at any call, and the next one completes it") {
     } catch (const Error& e) {
       CHECK(e.kind() == ErrorKind::not_found);  // it had come to its end
     }
-    CHECK(fixture.repository.list_snapshots().size() == 3);
+    CHECK(fixture.repository.manifests().list_snapshots().size() == 3);
     store.hide(scene.keys[0]);
     CHECK_FALSE((Pruner{fixture.context, keep_last(3), Apply::no}).plan().stops.empty());
   }
@@ -861,10 +861,10 @@ TEST_CASE("pruner: undo puts back no bytes that do not fit the name") {
   store.advance(days{8});
   prune(fixture, keep_last(1));
   // As an earlier program made it, of a manifest that was damaged when it went.
-  auto mark = fixture.repository.marks(Mark::RemovedBytes::keep).at(0);
+  auto mark = fixture.repository.notes().marks(Mark::RemovedBytes::keep).at(0);
   mark.mark.removed.at(0).bytes += '\n';
   store.erase(mark.key);
-  put_mark(store, mark.mark);
+  fixture.repository.notes().store_mark(mark.mark);
   for (const Apply apply : {Apply::no, Apply::yes}) {
     const UndoResult undone = undo_prune(fixture.context, apply);
     CHECK(undone.restored == std::vector<std::string>{scene.keys[1]});
@@ -872,7 +872,7 @@ TEST_CASE("pruner: undo puts back no bytes that do not fit the name") {
     CHECK(undone.lost[0].key == scene.keys[0]);
     CHECK(undone.lost[0].cause.find("do not fit its name") != std::string::npos);
   }
-  CHECK(fixture.repository.list_snapshots().size() == 2);
+  CHECK(fixture.repository.manifests().list_snapshots().size() == 2);
   CHECK(Pruner(fixture.context, keep_last(2), Apply::no).plan().stops.empty());
 }
 
@@ -930,7 +930,7 @@ TEST_CASE("pruner: many removed manifests are spread over several marks, which u
   for (int i = 0; i < 4; ++i) {
     const Manifest manifest = EngineFixture::make_manifest("s", store.now() + i * 1min, {});
     ids.push_back(manifest.id);
-    fixture.repository.store_manifest(manifest);
+    fixture.repository.manifests().store(manifest);
   }
   store.advance(days{8});
   PruneRequest request;
@@ -956,9 +956,9 @@ TEST_CASE("pruner: two phases on a directory store, with no grace and exclusive 
   request.settings.exclusive = true;
   CHECK(prune(fixture, request).packs_marked == 2);
   CHECK(prune(fixture, request).packs_deleted == 2);
-  const auto left = fixture.repository.list_manifests();
+  const auto left = fixture.repository.manifests().list();
   REQUIRE(left.size() == 1);
-  for (const auto& ref : fixture.repository.load_manifest(left[0]).packs) {
+  for (const auto& ref : fixture.repository.manifests().load(left[0]).packs) {
     CHECK(store.head(layout::pack_key(ref.name)).has_value());
   }
 }

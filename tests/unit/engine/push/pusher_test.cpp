@@ -48,21 +48,21 @@ struct Scene {
   }
   Digest commit(const std::string& series, int minute, const std::vector<PackRef>& packs) {
     const Manifest manifest = EngineFixture::make_manifest(series, from_store.now() + minute * 1min, packs);
-    from.repository.store_manifest(manifest);
+    from.repository.manifests().store(manifest);
     return manifest.id;
   }
 };
 
 std::vector<Digest> ids_in(EngineFixture& fixture) {
   std::vector<Digest> out;
-  for (const auto& info : fixture.repository.list_snapshots()) out.push_back(info.id);
+  for (const auto& info : fixture.repository.manifests().list_snapshots()) out.push_back(info.id);
   return out;
 }
 
 // Every pack of every manifest is there, with the content its logical id says.
 void check_whole(EngineFixture& fixture, MemoryStore& store) {
-  for (const auto& info : fixture.repository.list_manifests()) {
-    const Manifest manifest = fixture.repository.load_manifest(info, Repository::Cached::no);
+  for (const auto& info : fixture.repository.manifests().list()) {
+    const Manifest manifest = fixture.repository.manifests().load(info, Cached::no);
     CHECK(std::is_sorted(manifest.packs.begin(), manifest.packs.end()));
     for (const auto& ref : manifest.packs) {
       const auto bytes = store.get(layout::pack_key(ref.name));
@@ -96,11 +96,11 @@ TEST_CASE("pusher: everything is copied once, with the same ids and records, und
   check_whole(to, scene.to_store);
   CHECK(scene.to_store.keys(layout::k_packs).size() == 4);
   for (const auto& key : scene.from_store.keys(layout::k_packs)) CHECK_FALSE(scene.to_store.has(key));
-  const auto before = scene.from.repository.list_manifests();
-  const auto after = to.repository.list_manifests();
+  const auto before = scene.from.repository.manifests().list();
+  const auto after = to.repository.manifests().list();
   for (std::size_t i = 0; i < before.size(); ++i) {
-    const Manifest a = scene.from.repository.load_manifest(before[i]);
-    const Manifest b = to.repository.load_manifest(after[i]);
+    const Manifest a = scene.from.repository.manifests().load(before[i]);
+    const Manifest b = to.repository.manifests().load(after[i]);
     CHECK(a.record_text == b.record_text);
     CHECK(a.facts_text == b.facts_text);
     CHECK(a.root_text == b.root_text);
@@ -180,7 +180,7 @@ TEST_CASE("pusher: a snapshot of a clock that was ahead keeps out none of those 
   CHECK(ids_in(to) == ids_in(scene.from));
 
   // What the target has let go does not come back for all that.
-  for (const auto& info : to.repository.list_manifests("s")) {
+  for (const auto& info : to.repository.manifests().list("s")) {
     if (info.name.id == scene.ids[0].short_hex()) scene.to_store.erase(info.key);
   }
   const PushResult again = push(scene.from.context, to.context, {});
@@ -191,7 +191,7 @@ TEST_CASE("pusher: a snapshot of a clock that was ahead keeps out none of those 
 TEST_CASE("pusher: a manifest that is listed and not there is named, and does not keep the others") {
   Scene scene;
   EngineFixture to{scene.to_store};
-  const std::string lost = scene.from.repository.list_manifests("s").at(1).key;
+  const std::string lost = scene.from.repository.manifests().list("s").at(1).key;
   scene.from_store.lose(lost);
   PushRequest request;
   request.selection = PushRequest::Selection::all;
@@ -263,11 +263,11 @@ TEST_CASE("pusher: of a manifest that is damaged in the source another one of th
   EngineFixture to{scene.to_store};
   scene.from_store.advance(1min);
   std::string damaged;
-  for (const auto& info : scene.from.repository.list_manifests()) {
-    Manifest manifest = scene.from.repository.load_manifest(info);
+  for (const auto& info : scene.from.repository.manifests().list()) {
+    Manifest manifest = scene.from.repository.manifests().load(info);
     if (manifest.id != scene.ids[1]) continue;
     manifest.packs[0].live_bytes += 1;
-    damaged = scene.from.repository.store_manifest(manifest);
+    damaged = scene.from.repository.manifests().store(manifest);
   }
   auto bytes = *scene.from_store.get(damaged);
   SUBCASE("in what listings read") {
@@ -286,7 +286,7 @@ TEST_CASE("pusher: of a manifest that is damaged in the source another one of th
   CHECK(scene.from.reporter.warnings.size() >= 1);
 
   // Nothing is left of the snapshot once the other one is damaged, too.
-  for (const auto& info : scene.from.repository.list_manifests()) {
+  for (const auto& info : scene.from.repository.manifests().list()) {
     if (info.name.id != scene.ids[1].short_hex() || info.key == damaged) continue;
     auto other = *scene.from_store.get(info.key);
     other[as_text(other).find('\n') + 20] ^= 1;
@@ -306,7 +306,7 @@ TEST_CASE("pusher: a manifest that is damaged in the source is told of where the
   PushRequest request;
   push(scene.from.context, to.context, request);
   const auto key_of = [&](EngineFixture& fixture) {
-    for (const auto& info : fixture.repository.list_manifests()) {
+    for (const auto& info : fixture.repository.manifests().list()) {
       if (info.name.id == scene.ids[1].short_hex()) return info.key;
     }
     return std::string{};
@@ -342,8 +342,8 @@ TEST_CASE("pusher: a manifest that is damaged in the source is told of where the
 TEST_CASE("pusher: a snapshot that asks for a feature that is not known is not pushed, and keeps no other from it") {
   Scene scene;
   EngineFixture to{scene.to_store};
-  const ManifestInfo info = scene.from.repository.list_manifests("s").at(1);
-  Manifest later = scene.from.repository.load_manifest(info);
+  const ManifestInfo info = scene.from.repository.manifests().list("s").at(1);
+  Manifest later = scene.from.repository.manifests().load(info);
   REQUIRE(later.id == scene.ids[1]);
   SUBCASE("to be read") {
     later.requirements.read = {"frob"};
@@ -355,7 +355,7 @@ TEST_CASE("pusher: a snapshot that asks for a feature that is not known is not p
     later.requirements.prune = {"frob"};
   }
   scene.from_store.erase(info.key);
-  scene.from.repository.store_manifest(later);
+  scene.from.repository.manifests().store(later);
   PushRequest request;
   request.selection = PushRequest::Selection::all;
   const PushResult result = push(scene.from.context, to.context, request);
@@ -374,17 +374,17 @@ TEST_CASE("pusher: a snapshot that asks for a feature that is not known is not p
 TEST_CASE("pusher: signatures that are not known travel with the record") {
   Scene scene;
   EngineFixture to{scene.to_store};
-  const ManifestInfo info = scene.from.repository.list_manifests("t").front();
-  std::string text = scene.from.repository.load_manifest_text(info);
+  const ManifestInfo info = scene.from.repository.manifests().list("t").front();
+  std::string text = scene.from.repository.manifests().load_text(info);
   const std::string item = R"("signatures":[{"kind":"later","proof":[1.50]}])";
   text = replaced(text, R"("signatures":[])", item);
   scene.from_store.erase(info.key);
   scene.from_store.put(layout::manifest_key("t", info.name.cut_point, scene.ids[3], sha256(text)),
                        ObjectBody::from_text(text));
   push(scene.from.context, to.context, {});
-  const auto pushed = to.repository.list_manifests("t");
+  const auto pushed = to.repository.manifests().list("t");
   REQUIRE(pushed.size() == 1);
-  CHECK(to.repository.load_manifest_text(pushed.front()).find(item) != std::string::npos);
+  CHECK(to.repository.manifests().load_text(pushed.front()).find(item) != std::string::npos);
 }
 
 TEST_CASE("pusher: packs that the target has condemned are copied again, under new names") {
@@ -394,15 +394,15 @@ TEST_CASE("pusher: packs that the target has condemned are copied again, under n
   first.selection = PushRequest::Selection::named;
   first.snapshots = {scene.ids[0]};
   push(scene.from.context, to.context, first);
-  const auto manifest = to.repository.load_manifest(to.repository.list_manifests().front());
+  const auto manifest = to.repository.manifests().load(to.repository.manifests().list().front());
   std::vector<Digest> names;
   for (const auto& ref : manifest.packs) names.push_back(ref.name);
   put_mark(scene.to_store, names);
   const PushResult result = push(scene.from.context, to.context, {});
   CHECK(result.packs_copied == 3);
-  for (const auto& info : to.repository.list_manifests()) {
-    if (info.key == to.repository.list_manifests().front().key) continue;
-    for (const auto& ref : to.repository.load_manifest(info).packs) {
+  for (const auto& info : to.repository.manifests().list()) {
+    if (info.key == to.repository.manifests().list().front().key) continue;
+    for (const auto& ref : to.repository.manifests().load(info).packs) {
       CHECK(std::find(names.begin(), names.end(), ref.name) == names.end());
     }
   }
@@ -416,9 +416,9 @@ TEST_CASE("pusher: a pack marked while the push runs, and gone when it commits, 
   first.selection = PushRequest::Selection::named;
   first.snapshots = {scene.ids[0]};
   push(scene.from.context, to.context, first);
-  const auto old = to.repository.list_manifests().front();
+  const auto old = to.repository.manifests().list().front();
   PackRef shared;
-  for (const auto& ref : to.repository.load_manifest(old).packs) {
+  for (const auto& ref : to.repository.manifests().load(old).packs) {
     if (ref.logical_id == scene.shared.logical_id) shared = ref;
   }
   bool once = true;
@@ -507,7 +507,7 @@ TEST_CASE("pusher: a real snapshot is whole in the other store") {
   push(context, to.context, {});
   VerifyRequest verification;
   verification.level = VerifyLevel::full;
-  verification.manifests = to.repository.list_manifests();
+  verification.manifests = to.repository.manifests().list();
   const VerifyResult verified = verify(to.context, verification);
   CHECK(verified.snapshots == 1);
   CHECK(verified.problems.empty());

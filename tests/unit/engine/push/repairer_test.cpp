@@ -25,9 +25,9 @@ TEST_CASE("repairer: a manifest that asks for a feature that is not known is not
   from.put_manifest("s", store.now(), {pack});
   from.put_manifest("t", store.now(), {pack});
   push(from.context, fixture.context, {});
-  const ManifestInfo known = fixture.repository.list_manifests("s").front();
-  const ManifestInfo info = fixture.repository.list_manifests("t").front();
-  Manifest later = fixture.repository.load_manifest(info);
+  const ManifestInfo known = fixture.repository.manifests().list("s").front();
+  const ManifestInfo info = fixture.repository.manifests().list("t").front();
+  Manifest later = fixture.repository.manifests().load(info);
   SUBCASE("to be written after") {
     later.requirements.write = {"frob"};
   }
@@ -35,10 +35,10 @@ TEST_CASE("repairer: a manifest that asks for a feature that is not known is not
     later.requirements.prune = {"frob"};
   }
   store.erase(info.key);
-  fixture.repository.store_manifest(later);
+  fixture.repository.manifests().store(later);
 
   RepairRequest request;
-  request.packs = fixture.repository.load_manifest(known).packs;
+  request.packs = fixture.repository.manifests().load(known).packs;
   store.erase(layout::pack_key(request.packs.front().name));
   const RepairResult result = repair(fixture.context, &from.context, request);
   REQUIRE(result.snapshots.size() == 2);
@@ -48,8 +48,8 @@ TEST_CASE("repairer: a manifest that asks for a feature that is not known is not
     REQUIRE(snapshot.failure.has_value() == needs_feature);
     if (snapshot.failure) CHECK(snapshot.failure->message().find("needs the feature 'frob'") != std::string::npos);
   }
-  CHECK(fixture.repository.list_manifests("s").size() == 2);
-  CHECK(fixture.repository.list_manifests("t").size() == 1);
+  CHECK(fixture.repository.manifests().list("s").size() == 2);
+  CHECK(fixture.repository.manifests().list("t").size() == 1);
 }
 
 namespace {
@@ -57,7 +57,7 @@ namespace {
 std::string put_signed(EngineFixture& fixture, const std::string& series, const PackRef& pack) {
   Manifest manifest = EngineFixture::make_manifest(series, fixture.repository.store().now(), {pack});
   sign(manifest);
-  return fixture.repository.store_manifest(manifest);
+  return fixture.repository.manifests().store(manifest);
 }
 
 // What is whole in one store, in another one.
@@ -69,7 +69,7 @@ void copy_store(MemoryStore& from, MemoryStore& to) {
 
 VerifyResult find_damage(EngineFixture& fixture) {
   VerifyRequest request;
-  request.manifests = fixture.repository.list_manifests();
+  request.manifests = fixture.repository.manifests().list();
   return verify(fixture.context, request);
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("repairer: a problem is left where nothing accounts for it") {
     copy_store(other, store);
     store.erase(layout::pack_key(shared.name));
     VerifyRequest request;
-    request.manifests = fixture.repository.list_manifests("s");
+    request.manifests = fixture.repository.manifests().list("s");
     const VerifyResult found = verify(fixture.context, request);
     REQUIRE(found.problems.size() == 1);
     const RepairResult done = repair_found(fixture, from, found);
@@ -170,7 +170,7 @@ TEST_CASE("repairer: a problem is left where nothing accounts for it") {
   SUBCASE("an entry list that is wrong in a manifest that can be read") {
     store.erase(layout::pack_key(shared.name));
     VerifyResult found = find_damage(fixture);
-    const auto info = fixture.repository.list_manifests("s").front();
+    const auto info = fixture.repository.manifests().list("s").front();
     found.problems.push_back({info.key, "damaged entry list", {snapshot_name(info)}});
     const auto left = problems_left(found, repair_found(fixture, from, found));
     REQUIRE(left.size() == 1);

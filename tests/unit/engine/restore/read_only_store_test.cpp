@@ -69,17 +69,17 @@ TEST_CASE("a store that may only be read is listed, verified and restored from, 
   const fs::path target = out.path() / "target";
   CHECK(test::as_nobody([&] {
     Reader reader{t.store_root};
-    const auto snapshots = reader.repository.list_snapshots();
+    const auto snapshots = reader.repository.manifests().list_snapshots();
     VerifyRequest all;
     all.level = VerifyLevel::full;
-    all.manifests = reader.repository.list_manifests();
+    all.manifests = reader.repository.manifests().list();
     const auto verified = verify(reader.context, all);
     return snapshots.size() == 1 && verified.problems.empty() && verified.packs_read > 0 &&
            reader.reporter.warnings.empty();
   }));
   CHECK(test::as_nobody([&] {
     Reader reader{t.store_root};
-    const auto manifest = reader.repository.load_manifest(reader.repository.list_manifests().front());
+    const auto manifest = reader.repository.manifests().load(reader.repository.manifests().list().front());
     const RestoreRequest request{.target = target, .paths = {}};
     const auto plan = plan_restore(reader.context, manifest, request);
     const auto result = restore(reader.context, manifest, request);

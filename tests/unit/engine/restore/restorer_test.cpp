@@ -46,8 +46,8 @@ struct Restores : test::StoreFixture {
     SnapshotRequest request;
     request.series = "s";
     const auto id = take_snapshot(c, from, request).id;
-    for (const auto& info : repository->list_manifests()) {
-      if (info.name.id == id.short_hex()) return repository->load_manifest(info);
+    for (const auto& info : repository->manifests().list()) {
+      if (info.name.id == id.short_hex()) return repository->manifests().load(info);
     }
     FAIL("no snapshot");
     return {};
@@ -179,7 +179,7 @@ TEST_CASE("from a far store: each pack comes in one request, and what is damaged
     take_snapshot(engine.context, from, request);
   }
   test::EngineFixture engine{store};
-  const auto manifest = engine.repository.load_manifest(engine.repository.list_manifests().at(0));
+  const auto manifest = engine.repository.manifests().load(engine.repository.manifests().list().at(0));
   std::mutex mutex;
   std::vector<std::string> answered;
   store.on_answer = [&](const std::string& key, Bytes&) {
@@ -251,11 +251,11 @@ TEST_CASE("from a far store: files that changed here and there come back, each b
     take_snapshot(engine.context, from, request);
   }
   test::EngineFixture engine{store};
-  auto manifests = engine.repository.list_manifests();
+  auto manifests = engine.repository.manifests().list();
   REQUIRE(manifests.size() == k_layers);
   std::sort(manifests.begin(), manifests.end(),
             [](const auto& a, const auto& b) { return a.name.cut_point < b.name.cut_point; });
-  const auto manifest = engine.repository.load_manifest(manifests.back());
+  const auto manifest = engine.repository.manifests().load(manifests.back());
   std::mutex mutex;
   std::uint64_t fetched = 0;
   std::uint64_t requests = 0;
@@ -287,7 +287,7 @@ TEST_CASE("from a far store: files that changed here and there come back, each b
   // The last layer's pack begins with pages of the first file.
   request.paths = {};
   PackRef pack;
-  const auto before = engine.repository.load_manifest(manifests[k_layers - 2]);
+  const auto before = engine.repository.manifests().load(manifests[k_layers - 2]);
   for (const auto& ref : manifest.packs) {
     const auto old = std::find_if(before.packs.begin(), before.packs.end(),
                                   [&](const PackRef& other) { return other.name == ref.name; });

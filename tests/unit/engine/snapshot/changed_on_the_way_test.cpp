@@ -59,14 +59,14 @@ class Journey {
       byte = static_cast<std::uint8_t>(byte ^ 1U << (changed % 8));
     };
     test::EngineFixture engine{m_store, {}, "host", m_keys};
-    const auto listed = engine.repository.list_snapshots();
+    const auto listed = engine.repository.manifests().list_snapshots();
     REQUIRE(listed.size() == 1);
     CHECK(listed[0].facts.stats.files == 23);
-    const auto manifest = engine.repository.load_manifest(listed[0].object);
+    const auto manifest = engine.repository.manifests().load(listed[0].object);
 
     VerifyRequest check;
     check.level = VerifyLevel::full;
-    check.manifests = engine.repository.list_manifests();
+    check.manifests = engine.repository.manifests().list();
     CHECK(verify(engine.context, check).problems.empty());
 
     const fs::path target = m_directory.path() / "target";
@@ -90,7 +90,7 @@ class Journey {
     m_store.put(key, ObjectBody::from_memory(bytes));
   }
   Manifest manifest(test::EngineFixture& engine) {
-    return engine.repository.load_manifest(engine.repository.list_manifests().back());
+    return engine.repository.manifests().load(engine.repository.manifests().list().back());
   }
   test::MemoryStore& store() noexcept { return m_store; }
   const std::shared_ptr<const Keyring>& keys() const noexcept { return m_keys; }
@@ -101,7 +101,7 @@ class Journey {
     test::EngineFixture engine{m_store, cache, "host", m_keys};
     VerifyRequest check;
     check.level = VerifyLevel::full;
-    check.manifests = engine.repository.list_manifests();
+    check.manifests = engine.repository.manifests().list();
     if (paths.empty()) CHECK(!verify(engine.context, check).problems.empty());
     const fs::path target = m_directory.path() / "target";
     try {
@@ -161,7 +161,7 @@ void check_damage_alone_is_told(std::shared_ptr<const Keyring> keys, Needed need
   const fs::path cache = journey.scratch("cache");
   {
     test::EngineFixture engine{journey.store(), cache, "host", journey.keys()};
-    for (const auto& ref : journey.manifest(engine).packs) engine.repository.directory(ref);
+    for (const auto& ref : journey.manifest(engine).packs) engine.repository.packs().directory(ref);
   }
   damage(journey);
   const std::vector<std::vector<std::string>> selections{{}, {"large1"}, {"sub/3", "sub/17"}};

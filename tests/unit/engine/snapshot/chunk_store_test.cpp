@@ -19,7 +19,7 @@ TEST_CASE("chunk store: the directory counts when a pack is closed, however litt
   LocalStore store{directory.path() / "store", CreateRoot::yes};
   Descriptor descriptor;
   descriptor.store_id = std::string(32, '0');
-  Repository::init(store, descriptor);
+  init_store(store, descriptor);
   SilentReporter reporter;
   Repository repository{store, reporter, {}};
   ThreadPool pool{2};
@@ -87,7 +87,7 @@ struct SlowStore {
 Repository make_repository(SlowStore& slow) {
   Descriptor descriptor;
   descriptor.store_id = std::string(32, '0');
-  Repository::init(slow.store, descriptor);
+  init_store(slow.store, descriptor);
   return Repository{slow.store, slow.reporter, {}};
 }
 

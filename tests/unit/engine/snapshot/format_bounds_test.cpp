@@ -74,7 +74,7 @@ struct Bounds : test::StoreFixture {
   }
   RestorePlan plan() {
     auto c = context();
-    return plan_restore(c, repository->load_manifest(repository->list_manifests().at(0)),
+    return plan_restore(c, repository->manifests().load(repository->manifests().list().at(0)),
                         {.target = directory.path() / "target", .paths = {}});
   }
 };

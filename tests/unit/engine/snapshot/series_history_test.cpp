@@ -50,8 +50,8 @@ struct Series : test::StoreFixture {
     fs::create_directory(source);
   }
   Manifest manifest(const SnapshotResult& result) {
-    for (const auto& info : repository->list_manifests()) {
-      if (info.name.id == result.id.short_hex()) return repository->load_manifest(info);
+    for (const auto& info : repository->manifests().list()) {
+      if (info.name.id == result.id.short_hex()) return repository->manifests().load(info);
     }
     FAIL("no such snapshot");
     return {};
@@ -125,7 +125,7 @@ TEST_CASE("series: what the user set as a limit commits nothing") {
             .find("cannot be trusted: it gave 7 files, fewer than the minimum of 8") != std::string::npos);
   CHECK_FALSE(refused({.min_size = 10U << 20, .max_drop = {}}).empty());
   CHECK_FALSE(refused({.max_drop = 0.1}).empty());
-  CHECK(t.repository->list_manifests().size() == 1);
+  CHECK(t.repository->manifests().list().size() == 1);
   CHECK(refused({.min_files = 7, .min_size = 1, .max_drop = 0.2}).empty());
 }
 

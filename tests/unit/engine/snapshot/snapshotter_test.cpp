@@ -81,8 +81,8 @@ struct Snapshots : test::StoreFixture {
     return take_snapshot(c, from, request);
   }
   Manifest manifest(const Digest& id) {
-    for (const auto& info : repository->list_manifests()) {
-      if (info.name.id == id.short_hex()) return repository->load_manifest(info);
+    for (const auto& info : repository->manifests().list()) {
+      if (info.name.id == id.short_hex()) return repository->manifests().load(info);
     }
     FAIL("no such snapshot");
     return {};
@@ -90,7 +90,7 @@ struct Snapshots : test::StoreFixture {
   std::map<std::string, std::string> read_back(const Digest& id) {
     const Manifest m = manifest(id);
     const PackTable packs{m};
-    FrameFetcher fetcher{*repository, io, pool, packs, 64 << 20};
+    FrameFetcher fetcher{repository->packs(), io, pool, packs, 64 << 20};
     Collector collector{fetcher};
     walk_tree(m, fetcher, fetcher, collector);
     return collector.files;
@@ -99,7 +99,7 @@ struct Snapshots : test::StoreFixture {
     auto c = context();
     VerifyRequest request;
     request.level = level;
-    request.manifests = repository->list_manifests();
+    request.manifests = repository->manifests().list();
     return verify(c, request);
   }
 };
@@ -277,7 +277,7 @@ TEST_CASE("a hard link keeps its content where the name it links to is another f
   const auto entry_of = [&](const Digest& id, std::string_view path) {
     const Manifest m = t.manifest(id);
     const PackTable packs{m};
-    FrameFetcher fetcher{*t.repository, t.io, t.pool, packs, 64 << 20};
+    FrameFetcher fetcher{t.repository->packs(), t.io, t.pool, packs, 64 << 20};
     Collector collector{fetcher};
     walk_tree(m, fetcher, fetcher, collector);
     const auto at = std::find_if(collector.entries.begin(), collector.entries.end(),
@@ -436,7 +436,7 @@ TEST_CASE("an interrupted snapshot commits nothing and is not stored twice") {
   request.series = "s";
   CHECK_THROWS_AS(take_snapshot(c, source, request), Error);
   set_interrupted(0);
-  CHECK(t.repository->list_manifests().empty());
+  CHECK(t.repository->manifests().list().empty());
   std::uint64_t before = 0;
   t.store->list("packs/", [&](const ObjectInfo& info) { before += info.size; });
   CHECK(before > 16'000'000);
@@ -491,11 +491,12 @@ TEST_CASE("another series' manifest that this program cannot read is no matter o
   const auto one = t.take("one");
   Manifest later = t.manifest(one.id);
   later.requirements.read = {"of-the-future"};
-  for (const auto& info : t.repository->list_manifests()) fs::remove(t.store_root / info.key);
-  t.repository->store_manifest(later);
+  for (const auto& info : t.repository->manifests().list()) fs::remove(t.store_root / info.key);
+  t.repository->manifests().store(later);
   t.reopen();
   // As verify does: now it is in the cache.
-  for (const auto& info : t.repository->list_manifests()) CHECK_THROWS_AS(t.repository->load_manifest(info), Error);
+  for (const auto& info : t.repository->manifests().list())
+    CHECK_THROWS_AS(t.repository->manifests().load(info), Error);
   const auto two = t.take("two");
   CHECK(t.read_back(two.id).at("file") == noise(300'000, 5));
 }
@@ -559,7 +560,7 @@ TEST_CASE("a damaged newest manifest is passed over for an older one") {
   write(t.source / "file", noise(3'000'000, 5));
   const auto first = t.take();
   const auto second = t.take();
-  for (const auto& info : t.repository->list_manifests()) {
+  for (const auto& info : t.repository->manifests().list()) {
     if (info.name.id == second.id.short_hex()) write(t.store_root / info.key, "{}");
   }
   fs::remove_all(t.directory.path() / "cache");
@@ -575,18 +576,18 @@ TEST_CASE("a newest manifest that this program cannot read stops no snapshot whe
   write(t.source / "file", noise(3'000'000, 5));
   const auto first = t.take();
   Manifest later = t.manifest(first.id);
-  const std::string readable = t.repository->list_manifests().at(0).key;
+  const std::string readable = t.repository->manifests().list().at(0).key;
   // Names of one cut point and id are in the order of their digests; this one is to be met first.
-  while (t.repository->list_manifests().front().key == readable) {
+  while (t.repository->manifests().list().front().key == readable) {
     later.requirements.read.push_back("of-the-future");
-    t.repository->store_manifest(later);
+    t.repository->manifests().store(later);
   }
   const auto second = t.take();
   CHECK(second.stats.new_bytes == 0);
   CHECK(t.manifest(second.id).record.previous == first.id);
 
   // Alone it does: what comes after the series' newest snapshot is for a program that can read that.
-  for (const auto& info : t.repository->list_manifests()) {
+  for (const auto& info : t.repository->manifests().list()) {
     if (info.name.id == second.id.short_hex() || info.key == readable) fs::remove(t.store_root / info.key);
   }
   t.reopen();
@@ -599,8 +600,8 @@ TEST_CASE("a snapshot that asks its writers for an unknown feature is listed and
   const auto first = t.take();
   Manifest later = t.manifest(first.id);
   later.requirements.write = {"of-the-future"};
-  for (const auto& info : t.repository->list_manifests()) fs::remove(t.store_root / info.key);
-  t.repository->store_manifest(later);
+  for (const auto& info : t.repository->manifests().list()) fs::remove(t.store_root / info.key);
+  t.repository->manifests().store(later);
   t.reopen();
 
   const auto second = t.take();
@@ -616,7 +617,7 @@ TEST_CASE("a snapshot that asks its writers for an unknown feature is listed and
   CHECK(t.reporter.warnings[0].find("needs a newer program to base another one on it") != std::string::npos);
 
   std::vector<Digest> listed;
-  for (const auto& info : t.repository->list_snapshots()) listed.push_back(info.id);
+  for (const auto& info : t.repository->manifests().list_snapshots()) listed.push_back(info.id);
   CHECK(listed == std::vector{first.id, second.id});
   auto c = t.context();
   const fs::path target = t.directory.path() / "target";
