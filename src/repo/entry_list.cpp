@@ -24,29 +24,31 @@ constexpr std::uint64_t k_look_ahead_bytes = 16ULL << 20;
 ChunkReader::ChunkReader(FrameFetcher& fetcher, std::unique_ptr<ExtentSource> extents)
     : m_fetcher(fetcher), m_extents(std::move(extents)) {}
 
+const Extent& ChunkReader::checked(const Extent& extent) {
+  if (extent.is_hole()) damaged("a hole in a list");
+  if (std::uint64_t{extent.first} + extent.count > m_fetcher.directory(extent.pack)->chunk_count()) {
+    damaged("an extent out of its pack");
+  }
+  return extent;
+}
+
 void ChunkReader::look_ahead() {
   std::vector<FrameId> ids;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> chunks;
   std::uint64_t raw = 0;
   while (!m_ended && chunks.size() < k_look_ahead && raw < k_look_ahead_bytes) {
-    if (!m_extent) {
-      m_extent = m_extents->next();
-      m_ended = !m_extent;
+    const auto step = m_extent.next();
+    if (!step) {
+      const auto extent = m_extents->next();
+      m_ended = !extent;
+      if (extent) m_extent = ExtentCursor{{checked(*extent)}};
       continue;
     }
-    const Extent& e = *m_extent;
-    if (e.is_hole()) damaged("a hole in a list");
-    const auto directory = m_fetcher.directory(e.pack);
-    if (std::uint64_t{e.first} + e.count > directory->chunk_count()) damaged("an extent out of its pack");
-    const std::uint32_t chunk = e.first + m_in_extent;
-    const FrameId id{e.pack, directory->frame_of(chunk)};
+    const auto directory = m_fetcher.directory(step->pack);
+    const FrameId id{step->pack, directory->frame_of(step->chunk)};
     if (ids.empty() || ids.back() != id) raw += directory->frames()[id.frame].raw_size;
     ids.push_back(id);
-    chunks.emplace_back(e.pack, chunk);
-    if (++m_in_extent == e.count) {
-      m_in_extent = 0;
-      m_extent.reset();
-    }
+    chunks.emplace_back(step->pack, step->chunk);
   }
   const auto futures = m_fetcher.request(ids);
   for (std::size_t i = 0; i < chunks.size(); ++i) {
@@ -131,16 +133,19 @@ class StoredExtents : public ExtentSource {
 
 }  // namespace
 
-EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest)
-    : m_left(manifest.root.size),
-      m_order(manifest.facts.single_file ? EntryOrder::Shape::single_file : EntryOrder::Shape::tree) {
+std::unique_ptr<ExtentSource> entry_list_extents(FrameFetcher& fetcher, const Manifest& manifest) {
   manifest.require_open();
   std::unique_ptr<ExtentSource> extents = std::make_unique<ListedExtents>(manifest.root.extents);
   for (std::uint64_t level = 0; level < manifest.root.levels; ++level) {
     extents = std::make_unique<StoredExtents>(fetcher, std::move(extents));
   }
-  m_chunks = std::make_unique<ChunkReader>(fetcher, std::move(extents));
+  return extents;
 }
+
+EntryListReader::EntryListReader(FrameFetcher& fetcher, const Manifest& manifest)
+    : m_chunks(std::make_unique<ChunkReader>(fetcher, entry_list_extents(fetcher, manifest))),
+      m_left(manifest.root.size),
+      m_order(manifest.facts.single_file ? EntryOrder::Shape::single_file : EntryOrder::Shape::tree) {}
 
 std::optional<std::string_view> EntryListReader::next_line() {
   for (;;) {

@@ -3,6 +3,7 @@
 
 #include "repo/entry_order.hpp"
 #include "repo/entry_text.hpp"
+#include "repo/extent_cursor.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "repo/manifest.hpp"
 
@@ -20,6 +21,10 @@ class ExtentSource {
   virtual std::optional<Extent> next() = 0;
 };
 
+// Where the chunks of a snapshot's entry list are, in their order. Where they are stored in a list of their own, they
+// are read as they are asked for. Error(no_key) where the manifest is closed.
+std::unique_ptr<ExtentSource> entry_list_extents(FrameFetcher& fetcher, const Manifest& manifest);
+
 // A run of content as chunks, in order, with the frames ahead being fetched. One thread.
 class ChunkReader {
  public:
@@ -35,10 +40,10 @@ class ChunkReader {
     std::uint32_t chunk;
   };
   void look_ahead();
+  const Extent& checked(const Extent& extent);
   FrameFetcher& m_fetcher;
   std::unique_ptr<ExtentSource> m_extents;
-  std::optional<Extent> m_extent;  // the one that is being taken apart
-  std::uint32_t m_in_extent = 0;
+  ExtentCursor m_extent;  // the one that is being taken apart
   bool m_ended = false;
   std::deque<Item> m_window;
   std::shared_ptr<const DecodedFrame> m_current;

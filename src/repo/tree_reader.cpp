@@ -3,15 +3,9 @@
 #include "repo/entry_list.hpp"
 #include "util/interrupt.hpp"
 
-#include <fmt/format.h>
-
 namespace cairn {
 
 namespace {
-
-[[noreturn]] void damaged(const Entry& entry, std::string_view cause) {
-  throw Error(ErrorKind::damaged, fmt::format("damaged content of {}: {}", quote(entry.path), cause));
-}
 
 class Walk {
  public:
@@ -30,10 +24,10 @@ class Walk {
         const EntryLine part = m_list.next_part();
         --parts_left;
         const std::uint64_t end = extents(entry, offset, part.extents);
-        if (end - offset != part.part_size) damaged(entry, "a part has another size than its chunks");
+        if (end - offset != part.part_size) throw_damaged_content(entry, "a part has another size than its chunks");
         offset = end;
       }
-      if (offset != entry.size) damaged(entry, "it has another size than its chunks");
+      if (offset != entry.size) throw_damaged_content(entry, "it has another size than its chunks");
     });
     m_visitor.end_file(failure);
   }
@@ -41,22 +35,9 @@ class Walk {
  private:
   // Returns where the extents end in the file.
   std::uint64_t extents(const Entry& entry, std::uint64_t offset, const std::vector<Extent>& list) {
-    const std::uint64_t part = offset;
-    for (const auto& e : list) {
-      if (e.is_hole()) {
-        if (e.hole > entry.size - offset) damaged(entry, "a hole beyond its end");
-        offset += e.hole;
-        continue;
-      }
-      const auto directory = m_fetcher.directory(e.pack);
-      if (std::uint64_t{e.first} + e.count > directory->chunk_count()) damaged(entry, "an extent out of its pack");
-      ContentRun run{offset, 0, e.pack, e.first, e.count, part};
-      for (std::uint32_t i = 0; i < e.count; ++i) run.length += directory->length(e.first + i);
-      if (run.length > entry.size - offset) damaged(entry, "chunks beyond its end");
-      m_visitor.run(run);
-      offset += run.length;
-    }
-    return offset;
+    return place_extents(
+        entry, offset, list, [this](std::uint64_t pack) { return m_fetcher.directory(pack); },
+        [this](const ContentRun& run, const PackDirectory&) { m_visitor.run(run); });
   }
 
   EntryListReader& m_list;

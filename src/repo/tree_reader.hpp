@@ -1,6 +1,7 @@
 // Walks a snapshot's entries and where their content is. Restore, its plan and verify all stand on this.
 #pragma once
 
+#include "repo/content_runs.hpp"
 #include "repo/entry.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "repo/manifest.hpp"
@@ -11,16 +12,6 @@
 #include <string>
 
 namespace cairn {
-
-// Chunks of one extent and where in the file they belong.
-struct ContentRun {
-  std::uint64_t offset = 0;
-  std::uint64_t length = 0;
-  std::uint64_t pack = 0;  // as extents name it
-  std::uint32_t first = 0;
-  std::uint32_t count = 0;
-  std::uint64_t part = 0;  // bytes of the file before the part that it belongs to
-};
 
 class TreeVisitor {
  public:

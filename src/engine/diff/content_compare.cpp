@@ -87,30 +87,29 @@ void SnapshotCursor::take_part() {
 }
 
 const ContentCursor::Part* SnapshotCursor::part_ahead() {
-  if (m_at < m_extents.size()) return nullptr;
+  if (!m_extents.ended()) return nullptr;
   take_part();
   return m_part ? &*m_part : nullptr;
 }
 
 std::optional<ContentCursor::Piece> SnapshotCursor::next() {
-  while (m_at == m_extents.size()) {
+  auto step = m_extents.next();
+  while (!step) {
     take_part();
     if (!m_part) return std::nullopt;
-    m_extents = std::move(m_part->extents);
+    m_extents = ExtentCursor{std::move(m_part->extents)};
     m_part.reset();
-    m_at = 0;
+    step = m_extents.next();
   }
-  const Extent& extent = m_extents[m_at];
   Piece piece;
-  if (extent.is_hole()) {
-    piece.length = extent.hole;
+  if (step->hole != 0) {
+    piece.length = step->hole;
     piece.hole = true;
-    ++m_at;
     return piece;
   }
-  const auto directory = m_fetcher.directory(extent.pack);
-  m_pack = extent.pack;
-  m_chunk = extent.first + m_in_extent;
+  const auto directory = m_fetcher.directory(step->pack);
+  m_pack = step->pack;
+  m_chunk = step->chunk;
   if (m_chunk >= directory->chunk_count()) {
     throw Error(ErrorKind::damaged, fmt::format("damaged snapshot: an extent names chunk {} of a pack with {}", m_chunk,
                                                 directory->chunk_count()));
@@ -118,10 +117,6 @@ std::optional<ContentCursor::Piece> SnapshotCursor::next() {
   m_frame.reset();
   piece.length = directory->length(m_chunk);
   piece.digest = directory->digest(m_chunk);
-  if (++m_in_extent == extent.count) {
-    m_in_extent = 0;
-    ++m_at;
-  }
   return piece;
 }
 

@@ -5,6 +5,7 @@
 #include "capture/source.hpp"
 #include "codec/digest.hpp"
 #include "repo/entry_list.hpp"
+#include "repo/extent_cursor.hpp"
 #include "repo/frame_fetcher.hpp"
 
 #include <cstdint>
@@ -63,9 +64,7 @@ class SnapshotCursor : public ContentCursor {
   EntryListReader& m_reader;
   std::uint64_t m_parts_left;
   std::optional<Part> m_part;  // not begun
-  std::vector<Extent> m_extents;
-  std::size_t m_at = 0;
-  std::uint32_t m_in_extent = 0;
+  ExtentCursor m_extents;
   std::uint64_t m_pack = 0;   // of the last chunk
   std::uint32_t m_chunk = 0;  // the last one
   std::shared_ptr<const DecodedFrame> m_frame;

@@ -77,29 +77,16 @@ bool PreviousChunks::next_part() {
     part = m_entries.next_part();
   }
   if (!part) return false;
-  m_extents = std::move(part->extents);
-  m_at = 0;
+  m_extents = ExtentCursor{std::move(part->extents)};
   return true;
 }
 
 std::optional<PreviousChunks::Chunk> PreviousChunks::next() {
   for (;;) {
-    if (m_at == m_extents.size()) {
-      if (!next_part()) return std::nullopt;
-      continue;
-    }
-    const Extent& e = m_extents[m_at];
+    const auto step = m_extents.next();
     // A page file has no holes; an older version of the file that was not one may have.
-    if (e.is_hole()) {
-      ++m_at;
-      continue;
-    }
-    const Chunk chunk{e.pack, e.first + m_in_extent};
-    if (++m_in_extent == e.count) {
-      m_in_extent = 0;
-      ++m_at;
-    }
-    return chunk;
+    if (step && step->hole == 0) return Chunk{step->pack, step->chunk};
+    if (!step && !next_part()) return std::nullopt;
   }
 }
 

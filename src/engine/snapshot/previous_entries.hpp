@@ -4,6 +4,7 @@
 #include "engine/context.hpp"
 #include "engine/snapshot/digest_windows.hpp"
 #include "repo/entry_list.hpp"
+#include "repo/extent_cursor.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "util/error.hpp"
 
@@ -68,9 +69,7 @@ class PreviousChunks {
   bool next_part();
   PreviousEntries& m_entries;
   std::deque<PreviousEntries::Part> m_parts;
-  std::vector<Extent> m_extents;
-  std::size_t m_at = 0;
-  std::uint32_t m_in_extent = 0;
+  ExtentCursor m_extents;
 };
 
 }  // namespace cairn
