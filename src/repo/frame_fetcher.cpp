@@ -272,6 +272,18 @@ FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::u
   return nullptr;
 }
 
+void FrameFetcher::forget(const std::vector<FrameId>& ids) {
+  for (const auto& id : ids) {
+    const Kept* kept = m_frames.find(id);
+    if (kept == nullptr || kept->frame.wait_for(std::chrono::seconds{0}) != std::future_status::ready) continue;
+    try {
+      kept->frame.get();
+    } catch (...) {
+      m_frames.erase(id);
+    }
+  }
+}
+
 void FrameFetcher::keep(const FrameId& id, Future frame, std::uint64_t bytes) {
   m_frames.put(id, Kept{std::move(frame), m_request}, bytes);
 }

@@ -1,0 +1,30 @@
+#include "repo/snapshot_frames.hpp"
+
+namespace cairn {
+
+std::vector<SnapshotFrames::FramePointer> SnapshotFrames::get(const std::vector<FrameId>& ids) {
+  std::vector<FrameFetcher::Future> futures;
+  {
+    const std::scoped_lock lock{m_mutex};
+    futures = m_fetcher.request(ids);
+  }
+  std::vector<FramePointer> out;
+  out.reserve(ids.size());
+  try {
+    for (const auto& future : futures) out.push_back(future.get());
+  } catch (...) {
+    // Those that come later may fail, too.
+    for (const auto& future : futures) future.wait();
+    const std::scoped_lock lock{m_mutex};
+    m_fetcher.forget(ids);
+    throw;
+  }
+  return out;
+}
+
+std::shared_ptr<const PackDirectory> SnapshotFrames::directory(std::uint64_t pack) {
+  const std::scoped_lock lock{m_mutex};
+  return m_fetcher.directory(pack);
+}
+
+}  // namespace cairn

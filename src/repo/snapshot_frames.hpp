@@ -1,0 +1,43 @@
+// The frames of one snapshot, for several threads at once.
+#pragma once
+
+#include "repo/frame_fetcher.hpp"
+#include "repo/manifest.hpp"
+#include "repo/pack_source.hpp"
+#include "repo/pack_table.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace cairn {
+
+// Thread-safe, but for threads of its pools: those would wait for themselves. Requests are made one after the other and
+// waited for side by side. What failed is not remembered: it is tried again when it is asked for again.
+class SnapshotFrames {
+ public:
+  using FramePointer = std::shared_ptr<const DecodedFrame>;
+
+  // keep_bytes: decoded bytes that are kept. All but the manifest outlive it.
+  SnapshotFrames(PackSource& from, ThreadPool& io, ThreadPool& pool, const Manifest& manifest, std::uint64_t keep_bytes)
+      : m_packs(manifest), m_fetcher(from, io, pool, m_packs, keep_bytes) {}
+
+  // Those with the ids, in order. Error(damaged) naming the pack, Error(no_key), StoreError.
+  std::vector<FramePointer> get(const std::vector<FrameId>& ids);
+  // The directory of a pack as extents name it. The same errors.
+  std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
+  // What needs the fetcher for itself.
+  template <class F>
+  auto alone(F use) {
+    const std::scoped_lock lock{m_mutex};
+    return use(m_fetcher);
+  }
+
+ private:
+  PackTable m_packs;
+  std::mutex m_mutex;
+  FrameFetcher m_fetcher;
+};
+
+}  // namespace cairn
