@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 
-from support import Workspace, check, main
+from support import Workspace, check, clean_environment, main
 
 KINDS = ("swap", "ambush", "fifo", "shm", "sparse", "lock", "mess", "restore")
 PLACES = 4
@@ -93,14 +93,8 @@ class Battle:
         self.quiet = self.home / "quiet"
         self.check = work / "check"
         self.binary = os.path.abspath(binary)
-        self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(work / "own"), "TMPDIR": str(work / "tmp"),
-            "CAIRN_CACHE_DIR": str(work / "own" / "cache"), "CAIRN_STATE_DIR": str(work / "own" / "state"),
-            "CAIRN_CONFIG": str(work / "own" / "cairn.toml"),
-        }
-        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "LD_LIBRARY_PATH"):
-            if name in os.environ:
-                self.environment[name] = os.environ[name]
+        self.environment = clean_environment(
+            work / "own", TMPDIR=str(work / "tmp"), CAIRN_CONFIG=str(work / "own" / "cairn.toml"))
         self.attacker = work / "attacker"
         self.violations: collections.Counter[str] = collections.Counter()
         self.shown: list[str] = []
@@ -408,10 +402,10 @@ def run(binary: str, args: list[str]) -> None:
 
 
 if os.geteuid() != 0:
-    print("attack.py: only root can be attacked this way", file=sys.stderr)
+    print("SKIPPED: needs root: only root can be attacked this way", file=sys.stderr)
     sys.exit(77)
-if os.environ.get("CAIRN_ATTACK_NAMESPACE") is None:
+if os.environ.get("CAIRN_TEST_ATTACK_NAMESPACE") is None:
     # Mounts of its own, which go with it.
-    os.environ["CAIRN_ATTACK_NAMESPACE"] = "1"
+    os.environ["CAIRN_TEST_ATTACK_NAMESPACE"] = "1"
     os.execvp("unshare", ["unshare", "--mount", "--", sys.executable, *sys.argv])
 main(run)

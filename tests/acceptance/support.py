@@ -9,6 +9,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from clean_environment import clean_environment, clean_own_environment  # noqa: E402
+
+clean_own_environment()
+
 
 class Cairn:
     """The program under test with a private cache and state and no configuration."""
@@ -16,16 +21,7 @@ class Cairn:
     def __init__(self, binary: str, home: pathlib.Path):
         self.binary = os.path.abspath(binary)
         self.home = home
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "CAIRN_CACHE_DIR": str(home / "cache"),
-            "CAIRN_STATE_DIR": str(home / "state"),
-            "TMPDIR": str(home),
-        }
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            if name in os.environ:
-                self.environment[name] = os.environ[name]
+        self.environment = clean_environment(home, TMPDIR=str(home))
 
     def start(self, *args: str, **kwargs) -> subprocess.Popen:
         return subprocess.Popen(

@@ -8,7 +8,11 @@ import pathlib
 import shlex
 import shutil
 import subprocess
+import sys
 import urllib.parse
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from clean_environment import clean_environment  # noqa: E402
 
 
 class Program:
@@ -68,7 +72,7 @@ class Cairn(Program):
 
     def settle(self, home, keys):
         super().settle(home, keys)
-        self.environment |= {"CAIRN_CACHE_DIR": f"{home}/cache", "CAIRN_STATE_DIR": f"{home}/state"}
+        self.environment |= clean_environment(home, TMPDIR=str(home))
 
     def bucket(self, endpoint, bucket):
         return f"s3://{bucket}/cairn?endpoint={endpoint}"

@@ -17,6 +17,9 @@ import sys
 import tempfile
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from clean_environment import clean_environment  # noqa: E402
+
 BOUND = 1.25
 
 
@@ -46,7 +49,7 @@ def main() -> int:
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
     with tempfile.TemporaryDirectory(prefix="cairn-ratio-", dir=os.environ.get("CAIRN_TEST_DIR")) as directory:
         work = pathlib.Path(directory)
-        environment = {"PATH": os.environ["PATH"], "HOME": directory, "CAIRN_STATE_DIR": f"{directory}/state", "CAIRN_CACHE_DIR": ""}
+        environment = clean_environment(directory, CAIRN_CACHE_DIR="")
 
         def run(*args) -> str:
             return subprocess.run([cairn, *map(str, args)], env=environment, check=True, capture_output=True, text=True).stdout

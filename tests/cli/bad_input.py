@@ -17,6 +17,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "support"))
+from clean_environment import clean_environment  # noqa: E402
 TEMPLATE = r"""
 mkdir -p tree/sub && echo hello >tree/a && echo world >tree/sub/b && head -c 200000 /dev/urandom >tree/sub/c
 cairn init --quiet --store st --no-encryption
@@ -70,10 +72,8 @@ def run_row(row: dict, template: pathlib.Path, tools: pathlib.Path) -> list:
         for path in (directory, work):
             path.chmod(0o755)
         (directory / "home").mkdir()
-        env = {name: value for name, value in os.environ.items() if name.startswith(("CAIRN_TEST_", "ASAN_", "TSAN_"))}
-        env |= {"PATH": f"{tools}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(directory / "home"), "TESTS": str(HERE), "HOLD": HOLD,
-                "CAIRN_CACHE_DIR": "", "CAIRN_STATE_DIR": str(directory / "state"), "LC_ALL": "C.UTF-8",
-                "AWS_EC2_METADATA_DISABLED": "true"}
+        env = clean_environment(directory / "home", PATH=f"{tools}:/usr/bin:/bin:/usr/sbin:/sbin", TESTS=str(HERE), HOLD=HOLD,
+                                CAIRN_CACHE_DIR="", CAIRN_STATE_DIR=str(directory / "state"), LC_ALL="C.UTF-8")
         if row["prepare"]:
             prepared = shell(row["prepare"], work, env)
             if prepared.returncode != 0:
@@ -109,8 +109,7 @@ def main() -> int:
         (tools / "cairn").symlink_to(program)
         template = pathlib.Path(base) / "template"
         template.mkdir()
-        made = shell(TEMPLATE, template, {"PATH": f"{tools}:/usr/bin:/bin", "HOME": base, "CAIRN_CACHE_DIR": "",
-                                            "CAIRN_STATE_DIR": f"{base}/state"})
+        made = shell(TEMPLATE, template, clean_environment(base, PATH=f"{tools}:/usr/bin:/bin", CAIRN_CACHE_DIR=""))
         if made.returncode != 0:
             print(made.stderr.decode())
             return 1
@@ -119,7 +118,7 @@ def main() -> int:
             for row, result in results:
                 if result is None:
                     skipped += 1
-                    print(f"SKIPPED {row['name']}: needs {row['kind']}")
+                    print(f"SKIPPED: {row['name']}: needs {row['kind']}")
                     continue
                 problems = result.result()
                 failed += bool(problems)

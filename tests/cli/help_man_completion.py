@@ -13,6 +13,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from clean_environment import clean_own_environment  # noqa: E402
+
+clean_own_environment()
 failures = []
 
 

@@ -18,6 +18,9 @@ import tempfile
 import termios
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from clean_environment import clean_environment  # noqa: E402
+
 PATIENCE = 20.0
 
 
@@ -77,10 +80,7 @@ def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory(prefix="cairn-prompt-") as name:
         directory = pathlib.Path(name)
-        environment = os.environ | {"HOME": name, "XDG_CONFIG_HOME": name, "XDG_CACHE_HOME": name,
-                                    "CAIRN_STATE_DIR": name + "/state"}
-        for variable in ("CAIRN_STORE", "CAIRN_IDENTITY", "CAIRN_IDENTITY_COMMAND", "CAIRN_CONFIG"):
-            environment.pop(variable, None)
+        environment = clean_environment(name)
 
         identity = directory / "identity"
         terminal = Terminal(environment, program, "key", "generate", "-p", identity)

@@ -18,6 +18,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "support"))
+from clean_environment import clean_environment  # noqa: E402
 
 REPLACEMENTS = [
     (re.compile(r"\b[0-9a-f]{64}\b"), "<SHA256>"),
@@ -55,17 +57,22 @@ def environment(directory: pathlib.Path, program: pathlib.Path) -> dict:
     tools = directory / "bin"
     tools.mkdir()
     (tools / "cairn").symlink_to(program)
-    keep = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS") if name in os.environ}
-    return keep | {
-        "PATH": f"{tools}:/usr/bin:/bin:/usr/sbin:/sbin",
-        "HOME": str(directory / "home"),
-        "XDG_CONFIG_HOME": str(directory / "home/config"),
-        "TMPDIR": str(directory / "tmp"),
-        "CAIRN_STATE_DIR": str(directory / "home/state"),
-        "TESTS": str(HERE),
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-    }
+    # An empty configuration in the place where cases put theirs: found there, it keeps that of /etc away.
+    configuration = directory / "home/config/cairn"
+    configuration.mkdir(parents=True)
+    (configuration / "cairn.toml").touch()
+    clean = clean_environment(
+        directory / "home",
+        PATH=f"{tools}:/usr/bin:/bin:/usr/sbin:/sbin",
+        XDG_CONFIG_HOME=str(directory / "home/config"),
+        TMPDIR=str(directory / "tmp"),
+        TESTS=str(HERE),
+        LC_ALL="C.UTF-8",
+        TZ="UTC",
+    )
+    # The cases go the way of users who name no configuration and no cache.
+    del clean["CAIRN_CONFIG"], clean["CAIRN_CACHE_DIR"]
+    return clean
 
 
 def run(program: pathlib.Path, case: pathlib.Path):

@@ -19,8 +19,9 @@ here=$(dirname "$(realpath "$0")")
 work=$(mktemp -d)
 trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
 cd "$work"
-export TZ=Asia/Kathmandu XDG_CONFIG_HOME=$work/none CAIRN_CACHE_DIR=$work/cache CAIRN_STATE_DIR=$work/state
-unset CAIRN_CONFIG CAIRN_STORE CAIRN_SIGNING_KEY
+# Nothing of the machine's own settings: an empty configuration, no keys, no stores.
+unset "${!AWS_@}" "${!CAIRN_@}" "${!XDG_@}"
+export HOME=$work TZ=Asia/Kathmandu CAIRN_CONFIG=/dev/null CAIRN_CACHE_DIR=$work/cache CAIRN_STATE_DIR=$work/state
 failures=0
 keys=()  # what both take to open a store and to trust it
 

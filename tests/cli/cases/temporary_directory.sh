@@ -15,5 +15,5 @@ mkdir -p "$XDG_CONFIG_HOME/cairn"
 echo "spool_dir = \"$PWD/spool\"" >"$XDG_CONFIG_HOME/cairn/cairn.toml"
 cairn snapshot --quiet --store st ./tree && cairn push --quiet --from st --to other
 echo "exit $?"
-rm "$XDG_CONFIG_HOME/cairn/cairn.toml"
+: >"$XDG_CONFIG_HOME/cairn/cairn.toml"
 cairn restore --quiet --store st tree out && cairn verify --quiet --store st --level full && cairn list --store st --json | grep -c series

@@ -16,7 +16,8 @@ namespace {
 // The whole program, in this process.
 struct Program {
   TemporaryDirectory directory{fs::temp_directory_path()};
-  std::map<std::string, std::string, std::less<>> environment{{"CAIRN_CACHE_DIR", ""}, {"CAIRN_STATE_DIR", ""}};
+  std::map<std::string, std::string, std::less<>> environment{
+      {"CAIRN_CONFIG", "/dev/null"}, {"CAIRN_CACHE_DIR", ""}, {"CAIRN_STATE_DIR", ""}};
   std::string out;
   std::string err;
 
