@@ -214,7 +214,7 @@ class Swaps:
 
 def run(binary: str, arguments: list) -> None:
     if os.geteuid() != 0:
-        print("skipped: only root has anything to lose here")
+        print("SKIPPED: needs root: only root has anything to lose here")
         sys.exit(77)
     with Workspace("swaps") as work:
         swaps = Swaps(binary, work, int(arguments[0]) if arguments else 12)

@@ -185,7 +185,7 @@ bool as_user(unsigned uid, const std::function<bool()>& body) {
 
 bool can_change_user(const char* what) {
   if (::geteuid() == 0) return true;
-  MESSAGE("NOT TESTED, needs root: " << what);
+  MESSAGE("SKIPPED: needs root: " << what);
   return false;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/config.hpp"
 
+#include "unit/skipped.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
 
@@ -541,7 +542,8 @@ TEST_CASE("config: the manual page describes every key, and no other") {
   for (const auto& key : described) CHECK_MESSAGE(known.contains(key), "not known: ", key);
 }
 
-TEST_CASE("config: root's names programs, so nobody else may write it" * doctest::skip(::geteuid() != 0)) {
+TEST_CASE("config: root's names programs, so nobody else may write it") {
+  if (!test::is_root_for("a configuration that others can write")) return;
   const TemporaryDirectory directory{fs::temp_directory_path()};
   const fs::path file = directory.path() / "cairn.toml";
   write_file_atomic(file, as_bytes(""));

@@ -2,6 +2,7 @@
 
 #include "store/key.hpp"
 #include "store/open.hpp"
+#include "unit/skipped.hpp"
 #include "unit/support.hpp"
 #include "util/error.hpp"
 
@@ -355,7 +356,7 @@ TEST_CASE("local store: a full disk has a clock") {
   REQUIRE(::waitpid(pid, &status, 0) == pid);
   REQUIRE(WIFEXITED(status));
   if (WEXITSTATUS(status) == 77) {
-    MESSAGE("skipped: no file system can be mounted here");
+    test::tell_skipped("no file system can be mounted here", "a full disk");
     return;
   }
   CHECK(WEXITSTATUS(status) == 0);
@@ -493,7 +494,7 @@ TEST_CASE("local store: two of a group put into the same new directories at once
 }
 
 TEST_CASE("local store: another user of the group reads, adds and removes") {
-  if (::geteuid() != 0) return;
+  if (!test::is_root_for("another user of the group")) return;
   const TemporaryDirectory directory{fs::temp_directory_path()};
   REQUIRE(::chmod(directory.path().c_str(), 0755) == 0);
   const fs::path root = directory.path() / "store";
@@ -546,7 +547,7 @@ TEST_CASE("local store: staging that is a link or another user's is not used") {
   fs::create_directory_symlink(outside.path(), staging);
   CHECK_FALSE(store.make_staging());
   fs::remove(staging);
-  if (::geteuid() != 0) return;
+  if (!test::is_root_for("a staging directory that is another's")) return;
   fs::create_directory(staging);
   REQUIRE(::chown(staging.c_str(), 12345, 12345) == 0);
   CHECK_FALSE(store.make_staging());

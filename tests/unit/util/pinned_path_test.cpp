@@ -1,5 +1,6 @@
 #include "util/pinned_path.hpp"
 
+#include "unit/skipped.hpp"
 #include "unit/support.hpp"
 #include "util/own_directory.hpp"
 
@@ -88,7 +89,7 @@ TEST_CASE_FIXTURE(Place, "pinned path: renamed or replaced, it still leads where
 }
 
 TEST_CASE_FIXTURE(Place, "pinned path: root follows another user's link to what is his alone") {
-  if (::geteuid() != 0) return;
+  if (!test::is_root_for("another user's links")) return;
   fs::create_directory(root / "home");
   fs::create_directory(root / "home/his");
   REQUIRE(::chown((root / "home").c_str(), k_other, k_other) == 0);
@@ -113,7 +114,7 @@ TEST_CASE_FIXTURE(Place, "pinned path: root follows another user's link to what 
 
 TEST_CASE_FIXTURE(Place,
                   "pinned path: in a directory of everybody's only one's own links and its owner's are followed") {
-  if (::geteuid() != 0) return;
+  if (!test::is_root_for("links in a directory of everybody's")) return;
   REQUIRE(::chmod((root / "a").c_str(), 01777) == 0);
   REQUIRE(::chown((root / "a/b").c_str(), k_other, k_other) == 0);
   fs::create_directory_symlink("b", root / "a/link");
