@@ -4,6 +4,7 @@
 #include "store/retrying_store.hpp"
 #include "store/s3/s3_store.hpp"
 #include "store/store_url.hpp"
+#include "store/tracing_store.hpp"
 #include "util/error.hpp"
 #include "util/secret_text.hpp"
 
@@ -31,14 +32,28 @@ RetryPolicy retry_policy(const EnvironmentLookup& environment, Patience patience
   return policy;
 }
 
+// CAIRN_TRACE: the file to which each request is written down; nothing where there is none.
+std::shared_ptr<Trace> open_trace(const EnvironmentLookup& environment, Reporter& reporter) {
+  const auto file = environment("CAIRN_TRACE");
+  if (!file || file->empty()) return nullptr;
+  refuse_secret(*file, "CAIRN_TRACE");
+  return std::make_shared<Trace>(*file, reporter);
+}
+
+std::unique_ptr<ObjectStore> traced(std::unique_ptr<ObjectStore> store, const std::shared_ptr<Trace>& trace) {
+  if (!trace) return store;
+  return std::make_unique<TracingStore>(std::move(store), trace);
+}
+
 std::unique_ptr<ObjectStore> open_s3(const S3Url& url, const StoreAddress& address,
-                                     const EnvironmentLookup& environment, Reporter& reporter) {
+                                     const EnvironmentLookup& environment, Reporter& reporter,
+                                     const std::shared_ptr<Trace>& trace) {
   const s3::AwsEnvironment aws{environment, address.profile, s3::read_settings_file};
   s3::Location location = s3::locate(url, address, aws);
   s3::CredentialSource credentials = [found = aws.credentials()] { return found; };
-  return std::make_unique<RetryingStore>(
-      std::make_unique<s3::S3Store>(std::move(location), std::move(credentials), reporter),
-      retry_policy(environment, address.patience), reporter);
+  auto store = std::make_unique<s3::S3Store>(std::move(location), std::move(credentials), reporter);
+  return std::make_unique<RetryingStore>(traced(std::move(store), trace), retry_policy(environment, address.patience),
+                                         reporter);
 }
 
 }  // namespace
@@ -46,8 +61,9 @@ std::unique_ptr<ObjectStore> open_s3(const S3Url& url, const StoreAddress& addre
 std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const EnvironmentLookup& environment,
                                         Reporter& reporter, CreateRoot create) {
   const StoreUrl url = parse_store_url(address.url);
-  if (const auto* s3 = std::get_if<S3Url>(&url)) return open_s3(*s3, address, environment, reporter);
-  return std::make_unique<LocalStore>(std::get<fs::path>(url), create);
+  const auto trace = open_trace(environment, reporter);
+  if (const auto* s3 = std::get_if<S3Url>(&url)) return open_s3(*s3, address, environment, reporter, trace);
+  return traced(std::make_unique<LocalStore>(std::get<fs::path>(url), create), trace);
 }
 
 }  // namespace cairn

@@ -37,7 +37,8 @@ enum class CreateRoot {
   yes,  // init: makes the directory (0700); a bucket is never created
 };
 
-// The returned store retries transient failures. Reads AWS_* through environment. Of S3 nothing is asked yet.
+// The returned store retries transient failures, and writes each request down where CAIRN_TRACE says so: Error(usage)
+// where that file cannot be opened, before anything else. Reads AWS_* through environment. Of S3 nothing is asked yet.
 std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const EnvironmentLookup& environment,
                                         Reporter& reporter, CreateRoot create = CreateRoot::no);
 

@@ -1,5 +1,6 @@
 #include "store/retrying_store.hpp"
 
+#include "store/exchange.hpp"
 #include "util/interrupt.hpp"
 #include "util/units.hpp"
 
@@ -101,8 +102,10 @@ template <class F>
 auto RetryingStore::retry(F&& attempt, bool ages) -> decltype(attempt()) {
   Operation operation{m_tools.now()};
   operation.ages = ages;
+  const ExchangeScope scope;
   for (;;) {
     check_interrupted();
+    this_exchange().attempt = operation.failures + 1;
     operation.attempt_began = m_tools.now();
     try {
       if constexpr (std::is_void_v<decltype(attempt())>) {

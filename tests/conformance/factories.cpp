@@ -27,6 +27,21 @@ class LocalFixture : public Fixture {
   TemporaryDirectory m_directory{fs::temp_directory_path()};
 };
 
+class TracedFixture : public Fixture {
+ public:
+  std::unique_ptr<ObjectStore> open() override {
+    const auto environment = [this](std::string_view name) -> std::optional<std::string> {
+      if (name != "CAIRN_TRACE") return std::nullopt;
+      return (m_directory.path() / "trace").native();
+    };
+    return open_store({.url = (m_directory.path() / "store").native()}, environment, m_reporter, CreateRoot::yes);
+  }
+
+ private:
+  TemporaryDirectory m_directory{fs::temp_directory_path()};
+  SilentReporter m_reporter;
+};
+
 // A bucket of its own on the server that CAIRN_TEST_S3_* name. The store proper never creates one; here it is done with
 // its own signed requests.
 class S3Fixture : public Fixture {
@@ -96,7 +111,8 @@ class S3Fixture : public Fixture {
 }  // namespace
 
 std::vector<Factory> factories() {
-  std::vector<Factory> all{{"local", [] { return std::make_unique<LocalFixture>(); }}};
+  std::vector<Factory> all{{"local", [] { return std::make_unique<LocalFixture>(); }},
+                           {"local, traced", [] { return std::make_unique<TracedFixture>(); }}};
   if (variable("CAIRN_TEST_S3_ENDPOINT")) {
     all.push_back({"s3, whole bucket", [] { return std::make_unique<S3Fixture>(""); }});
     all.push_back({"s3, prefix", [] { return std::make_unique<S3Fixture>("/some/prefix"); }});

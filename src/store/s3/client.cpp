@@ -1,5 +1,6 @@
 #include "store/s3/client.hpp"
 
+#include "store/exchange.hpp"
 #include "util/units.hpp"
 
 #include <cstdlib>
@@ -76,6 +77,9 @@ Client::Attempt Client::attempt(const Call& call) {
   request.fresh_connection = call.fresh_connection;
 
   m_requests.fetch_add(1, std::memory_order_relaxed);
+  Exchange& exchange = this_exchange();
+  ++exchange.requests;
+  exchange.status = 0;
   auto result = m_http.send(request);
   if (const auto* failure = std::get_if<HttpFailure>(&result)) {
     throw StoreError(
@@ -84,6 +88,7 @@ Client::Attempt Client::attempt(const Call& call) {
         !failure->hint.empty() || failure->kind != HttpFailure::Kind::unreachable ? failure->hint : endpoint_hint());
   }
   Attempt done{{std::move(std::get<HttpResponse>(result)), {}}, region, now};
+  exchange.status = done.answer.response.status;
   const bool success = done.answer.response.status >= 200 && done.answer.response.status < 300;
   if (!done.answer.response.body.empty() && !(success && call.returns_object)) {
     if (auto error = parse_error(done.answer.response.body)) {

@@ -1,0 +1,51 @@
+// A decorator that writes down what each operation of a store was, how long it took and how it ended, as one JSON
+// object a line (cairn(1), ENVIRONMENT). It stands below the retrying decorator, so that each attempt is a line of its
+// own.
+#pragma once
+
+#include "store/object_store.hpp"
+#include "store/trace.hpp"
+
+#include <memory>
+
+namespace cairn {
+
+class TracingStore : public ObjectStore {
+ public:
+  TracingStore(std::unique_ptr<ObjectStore> store, std::shared_ptr<Trace> trace);
+
+  std::string describe() const override { return m_store->describe(); }
+  Capabilities capabilities() override { return m_store->capabilities(); }
+  bool probe_create_only() override;
+  void set_create_only(bool probed) override { m_store->set_create_only(probed); }
+  void set_permissions(Permissions permissions) override { m_store->set_permissions(permissions); }
+  bool readable_by_others(const std::string& key) override { return m_store->readable_by_others(key); }
+  PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) override;
+  std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
+  std::optional<ObjectInfo> head(const std::string& key) override;
+  void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) override;
+  void list_after(const std::string& prefix, const std::string& after,
+                  const std::function<void(const ObjectInfo&)>& visit) override;
+  void make_durable(std::span<const std::string> keys) override;
+  std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
+  Time now() override;
+  std::optional<fs::path> root() const override { return m_store->root(); }
+  Distance distance() const override { return m_store->distance(); }
+  std::optional<fs::path> make_staging() override { return m_store->make_staging(); }
+  std::size_t sweep_temporaries(std::span<const std::string_view> directories,
+                                std::chrono::nanoseconds age = std::chrono::hours{24}) override;
+  std::uint64_t requests() const override { return m_store->requests(); }
+
+ private:
+  struct Line;
+  // Runs work(line), which says in the line what came of it, and writes the line, whether or not work throws.
+  template <class F>
+  auto traced(Line line, F&& work) -> decltype(work(line));
+  void traced_listing(Line line, const std::function<void(const ObjectInfo&)>& visit,
+                      const std::function<void(const std::function<void(const ObjectInfo&)>&)>& list);
+
+  std::unique_ptr<ObjectStore> m_store;
+  std::shared_ptr<Trace> m_trace;
+};
+
+}  // namespace cairn
