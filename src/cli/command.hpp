@@ -3,7 +3,7 @@
 
 #include "cli/exit_status.hpp"
 #include "cli/options.hpp"
-#include "store/open.hpp"
+#include "store/store_address.hpp"
 
 #include <memory>
 #include <string>

@@ -3,6 +3,7 @@
 #include "cli/session.hpp"
 #include "codec/age/keys.hpp"
 #include "repo/layout.hpp"
+#include "store/open.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
 #include "util/secret_text.hpp"

@@ -4,6 +4,7 @@
 #include "codec/age/age.hpp"
 #include "codec/minisign.hpp"
 #include "repo/descriptor_history.hpp"
+#include "store/open.hpp"
 #include "util/error.hpp"
 #include "util/secret.hpp"
 #include "util/secret_text.hpp"

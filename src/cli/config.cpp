@@ -18,12 +18,6 @@ namespace {
 // Far more than any configuration; a wrong file (an image, /dev/zero) ends here.
 constexpr std::uint64_t k_largest_file = 4 << 20;
 
-std::optional<std::string> nonempty(const EnvironmentLookup& environment, std::string_view name) {
-  auto value = environment(name);
-  if (value && value->empty()) value.reset();
-  return value;
-}
-
 // The file says which programs are run. Root's is written by root alone.
 void refuse_if_exposed(const fs::path& file) {
   if (::geteuid() != 0) return;

@@ -4,7 +4,8 @@
 #include "engine/prune/retention.hpp"
 #include "engine/snapshot/size_guard.hpp"
 #include "repo/trust.hpp"
-#include "store/open.hpp"
+#include "store/store_address.hpp"
+#include "util/environment.hpp"
 #include "util/file.hpp"
 #include "util/spool_directory.hpp"
 

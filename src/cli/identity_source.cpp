@@ -143,15 +143,11 @@ std::vector<age::Identity> load_identities(const IdentitySettings& settings, con
     auto identities = parse(read_secret_file(path, reporter), quote(path.native()), ask);
     std::move(identities.begin(), identities.end(), std::back_inserter(out));
   };
-  const auto given = [&](std::string_view name) {
-    auto value = environment(name);
-    return value && !value->empty() ? value : std::nullopt;
-  };
   if (!settings.options.empty()) {
     for (const auto& file : settings.options) add_file(file, "--identity");
-  } else if (const auto file = given("CAIRN_IDENTITY")) {
+  } else if (const auto file = nonempty(environment, "CAIRN_IDENTITY")) {
     add_file(*file, "CAIRN_IDENTITY");
-  } else if (const auto command = given("CAIRN_IDENTITY_COMMAND")) {
+  } else if (const auto command = nonempty(environment, "CAIRN_IDENTITY_COMMAND")) {
     out = parse(output_of(*command), "what CAIRN_IDENTITY_COMMAND prints", ask);
   } else if (settings.configured) {
     add_file(*settings.configured, "'identity' in the configuration");

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "codec/age/keys.hpp"
-#include "store/open.hpp"
+#include "util/environment.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
 #include "util/secret.hpp"

@@ -1,7 +1,7 @@
 // What the program has of the world outside the store: streams, environment, clock. Tests give their own.
 #pragma once
 
-#include "store/open.hpp"
+#include "util/environment.hpp"
 #include "util/error.hpp"
 #include "util/time.hpp"
 

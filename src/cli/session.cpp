@@ -91,7 +91,7 @@ const Config& Session::config() {
 std::string Session::store_name(const std::optional<std::string>& option, const std::optional<std::string>& otherwise) {
   if (option) return *option;
   if (otherwise) return *otherwise;
-  if (const auto store = m_io.environment("CAIRN_STORE"); store && !store->empty()) return *store;
+  if (const auto store = nonempty(m_io.environment, "CAIRN_STORE")) return *store;
   if (config().default_store) return *config().default_store;
   throw Error(ErrorKind::usage, "no store given",
               "give --store, set CAIRN_STORE, or name a default_store in the configuration");
@@ -146,7 +146,7 @@ void Session::protect_memory() const {
 std::shared_ptr<const minisign::SecretKey> Session::signing_key() {
   std::optional<fs::path> file = config().signing_key;
   std::string_view given_by = "'signing_key' in the configuration";
-  if (const auto named = m_io.environment("CAIRN_SIGNING_KEY"); named && !named->empty()) {
+  if (const auto named = nonempty(m_io.environment, "CAIRN_SIGNING_KEY")) {
     file = *named;
     given_by = "CAIRN_SIGNING_KEY";
   }

@@ -2,6 +2,7 @@
 
 #include "repo/descriptor_history.hpp"
 #include "repo/layout.hpp"
+#include "store/open.hpp"
 #include "store/store_url.hpp"
 #include "util/error.hpp"
 #include "util/secret_text.hpp"
@@ -11,16 +12,6 @@
 #include <fmt/format.h>
 
 namespace cairn {
-
-namespace {
-
-std::optional<std::string> nonempty(const EnvironmentLookup& environment, std::string_view name) {
-  auto value = environment(name);
-  if (value && value->empty()) value.reset();
-  return value;
-}
-
-}  // namespace
 
 fs::path cache_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment,
                          bool is_root) {

@@ -3,7 +3,9 @@
 
 #include "repo/local_state.hpp"
 #include "repo/repository.hpp"
-#include "store/open.hpp"
+#include "store/object_store.hpp"
+#include "store/store_address.hpp"
+#include "util/environment.hpp"
 
 #include <functional>
 #include <memory>

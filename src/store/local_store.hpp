@@ -6,7 +6,7 @@
 #pragma once
 
 #include "store/object_store.hpp"
-#include "store/open.hpp"
+#include "store/store_address.hpp"
 #include "util/file.hpp"
 
 #include <atomic>

@@ -20,8 +20,8 @@ namespace {
 RetryPolicy retry_policy(const EnvironmentLookup& environment, Patience patience) {
   RetryPolicy policy;
   if (patience == Patience::person) policy.first_contact = std::chrono::seconds{5};
-  const auto text = environment("CAIRN_RETRY_BUDGET");
-  if (!text || text->empty()) return policy;
+  const auto text = nonempty(environment, "CAIRN_RETRY_BUDGET");
+  if (!text) return policy;
   unsigned seconds = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
   if (error != std::errc{} || end != text->data() + text->size()) {
@@ -34,8 +34,8 @@ RetryPolicy retry_policy(const EnvironmentLookup& environment, Patience patience
 
 // CAIRN_TRACE: the file to which each request is written down; nothing where there is none.
 std::shared_ptr<Trace> open_trace(const EnvironmentLookup& environment, Reporter& reporter) {
-  const auto file = environment("CAIRN_TRACE");
-  if (!file || file->empty()) return nullptr;
+  const auto file = nonempty(environment, "CAIRN_TRACE");
+  if (!file) return nullptr;
   refuse_secret(*file, "CAIRN_TRACE");
   return std::make_shared<Trace>(*file, reporter);
 }

@@ -94,9 +94,7 @@ AwsEnvironment::AwsEnvironment(const EnvironmentLookup& environment, const std::
 }
 
 std::optional<std::string> AwsEnvironment::variable(std::string_view name) const {
-  auto value = m_environment(name);
-  if (value && value->empty()) return std::nullopt;
-  return value;
+  return nonempty(m_environment, name);
 }
 
 std::optional<std::string> AwsEnvironment::setting(const std::string& name) const {

@@ -1,8 +1,8 @@
 // Where the S3 client's keys and settings come from when the user gives none: environment and shared AWS files.
 #pragma once
 
-#include "store/open.hpp"
 #include "store/s3/profile_file.hpp"
+#include "util/environment.hpp"
 
 #include <functional>
 #include <optional>

@@ -1,8 +1,8 @@
 // Which host and path a bucket's requests go to. Pure.
 #pragma once
 
-#include "store/open.hpp"
 #include "store/s3/credentials.hpp"
+#include "store/store_address.hpp"
 #include "store/store_url.hpp"
 
 #include <optional>
