@@ -158,6 +158,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   options.own_packs = [state](const std::string& store_id) { return state.own_packs_file(store_id); };
   options.descriptor = read_descriptor(*open.store);
   const Descriptor& descriptor = *options.descriptor;
+  tell_store(*open.store, descriptor);
   check_or_note(state, settings, address, *open.store, descriptor, access, reporter);
   if (access == Access::write) warn_if_open(state, address, *open.store, descriptor, reporter);
   for (auto& key : state.revoked_keys()) options.trust.revoked.push_back(std::move(key));

@@ -106,4 +106,9 @@ void Descriptor::require_readable(std::string_view what) const {
               "use a newer version of cairn");
 }
 
+void tell_store(ObjectStore& store, const Descriptor& descriptor) {
+  store.set_create_only(descriptor.create_only);
+  store.set_permissions(descriptor.permissions);
+}
+
 }  // namespace cairn

@@ -37,4 +37,8 @@ struct Descriptor {
   void require_readable(std::string_view what) const;
 };
 
+// Tells the store what was recorded of it: that it honours create-only puts, and whose its files are to be. For whoever
+// opened it, once, before anything is put.
+void tell_store(ObjectStore& store, const Descriptor& descriptor);
+
 }  // namespace cairn

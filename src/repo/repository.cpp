@@ -31,10 +31,7 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_own_packs(options.own_packs ? options.own_packs(m_basis.descriptor.store_id) : fs::path{}),
       m_packs(m_basis, options.directory_memory),
       m_notes(m_basis),
-      m_manifests(m_basis, m_notes) {
-  store.set_create_only(descriptor().create_only);
-  store.set_permissions(descriptor().permissions);
-}
+      m_manifests(m_basis, m_notes) {}
 
 void Repository::sweep_cache() {
   if (!m_basis.cache.claim_sweep()) return;

@@ -1,5 +1,7 @@
 #include "repo/descriptor.hpp"
 
+#include "store/local_store.hpp"
+#include "support/memory_store.hpp"
 #include "unit/support.hpp"
 
 #include <string>
@@ -141,4 +143,20 @@ TEST_CASE("descriptor: permissions are recorded, and what is not known is the le
     CHECK(later.permissions == Permissions::owner);
     CHECK(later.unknown_members == std::vector<std::string>{"permissions"});
   }
+}
+
+TEST_CASE("descriptor: what it says of the store is told to it") {
+  test::MemoryStore memory;
+  Descriptor d;
+  tell_store(memory, d);
+  CHECK_FALSE(memory.capabilities().create_only);
+  d.create_only = true;
+  tell_store(memory, d);
+  CHECK(memory.capabilities().create_only);
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  LocalStore files{directory.path() / "store", CreateRoot::yes};
+  d.permissions = Permissions::group;
+  tell_store(files, d);
+  files.put("k", ObjectBody::from_text("v"));
+  CHECK(fs::status(directory.path() / "store/k").permissions() == fs::perms{0640});
 }
