@@ -1,6 +1,7 @@
 #include "cli/session.hpp"
 
 #include "cli/output.hpp"
+#include "engine/snapshot/chunk_store.hpp"
 #include "util/error.hpp"
 #include "util/process_info.hpp"
 #include "util/secret.hpp"
@@ -188,9 +189,11 @@ ThreadPool& Session::waiters() {
 
 Context Session::context(OpenStore& store) {
   if (!m_pool) m_pool = std::make_unique<ThreadPool>(ThreadPool::processors());
+  if (!m_putters) m_putters = std::make_unique<ThreadPool>(ChunkStore::k_puts_at_once);
   return {.repository = *store.repository,
           .pool = *m_pool,
           .io = waiters(),
+          .put = *m_putters,
           .reporter = m_reporter,
           .host = host_name(),
           .clock = m_io.clock};

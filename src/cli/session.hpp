@@ -100,6 +100,7 @@ class Session {
   std::optional<SpoolDirectory> m_spool;
   std::unique_ptr<ThreadPool> m_pool;
   std::unique_ptr<ThreadPool> m_waiters;
+  std::unique_ptr<ThreadPool> m_putters;
   std::vector<std::string> m_changes;
 };
 

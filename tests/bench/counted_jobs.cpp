@@ -148,7 +148,7 @@ class CountedStore : public test::MemoryStore {
 // Without threads and without a cache, as on a host that was just set up.
 struct Setup {
   explicit Setup(ObjectStore& store)
-      : repository(store, reporter, {}), context{repository, pool, io, reporter, "host", [] { return k_now; }} {}
+      : repository(store, reporter, {}), context{repository, pool, io, io, reporter, "host", [] { return k_now; }} {}
   ThreadPool pool{0};
   ThreadPool io{0};
   test::CollectingReporter reporter;

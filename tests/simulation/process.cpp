@@ -272,6 +272,7 @@ Program::Program(Process& process, Store& store, Keys keys)
       m_context{.repository = m_repository,
                 .pool = m_no_threads,
                 .io = m_no_threads,
+                .put = m_no_threads,
                 .reporter = m_reporter,
                 .host = process.machine().name,
                 .clock = [&process] { return process.world().clock_of(process.machine()); },

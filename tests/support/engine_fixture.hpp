@@ -37,12 +37,14 @@ class EngineFixture {
                          std::shared_ptr<const minisign::SecretKey> signing_key = {}, const fs::path& state = {})
       : pool(2),
         io(2),
+        put(2),
         repository((ensure(store), store), reporter,
                    options(cache, std::move(keys), std::move(trust), std::move(signing_key), state)),
-        context{repository, pool, io, reporter, std::move(host), [&store] { return store.now(); }} {}
+        context{repository, pool, io, put, reporter, std::move(host), [&store] { return store.now(); }} {}
 
   ThreadPool pool;
   ThreadPool io;
+  ThreadPool put;
   CollectingReporter reporter;
   Repository repository;
   Context context;

@@ -33,6 +33,7 @@ struct StoreFixture {
   RecordingReporter reporter;
   ThreadPool pool{2};
   ThreadPool io{4};
+  ThreadPool put{4};
   std::unique_ptr<LocalStore> store;
   std::unique_ptr<Repository> repository;
   Nanoseconds ahead{0};  // of contexts made from here on: their clock before this machine's
@@ -58,7 +59,7 @@ struct StoreFixture {
   }
   void reopen() { repository = std::make_unique<Repository>(*store, reporter, options()); }
   Context context() {
-    return {*repository, pool, io, reporter, "testhost", [ahead = ahead] {
+    return {*repository, pool, io, put, reporter, "testhost", [ahead = ahead] {
               return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()) + ahead;
             }};
   }

@@ -18,7 +18,6 @@ namespace cairn {
 
 namespace {
 
-constexpr unsigned k_puts_at_once = 4;
 constexpr std::uint64_t k_frames_in_flight = 16ULL << 20;
 
 // Compresses, decodes again and compares: an encoder that is wrong, or memory that is, is found before the pack is
@@ -57,8 +56,7 @@ ChunkStore::ChunkStore(Context& context, Options options, PackSink sink)
     : m_options(std::move(options)),
       m_sink(std::move(sink)),
       m_keys(context.repository.keys()),
-      m_putters(std::min(context.io.size(), k_puts_at_once)),
-      m_puts(m_putters, m_options.spool_limit ? SIZE_MAX : k_puts_at_once,
+      m_puts(context.put, m_options.spool_limit ? SIZE_MAX : k_puts_at_once,
              m_options.spool_limit ? m_options.spool_limit->bytes
                                    : 2 * std::max(m_options.pack_target, k_min_pack_target) + (32ULL << 20),
              [](int) {}),

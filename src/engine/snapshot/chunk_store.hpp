@@ -17,12 +17,14 @@
 
 namespace cairn {
 
-// Puts one finished pack durably into the store. Called from io threads, several at once.
+// Puts one finished pack durably into the store. Called from threads of Context::put, several at once.
 using PackSink = std::function<void(const PackBuilder::Built&)>;
 
 // Used by one thread. Any failure of a job is thrown by a later call.
 class ChunkStore {
  public:
+  // More threads of Context::put than that have nothing to do.
+  static constexpr unsigned k_puts_at_once = 4;
   struct Options {
     std::uint64_t pack_target = 0;
     std::optional<Spool> spool;  // where packs are built; nothing: in memory
@@ -92,8 +94,6 @@ class ChunkStore {
   std::uint64_t m_stored_bytes = 0;
 
   std::atomic<bool> m_abandoned{false};
-  // Of its own: what the capture reads of the store must not queue up behind all that waits to be put.
-  ThreadPool m_putters;
   // Last, so that they wait for their jobs before anything above goes.
   OrderedWindow<int> m_puts;
   OrderedWindow<CompressedFrame> m_compressing;

@@ -24,7 +24,7 @@ TEST_CASE("chunk store: the directory counts when a pack is closed, however litt
   Repository repository{store, reporter, {}};
   ThreadPool pool{2};
   ThreadPool io{1};
-  Context context{repository, pool, io, reporter, "host", [] { return Time{}; }};
+  Context context{repository, pool, io, io, reporter, "host", [] { return Time{}; }};
 
   constexpr std::uint64_t k_target = 64 << 10;
   constexpr std::uint64_t k_frame_directory = 256 * 36 + 8;  // of one frame of 4 KiB chunks
@@ -103,7 +103,7 @@ void add_incompressible(ChunkStore& chunks, std::size_t count) {
 TEST_CASE("chunk store: what is captured waits in the spool for a slow store") {
   SlowStore slow;
   Repository repository = make_repository(slow);
-  Context context{repository, slow.pool, slow.io, slow.reporter, "host", [] { return Time{}; }};
+  Context context{repository, slow.pool, slow.io, slow.io, slow.reporter, "host", [] { return Time{}; }};
   ChunkStore chunks{context, slow.options({}), slow.sink()};
   add_incompressible(chunks, 600);
   chunks.close_pack();  // all is read and the source let go, and nothing was put yet
@@ -120,7 +120,7 @@ TEST_CASE("chunk store: what is captured waits in the spool for a slow store") {
 TEST_CASE("chunk store: a full spool ends the capture where it shall not wait") {
   SlowStore slow;
   Repository repository = make_repository(slow);
-  Context context{repository, slow.pool, slow.io, slow.reporter, "host", [] { return Time{}; }};
+  Context context{repository, slow.pool, slow.io, slow.io, slow.reporter, "host", [] { return Time{}; }};
   {
     ChunkStore chunks{context, slow.options({3 << 20, SpoolFull::fail}), slow.sink()};
     const std::string message = test::message_of([&] {
@@ -138,7 +138,7 @@ TEST_CASE("chunk store: a full spool makes the capture wait by default, and one 
   SlowStore slow;
   slow.open.set_value();
   Repository repository = make_repository(slow);
-  Context context{repository, slow.pool, slow.io, slow.reporter, "host", [] { return Time{}; }};
+  Context context{repository, slow.pool, slow.io, slow.io, slow.reporter, "host", [] { return Time{}; }};
   ChunkStore chunks{context, slow.options({1, SpoolFull::stream}), slow.sink()};
   add_incompressible(chunks, 300);
   chunks.finish();
@@ -149,7 +149,7 @@ TEST_CASE("chunk store: a full spool makes the capture wait by default, and one 
 TEST_CASE("chunk store: a put that fails ends the capture, not the end of it only") {
   SlowStore slow;
   Repository repository = make_repository(slow);
-  Context context{repository, slow.pool, slow.io, slow.reporter, "host", [] { return Time{}; }};
+  Context context{repository, slow.pool, slow.io, slow.io, slow.reporter, "host", [] { return Time{}; }};
   std::promise<void> failed;
   {
     ChunkStore chunks{context, slow.options({}), [&, first = std::make_shared<std::atomic<bool>>(true)](const auto&) {
