@@ -2,6 +2,7 @@
 
 #include "capture/file_kind.hpp"
 #include "capture/source_path.hpp"
+#include "capture/sqlite/companions.hpp"
 #include "capture/unsized_content.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
@@ -18,8 +19,6 @@
 namespace cairn {
 
 namespace {
-
-constexpr std::array<std::string_view, 3> k_companions{"-journal", "-shm", "-wal"};
 
 // The first bytes of a regular file; empty where it cannot be read (opening it later says why).
 Bytes read_head(int directory, const std::string& name) {
@@ -42,9 +41,8 @@ bool is_database(int directory, const std::string& name) {
   struct stat status {};
   if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) return false;
   if (status.st_size == 0) {
-    return std::any_of(k_companions.begin(), k_companions.end(), [&](std::string_view suffix) {
-      return is_sqlite_log(read_head(directory, name + std::string{suffix}));
-    });
+    return std::any_of(sqlite::k_companions.begin(), sqlite::k_companions.end(),
+                       [&](const char* suffix) { return is_sqlite_log(read_head(directory, name + suffix)); });
   }
   return is_sqlite_database(read_head(directory, name), static_cast<std::uint64_t>(status.st_size));
 }
@@ -132,8 +130,10 @@ std::optional<SourceItem> DirectorySource::next_single() {
     throw SourceError(ErrorKind::failed, fmt::format("unable to stat {}: {}", quote(m_location), errno_text(errno)));
   }
   const bool is_file = S_ISREG(found.status.st_mode);
-  const bool has_wal = is_file && is_regular(root, name + "-wal");
-  const char* const log = has_wal ? "-wal" : is_file && is_hot_journal(root, name + "-journal") ? "-journal" : nullptr;
+  const bool has_wal = is_file && is_regular(root, name + sqlite::k_log);
+  const char* const log = has_wal                                                     ? sqlite::k_log
+                          : is_file && is_hot_journal(root, name + sqlite::k_journal) ? sqlite::k_journal
+                                                                                      : nullptr;
   if (log != nullptr && !is_database(root, name)) {
     report(name,
            fmt::format("{} has a {} beside it but is no SQLite database: stored without it", quote(m_location), log));
@@ -143,16 +143,15 @@ std::optional<SourceItem> DirectorySource::next_single() {
 
 // Looks at a regular file that has one of SQLite's companions. Returns whether a -wal lies beside it.
 bool DirectorySource::note_database(const DirectoryWalk::Found& found) {
-  const bool accompanied = std::any_of(k_companions.begin(), k_companions.end(), [&](std::string_view suffix) {
-    return m_walk->has_sibling(found.name + std::string{suffix});
-  });
+  const bool accompanied = std::any_of(sqlite::k_companions.begin(), sqlite::k_companions.end(),
+                                       [&](const char* suffix) { return m_walk->has_sibling(found.name + suffix); });
   if (!accompanied) return false;
-  const bool has_wal = m_walk->has_sibling(found.name + "-wal");
+  const bool has_wal = m_walk->has_sibling(found.name + sqlite::k_log);
   const bool database = is_database(found.directory, found.name);
   m_accompanied.emplace(found.path, database);
-  const char* const log = has_wal                                                    ? "-wal"
-                          : is_hot_journal(found.directory, found.name + "-journal") ? "-journal"
-                                                                                     : nullptr;
+  const char* const log = has_wal                                                           ? sqlite::k_log
+                          : is_hot_journal(found.directory, found.name + sqlite::k_journal) ? sqlite::k_journal
+                                                                                            : nullptr;
   if (log != nullptr && !database) {
     report(found.path, fmt::format("{} has a {} beside it but is no SQLite database: both are stored as they are, "
                                    "and may not be one state",
@@ -162,7 +161,7 @@ bool DirectorySource::note_database(const DirectoryWalk::Found& found) {
 }
 
 bool DirectorySource::belongs_to_database(const DirectoryWalk::Found& found) const {
-  for (const std::string_view suffix : k_companions) {
+  for (const std::string_view suffix : sqlite::k_companions) {
     if (!found.name.ends_with(suffix) || found.name.size() == suffix.size()) continue;
     const auto known = m_accompanied.find(found.path.substr(0, found.path.size() - suffix.size()));
     if (known != m_accompanied.end()) return known->second;
@@ -191,7 +190,7 @@ std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::Found&
   Entry& entry = item.entry;
   entry.path = found.path;
   apply_status(entry, found.status, m_tree->names);
-  const sqlite::FileId id{found.status.st_dev, found.status.st_ino};
+  const FileId id = id_of(found.status);
   const bool always = has_wal || m_reread == DirectoryOptions::Reread::yes || may_be_unsized(found.status);
   const auto opener = [&](FileOpener::Xattrs xattrs) {
     return std::make_shared<FileOpener>(m_tree, found.path, id,

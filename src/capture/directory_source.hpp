@@ -25,8 +25,8 @@ struct DirectoryOptions {
   // yes: unchanged files are read, too.
   enum class Reread { no, yes };
   Reread reread = Reread::no;
-  SqliteOptions sqlite = {};           // for the databases found inside
-  std::vector<DirectoryId> omit = {};  // see WalkOptions
+  SqliteOptions sqlite = {};      // for the databases found inside
+  std::vector<FileId> omit = {};  // see WalkOptions
 };
 
 // Entries of a directory are relative to it, "." first. Of one file there is one entry, whose path is its last

@@ -119,7 +119,7 @@ bool DirectoryWalk::is_excluded(const std::string& path, PatternList::Kind kind)
 }
 
 bool DirectoryWalk::is_omitted(const struct stat& status) const {
-  const DirectoryId id{status.st_dev, status.st_ino};
+  const FileId id = id_of(status);
   return std::find(m_options.omit.begin(), m_options.omit.end(), id) != m_options.omit.end();
 }
 

@@ -3,6 +3,7 @@
 
 #include "capture/exclude.hpp"
 #include "util/file.hpp"
+#include "util/file_id.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -14,13 +15,6 @@
 #include <sys/stat.h>
 
 namespace cairn {
-
-// Which directory, by whatever path it is reached.
-struct DirectoryId {
-  dev_t device = 0;
-  ino_t inode = 0;
-  auto operator<=>(const DirectoryId&) const = default;
-};
 
 struct WalkOptions {
   PatternList exclude;
@@ -34,7 +28,7 @@ struct WalkOptions {
   enum class ExcludeCaches { no, yes };
   ExcludeCaches exclude_caches = ExcludeCaches::no;
   // Directories that are left out wherever they are met below the root, through a bind mount too.
-  std::vector<DirectoryId> omit = {};
+  std::vector<FileId> omit = {};
 };
 
 // Depth first, the names of a directory sorted bytewise: compare_paths order, the root (".") first. Goes by directory

@@ -2,6 +2,7 @@
 
 #include "capture/directory_walk.hpp"
 #include "capture/file_kind.hpp"
+#include "capture/sqlite/companions.hpp"
 #include "capture/sqlite/database.hpp"
 #include "capture/sqlite/format.hpp"
 #include "capture/unsized_content.hpp"
@@ -22,20 +23,6 @@ namespace cairn {
 namespace {
 
 constexpr std::size_t k_name_max = 255;
-constexpr std::string_view k_log_suffix = "-wal";
-
-// One whole read; fewer bytes than asked only at the end of the file.
-std::size_t read_source(int fd, ByteSpan out, std::uint64_t offset, const std::string& shown) {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = retry_interrupted(
-        [&] { return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
-    if (n < 0) throw_source_errno("read", shown, errno);
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return done;
-}
 
 bool same_time(const struct timespec& a, const struct timespec& b) noexcept {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
@@ -46,7 +33,8 @@ bool same_time(const struct timespec& a, const struct timespec& b) noexcept {
 bool is_hopeless(const SourceError& error, std::string_view name) noexcept {
   if (error.kind() != ErrorKind::failed) return false;
   const auto* const told = dynamic_cast<const DatabaseError*>(&error);
-  return (told != nullptr && told->is_of_content()) || name.size() + k_log_suffix.size() > k_name_max;
+  return (told != nullptr && told->is_of_content()) ||
+         name.size() + std::string_view{sqlite::k_log}.size() > k_name_max;
 }
 
 }  // namespace
@@ -96,7 +84,7 @@ Content::Piece FileContent::read(ByteSpan out) {
     return {Piece::Kind::hole, length};
   }
   const std::uint64_t length = std::min<std::uint64_t>(out.size(), m_hole_begin - m_position);
-  const std::size_t n = read_source(m_fd.get(), out.first(static_cast<std::size_t>(length)), m_position, m_shown);
+  const std::size_t n = read_for_capture(m_fd.get(), out.first(static_cast<std::size_t>(length)), m_position, m_shown);
   if (n == 0) {
     m_position = m_size;  // shortened meanwhile: finish() reports it
     return {};
@@ -134,7 +122,7 @@ std::unique_ptr<Content> FileOpener::open_database(Entry& entry, const std::stri
 // Whether nothing lies beside it that SQLite would read with it. Of a log without a byte that cannot be said: opening a
 // resting database makes one.
 bool FileOpener::is_alone() const {
-  for (const char* suffix : {"-wal", "-journal"}) {
+  for (const char* suffix : sqlite::k_logs) {
     const UniqueFd beside = open_beneath(m_tree->root.get(), m_path + suffix, O_PATH);
     // A name that is too long is no file's.
     if (!beside && (errno == ENOENT || errno == ENAMETOOLONG)) continue;
@@ -147,7 +135,7 @@ bool FileOpener::is_alone() const {
 void FileOpener::fail_open(const std::string& shown, int error_number) const {
   const UniqueFd place = open_beneath(m_tree->root.get(), m_path, O_PATH);
   struct stat status {};
-  if (place && ::fstat(place.get(), &status) == 0 && sqlite::FileId{status.st_dev, status.st_ino} != m_id) {
+  if (place && ::fstat(place.get(), &status) == 0 && id_of(status) != m_id) {
     throw ReplacedError(ErrorKind::failed,
                         fmt::format("unable to open {}: {}", quote(shown), errno_text(error_number)));
   }
@@ -183,7 +171,7 @@ std::unique_ptr<Content> FileOpener::open(Entry& entry) {
     if (auto content = open_unsized(fd, shown, name)) return content;
   }
   std::array<std::uint8_t, k_file_head_size> buffer;
-  const ByteView head{buffer.data(), read_source(fd.get(), buffer, 0, shown)};
+  const ByteView head{buffer.data(), read_for_capture(fd.get(), buffer, 0, shown)};
   if (!is_sqlite_database(head, entry.size)) {
     const ChunkRule rule = chunk_rule_for(name, head, entry.size);
     return std::make_unique<FileContent>(std::move(fd), std::move(shown), status, rule);

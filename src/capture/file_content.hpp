@@ -5,6 +5,7 @@
 #include "capture/source.hpp"
 #include "capture/sqlite/readers.hpp"
 #include "util/file.hpp"
+#include "util/file_id.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -67,8 +68,7 @@ class FileOpener : public ContentOpener {
   // Whether the entry has its extended attributes already.
   enum class Xattrs { read, unread };
   // id: of the file that the walk saw.
-  FileOpener(std::shared_ptr<SourceTree> tree, std::string path, sqlite::FileId id, AlwaysRead always_read,
-             Xattrs xattrs)
+  FileOpener(std::shared_ptr<SourceTree> tree, std::string path, FileId id, AlwaysRead always_read, Xattrs xattrs)
       : m_tree(std::move(tree)), m_path(std::move(path)), m_id(id), m_always_read(always_read), m_xattrs(xattrs) {}
 
   std::unique_ptr<Content> open(Entry& entry) override;
@@ -82,7 +82,7 @@ class FileOpener : public ContentOpener {
 
   std::shared_ptr<SourceTree> m_tree;
   std::string m_path;
-  sqlite::FileId m_id;
+  FileId m_id;
   AlwaysRead m_always_read;
   Xattrs m_xattrs;
   std::atomic<bool> m_was_busy = false;  // it is opened for a last time

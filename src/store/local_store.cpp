@@ -324,7 +324,7 @@ bool LocalStore::readable_by_others(const std::string& key) {
   bool everybody = (st.st_mode & S_IROTH) != 0;
   for (std::optional<FileId> below; group || everybody;) {
     if (::fstat(at.get(), &st) != 0) return false;
-    const FileId id{st.st_dev, st.st_ino};
+    const FileId id = id_of(st);
     if (below == id) return true;  // ".." of the root directory is itself
     below = id;
     group = group && (st.st_mode & S_IXGRP) != 0;

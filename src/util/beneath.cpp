@@ -1,5 +1,7 @@
 #include "util/beneath.hpp"
 
+#include "util/error.hpp"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <fmt/format.h>
 #include <sys/syscall.h>
 
 namespace cairn {
@@ -81,6 +84,20 @@ UniqueFd open_for_capture(int directory, std::string_view path) noexcept {
   UniqueFd fd = open_beneath(directory, path, k_flags | O_NOATIME);
   if (!fd && errno == EPERM) fd = open_beneath(directory, path, k_flags);
   return fd;
+}
+
+std::size_t read_for_capture(int fd, ByteSpan out, std::uint64_t offset, std::string_view shown) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = retry_interrupted(
+        [&] { return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
+    if (n < 0) {
+      throw SourceError(ErrorKind::failed, fmt::format("unable to read {}: {}", quote(shown), errno_text(errno)));
+    }
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
 }
 
 int read_directory(int directory, std::vector<std::string>& names) {

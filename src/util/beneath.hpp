@@ -21,6 +21,9 @@ UniqueFd open_beneath(int directory, std::string_view path, int flags, unsigned 
 // file's place must not hang the reader), and without touching the access time where that is allowed. Empty, and errno
 // set, on failure.
 UniqueFd open_for_capture(int directory, std::string_view path) noexcept;
+// Reads what was opened so: fewer bytes than asked only at the end of the file. Throws SourceError(failed), naming
+// `shown`.
+std::size_t read_for_capture(int fd, ByteSpan out, std::uint64_t offset, std::string_view shown);
 
 // The names in an open directory but "." and "..", sorted bytewise, each once. Returns 0 or the errno that ended it;
 // names then holds what was read till then. Thread-safe for different descriptors.

@@ -26,13 +26,13 @@ constexpr mode_t k_marked_mode = k_private_mode | S_ISVTX;
 std::optional<FileId> id_of(int fd) noexcept {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return std::nullopt;
-  return FileId{status.st_dev, status.st_ino};
+  return id_of(status);
 }
 
 std::optional<FileId> id_at(int directory, const std::string& name) noexcept {
   struct stat status {};
   if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
-  return FileId{status.st_dev, status.st_ino};
+  return id_of(status);
 }
 
 bool is_own(int parent, uid_t owner) noexcept {

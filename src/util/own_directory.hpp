@@ -3,20 +3,13 @@
 #pragma once
 
 #include "util/file.hpp"
+#include "util/file_id.hpp"
 
 #include <optional>
 #include <string>
 
-#include <sys/types.h>
-
 namespace cairn {
 
-// Which file it is, whatever its name.
-struct FileId {
-  dev_t device = 0;
-  ino_t inode = 0;
-  bool operator==(const FileId&) const = default;
-};
 // Of what is open, or has a name in an open directory (a symbolic link is not followed). Nothing, and errno set, where
 // that cannot be found out.
 std::optional<FileId> id_of(int fd) noexcept;

@@ -84,7 +84,7 @@ std::unique_ptr<Content> open_database(const fs::path& database, const SqliteOpt
   if (plant == Plant::nothing) return SqliteOpener{database, options}.open(entry);
   const SourcePath place = find_source(database);
   sqlite::Readers readers{options};
-  const sqlite::FileId file{place.status.st_dev, place.status.st_ino};
+  const FileId file = id_of(place.status);
   return make_database_content(std::make_unique<HeldTooBriefly>(
       readers.open({place.directory.get(), place.name, file, database.native()}, sqlite::Readers::Round::last)));
 }

@@ -1,5 +1,6 @@
 #include "capture/sqlite/captured_image.hpp"
 
+#include "capture/sqlite/companions.hpp"
 #include "capture/sqlite/format.hpp"
 #include "capture/sqlite/readers.hpp"
 #include "util/beneath.hpp"
@@ -14,25 +15,6 @@
 #include <sys/stat.h>
 
 namespace cairn::sqlite {
-
-namespace {
-
-// What is there: fewer bytes than asked at the end of the file only.
-std::size_t read_bytes(int fd, ByteSpan out, std::uint64_t offset, const std::string& shown) {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = retry_interrupted(
-        [&] { return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
-    if (n < 0) {
-      throw SourceError(ErrorKind::failed, fmt::format("unable to read {}: {}", quote(shown), errno_text(errno)));
-    }
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return done;
-}
-
-}  // namespace
 
 CapturedImage::CapturedImage(const Opened& opened, std::vector<UniqueFd> descriptors, FileId database,
                              std::string shown, std::unique_ptr<DatabaseHold> hold)
@@ -56,7 +38,7 @@ CapturedImage::CapturedImage(const Opened& opened, std::vector<UniqueFd> descrip
   }
   m_live = true;
   // What the child gives must be what was chosen here: it belongs to somebody else.
-  if (FileId{status.st_dev, status.st_ino} != database) fail("another file came from the process that reads it");
+  if (id_of(status) != database) fail("another file came from the process that reads it");
   m_page_size = opened.page_size;
   m_page_count = opened.page_count;
   if (m_page_size < 512 || !std::has_single_bit(m_page_size)) fail("its page size is impossible");
@@ -78,7 +60,8 @@ void CapturedImage::take_overlay(const Opened& opened, const UniqueFd& list) {
   }
   m_overlay.resize(static_cast<std::size_t>(opened.overlaid));
   const ByteSpan bytes{reinterpret_cast<std::uint8_t*>(m_overlay.data()), m_overlay.size() * sizeof(OverlayPage)};
-  if (read_bytes(list.get(), bytes, 0, m_shown) != bytes.size()) fail("the list of pages in its log is cut short");
+  if (read_for_capture(list.get(), bytes, 0, m_shown) != bytes.size())
+    fail("the list of pages in its log is cut short");
   std::uint32_t last = 0;
   for (const OverlayPage& item : m_overlay) {
     if (item.page <= last || item.page > m_page_count || item.frame == 0) {
@@ -93,7 +76,7 @@ void CapturedImage::take_copy(const Opened& opened) {
   m_first_page_begin = opened.first_page_begin;
   if (m_main_size == 0) return;  // rolled back to nothing
   std::array<std::uint8_t, k_header_size> bytes{};
-  read_bytes(m_main.get(), bytes, 0, m_shown);
+  read_for_capture(m_main.get(), bytes, 0, m_shown);
   std::copy(m_first_page_begin.begin(), m_first_page_begin.end(), bytes.begin());
   const auto header = parse_header(bytes);
   if (!header) fail("its header is damaged");
@@ -108,7 +91,7 @@ void CapturedImage::fail(const std::string& what) const {
 }
 
 void CapturedImage::read_main(std::uint64_t first, ByteSpan out) {
-  const std::size_t got = read_bytes(m_main.get(), out, first * m_page_size, m_shown);
+  const std::size_t got = read_for_capture(m_main.get(), out, first * m_page_size, m_shown);
   if (!m_live) {
     if (got != out.size()) fail("the copy became shorter");
     return;
@@ -130,7 +113,7 @@ void CapturedImage::read(std::uint64_t first, ByteSpan out) {
     const std::uint64_t overlaid = m_next < m_overlay.size() ? m_overlay[m_next].page - 1 : end;
     if (overlaid == first) {
       const std::uint64_t offset = frame_offset(m_overlay[m_next].frame, m_page_size) + k_frame_header_size;
-      if (read_bytes(m_log.get(), out.first(m_page_size), offset, m_shown + "-wal") != m_page_size) {
+      if (read_for_capture(m_log.get(), out.first(m_page_size), offset, m_shown + k_log) != m_page_size) {
         fail("its log became shorter");
       }
       out = out.subspan(m_page_size);

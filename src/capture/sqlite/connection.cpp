@@ -1,5 +1,7 @@
 #include "capture/sqlite/connection.hpp"
 
+#include "capture/sqlite/companions.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -162,7 +164,7 @@ SqliteFile Connection::journal_file() const {
   sqlite3_file* file = nullptr;
   const int result = sqlite3_file_control(m_db.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
   if (result != SQLITE_OK || file == nullptr || file->pMethods == nullptr) fail("read the log of", result);
-  return {file, fs::path{m_shown.native() + "-wal"}};
+  return {file, fs::path{m_shown.native() + k_log}};
 }
 
 bool Connection::maps_wal_index() {

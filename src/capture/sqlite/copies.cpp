@@ -1,5 +1,6 @@
 #include "capture/sqlite/copies.hpp"
 
+#include "capture/sqlite/companions.hpp"
 #include "capture/sqlite/schema.hpp"
 #include "util/beneath.hpp"
 
@@ -27,7 +28,6 @@ constexpr auto k_poll = std::chrono::milliseconds{10};
 // again and show the same time.
 constexpr auto k_time_steps = std::chrono::milliseconds{20};
 constexpr const char* k_copy_name = "copy.db";
-constexpr std::array<const char*, 3> k_copied{"", "-wal", "-journal"};
 
 [[noreturn]] void fail(std::string_view verb, const std::string& shown, int error_number) {
   throw SourceError(ErrorKind::failed,
@@ -55,7 +55,7 @@ constexpr std::int64_t nanoseconds(const struct timespec& t) {
 }
 
 Stamp stamp_of(const struct stat& s) {
-  return {{s.st_dev, s.st_ino}, s.st_size, nanoseconds(s.st_mtim), nanoseconds(s.st_ctim)};
+  return {id_of(s), s.st_size, nanoseconds(s.st_mtim), nanoseconds(s.st_ctim)};
 }
 
 std::optional<struct stat> status_of(SourceFiles& files, const char* suffix) {
@@ -63,10 +63,6 @@ std::optional<struct stat> status_of(SourceFiles& files, const char* suffix) {
   if (files.status(suffix, status)) return status;
   if (errno != ENOENT) fail("examine", files.shown(suffix), errno);
   return std::nullopt;
-}
-
-bool exists(SourceFiles& files, const char* suffix) {
-  return status_of(files, suffix).has_value();
 }
 
 // SQLite's shared lock on a database, as a lock of this descriptor alone: in rollback mode no writer gets past it, and
@@ -129,12 +125,10 @@ void copy_range(int from, int to, std::uint64_t begin, std::uint64_t end, const 
         retry_interrupted([&] { return ::pread(from, buffer.data(), length, static_cast<off_t>(begin)); });
     if (n < 0) fail("read", shown, errno);
     if (n == 0) throw SqliteError("read", shown, 0, "it became shorter");
-    for (ssize_t done = 0; done < n;) {
-      const ssize_t written = retry_interrupted([&] {
-        return ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(n - done), static_cast<off_t>(begin) + done);
-      });
-      if (written < 0) fail_copy(shown, errno);
-      done += written;
+    try {
+      write_at(to, ByteView{buffer}.first(static_cast<std::size_t>(n)), begin, shown);
+    } catch (const SystemError& error) {
+      fail_copy(shown, error.number());
     }
     begin += static_cast<std::uint64_t>(n);
   }
@@ -179,21 +173,21 @@ std::uint64_t database_size(int fd, std::uint64_t file_size) {
 
 // True where nothing moved during the copy, or so shortly before that it could not be seen to.
 bool copy_once(SourceFiles& files, const CopyTarget& to, Patience& patience) {
-  std::array<UniqueFd, k_copied.size()> from;
-  std::array<std::optional<struct stat>, k_copied.size()> before;
+  std::array<UniqueFd, k_files_of_state.size()> from;
+  std::array<std::optional<struct stat>, k_files_of_state.size()> before;
   const std::int64_t started = std::chrono::system_clock::now().time_since_epoch().count();
   std::uint64_t expected = 0;
   std::optional<SharedLock> lock;
   for (std::size_t i = 0; i < from.size(); ++i) {
-    before[i] = status_of(files, k_copied[i]);
+    before[i] = status_of(files, k_files_of_state[i]);
     if (!before[i]) continue;
     // SQLite would follow a link and wait at a FIFO; nobody can say what it would find there later.
     if (!S_ISREG(before[i]->st_mode)) {
       throw SqliteError("read", files.shown(""), 0,
-                        fmt::format("{} is no regular file", quote(files.shown(k_copied[i]))));
+                        fmt::format("{} is no regular file", quote(files.shown(k_files_of_state[i]))));
     }
-    from[i] = UniqueFd{files.open(k_copied[i])};
-    if (!from[i] && errno != ENOENT) fail("open", files.shown(k_copied[i]), errno);
+    from[i] = UniqueFd{files.open(k_files_of_state[i])};
+    if (!from[i] && errno != ENOENT) fail("open", files.shown(k_files_of_state[i]), errno);
     if (!from[i]) return false;
     if (i == 0) {
       lock.emplace(from[0].get(), files.shown(""), patience);
@@ -209,15 +203,15 @@ bool copy_once(SourceFiles& files, const CopyTarget& to, Patience& patience) {
   const std::uint64_t size = alone ? database_size(from[0].get(), whole) : whole;
   to.expect(std::min(expected, alone ? size : expected));
   for (std::size_t i = 0; i < from.size(); ++i) {
-    const std::string name = std::string{k_copy_name} + k_copied[i];
+    const std::string name = std::string{k_copy_name} + k_files_of_state[i];
     to.directory.remove(name);
     if (!from[i]) continue;
     const UniqueFd copy = make_copy(to, name, files.shown(""));
     copy_contents(from[i].get(), copy.get(), i == 0 ? size : static_cast<std::uint64_t>(before[i]->st_size),
-                  files.shown(k_copied[i]));
+                  files.shown(k_files_of_state[i]));
   }
   for (std::size_t i = 0; i < from.size(); ++i) {
-    const auto after = status_of(files, k_copied[i]);
+    const auto after = status_of(files, k_files_of_state[i]);
     if (after.has_value() != before[i].has_value()) return false;
     if (after && stamp_of(*after) != stamp_of(*before[i])) return false;
   }
@@ -241,6 +235,16 @@ void backup(Connection& from, Patience& patience) {
 }
 
 }  // namespace
+
+bool SourceFiles::exists(const char* suffix) {
+  struct stat status {};
+  return this->status(suffix, status);
+}
+
+std::uint64_t SourceFiles::size_of(const char* suffix) {
+  struct stat status {};
+  return this->status(suffix, status) ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
 
 Opened copy_by_backup(std::unique_ptr<Connection> connection, int database_fd, const CopyTarget& to,
                       Patience& patience) {
@@ -285,7 +289,7 @@ Opened copy_by_backup(std::unique_ptr<Connection> connection, int database_fd, c
 }
 
 std::optional<Opened> copy_resting_files(SourceFiles& files, const CopyTarget& to, Patience& patience) {
-  const bool had_index = exists(files, "-shm");
+  const bool had_index = status_of(files, k_index).has_value();
   Opened opened;
   opened.kind = Opened::Kind::staged;
   opened.mode = "staged";
@@ -299,7 +303,7 @@ std::optional<Opened> copy_resting_files(SourceFiles& files, const CopyTarget& t
     }
     std::this_thread::sleep_for(k_time_steps);
   }
-  if (!had_index && exists(files, "-shm")) return std::nullopt;
+  if (!had_index && status_of(files, k_index).has_value()) return std::nullopt;
   Connection copy{k_copy_path, files.shown(""), Connection::Mode::own_copy, patience};
   copy.begin_read();  // rolls back a hot journal, recovers a log
   opened.schema_digest = schema_digest(copy);

@@ -20,7 +20,7 @@ struct CopyTarget {
   std::function<void(std::uint64_t)> expect;
 };
 
-// The files of a database: "" itself, "-wal", "-journal", "-shm".
+// The files of a database, by their suffixes (companions.hpp).
 class SourceFiles {
  public:
   SourceFiles() = default;
@@ -30,6 +30,9 @@ class SourceFiles {
   // For reading; -1 and errno where it cannot be opened (ENOENT: it is not there). The caller closes it.
   virtual int open(const char* suffix) = 0;
   virtual bool status(const char* suffix, struct stat& out) = 0;
+  // What cannot be looked at counts as not there, and as empty.
+  bool exists(const char* suffix);
+  std::uint64_t size_of(const char* suffix);
   // The path, for messages.
   virtual std::string shown(const char* suffix) const = 0;
 };

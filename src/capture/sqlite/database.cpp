@@ -1,6 +1,7 @@
 #include "capture/sqlite/database.hpp"
 
 #include "capture/file_kind.hpp"
+#include "capture/sqlite/companions.hpp"
 #include "capture/sqlite/format.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
@@ -21,7 +22,6 @@ namespace cairn {
 namespace {
 
 constexpr std::uint64_t k_hole_unit = 65536;
-constexpr std::array<const char*, 2> k_logs{"-wal", "-journal"};
 
 [[noreturn]] void fail(std::string_view verb, const std::string& shown, std::string_view cause) {
   throw SourceError(ErrorKind::failed, fmt::format("unable to {} {}: {}", verb, quote(shown), cause));
@@ -184,7 +184,7 @@ std::unique_ptr<Content> SqliteOpener::open(Entry& entry) {
     fail("open", m_shown, errno_text(errno));
   }
   if (!S_ISREG(status.st_mode)) fail("open database", m_shown, "not a regular file");
-  auto image = m_readers->open({m_directory.get(), m_name, {status.st_dev, status.st_ino}, m_shown}, m_round);
+  auto image = m_readers->open({m_directory.get(), m_name, id_of(status), m_shown}, m_round);
   {
     const std::lock_guard lock{m_mutex};
     m_cut_point = image->report().cut_point;
@@ -196,14 +196,13 @@ std::unique_ptr<Content> SqliteOpener::open(Entry& entry) {
 }
 
 std::uint64_t SqliteOpener::size_of(const char* suffix) const noexcept {
-  struct stat status {};
-  const bool there = ::fstatat(m_directory.get(), (m_name + suffix).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-  return there ? static_cast<std::uint64_t>(status.st_size) : 0;
+  const auto status = sqlite::status_beside(m_directory.get(), m_name, suffix);
+  return status ? static_cast<std::uint64_t>(status->st_size) : 0;
 }
 
 bool SqliteOpener::always_read() const {
-  return std::any_of(std::begin(k_logs), std::end(k_logs), [&](const char* suffix) {
-    return ::faccessat(m_directory.get(), (m_name + suffix).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  return std::any_of(sqlite::k_logs.begin(), sqlite::k_logs.end(), [&](const char* suffix) {
+    return sqlite::status_beside(m_directory.get(), m_name, suffix).has_value();
   });
 }
 
@@ -213,7 +212,7 @@ Time SqliteOpener::cut_point() const {
 }
 
 std::uint64_t SqliteOpener::estimate() const {
-  return size_of("") + size_of("-wal");
+  return size_of("") + size_of(sqlite::k_log);
 }
 
 SqliteSource::SqliteSource(const fs::path& database, const SqliteOptions& options)

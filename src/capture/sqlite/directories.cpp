@@ -1,5 +1,6 @@
 #include "capture/sqlite/directories.hpp"
 
+#include "capture/sqlite/companions.hpp"
 #include "util/beneath.hpp"
 
 #include <cerrno>
@@ -15,10 +16,6 @@ namespace cairn::sqlite {
 namespace {
 
 constexpr int k_always = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-
-FileId id_of(const struct stat& status) noexcept {
-  return {status.st_dev, status.st_ino};
-}
 
 // An empty file is left alone: after a cut to nothing ext4 writes a file out when it is closed.
 bool cut_to_nothing(int fd) noexcept {
@@ -58,7 +55,7 @@ int LiveDirectory::open(const std::string& name, int flags, unsigned mode) noexc
     return -1;
   }
   if (name == m_database) m_database_fd = fd.get();
-  if (name == beside("-wal")) m_log_fd = fd.get();
+  if (name == beside(k_log)) m_log_fd = fd.get();
   return fd.release();
 }
 

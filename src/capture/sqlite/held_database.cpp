@@ -1,6 +1,7 @@
 #include "capture/sqlite/held_database.hpp"
 
 #include "capture/file_kind.hpp"
+#include "capture/sqlite/companions.hpp"
 #include "util/file.hpp"
 
 #include <array>
@@ -134,33 +135,23 @@ class GivenFiles : public SourceFiles {
   }
   int of(const char* suffix) const noexcept {
     if (*suffix == '\0') return m_files[0];
-    if (std::strcmp(suffix, "-wal") == 0) return m_files[1];
-    return std::strcmp(suffix, "-journal") == 0 ? m_files[2] : -1;
+    if (std::strcmp(suffix, k_log) == 0) return m_files[1];
+    return std::strcmp(suffix, k_journal) == 0 ? m_files[2] : -1;
   }
   std::array<int, 3> m_files;
   std::string m_shown;
 };
 
-std::uint64_t size_of(SourceFiles& files, const char* suffix) {
-  struct stat status {};
-  return files.status(suffix, status) ? static_cast<std::uint64_t>(status.st_size) : 0;
-}
-
-bool exists(SourceFiles& files, const char* suffix) {
-  struct stat status {};
-  return files.status(suffix, status);
-}
-
 bool has_rollback_journal(SourceFiles& files) {
-  const UniqueFd fd{files.open("-journal")};
-  return fd && is_sqlite_log(look_at(fd.get(), files.shown("-journal")).first);
+  const UniqueFd fd{files.open(k_journal)};
+  return fd && is_sqlite_log(look_at(fd.get(), files.shown(k_journal)).first);
 }
 
 // Without a header it may be the first transaction of a new database, interrupted before page 1 was written: its
 // journal undoes it.
 void check_is_database(SourceFiles& files, const std::optional<Header>& header) {
   if (header || has_rollback_journal(files)) return;
-  const bool accompanied = exists(files, "-wal") || exists(files, "-journal");
+  const bool accompanied = files.exists(k_log) || files.exists(k_journal);
   throw SqliteError("open", files.shown(""), SQLITE_NOTADB, "not a SQLite database",
                     accompanied ? "it may be encrypted: take it through its own program, as a command source" : "");
 }
@@ -168,17 +159,17 @@ void check_is_database(SourceFiles& files, const std::optional<Header>& header) 
 bool may_open_in_place(LiveDirectory& directory, SourceFiles& files, const Header& header, const struct stat& database,
                        bool demanding) {
   // A log makes it a database in WAL mode whatever its header says.
-  const std::uint64_t log_size = size_of(files, "-wal");
+  const std::uint64_t log_size = files.size_of(k_log);
   if (header.read_version != 2 && log_size == 0) return true;
-  if (!exists(files, "-shm")) {
+  if (!files.exists(k_index)) {
     // A resting database gets -shm and -wal, which all must be able to use who use the database, and the directory has
     // to take them. With -shm there it is probably live, and must be read live.
     const bool for_group = (database.st_mode & (S_IRGRP | S_IWGRP)) != 0;
     return ::geteuid() == database.st_uid && directory.may_add_files() &&
            (!for_group || directory.group_of_new_files() == database.st_gid);
   }
-  const bool writable = directory.may(directory.beside("-shm"), R_OK | W_OK);
-  if (!writable && demanding) fail(files.shown("-shm"), EACCES);
+  const bool writable = directory.may(directory.beside(k_index), R_OK | W_OK);
+  if (!writable && demanding) fail(files.shown(k_index), EACCES);
   // The log of a writer that was killed before it wrote the first frame: SQLite (3.40) finds no salt in it, and where
   // it may not write -shm it tries for ten seconds and says "locking protocol".
   return log_size != k_wal_header_size || writable;
@@ -240,7 +231,7 @@ HeldDatabase hold_database(LiveDirectory& directory, const OpenRequest& request,
       header = parse_header(look.first);
       check_is_database(files, header);
       if (header && !request.assume_local) {
-        check_supported(fd.get(), request.shown, look, *header, exists(files, "-wal2"));
+        check_supported(fd.get(), request.shown, look, *header, files.exists("-wal2"));
       }
     }
     if (header && may_open_in_place(directory, files, *header, status, request.demanding)) {

@@ -71,7 +71,7 @@ Failed read_failed(MessageReader& from) {
 
 Bytes encode(const OpenRequest& request) {
   MessageWriter to;
-  to.number(number_of(request.reach)).text(request.name).number(request.file.first).number(request.file.second);
+  to.number(number_of(request.reach)).text(request.name).number(request.file.device).number(request.file.inode);
   to.text(request.shown).number(static_cast<std::uint64_t>(request.patience.count()));
   to.number(request.assume_local ? 1 : 0).number(request.has_wal ? 1 : 0).number(request.has_journal ? 1 : 0);
   to.number(request.demanding ? 1 : 0);
@@ -83,8 +83,8 @@ OpenRequest decode_request(ByteView bytes) {
   OpenRequest request;
   request.reach = static_cast<OpenRequest::Reach>(from.number(1));
   request.name = from.text();
-  request.file.first = from.number();
-  request.file.second = from.number();
+  request.file.device = from.number();
+  request.file.inode = from.number();
   request.shown = from.text();
   request.patience = std::chrono::milliseconds{static_cast<std::int64_t>(from.number(INT64_MAX))};
   request.assume_local = from.number(1) != 0;

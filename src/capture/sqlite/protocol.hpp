@@ -5,20 +5,15 @@
 
 #include "util/bytes.hpp"
 #include "util/error.hpp"
+#include "util/file_id.hpp"
 #include "util/time.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <variant>
 
-#include <sys/types.h>
-
 namespace cairn::sqlite {
-
-// Device and inode.
-using FileId = std::pair<dev_t, ino_t>;
 
 // To the child. With it goes one descriptor, the directory (O_PATH is enough); or, where the child could not open the
 // files by itself, one of the database and one each of the -wal and -journal that there are, open for reading.

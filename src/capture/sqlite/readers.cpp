@@ -1,6 +1,7 @@
 #include "capture/sqlite/readers.hpp"
 
 #include "capture/sqlite/captured_image.hpp"
+#include "capture/sqlite/companions.hpp"
 #include "capture/sqlite/identity.hpp"
 #include "capture/sqlite/reader_process.hpp"
 #include "util/beneath.hpp"
@@ -37,9 +38,7 @@ constexpr uid_t k_nobody = 65534;
 }
 
 std::optional<struct stat> status_of(const DatabasePlace& place, const char* suffix) {
-  struct stat status {};
-  if (::fstatat(place.directory, (place.name + suffix).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return status;
-  return std::nullopt;
+  return status_beside(place.directory, place.name, suffix);
 }
 
 UniqueFd open_regular(const DatabasePlace& place, const char* suffix) {
@@ -244,12 +243,12 @@ void Readers::Attempt::fail(const Failed& failed) {
 std::unique_ptr<PageImage> Readers::Attempt::open() {
   const auto database = status_of(m_place, "");
   if (!database) sqlite::fail(m_place.shown, errno);
-  if (FileId{database->st_dev, database->st_ino} != m_place.file || !S_ISREG(database->st_mode)) {
+  if (id_of(*database) != m_place.file || !S_ISREG(database->st_mode)) {
     throw SourceError(ErrorKind::failed,
                       fmt::format("unable to open {}: it was replaced meanwhile", quote(m_place.shown)));
   }
   m_owner = database->st_uid;
-  for (const char* suffix : {"", "-wal", "-journal"}) {
+  for (const char* suffix : k_files_of_state) {
     if (const auto status = status_of(m_place, suffix)) m_bytes += static_cast<std::uint64_t>(status->st_blocks) * 512;
   }
   std::unique_ptr<PageImage> image;
@@ -270,7 +269,7 @@ std::unique_ptr<PageImage> Readers::Attempt::open_as_root(const struct stat& dat
   // Root without capabilities still owns the system's files: it reads nothing that others have a hand in.
   if (m_owner == 0 && !is_roots_alone()) return nullptr;
   const Identity owner = m_pool->identity_of(m_owner, database.st_gid);
-  const auto index = status_of(m_place, "-shm");
+  const auto index = status_of(m_place, k_index);
   const bool another = index && index->st_uid != m_owner && index->st_uid != 0;
   auto image = open_by_name(owner, another);
   if (image || !another) return image;
@@ -284,11 +283,11 @@ bool Readers::Attempt::is_roots_alone() const {
   struct stat directory {};
   if (::fstat(m_place.directory, &directory) != 0 || directory.st_uid != 0) return false;
   if ((directory.st_mode & S_IWOTH) != 0 && (directory.st_mode & S_ISVTX) == 0) return false;
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+  const auto is_others = [&](const char* suffix) {
     const auto status = status_of(m_place, suffix);
-    if (status && status->st_uid != 0) return false;
-  }
-  return true;
+    return status && status->st_uid != 0;
+  };
+  return !is_others("") && std::none_of(k_companions.begin(), k_companions.end(), is_others);
 }
 
 // Null where that identity cannot reach it.
@@ -305,7 +304,7 @@ std::unique_ptr<PageImage> Readers::Attempt::open_by_descriptor() {
   std::vector<UniqueFd> files;
   std::vector<FileId> ids;
   std::vector<int> descriptors;
-  for (const char* suffix : {"", "-wal", "-journal"}) {
+  for (const char* suffix : k_files_of_state) {
     if (!status_of(m_place, suffix) && *suffix != '\0') {
       ids.emplace_back();
       continue;
@@ -313,10 +312,10 @@ std::unique_ptr<PageImage> Readers::Attempt::open_by_descriptor() {
     files.push_back(open_regular(m_place, suffix));
     struct stat status {};
     if (::fstat(files.back().get(), &status) != 0) sqlite::fail(m_place.shown, errno);
-    ids.emplace_back(status.st_dev, status.st_ino);
+    ids.push_back(id_of(status));
     descriptors.push_back(files.back().get());
     if (*suffix == '\0') continue;
-    (std::string_view{suffix} == "-wal" ? request.has_wal : request.has_journal) = true;
+    (std::string_view{suffix} == k_log ? request.has_wal : request.has_journal) = true;
   }
   if (ids.front() != m_place.file) {
     throw SourceError(ErrorKind::failed,
@@ -333,9 +332,9 @@ std::unique_ptr<PageImage> Readers::Attempt::open_by_descriptor() {
   if (!image) fail(*m_unreachable);
   // Descriptors do not tell of a name that is another file's by now.
   std::size_t i = 0;
-  for (const char* suffix : {"", "-wal", "-journal"}) {
+  for (const char* suffix : k_files_of_state) {
     const auto now = status_of(m_place, suffix);
-    if ((now ? FileId{now->st_dev, now->st_ino} : FileId{}) != ids[i++]) {
+    if ((now ? id_of(*now) : FileId{}) != ids[i++]) {
       throw SourceError(ErrorKind::busy, fmt::format("unable to copy database {}: its files were replaced meanwhile",
                                                      quote(m_place.shown)));
     }
