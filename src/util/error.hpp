@@ -120,8 +120,8 @@ std::optional<Error> any_failure_of(F&& attempt) {
 // strerror without the thread-safety trap.
 std::string errno_text(int error_number);
 
-// The path quoted for a message: single quotes, control bytes and invalid UTF-8 as \xNN, so that a hostile file
-// name cannot drive the reader's terminal.
+// Foreign text as messages show it: what is unprintable and what is no UTF-8 as \xNN, so that it cannot drive the
+// reader's terminal. quote() also puts it into single quotes, and leaves out what can only be a secret key.
 std::string quote(std::string_view path);
 std::string terminal_safe(std::string_view text);
 
