@@ -2,13 +2,11 @@
 // commit_protocol.hpp for the writers' half and pruner.hpp for the order in which a plan is carried out.
 //
 //   - Every manifest that is listed keeps its packs, whoever signed it and whether or not this run removes it; so does
-//   a
-//     run whose newest pending record is younger than the grace.
+//     a run whose newest pending record is younger than the grace.
 //   - Packs that nothing keeps once this run's removals are done are marked, unless they are younger than the grace.
 //     One that a manifest removed now still named gets a new mark, whatever marks it has.
 //   - A pack is deleted if nothing kept it when the run began and the newest valid mark on it is older than the grace.
-//   A
-//     mark is void if it says to be older than the newest object it saw.
+//     A mark is void if it says to be older than the newest object it saw.
 //   - Every manifest that some mark saw is listed, or a mark says that it was removed and no later one that it was
 //     restored; else the listing cannot be trusted and nothing is done at all. What a mark restores it restores as far
 //     as it saw: a removal that is newer than all that it saw holds.
