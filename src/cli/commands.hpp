@@ -19,6 +19,7 @@ std::unique_ptr<Command> make_pin_command();
 std::unique_ptr<Command> make_unpin_command();
 std::unique_ptr<Command> make_prune_command();
 std::unique_ptr<Command> make_forget_command();
+std::unique_ptr<Command> make_status_command();
 std::unique_ptr<Command> make_key_command();
 std::unique_ptr<Command> make_completion_command();
 

@@ -75,6 +75,13 @@ const RetentionPolicy& Config::retention_of(std::string_view series) const {
   return retention;
 }
 
+std::optional<Nanoseconds> Config::max_age_of(std::string_view series) const {
+  for (const auto& [name, source] : sources) {
+    if (source.series == series) return source.max_age;
+  }
+  return std::nullopt;
+}
+
 std::vector<const SourceConfig*> Config::select_sources(const std::vector<std::string>& names) const {
   std::vector<const SourceConfig*> selected;
   const auto select = [&](const std::string& name) {

@@ -39,6 +39,7 @@ struct SourceConfig {
   std::vector<std::string> push_to;  // names of stores, in the order of the file
   std::optional<RetentionPolicy> retention;
   SizeGuard guard;
+  std::optional<Nanoseconds> max_age;  // beyond which its newest snapshot is stale
 
   // directory and sqlite
   fs::path path;  // absolute
@@ -90,6 +91,9 @@ struct Config {
   StoreConfig store(const std::string& name_or_url) const;
   // The policy that holds for a series: of the source that has it, else the general one.
   const RetentionPolicy& retention_of(std::string_view series) const;
+  // The age beyond which the newest snapshot of a series is stale; nothing where its source, if there is one, has no
+  // limit.
+  std::optional<Nanoseconds> max_age_of(std::string_view series) const;
   // The sources that the names mean, each once, in their order; a group means all of its sources. Throws Error(usage)
   // naming the closest known name.
   std::vector<const SourceConfig*> select_sources(const std::vector<std::string>& names) const;

@@ -217,7 +217,7 @@ void read_command_keys(const TomlTable& table, SourceConfig& source) {
 
 void allow_source_keys(const TomlTable& table, SourceType type) {
   std::vector<std::string> keys{"type",      "series",    "tags",     "store",    "push_to",
-                                "retention", "min_files", "min_size", "max_drop", "allow_empty"};
+                                "retention", "min_files", "min_size", "max_drop", "allow_empty", "max_age"};
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
     case SourceType::directory:
@@ -272,6 +272,7 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
   read_source_stores(table, source, config);
   if (auto retention = table.table("retention")) source.retention = read_retention(*retention);
   read_guard_keys(table, source.guard);
+  source.max_age = table.converted("max_age", "a time, for example \"26h\"", parse_duration);
 
   if (source.type != SourceType::command) {
     const auto path = table.absolute_path("path");

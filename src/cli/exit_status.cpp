@@ -1,5 +1,6 @@
 #include "cli/exit_status.hpp"
 
+#include <array>
 #include <csignal>
 
 namespace cairn {
@@ -24,6 +25,16 @@ int exit_status_of(ErrorKind kind, int signal_number) noexcept {
       return 128 + (signal_number == 0 ? SIGINT : signal_number);
   }
   return to_int(ExitStatus::failed);
+}
+
+ExitStatus gravest(ExitStatus a, ExitStatus b) noexcept {
+  using enum ExitStatus;
+  static constexpr std::array k_order{usage, untrusted,  damaged,    no_key, not_found, failed,
+                                      busy,  not_pushed, incomplete, stale,  done};
+  for (const ExitStatus status : k_order) {
+    if (a == status || b == status) return status;
+  }
+  return a;
 }
 
 const char* error_kind_name(ErrorKind kind) noexcept {

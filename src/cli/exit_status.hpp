@@ -11,6 +11,7 @@ enum class ExitStatus : int {
   usage = 2,
   incomplete = 3,  // committed, but some paths could not be read, or the source is in doubt
   damaged = 4,
+  stale = 5,       // a series has no snapshot that is recent enough
   not_pushed = 6,  // committed here, a push failed
   not_found = 10,
   busy = 11,
@@ -21,6 +22,9 @@ enum class ExitStatus : int {
 constexpr int to_int(ExitStatus status) noexcept {
   return static_cast<int>(status);
 }
+
+// Of two outcomes the one that somebody has to know of first, whatever the numbers: cairn(1), EXIT STATUS.
+ExitStatus gravest(ExitStatus a, ExitStatus b) noexcept;
 
 // signal_number: what interrupted_by() says, for ErrorKind::interrupted.
 int exit_status_of(ErrorKind kind, int signal_number) noexcept;

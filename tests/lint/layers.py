@@ -17,6 +17,7 @@ ROOMS = {
     "verify": {"commit"},
     "push": {"choose", "commit", "verify"},
     "snapshot": {"choose", "commit"},
+    "status": {"choose"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_/]+)', re.MULTILINE)
 

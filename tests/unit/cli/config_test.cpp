@@ -513,6 +513,15 @@ TEST_CASE("config: every kind of source has the guards") {
   }
 }
 
+TEST_CASE("config: a source says from when on it is stale") {
+  const std::string source = "[sources.s]\ntype = \"command\"\ncommand = [\"a\"]\nseries = \"t\"\n";
+  const auto config = parse_config(source + "max_age = \"26h\"\n", "f");
+  CHECK(config.max_age_of("t") == std::chrono::hours{26});
+  CHECK_FALSE(config.max_age_of("s"));
+  CHECK_FALSE(parse_config(source, "f").max_age_of("t"));
+  CHECK(failure(source + "max_age = \"soon\"\n").message().find("'max_age'") != std::string::npos);
+}
+
 TEST_CASE("config: the manual page describes every key, and no other") {
   // What each kind of table takes, as the error for an unknown key tells it.
   const std::string nonsense = "\nqqqqqqqqqqqqqqqqqqqq = 1\n";

@@ -1,0 +1,185 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/session.hpp"
+#include "cli/status_text.hpp"
+#include "engine/choose/reference.hpp"
+#include "util/error.hpp"
+#include "util/secret_text.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+// What is to be looked at in one store.
+struct StoreWatch {
+  std::string store;
+  std::map<std::string, std::optional<Nanoseconds>> series;  // with their limits; empty: all that are there
+};
+
+class StatusCommand : public Command {
+ public:
+  std::string name() const override { return "status"; }
+  std::string summary() const override { return "say which series are fresh, and which are stale"; }
+  void declare(OptionSet& options) override {
+    options.operands("SERIES", m_operands, OptionSet::Required::no,
+                     "series of the store, or names of configured sources and groups; all by default");
+    declare_store(options, m_store);
+    m_keys.declare(options);
+    options.value("--max-age", "TIME", m_max_age,
+                  "stale is what is older, as 26h; by default what the configuration says");
+    options.flag("--nagios", m_nagios, "print and exit as a monitoring plugin: 0 OK, 2 CRITICAL, 3 UNKNOWN");
+    options.value("--prometheus", "FILE", m_prometheus, "write metrics for Prometheus to FILE, or with '-' print them");
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  std::optional<Nanoseconds> limit_of(const std::optional<Nanoseconds>& configured) const;
+  std::vector<StoreWatch> plan(Session& session) const;
+  StoreWatch watch_of_one_store(Session& session) const;
+  std::vector<StoreWatch> watches_of_sources(Session& session) const;
+  StoreStatus look(Session& session, const StoreWatch& watch, Time now) const;
+
+  std::vector<std::string> m_operands;
+  std::optional<std::string> m_store;
+  KeyOptions m_keys;
+  std::optional<std::string> m_max_age;
+  std::optional<Nanoseconds> m_limit;
+  bool m_nagios = false;
+  std::optional<std::string> m_prometheus;
+};
+
+// What the command line says goes before what the configuration does.
+std::optional<Nanoseconds> StatusCommand::limit_of(const std::optional<Nanoseconds>& configured) const {
+  return m_limit ? m_limit : configured;
+}
+
+StoreWatch StatusCommand::watch_of_one_store(Session& session) const {
+  StoreWatch watch{session.store_name(m_store), {}};
+  for (const auto& series : m_operands) {
+    check_series(series);
+    watch.series.emplace(series, limit_of(session.config().max_age_of(series)));
+  }
+  return watch;
+}
+
+// Each source where it is captured into, and where it is pushed to.
+std::vector<StoreWatch> StatusCommand::watches_of_sources(Session& session) const {
+  std::vector<StoreWatch> watches;
+  const auto add = [&](const std::string& store, const SourceConfig& source) {
+    auto found = std::find_if(watches.begin(), watches.end(), [&](const auto& watch) { return watch.store == store; });
+    if (found == watches.end()) found = watches.insert(found, {store, {}});
+    found->series.emplace(source.series, limit_of(source.max_age));
+  };
+  for (const SourceConfig* source : session.config().select_sources(m_operands)) {
+    add(session.store_name(std::nullopt, source->store), *source);
+    for (const auto& store : source->push_to) add(store, *source);
+  }
+  return watches;
+}
+
+std::vector<StoreWatch> StatusCommand::plan(Session& session) const {
+  if (m_store || session.config().sources.empty()) return {watch_of_one_store(session)};
+  if (!m_operands.empty()) return watches_of_sources(session);
+  // All of them.
+  StatusCommand all;
+  all.m_limit = m_limit;
+  for (const auto& [name, source] : session.config().sources) all.m_operands.push_back(name);
+  return all.watches_of_sources(session);
+}
+
+StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time now) const {
+  StoreStatus out{watch.store, {}, {}};
+  try {
+    OpenStore store = session.open(watch.store, Access::read, &m_keys);
+    DatedAhead dated_ahead{*store.store, now};
+    std::map<std::string, std::vector<SnapshotSeen>> found;
+    const auto take = [&](const std::string& series) {
+      for (const auto& snapshot : store.repository->list_snapshots(series)) {
+        found[snapshot.record.series].push_back(
+            seen(snapshot, dated_ahead(snapshot.record.cut_point, first_stored(snapshot))));
+      }
+    };
+    if (watch.series.empty()) take({});
+    for (const auto& [series, limit] : watch.series) take(series);
+    for (auto& [series, snapshots] : found) {
+      const auto wanted = watch.series.find(series);
+      const auto limit = wanted != watch.series.end() ? wanted->second : limit_of(session.config().max_age_of(series));
+      out.series.push_back(series_status(series, std::move(snapshots), limit, now));
+    }
+    for (const auto& [series, limit] : watch.series) {
+      if (!found.contains(series)) out.series.push_back(series_status(series, {}, limit, now));
+    }
+  } catch (const Error& e) {
+    // The other stores are looked at all the same. A signal, and what the command line has wrong, are not of this one.
+    if (e.kind() == ErrorKind::interrupted || e.kind() == ErrorKind::usage) throw;
+    out.failure = e;
+  }
+  return out;
+}
+
+bool shows_utf8(const EnvironmentLookup& environment) {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const auto value = environment(name);
+    if (!value || value->empty()) continue;
+    return value->find("UTF-8") != std::string::npos || value->find("utf8") != std::string::npos;
+  }
+  return false;
+}
+
+ExitStatus StatusCommand::run(Session& session) {
+  if (m_nagios && (session.json() || m_prometheus == "-")) {
+    throw Error(ErrorKind::usage, "--nagios, --json and --prometheus - exclude each other: each is all of the output");
+  }
+  if (session.json() && m_prometheus == "-") {
+    throw Error(ErrorKind::usage, "--json and --prometheus - exclude each other: each is all of the output",
+                "--prometheus FILE goes with either");
+  }
+  if (m_max_age) {
+    m_limit = parse_duration(*m_max_age);
+    if (!m_limit) {
+      throw Error(ErrorKind::usage, fmt::format("invalid value {} of --max-age", quote_given(*m_max_age)),
+                  "it is a time as 90m, 26h or 7d");
+    }
+  }
+  StatusReport report{session.io().clock(), {}};
+  for (const auto& watch : plan(session)) report.stores.push_back(look(session, watch, report.at));
+  if (!m_nagios) {
+    for (const auto& store : report.stores) {
+      if (store.failure) session.print_error(*store.failure);
+    }
+  }
+  const std::string metrics = m_prometheus ? status_for_prometheus(report) : std::string{};
+  if (m_prometheus && *m_prometheus != "-") write_file_atomic(*m_prometheus, as_bytes(metrics), 0644);
+  if (m_prometheus == "-") {
+    session.out() << metrics;
+  } else if (m_nagios) {
+    session.out() << status_for_plugins(report);
+    return ExitStatus{plugin_status(report)};
+  } else if (session.json()) {
+    JsonWriter to = begin_document(name());
+    write_status_members(to, report);
+    session.print(std::move(to));
+  } else if (!session.quiet()) {
+    print_status_table(session.out(), report, shows_utf8(session.io().environment) ? Growth::shown : Growth::hidden);
+    if (std::all_of(report.stores.begin(), report.stores.end(),
+                    [](const StoreStatus& store) { return store.series.empty() && !store.failure; })) {
+      session.reporter().info("no snapshots");
+    }
+  }
+  return status_of(report);
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_status_command() {
+  return std::make_unique<StatusCommand>();
+}
+
+}  // namespace cairn
