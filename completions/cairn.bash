@@ -242,6 +242,26 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    status:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    status:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    status:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    status:--max-age)
+      COMPREPLY=()
+      return
+      ;;
+    status:--prometheus)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     key:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -256,7 +276,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot push list show diff verify restore prune pin unpin forget key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot push list show diff verify restore prune pin unpin forget status key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -339,6 +359,13 @@ _cairn() {
     forget)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --store --series --apply --config --json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    status)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --prometheus --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

@@ -19,4 +19,7 @@ install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/cairn.toml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/cron/cairn DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples RENAME cron)
 
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/prometheus/cairn.rules.yml
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/prometheus)
+
 include(${CMAKE_CURRENT_LIST_DIR}/debian/package.cmake)

@@ -101,7 +101,7 @@ StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time 
     DatedAhead dated_ahead{*store.store, now};
     std::map<std::string, std::vector<SnapshotSeen>> found;
     const auto take = [&](const std::string& series) {
-      for (const auto& snapshot : store.repository->list_snapshots(series)) {
+      for (const auto& snapshot : store.repository->manifests().list_snapshots(series)) {
         found[snapshot.record.series].push_back(
             seen(snapshot, dated_ahead(snapshot.record.cut_point, first_stored(snapshot))));
       }

@@ -6,7 +6,7 @@
 
 #include "codec/digest.hpp"
 #include "engine/choose/dated_ahead.hpp"
-#include "repo/repository.hpp"
+#include "repo/manifest_store.hpp"
 #include "util/time.hpp"
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 # Which series are fresh, by what the stores show: of the configured sources in all their stores, and of any store.
 . "$TESTS/fixture.sh"
-exec > >(tr -s ' ' | sed -E "s/='?[0-9]+s;/=AGEs;/g") 2>&1
+exec > >(tr -s ' ' | sed -E "s/='?[0-9]+s;/=AGEs;/g; s/(\"stored_bytes\":\[)[0-9,]+/\1BYTES/g; s/^(cairn_snapshot_stored_bytes.*\}) .*/\1 BYTES/") 2>&1
 configure_files <<EOT
 max_age = "1h"
 [sources.dump]
