@@ -8,7 +8,6 @@
 #include "util/error.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <set>

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <unistd.h>
 
-#include <climits>
 #include <fmt/format.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <iostream>
 #include <poll.h>
-#include <sstream>
 #include <unistd.h>
 
 namespace cairn {

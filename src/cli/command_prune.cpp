@@ -7,7 +7,6 @@
 #include "util/secret_text.hpp"
 #include "util/units.hpp"
 
-#include <algorithm>
 #include <charconv>
 #include <utility>
 

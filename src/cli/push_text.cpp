@@ -3,8 +3,6 @@
 #include "cli/output.hpp"
 #include "util/units.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -3,7 +3,6 @@
 #include "util/error.hpp"
 
 #include <array>
-#include <cerrno>
 #include <deque>
 #include <linux/magic.h>
 #include <unistd.h>

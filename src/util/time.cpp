@@ -1,7 +1,6 @@
 #include "util/time.hpp"
 
 #include <array>
-#include <charconv>
 
 #include <fmt/format.h>
 

@@ -9,7 +9,6 @@
 #include "capture/sqlite/wal_overlay.hpp"
 #include "util/file.hpp"
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>

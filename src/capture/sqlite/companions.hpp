@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <fcntl.h>
 #include <optional>
 #include <string>

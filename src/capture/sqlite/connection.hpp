@@ -6,7 +6,6 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>

@@ -11,12 +11,9 @@
 #include "capture/sqlite/protocol.hpp"
 #include "util/file.hpp"
 
-#include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <sys/stat.h>

@@ -2,7 +2,6 @@
 // do more than he.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -4,11 +4,9 @@
 #include "capture/sqlite/identity.hpp"
 #include "util/message_socket.hpp"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
 #include <thread>

@@ -6,7 +6,6 @@
 #include "util/message_socket.hpp"
 
 #include <chrono>
-#include <functional>
 #include <string>
 #include <vector>
 
