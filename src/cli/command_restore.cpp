@@ -45,7 +45,7 @@ void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& ta
   to.member("signer", snapshot.signer);
 }
 
-void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestorePlan& plan) {
+void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreFigures& plan) {
   if (session.json()) {
     JsonWriter to = begin_document("restore");
     begin_json(to, snapshot, target);
@@ -126,9 +126,12 @@ ExitStatus RestoreCommand::run(Session& session) {
         fmt::format("snapshot {} is in doubt: {}", short_id(snapshot.id), doubt_text(manifest.record.doubt)));
   }
   Context context = session.context(store);
-  const RestoreRequest request{.target = *m_target, .paths = m_paths, .overwrite = m_overwrite};
+  const RestoreRequest request{.target = *m_target,
+                               .paths = m_paths,
+                               .overwrite = m_overwrite,
+                               .spool = session.config().spool.dir.value_or(fs::path{})};
   if (m_plan) {
-    const RestorePlan plan = plan_restore(context, manifest, request);
+    const RestoreFigures plan = plan_restore(context, manifest, request).figures;
     session.reporter().clear_progress();
     for (const auto& pack : plan.unreadable) session.reporter().warning(text_of(pack));
     print_plan(session, snapshot, request.target, plan);

@@ -57,26 +57,4 @@ void walk_tree(const Manifest& manifest, FrameFetcher& lists, FrameFetcher& cont
   }
 }
 
-void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& surveyor) {
-  EntryListReader list{fetcher, manifest};
-  const auto tell = [&](const std::vector<Extent>& extents, std::uint64_t at) {
-    for (const auto& extent : extents) surveyor.extent(extent, at);
-  };
-  while (const auto line = list.next()) {
-    check_interrupted();
-    const bool wanted = surveyor.entry(*line->entry);
-    if (line->entry->type != EntryType::file || !wanted) continue;
-    tell(line->extents, 0);
-    // Damage to this file alone is for walk_tree() to tell; that of the list its next line tells.
-    damage_of([&] {
-      std::uint64_t at = 0;
-      for (std::uint64_t i = 0; i < line->parts; ++i) {
-        const EntryLine part = list.next_part();
-        tell(part.extents, at);
-        at += part.part_size;
-      }
-    });
-  }
-}
-
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// Walks a snapshot's entries and where their content is. Restore, its plan and verify all stand on this.
+// Walks a snapshot's entries and where their content is. Verify stands on this.
 #pragma once
 
 #include "repo/content_runs.hpp"
@@ -22,19 +22,6 @@ class TreeVisitor {
   // failure: the content does not fit the packs or the entry (Error(damaged)); runs may have been seen before it.
   virtual void end_file(const std::optional<Error>& failure) = 0;
 };
-
-// What a survey of a tree sees.
-class TreeSurveyor {
- public:
-  virtual ~TreeSurveyor() = default;
-  // As TreeVisitor's; extent()s follow.
-  virtual bool entry(const Entry& entry) = 0;
-  // Nothing of it was checked. at: bytes of the file before the part that it belongs to.
-  virtual void extent(const Extent& extent, std::uint64_t at) = 0;
-};
-
-// Reads the entry list alone: no pack, nor its directory.
-void survey_tree(const Manifest& manifest, FrameFetcher& fetcher, TreeSurveyor& surveyor);
 
 // Calls the visitor in order. lists fetches the entry list, content what is asked about packs with content; they may be
 // one. Extents are checked against the directories: in range, lengths add up to the file's size.

@@ -112,20 +112,26 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
   }
 }
 
-void RestoreTarget::check_entry(const Entry& entry) const {
-  if (directory() < 0 || (m_shape == Shape::tree && m_empty)) return;
+RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
+  if (directory() < 0) return There::nothing;
+  const bool root = m_shape == Shape::tree && entry.path == ".";
+  if (m_shape == Shape::tree && m_empty) return root ? There::directory : There::nothing;
   if (m_shape == Shape::single_file) {
     const auto there = see(directory(), name());
     if (there) require_within_reach(*there, m_root, m_path);
-    return check_database(directory(), name(), m_path);
+    check_database(directory(), name(), m_path);
+    return there ? There::other : There::nothing;
   }
-  if (entry.path == ".") return require_not_given_away(m_anchor.get(), entry.uid, m_path);
+  if (root) {
+    require_not_given_away(m_anchor.get(), entry.uid, m_path);
+    return There::directory;
+  }
   const std::size_t slash = entry.path.rfind('/');
   UniqueFd parent;
   if (slash != std::string::npos) {
     parent = open_beneath(m_anchor.get(), std::string_view{entry.path}.substr(0, slash), O_PATH | O_DIRECTORY);
     if (!parent) {
-      if (errno == ENOENT) return;
+      if (errno == ENOENT) return There::nothing;
       if (errno == ENOTDIR || errno == ELOOP) {
         refuse(m_path / entry.path, "something above it is not a directory");
       }
@@ -147,6 +153,8 @@ void RestoreTarget::check_entry(const Entry& entry) const {
     if (opened) require_not_given_away(opened.get(), entry.uid, m_path / entry.path);
   }
   if (!wants_directory) check_database(directory, name, m_path / entry.path);
+  if (!there) return There::nothing;
+  return directory_there ? There::directory : There::other;
 }
 
 void RestoreTarget::check_space(std::uint64_t bytes) const {

@@ -56,13 +56,15 @@ class RestoreTarget {
   // pin_path() throws.
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
 
+  // What the target has where an entry goes.
+  enum class There { nothing, directory, other };
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
   // where something above it is no directory, and what require_not_given_away() throws; Error(failed) where something
   // is mounted there (another file system, or a directory or file of this one: "bind") or a subvolume begins, as
   // nothing can be moved there from staging; Error(busy) where a SQLite database would be replaced, or put beside the
   // log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by TreeWriter;
   // a plan calls it on its own to say so sooner.
-  void check_entry(const Entry& entry) const;
+  There check_entry(const Entry& entry) const;
 
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
   // space that it takes cannot be counted on.

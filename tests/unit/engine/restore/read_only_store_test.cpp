@@ -36,8 +36,8 @@ struct ReadOnly : test::StoreFixture {
 
   void set_writable(bool writable) {
     const auto mode = [&](const fs::path& path) {
-      const bool directory = fs::is_directory(path);
-      return static_cast<fs::perms>(directory ? (writable ? 0755 : 0555) : (writable ? 0644 : 0444));
+      const bool is_directory = fs::is_directory(path);
+      return static_cast<fs::perms>(is_directory ? (writable ? 0755 : 0555) : (writable ? 0644 : 0444));
     };
     fs::permissions(store_root, mode(store_root));
     for (const auto& entry : fs::recursive_directory_iterator{store_root}) {
@@ -81,7 +81,7 @@ TEST_CASE("a store that may only be read is listed, verified and restored from, 
     Reader reader{t.store_root};
     const auto manifest = reader.repository.manifests().load(reader.repository.manifests().list().front());
     const RestoreRequest request{.target = target, .paths = {}};
-    const auto plan = plan_restore(reader.context, manifest, request);
+    const auto plan = plan_restore(reader.context, manifest, request).figures;
     const auto result = restore(reader.context, manifest, request);
     return plan.files == 40 && plan.bytes == 800'000 && result.problems.empty() && result.files == 40 &&
            reader.store.distance() == Distance::near;

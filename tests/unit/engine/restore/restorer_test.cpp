@@ -108,7 +108,7 @@ TEST_CASE("paths restore alone, with the directories above them") {
   }
   SUBCASE("a hard link whose first name is not selected has its content all the same") {
     auto c = t.context();
-    const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {"b-link"}});
+    const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {"b-link"}}).figures;
     CHECK(plan.files == 1);
     CHECK(plan.entries == 2);  // with the root
     CHECK(plan.bytes == 5);
@@ -133,7 +133,7 @@ TEST_CASE("holes need no room") {
   write(t.source / "small", "small");
   const auto manifest = t.take();
   auto c = t.context();
-  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}});
+  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}}).figures;
   CHECK(plan.bytes == (8ULL << 40) + 5);
   CHECK(plan.space < 1 << 20);
   CHECK(plan.space >= 10);
@@ -186,7 +186,7 @@ TEST_CASE("from a far store: each pack comes in one request, and what is damaged
     const std::scoped_lock lock{mutex};
     answered.push_back(key);
   };
-  const auto plan = plan_restore(engine.context, manifest, {.target = directory.path() / "plan", .paths = {}});
+  const auto plan = plan_restore(engine.context, manifest, {.target = directory.path() / "plan", .paths = {}}).figures;
   CHECK(plan.packs == 1);
   CHECK(plan.requests == 1);
   answered.clear();
@@ -367,7 +367,7 @@ TEST_CASE("a pack that is gone: the plan names it, the result does not count wha
     if (ref.size > 500'000) fs::remove(t.store_root / layout::pack_key(ref.name));
   }
   auto c = t.context();
-  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}});
+  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}}).figures;
   REQUIRE(plan.unreadable.size() == 1);
   CHECK(plan.unreadable[0].message.find("it is missing from the store") != std::string::npos);
   CHECK(plan.unreadable[0].files == 2);
@@ -384,7 +384,7 @@ TEST_CASE("a plan touches nothing and says how much there is to do") {
   const auto manifest = t.take();
   fs::remove_all(t.store_root / ".tmp-staging");
   auto c = t.context();
-  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}});
+  const auto plan = plan_restore(c, manifest, {.target = t.target, .paths = {}}).figures;
   CHECK(plan.bytes == 5'000'000);
   CHECK(plan.files == 1);
   CHECK(plan.bytes_to_fetch >= 5'000'000);

@@ -1,5 +1,7 @@
 #include "engine/restore/write_order.hpp"
 
+#include "unit/support.hpp"
+
 #include <string>
 
 #include <doctest/doctest.h>
@@ -49,4 +51,29 @@ TEST_CASE("what a pack holds is written together, packs in the order of their fi
   const std::string before = text_of(writes);
   order_by_pack(writes);
   CHECK(text_of(writes) == before);
+}
+
+TEST_CASE("a write is taken apart by the frames that hold its chunks") {
+  PackDirectory directory;
+  for (const std::uint32_t chunks : {2U, 3U, 1U}) {
+    for (std::uint32_t i = 0; i < chunks; ++i) directory.add_chunk({}, 10 + directory.chunk_count());
+    directory.add_frame(100, chunks);
+  }
+  const auto pieces = [&](const ChunkRange& source) {
+    std::vector<Write> out(1);  // it is appended
+    append_by_frame(out, {1000, 0, source}, directory);
+    std::string text;
+    for (std::size_t i = 1; i < out.size(); ++i) {
+      const Write& w = out[i];
+      CHECK(w.frame.pack == 'A');
+      text += std::to_string(w.frame.frame) + ':' + std::to_string(w.first) + '+' + std::to_string(w.count) + '@' +
+              std::to_string(w.offset) + '=' + std::to_string(w.bytes) + ' ';
+    }
+    return text;
+  };
+  CHECK(pieces({'A', 0, 1}) == "0:0+1@1000=10 ");
+  CHECK(pieces({'A', 2, 3}) == "1:2+3@1000=39 ");
+  CHECK(pieces({'A', 1, 5}) == "0:1+1@1000=11 1:2+3@1011=39 2:5+1@1050=15 ");
+  CHECK(test::failure_of([&] { pieces({'A', 5, 2}); }) == ErrorKind::damaged);
+  CHECK(test::failure_of([&] { pieces({'A', UINT32_MAX, UINT32_MAX}); }) == ErrorKind::damaged);
 }

@@ -72,10 +72,11 @@ struct Bounds : test::StoreFixture {
     request.series = "s";
     return take_snapshot(c, from, request);
   }
-  RestorePlan plan() {
+  RestoreFigures plan() {
     auto c = context();
     return plan_restore(c, repository->manifests().load(repository->manifests().list().at(0)),
-                        {.target = directory.path() / "target", .paths = {}});
+                        {.target = directory.path() / "target", .paths = {}})
+        .figures;
   }
 };
 

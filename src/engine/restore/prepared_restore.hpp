@@ -1,0 +1,55 @@
+// A restore that was decided: what it takes, what it fetches, and every step of it. Made once (restore_planner.hpp),
+// then printed, or carried out as it is (restore_executor.hpp).
+#pragma once
+
+#include "engine/restore/restore_estimate.hpp"
+#include "engine/restore/restore_steps.hpp"
+#include "repo/fetch_plan.hpp"
+#include "util/file.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+struct RestoreRequest {
+  fs::path target;
+  std::vector<std::string> paths;  // entries (and what is below them); empty: everything
+  bool overwrite = false;
+  std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's: a longer restore is warned of
+  std::uint64_t stripe = 1ULL << 30;                      // so much of a large file is brought into order at a time
+  // Where steps wait that are too many for memory; empty: the directory for temporary files. Where nothing can be
+  // written there, the target's file system.
+  fs::path spool = {};
+};
+
+// A pack that a restore would read in vain: files that need it would be left out.
+struct UnreadablePack {
+  std::string message;      // names it, and why
+  std::uint64_t files = 0;  // that need it; 0: not known
+};
+
+// What a restore would do, in numbers.
+struct RestoreFigures {
+  std::uint64_t entries = 0;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;           // of files, holes included; at most 2^53-1
+  std::uint64_t space = 0;           // that they take, which is less where they have holes
+  std::uint64_t bytes_to_fetch = 0;  // stored bytes
+  std::uint64_t requests = 0;
+  std::uint64_t packs = 0;
+  bool single_file = false;
+  RestoreEstimate estimate;
+  // Packs that the store does not have with their right size, and those whose directories cannot be read.
+  std::vector<UnreadablePack> unreadable;
+};
+
+struct PreparedRestore {
+  RestoreFigures figures;
+  FetchPlan fetch;     // of content, in the order of the steps
+  RestoreSteps steps;  // of every entry that is restored
+};
+
+}  // namespace cairn

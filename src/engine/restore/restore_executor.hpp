@@ -1,0 +1,31 @@
+// Carries a prepared restore out: fetches what its steps need and writes it into staging.
+#pragma once
+
+#include "engine/context.hpp"
+#include "engine/restore/prepared_restore.hpp"
+#include "engine/restore/tree_writer.hpp"
+#include "repo/frame_fetcher.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+// A file whose stored content is damaged. It is left out; the rest is restored.
+struct RestoreProblem {
+  std::string path;
+  std::string message;
+};
+
+struct Restored {
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;               // of them, holes included
+  std::vector<RestoreProblem> problems;  // files by path, then links to them
+};
+
+// Takes the steps from their beginning. fetcher: told what to expect. Throws what is no damage to a single file; then
+// everything that was begun is at rest. By one thread, which is none of the context's.
+Restored execute_restore(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan);
+
+}  // namespace cairn

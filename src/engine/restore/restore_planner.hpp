@@ -1,0 +1,43 @@
+// Decides a restore: from the manifest, the entry list, directories of packs, and a look at the target. Writes nothing.
+#pragma once
+
+#include "engine/context.hpp"
+#include "engine/restore/prepared_restore.hpp"
+#include "engine/restore/restore_target.hpp"
+#include "repo/frame_fetcher.hpp"
+#include "repo/manifest.hpp"
+#include "repo/objects.hpp"
+
+#include <cstdint>
+#include <unordered_map>
+
+namespace cairn {
+
+// Stored bytes of content that are under way or wait for their turn while the steps are carried out.
+inline constexpr std::uint64_t k_read_ahead = 80ULL << 20;
+
+// How a restore reads its store.
+struct StoreAccess {
+  bool far = false;    // requests take longer than bytes
+  bool whole = false;  // all of the snapshot is wanted
+};
+StoreAccess access_of(Repository& repository, const RestoreRequest& request);
+
+// What the store holds, as its listing says.
+using PackSizes = std::unordered_map<Digest, std::uint64_t, DigestHash>;
+
+// What a plan is made with. Everything outlives it.
+struct PlanningTools {
+  FrameFetcher& lists;    // for the entry list
+  FrameFetcher& content;  // for directories of packs with content; may be the same
+  const PackTable& packs;
+  const PackSizes* there;  // null: nobody looked
+  StoreAccess access;
+};
+
+// Throws Error for what restore() refuses: see there. Damage to the entry list is Error(damaged); damage to content is
+// none, and leaves out the files that need it.
+PreparedRestore prepare_restore(Context& context, const Manifest& manifest, const RestoreRequest& request,
+                                const RestoreTarget& target, const PlanningTools& tools);
+
+}  // namespace cairn

@@ -1,0 +1,208 @@
+#include "engine/restore/restore_steps.hpp"
+
+#include "util/bytes.hpp"
+
+#include <chrono>
+
+namespace cairn {
+
+namespace {
+
+// The first byte of a record: an entry, or a step of its content by its place in ContentStep, counted from one.
+constexpr std::uint8_t k_entry = 0;
+
+constexpr std::size_t k_header = 1 + 4;  // kind, bytes that follow
+
+void put_text(Bytes& to, std::string_view text) {
+  put_u32(to, static_cast<std::uint32_t>(text.size()));
+  append(to, as_bytes(text));
+}
+
+void put_entry(Bytes& to, const PlannedEntry& planned) {
+  const Entry& entry = planned.entry;
+  to.push_back(static_cast<std::uint8_t>(entry.type));
+  to.push_back(static_cast<std::uint8_t>(planned.action));
+  to.push_back(planned.asked_for ? 1 : 0);
+  for (const std::uint32_t value : {entry.mode, entry.uid, entry.gid, entry.device_major, entry.device_minor}) {
+    put_u32(to, value);
+  }
+  put_u64(to, static_cast<std::uint64_t>(entry.mtime.time_since_epoch().count()));
+  put_u64(to, entry.size);
+  put_text(to, entry.path);
+  put_text(to, entry.link_target);
+  put_u32(to, static_cast<std::uint32_t>(entry.xattrs.size()));
+  for (const Xattr& xattr : entry.xattrs) {
+    put_text(to, xattr.name);
+    put_text(to, xattr.value);
+  }
+}
+
+// Takes the fields of a record in the order in which they were put.
+class Fields {
+ public:
+  explicit Fields(ByteView bytes) : m_left(bytes) {}
+  std::uint8_t u8() { return take(1)[0]; }
+  std::uint32_t u32() { return get_u32(take(4).data()); }
+  std::uint64_t u64() { return get_u64(take(8).data()); }
+  std::string text() { return std::string{as_text(take(u32()))}; }
+  std::string rest() { return std::string{as_text(take(m_left.size()))}; }
+
+ private:
+  ByteView take(std::size_t n) {
+    const ByteView taken = m_left.first(n);
+    m_left = m_left.subspan(n);
+    return taken;
+  }
+  ByteView m_left;
+};
+
+PlannedEntry get_entry(Fields from) {
+  PlannedEntry planned;
+  Entry& entry = planned.entry;
+  entry.type = static_cast<EntryType>(from.u8());
+  planned.action = static_cast<EntryAction>(from.u8());
+  planned.asked_for = from.u8() != 0;
+  for (std::uint32_t* value : {&entry.mode, &entry.uid, &entry.gid, &entry.device_major, &entry.device_minor}) {
+    *value = from.u32();
+  }
+  entry.mtime = Time{Time::duration{static_cast<std::int64_t>(from.u64())}};
+  entry.size = from.u64();
+  entry.path = from.text();
+  entry.link_target = from.text();
+  entry.xattrs.resize(from.u32());
+  for (Xattr& xattr : entry.xattrs) {
+    xattr.name = from.text();
+    xattr.value = from.text();
+  }
+  return planned;
+}
+
+void put(Bytes& to, const ChunkRange& range) {
+  put_u64(to, range.pack);
+  put_u32(to, range.first);
+  put_u32(to, range.count);
+}
+void put(Bytes& to, const PlannedWrite& write) {
+  put_u64(to, write.offset);
+  put_u64(to, write.length);
+  put(to, write.source);
+}
+void put(Bytes& to, const PendingBegin& begin) {
+  put_u64(to, begin.offset);
+}
+void put(Bytes& to, const PendingWrite& write) {
+  put(to, write.source);
+}
+void put(Bytes& to, const PendingHole& hole) {
+  put_u64(to, hole.length);
+}
+void put(Bytes& to, const PendingCheck& check) {
+  put_u64(to, check.end);
+}
+void put(Bytes&, const PackOrderBegin&) {}
+void put(Bytes&, const PackOrderEnd&) {}
+void put(Bytes& to, const DamagedContent& damaged) {
+  append(to, as_bytes(damaged.message));
+}
+
+void get(Fields& from, ChunkRange& range) {
+  range.pack = from.u64();
+  range.first = from.u32();
+  range.count = from.u32();
+}
+void get(Fields& from, PlannedWrite& write) {
+  write.offset = from.u64();
+  write.length = from.u64();
+  get(from, write.source);
+}
+void get(Fields& from, PendingBegin& begin) {
+  begin.offset = from.u64();
+}
+void get(Fields& from, PendingWrite& write) {
+  get(from, write.source);
+}
+void get(Fields& from, PendingHole& hole) {
+  hole.length = from.u64();
+}
+void get(Fields& from, PendingCheck& check) {
+  check.end = from.u64();
+}
+void get(Fields&, PackOrderBegin&) {}
+void get(Fields&, PackOrderEnd&) {}
+void get(Fields& from, DamagedContent& damaged) {
+  damaged.message = from.rest();
+}
+
+// The alternative of ContentStep with that number.
+template <std::size_t N = 0>
+ContentStep get_step(std::size_t number, Fields from) {
+  if constexpr (N + 1 < std::variant_size_v<ContentStep>) {
+    if (number != N) return get_step<N + 1>(number, from);
+  }
+  std::variant_alternative_t<N, ContentStep> step;
+  get(from, step);
+  return step;
+}
+
+void begin_record(Bytes& record, std::uint8_t kind) {
+  record.clear();
+  record.push_back(kind);
+  put_u32(record, 0);
+}
+// Its size is known.
+void end_record(Bytes& record) {
+  const auto size = static_cast<std::uint32_t>(record.size() - k_header);
+  for (std::size_t i = 0; i < 4; ++i) record[1 + i] = static_cast<std::uint8_t>(size >> (8 * i));
+}
+
+}  // namespace
+
+RestoreSteps::RestoreSteps(const fs::path& directory) : m_entries(directory), m_links(directory) {}
+
+void RestoreSteps::add_entry(const PlannedEntry& planned) {
+  begin_record(m_record, k_entry);
+  put_entry(m_record, planned);
+  end_record(m_record);
+  (planned.entry.type == EntryType::hard_link ? m_links : m_entries).write(m_record);
+}
+
+void RestoreSteps::add_step(const ContentStep& step) {
+  begin_record(m_record, static_cast<std::uint8_t>(step.index() + 1));
+  std::visit([this](const auto& what) { put(m_record, what); }, step);
+  end_record(m_record);
+  m_entries.write(m_record);
+}
+
+void RestoreSteps::rewind() {
+  m_entry_at = 0;
+  m_link_at = 0;
+}
+
+PlannedEntry RestoreSteps::read_entry(SpoolFile& from, std::uint64_t& at) {
+  std::uint8_t header[k_header];
+  from.read(at, header);
+  m_record.resize(get_u32(header + 1));
+  from.read(m_record);
+  at += sizeof header + m_record.size();
+  return get_entry(Fields{m_record});
+}
+
+std::optional<PlannedEntry> RestoreSteps::next_entry() {
+  while (next_step()) continue;
+  if (m_entry_at < m_entries.size()) return read_entry(m_entries, m_entry_at);
+  if (m_link_at < m_links.size()) return read_entry(m_links, m_link_at);
+  return std::nullopt;
+}
+
+std::optional<ContentStep> RestoreSteps::next_step() {
+  if (m_entry_at == m_entries.size()) return std::nullopt;
+  std::uint8_t header[k_header];
+  m_entries.read(m_entry_at, header);
+  if (header[0] == k_entry) return std::nullopt;
+  m_record.resize(get_u32(header + 1));
+  m_entries.read(m_record);
+  m_entry_at += sizeof header + m_record.size();
+  return get_step(header[0] - 1U, Fields{m_record});
+}
+
+}  // namespace cairn

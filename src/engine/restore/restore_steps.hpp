@@ -1,0 +1,113 @@
+// The steps of a restore in the order in which they are carried out: entries, and of each file what is written where.
+// They wait on disk, so that memory does not grow with the number of files; what is small stays in memory.
+#pragma once
+
+#include "repo/entry.hpp"
+#include "util/spool_file.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace cairn {
+
+// What becomes of the name of an entry.
+enum class EntryAction : std::uint8_t {
+  create,    // nothing has it at the target
+  replace,   // what has it gives way
+  metadata,  // a directory that is there stays and gets what the snapshot says of it
+  keep,      // a directory that is there stays as it is: it only leads to what was asked for
+};
+
+struct PlannedEntry {
+  Entry entry;  // as it is to be: owners are this host's; ctime, inode and names of owners are left out
+  EntryAction action = EntryAction::create;
+  // Else it is a directory that only leads to what was: one that comes to be there meanwhile stays as it is.
+  bool asked_for = true;
+};
+
+// Neighbouring chunks of a pack, as extents name it.
+struct ChunkRange {
+  std::uint64_t pack = 0;
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+  bool operator==(const ChunkRange&) const = default;
+};
+
+// The steps that the content of a file takes. What no step writes is a hole.
+
+// Where the bytes are is known. They need not be of one frame.
+struct PlannedWrite {
+  std::uint64_t offset = 0;  // in the file
+  std::uint64_t length = 0;
+  ChunkRange source;
+  bool operator==(const PlannedWrite&) const = default;
+};
+// The pending steps that follow begin there. Before the first of them.
+struct PendingBegin {
+  std::uint64_t offset = 0;
+  bool operator==(const PendingBegin&) const = default;
+};
+// Chunks whose lengths are not known yet: their pack is fetched whole and its directory comes with it, or that could
+// not be read. They begin where the pending step before them ends. After the first one all steps of a file are pending.
+struct PendingWrite {
+  ChunkRange source;
+  bool operator==(const PendingWrite&) const = default;
+};
+struct PendingHole {
+  std::uint64_t length = 0;
+  bool operator==(const PendingHole&) const = default;
+};
+// The pending step before it, the last of a part, must end there; else the file is damaged.
+struct PendingCheck {
+  std::uint64_t end = 0;
+  bool operator==(const PendingCheck&) const = default;
+};
+// The writes between the two are brought into the order of their packs (order_by_pack()) once they are all known.
+struct PackOrderBegin {
+  bool operator==(const PackOrderBegin&) const = default;
+};
+struct PackOrderEnd {
+  bool operator==(const PackOrderEnd&) const = default;
+};
+// The file is damaged and will not be restored. The last step of its content.
+struct DamagedContent {
+  std::string message;
+  bool operator==(const DamagedContent&) const = default;
+};
+using ContentStep = std::variant<PlannedWrite, PendingBegin, PendingWrite, PendingHole, PendingCheck, PackOrderBegin,
+                                 PackOrderEnd, DamagedContent>;
+
+// Written once from the beginning, then read back, as often as wanted. Hard links are read back after all other
+// entries, whenever they were added: what they lead to is there by then. One thread. Throws Error(failed) where the
+// spool cannot be written.
+class RestoreSteps {
+ public:
+  // directory: where a file without a name is made when there is too much for memory; not before.
+  explicit RestoreSteps(const fs::path& directory);
+
+  void add_entry(const PlannedEntry& planned);
+  // Of the last entry, a file.
+  void add_step(const ContentStep& step);
+
+  void rewind();
+  // Nothing at the end. What is left of the content of the entry before is skipped.
+  std::optional<PlannedEntry> next_entry();
+  // Of the last entry; nothing where it has no more.
+  std::optional<ContentStep> next_step();
+
+  // Bytes that they take.
+  std::uint64_t size() const noexcept { return m_entries.size() + m_links.size(); }
+
+ private:
+  PlannedEntry read_entry(SpoolFile& from, std::uint64_t& at);
+
+  Bytes m_record;  // what is written or read: kept for its room
+  SpoolFile m_entries;
+  SpoolFile m_links;
+  std::uint64_t m_entry_at = 0;  // read so far
+  std::uint64_t m_link_at = 0;
+};
+
+}  // namespace cairn

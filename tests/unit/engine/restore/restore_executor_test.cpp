@@ -1,0 +1,128 @@
+#include "engine/restore/restore_executor.hpp"
+
+#include "support/engine_fixture.hpp"
+#include "support/memory_store.hpp"
+#include "unit/support.hpp"
+#include "util/error.hpp"
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace cairn;
+
+namespace {
+
+// A store with one pack of three chunks, each in a frame of its own, and a plan that is made by hand.
+struct Executing {
+  test::MemoryStore store;
+  test::EngineFixture engine{store};
+  TemporaryDirectory directory{fs::temp_directory_path()};
+  fs::path target = directory.path() / "target";
+  std::vector<std::string> texts{"first", "second", "third"};
+  PackRef pack = engine.put_pack(texts);
+  PreparedRestore plan{{}, {}, RestoreSteps{"/nowhere"}};
+
+  ChunkRange chunks(std::uint32_t first, std::uint32_t count) const { return {pack.prefix(), first, count}; }
+  void add(const std::string& path, EntryType type, std::uint64_t size = 0, const std::string& link_target = {}) {
+    PlannedEntry planned;
+    planned.entry.path = path;
+    planned.entry.type = type;
+    planned.entry.mode = type == EntryType::directory ? 0755 : 0644;
+    planned.entry.uid = ::geteuid();
+    planned.entry.gid = ::getegid();
+    planned.entry.size = size;
+    planned.entry.link_target = link_target;
+    plan.steps.add_entry(planned);
+  }
+  Restored run() {
+    const auto manifest = test::EngineFixture::make_manifest("s", Time{}, {pack});
+    const PackTable packs{manifest};
+    FrameFetcher fetcher{engine.repository.packs(), engine.io, engine.pool, packs, 0};
+    TreeWriter writer{RestoreTarget{target, RestoreTarget::Shape::tree, RestoreTarget::Overwrite::yes},
+                      engine.reporter};
+    Restored done = execute_restore(engine.context, fetcher, writer, plan);
+    writer.publish();
+    return done;
+  }
+  std::string get(const std::string& path) const { return std::string{as_text(read_file(target / path))}; }
+};
+
+}  // namespace
+
+TEST_CASE("restore executor: what the steps say is done, and nothing else") {
+  Executing t;
+  t.add(".", EntryType::directory);
+  t.add("dir", EntryType::directory);
+  t.add("dir/link", EntryType::hard_link, 0, "dir/file");
+  t.add("dir/file", EntryType::file, 20);
+  t.plan.steps.add_step(PlannedWrite{14, 6, t.chunks(1, 1)});
+  t.plan.steps.add_step(PlannedWrite{0, 11, t.chunks(0, 2)});
+  t.add("empty", EntryType::file);
+  t.add("hole", EntryType::file, 100);
+  t.add("pending", EntryType::file, 15);
+  t.plan.steps.add_step(PendingBegin{0});
+  t.plan.steps.add_step(PendingWrite{t.chunks(2, 1)});
+  t.plan.steps.add_step(PendingHole{5});
+  t.plan.steps.add_step(PendingWrite{t.chunks(0, 1)});
+  const auto done = t.run();
+  CHECK(done.problems.empty());
+  CHECK(done.files == 4);
+  CHECK(done.bytes == 135);
+  CHECK(t.get("dir/file") == std::string("firstsecond\0\0\0second", 20));
+  CHECK(fs::hard_link_count(t.target / "dir/link") == 2);
+  CHECK(t.get("empty").empty());
+  CHECK(t.get("hole") == std::string(100, '\0'));
+  CHECK(t.get("pending") == std::string("third\0\0\0\0\0first", 15));
+}
+
+TEST_CASE("restore executor: what is damaged is left out, with the links to it, and named") {
+  Executing t;
+  // The frame of the second chunk.
+  const std::string key = layout::pack_key(t.pack.name);
+  Bytes bytes = t.store.read(key, std::nullopt).value();
+  const auto directory = t.engine.repository.packs().directory(t.pack);
+  const Frame& frame = directory->frames()[1];
+  bytes[stored_range(t.pack, *directory, frame.offset, frame.stored_size).offset + 2] ^= 0xff;
+  t.store.put(key, ObjectBody::from_memory(bytes));
+  t.add(".", EntryType::directory);
+  t.add("b-planned", EntryType::file, 5);
+  t.plan.steps.add_step(PlannedWrite{0, 5, t.chunks(0, 1)});
+  t.plan.steps.add_step(DamagedContent{"as was seen when it was planned"});
+  t.add("a-stored", EntryType::file, 11);
+  t.plan.steps.add_step(PlannedWrite{0, 11, t.chunks(0, 2)});
+  t.add("c-misfit", EntryType::file, 3);
+  t.plan.steps.add_step(PendingBegin{0});
+  t.plan.steps.add_step(PendingWrite{t.chunks(0, 1)});
+  t.add("good", EntryType::file, 10);
+  t.plan.steps.add_step(PlannedWrite{0, 5, t.chunks(0, 1)});
+  t.plan.steps.add_step(PlannedWrite{5, 5, t.chunks(2, 1)});
+  t.add("link", EntryType::hard_link, 0, "c-misfit");
+  t.add("good-link", EntryType::hard_link, 0, "good");
+  const auto done = t.run();
+  REQUIRE(done.problems.size() == 4);
+  CHECK(done.problems[0].path == "a-stored");
+  CHECK(done.problems[1].path == "b-planned");
+  CHECK(done.problems[1].message == "as was seen when it was planned");
+  CHECK(done.problems[2].path == "c-misfit");
+  CHECK(done.problems[2].message == "damaged content of 'c-misfit': chunks beyond its end");
+  CHECK(done.problems[3].path == "link");
+  CHECK(done.problems[3].message == "'link' is a hard link to a damaged file");
+  CHECK(done.files == 1);
+  CHECK(t.get("good") == "firstthird");
+  CHECK(fs::hard_link_count(t.target / "good") == 2);
+  for (const char* path : {"a-stored", "b-planned", "c-misfit", "link"}) CHECK_FALSE(fs::exists(t.target / path));
+}
+
+TEST_CASE("restore executor: a store that fails ends it, and the target stays as it was") {
+  Executing t;
+  t.add(".", EntryType::directory);
+  t.add("file", EntryType::file, 5);
+  t.plan.steps.add_step(PlannedWrite{0, 5, t.chunks(0, 1)});
+  t.store.on_call = [](const std::string&, const std::string& key) {
+    if (key.starts_with("packs/")) throw StoreError(ErrorKind::failed, StoreError::Transient::no, "no answer");
+  };
+  CHECK_THROWS_AS(t.run(), StoreError);
+  CHECK(fs::is_empty(t.directory.path()));
+}
