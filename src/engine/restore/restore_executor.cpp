@@ -180,8 +180,8 @@ class Execution {
 
   void take(PlannedEntry& planned) {
     if (planned.entry.type != EntryType::file) {
-      using Existing = TreeWriter::Existing;
-      return m_writer.add(planned.entry, planned.asked_for ? Existing::changed : Existing::kept);
+      const auto existing = planned.asked_for ? ExistingDirectory::changed : ExistingDirectory::kept;
+      return m_writer.add(planned.entry, existing);
     }
     m_file = std::make_shared<FileState>();
     m_file->entry = std::move(planned.entry);

@@ -1,7 +1,10 @@
 #include "engine/restore/restorer.hpp"
 
+#include "engine/restore/publisher.hpp"
 #include "engine/restore/restore_planner.hpp"
 #include "engine/restore/restore_target.hpp"
+#include "engine/restore/skipped_tally.hpp"
+#include "engine/restore/staging.hpp"
 #include "engine/restore/tree_writer.hpp"
 #include "util/error.hpp"
 
@@ -38,18 +41,21 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const PackTable packs{manifest};
   FrameFetcher lists{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
   FrameFetcher content{context.repository.packs(), context.io, context.pool, packs, k_kept_frames};
-  RestoreTarget target = look_at_target(manifest, request);
+  const RestoreTarget target = look_at_target(manifest, request);
   const StoreAccess access = access_of(context.repository, request);
   PreparedRestore plan = prepare_restore(context, manifest, request, target, {lists, content, packs, nullptr, access});
-  TreeWriter writer{std::move(target), context.reporter};
+  remove_stale_staging(target, context.reporter);
+  Staging staging = Staging::create(target, manifest.id);
+  SkippedTally skipped;
+  TreeWriter writer{target, staging, skipped};
   if (access.far) content.expect(std::move(plan.fetch), k_read_ahead);
   Restored done = execute_restore(context, content, writer, plan);
   if (plan.figures.single_file && !done.problems.empty()) {
     throw Error(ErrorKind::damaged, done.problems.front().message, "nothing was restored");
   }
-  writer.publish();
+  make_publisher({target, staging, skipped, context.reporter})->publish(writer.finish());
   RestoreResult result;
-  result.entries = plan.figures.entries - done.problems.size() - writer.skipped_devices();
+  result.entries = plan.figures.entries - done.problems.size() - skipped.devices();
   result.files = done.files;
   result.bytes_written = done.bytes;
   result.bytes_fetched = lists.statistics().bytes + content.statistics().bytes;

@@ -3,22 +3,18 @@
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 namespace cairn {
 
 namespace {
-
-constexpr unsigned k_private_mode = 0700;
-constexpr const char* k_probe_name = "mode";
-constexpr int k_staging_attempts = 3;
 
 [[noreturn]] void refuse(const std::string& path, std::string_view reason) {
   throw Error(ErrorKind::damaged, fmt::format("unable to restore {}: {}", quote(path), reason));
@@ -64,114 +60,17 @@ Metadata metadata_of(const Entry& entry) {
 
 }  // namespace
 
-TreeWriter::TreeWriter(RestoreTarget target, Reporter& reporter)
-    : m_target(std::move(target)), m_reporter(reporter), m_privileged(::geteuid() == 0) {
-  remove_stale();
-  make_staging();
-  m_open.emplace(m_staging.get());
-  m_sync.emplace(m_staging.get());
-}
-
-TreeWriter::~TreeWriter() {
-  if (!m_published) remove_staging();
-}
-
-void TreeWriter::make_staging() {
-  for (int attempt = 0; attempt < k_staging_attempts; ++attempt) {
-    m_staging_name = RestoreTarget::k_staging_prefix + random_name();
-    m_staging_path = m_target.anchor_path() / m_staging_name;
-    if (::mkdirat(m_target.anchor(), m_staging_name.c_str(), k_private_mode) != 0) {
-      throw_errno("create directory", m_staging_path.native(), errno);
-    }
-    m_staging = open_beneath(m_target.anchor(), m_staging_name, O_RDONLY | O_DIRECTORY);
-    if (!m_staging) throw_errno("open", m_staging_path.native(), errno);
-    // Says that this restore lives. Where the file system has no such locks, nobody else can take one to find out.
-    // Before it is held another restore may have taken it for a stale one.
-    if (::flock(m_staging.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) continue;
-    if (id_at(m_target.anchor(), m_staging_name) != id_of(m_staging.get())) continue;
-    try {
-      return check_staging();
-    } catch (...) {
-      ::unlinkat(m_target.anchor(), m_staging_name.c_str(), AT_REMOVEDIR);  // only if it is empty, whichever it is
-      throw;
-    }
-  }
-  throw Error(ErrorKind::failed,
-              fmt::format("unable to create {}: it is removed at once", quote(m_staging_path.native())));
-}
-
-// Makes sure that staging is as good as what was made a moment ago: whoever may rename things beside it can have put
-// another directory in its place. A directory of our own, on the same mount, with nothing in it after nobody else may
-// put anything there, will do, whichever it is.
-void TreeWriter::check_staging() {
-  const auto replaced = [this] {
-    return Error(ErrorKind::failed, fmt::format("unable to create {}: another directory took its place meanwhile",
-                                                quote(m_staging_path.native())));
-  };
-  const auto is_empty = [this] {
-    std::vector<std::string> names;
-    if (const int error = read_directory(m_staging.get(), names)) {
-      throw_errno("read directory", m_staging_path.native(), error);
-    }
-    return names.empty();
-  };
-  struct stat made {};
-  if (::fstat(m_staging.get(), &made) != 0) throw_errno("stat", m_staging_path.native(), errno);
-  const auto above = see(m_target.anchor(), "");
-  const auto here = see(m_staging.get(), "");
-  if (!above || !here) throw_errno("stat", m_staging_path.native(), errno);
-  if (here->mount != above->mount || !is_own(m_target.anchor(), made.st_uid) || !is_empty()) throw replaced();
-  m_default_mode = learn_default_mode();
-  if (make_private(m_staging.get()) != 0) throw_errno("set the mode of", m_staging_path.native(), errno);
-  remove_acls(m_staging.get());
-  if (!is_empty()) throw replaced();
-}
-
-// Of a directory that nobody says anything about: reading the umask would change it for other threads.
-mode_t TreeWriter::learn_default_mode() const {
-  struct stat made {};
-  if (::mkdirat(m_staging.get(), k_probe_name, 0777) != 0 ||
-      ::fstatat(m_staging.get(), k_probe_name, &made, AT_SYMLINK_NOFOLLOW) != 0 ||
-      ::unlinkat(m_staging.get(), k_probe_name, AT_REMOVEDIR) != 0) {
-    throw_errno("create directory", m_staging_path.native(), errno);
-  }
-  return made.st_mode & 0777U;
-}
-
-// Removes what restores left that were killed: named as staging is, ours, and not locked by anybody.
-void TreeWriter::remove_stale() const {
-  const int anchor = m_target.anchor();
-  std::vector<std::string> names;
-  if (read_directory(anchor, names) != 0) return;
-  for (const std::string& name : names) {
-    if (!name.starts_with(RestoreTarget::k_staging_prefix)) continue;
-    const UniqueFd fd = open_beneath(anchor, name, O_RDONLY | O_DIRECTORY);
-    if (!fd || !may_be_left(anchor, fd.get())) continue;
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) continue;
-    if (remove_directory_at(anchor, name, fd.get()) == 0) {
-      m_reporter.info(
-          fmt::format("removed {}, left by an interrupted restore", quote((m_target.anchor_path() / name).native())));
-    }
-  }
-}
-
-void TreeWriter::remove_staging() noexcept {
-  try {
-    remove_directory_at(m_target.anchor(), m_staging_name, m_staging.get());
-  } catch (const std::exception&) {
-    // Then the next restore removes it.
-    return;
-  }
-}
+TreeWriter::TreeWriter(const RestoreTarget& target, Staging& staging, SkippedTally& tally)
+    : m_target(target), m_staging(staging), m_tally(tally), m_open(staging.fd()) {}
 
 std::string TreeWriter::staged(const std::string& entry_path) const {
-  return m_target.shape() == RestoreTarget::Shape::single_file ? k_single_name : entry_path;
+  return single() ? k_single_name : entry_path;
 }
 
 void TreeWriter::admit(const Entry& entry) {
   if (!is_valid_entry_path(entry.path)) refuse(entry.path, "that is no path of an entry");
   const bool directory = entry.type == EntryType::directory;
-  if (m_target.shape() == RestoreTarget::Shape::single_file) {
+  if (single()) {
     if (directory || entry.type == EntryType::hard_link) refuse(entry.path, "the snapshot is said to be one file");
   } else if (entry.path == "." && !directory) {
     refuse(entry.path, "the root of the snapshot is no directory");
@@ -187,7 +86,7 @@ void TreeWriter::make_parents(const std::string& path) const {
     const std::size_t slash = path.find('/', begin);
     if (slash == std::string::npos) return;
     const std::string name = path.substr(begin, slash - begin);
-    const int parent = at ? at.get() : m_staging.get();
+    const int parent = at ? at.get() : m_staging.fd();
     // Nobody else gets into staging, so the default mode is as good as a private one here.
     if (::mkdirat(parent, name.c_str(), 0777) != 0 && errno != EEXIST)
       throw_errno("create directory", shown(path), errno);
@@ -203,10 +102,10 @@ void TreeWriter::make_parents(const std::string& path) const {
 
 TreeWriter::Place TreeWriter::locate(const std::string& path) {
   const auto [parent, name] = split_path(path);
-  auto directory = m_open->open(parent);
+  auto directory = m_open.open(parent);
   if (!directory && errno == ENOENT) {
     make_parents(path);
-    directory = m_open->open(parent);
+    directory = m_open.open(parent);
   }
   if (!directory) {
     if (is_blocked(errno)) refuse(path, k_not_below);
@@ -218,8 +117,7 @@ TreeWriter::Place TreeWriter::locate(const std::string& path) {
 std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
   admit(entry);
   const std::string path = staged(entry.path);
-  const std::string name =
-      m_target.shape() == RestoreTarget::Shape::single_file ? m_target.path().native() : shown(entry.path);
+  const std::string name = single() ? m_target.path().native() : shown(entry.path);
   const Place place = locate(path);
   UniqueFd fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!fd) {
@@ -231,7 +129,7 @@ std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
   }
   ++m_unfinished;
   // A single file is synced alone: what else its file system has to write is no matter of it.
-  EarlySync* const sync = m_target.shape() == RestoreTarget::Shape::tree ? &*m_sync : nullptr;
+  EarlySync* const sync = single() ? nullptr : &m_staging.early_sync();
   return std::unique_ptr<File>(new File(entry, std::move(fd), name, sync));
 }
 
@@ -244,7 +142,7 @@ void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
 }
 
 void TreeWriter::finish_file(std::unique_ptr<File> file) {
-  note(apply_metadata(file->m_fd.get(), metadata_of(file->m_entry), file->m_shown));
+  m_tally.note(apply_metadata(file->m_fd.get(), metadata_of(file->m_entry), file->m_shown));
   // Network file systems report here what they could not write.
   if (::close(file->m_fd.release()) != 0) throw_errno("close", file->m_shown, errno);
   --m_unfinished;
@@ -256,7 +154,7 @@ void TreeWriter::drop_file(std::unique_ptr<File> file) {
   --m_unfinished;
 }
 
-void TreeWriter::add(const Entry& entry, Existing existing) {
+void TreeWriter::add(const Entry& entry, ExistingDirectory existing) {
   admit(entry);
   switch (entry.type) {
     case EntryType::file:
@@ -278,7 +176,7 @@ void TreeWriter::add(const Entry& entry, Existing existing) {
   }
 }
 
-void TreeWriter::add_directory(const Entry& entry, Existing existing) {
+void TreeWriter::add_directory(const Entry& entry, ExistingDirectory existing) {
   if (entry.path != ".") {
     const Place place = locate(entry.path);
     if (::mkdirat(place.parent(), place.name.c_str(), 0777) != 0) {
@@ -310,7 +208,7 @@ void TreeWriter::add_special(const Entry& entry) {
     const dev_t number = device ? makedev(entry.device_major, entry.device_minor) : 0;
     result = ::mknodat(parent, place.name.c_str(), file_type(entry.type) | 0600U, number);
     if (result != 0 && errno == EPERM && device) {
-      ++m_skipped_devices;
+      m_tally.note_device();
       const std::lock_guard lock{m_mutex};
       m_device_paths.insert(entry.path);
       return;
@@ -320,13 +218,13 @@ void TreeWriter::add_special(const Entry& entry) {
     if (errno == EEXIST) refuse(entry.path, k_twice);
     throw_errno("create", shown(entry.path), errno);
   }
-  note(apply_metadata_at(parent, place.name, entry.type, metadata_of(entry), shown(entry.path)));
+  m_tally.note(apply_metadata_at(parent, place.name, entry.type, metadata_of(entry), shown(entry.path)));
 }
 
 // False where the target is not there (yet).
 bool TreeWriter::make_link(const Link& link) {
   const auto [parent, name] = split_path(link.target);
-  const auto from = m_open->open(parent);
+  const auto from = m_open.open(parent);
   if (!from) {
     if (errno == ENOENT) return false;
     if (is_blocked(errno)) refuse(link.path, "it is a link to what lies below an entry that is no directory");
@@ -341,12 +239,46 @@ bool TreeWriter::make_link(const Link& link) {
   throw_errno("create hard link", shown(link.path), errno);
 }
 
-void TreeWriter::note(const SkippedMetadata& skipped) {
-  if (skipped.owner) ++m_skipped_owners;
-  if (skipped.xattrs == 0) return;
-  m_skipped_xattrs += skipped.xattrs;
-  const std::lock_guard lock{m_mutex};
-  if (m_first_skipped_xattr.empty()) m_first_skipped_xattr = skipped.first_xattr;
+void TreeWriter::make_late_links() {
+  const auto goes_with_device = [&](const Link& link) {
+    if (!m_device_paths.contains(link.target)) return false;
+    m_tally.note_device();
+    m_device_paths.insert(link.path);
+    return true;
+  };
+  // A link may name a link that is late itself, so they are tried until a round makes none.
+  std::vector<Link> left = std::move(m_late_links);
+  while (!left.empty()) {
+    const std::size_t before = left.size();
+    left.erase(std::remove_if(left.begin(), left.end(),
+                              [&](const Link& link) { return goes_with_device(link) || make_link(link); }),
+               left.end());
+    if (left.size() == before) {
+      refuse(left.front().path, fmt::format("it is a link to {}, which is not there", quote(left.front().target)));
+    }
+  }
+}
+
+StagedTree TreeWriter::finish() {
+  const std::string target = quote(m_target.path().native());
+  if (m_unfinished != 0) {
+    throw Error(ErrorKind::failed,
+                fmt::format("unable to restore to {}: {} files are not finished", target, m_unfinished.load()));
+  }
+  if (single() && m_entries != 1) {
+    throw Error(ErrorKind::damaged,
+                fmt::format("unable to restore to {}: the snapshot is said to be one file, and has {}", target,
+                            m_entries.load()));
+  }
+  make_late_links();
+  // Deepest first; the same path twice comes out side by side.
+  std::sort(m_directories.begin(), m_directories.end(),
+            [](const StagedDirectory& a, const StagedDirectory& b) { return compare_paths(a.path, b.path) > 0; });
+  const auto twice =
+      std::adjacent_find(m_directories.begin(), m_directories.end(),
+                         [](const StagedDirectory& a, const StagedDirectory& b) { return a.path == b.path; });
+  if (twice != m_directories.end()) refuse(twice->path, k_twice);
+  return {std::move(m_directories)};
 }
 
 }  // namespace cairn

@@ -1,5 +1,6 @@
 #include "engine/restore/restore_executor.hpp"
 
+#include "engine/restore/publisher.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "unit/support.hpp"
@@ -40,10 +41,12 @@ struct Executing {
     const auto manifest = test::EngineFixture::make_manifest("s", Time{}, {pack});
     const PackTable packs{manifest};
     FrameFetcher fetcher{engine.repository.packs(), engine.io, engine.pool, packs, 0};
-    TreeWriter writer{RestoreTarget{target, RestoreTarget::Shape::tree, RestoreTarget::Overwrite::yes},
-                      engine.reporter};
+    const RestoreTarget to{target, RestoreTarget::Shape::tree, RestoreTarget::Overwrite::yes};
+    Staging staging = Staging::create(to, manifest.id);
+    SkippedTally skipped;
+    TreeWriter writer{to, staging, skipped};
     Restored done = execute_restore(engine.context, fetcher, writer, plan);
-    writer.publish();
+    make_publisher({to, staging, skipped, engine.reporter})->publish(writer.finish());
     return done;
   }
   std::string get(const std::string& path) const { return std::string{as_text(read_file(target / path))}; }

@@ -1,0 +1,83 @@
+// Moves what is staged into place: everything durable first, every refusal before the first move.
+#pragma once
+
+#include "engine/restore/restore_target.hpp"
+#include "engine/restore/skipped_tally.hpp"
+#include "engine/restore/staged_tree.hpp"
+#include "engine/restore/staging.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+
+#include <memory>
+#include <string>
+
+namespace cairn {
+
+// What a publisher works with. All of it outlives the publisher.
+struct PublishParts {
+  const RestoreTarget& target;
+  Staging& staging;
+  SkippedTally& tally;
+  Reporter& reporter;
+};
+
+// A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
+// still changes nothing; put the metadata on what is staged; make it durable (syncfs(2), begun while entries still
+// came, no fsync a file); move it; tell what was skipped. Everything is durable when it returns. If the system fails in
+// the middle of moving, the message says so. Throws Error. One thread, once.
+//
+// Whoever may change names beside the target or in it may make a restore by root fail, and no more: everything is moved
+// and changed below open directories, and where a name leads to something else than it did, Error(failed).
+class Publisher {
+ public:
+  virtual ~Publisher() = default;
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  void publish(StagedTree tree);
+
+ protected:
+  explicit Publisher(const PublishParts& parts);
+
+  const RestoreTarget& target() const noexcept { return m_parts.target; }
+  Staging& staging() const noexcept { return m_parts.staging; }
+  Reporter& reporter() const noexcept { return m_parts.reporter; }
+  // The tree as it was given, deepest directories first.
+  const StagedTree& tree() const noexcept { return m_tree; }
+  std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
+  // What the snapshot says of a directory; null where it says nothing.
+  const StagedDirectory* described(const std::string& path) const;
+
+  // Puts the metadata on a directory that is in place.
+  void put_metadata(int fd, const StagedDirectory& directory, const std::string& shown) const;
+  // Of a directory that had to stay open to its owner, so that what it holds could be moved: closes it now that it is
+  // in place below root, if it is still the one that was staged.
+  void close_moved(int root, const StagedDirectory& directory) const;
+
+ private:
+  // Throws what is in the way.
+  virtual void look() = 0;
+  // Whether the target has the directory already: it is not moved, and its own metadata is put on at the end.
+  virtual bool has_directory(const std::string& path) const = 0;
+  virtual void sync() = 0;
+  virtual void move() = 0;
+  void finish_directories();
+
+  PublishParts m_parts;
+  StagedTree m_tree;
+  bool m_privileged;
+};
+
+// The snapshot is one file: it takes its name, and that of what is there, by one rename.
+std::unique_ptr<Publisher> make_file_publisher(const PublishParts& parts);
+// Nothing is at the target: staging becomes it by one rename.
+std::unique_ptr<Publisher> make_new_tree_publisher(const PublishParts& parts);
+// The target is a directory: name by name, files replaced, directories merged, what the snapshot does not have left
+// alone. -wal, -shm and -journal beside a restored SQLite database are renamed (DatabaseLogs), as by the file
+// publisher.
+std::unique_ptr<Publisher> make_merge_publisher(const PublishParts& parts);
+
+// The one that fits the target.
+std::unique_ptr<Publisher> make_publisher(const PublishParts& parts);
+
+}  // namespace cairn

@@ -1,0 +1,36 @@
+// What a tree writer leaves in staging, as far as names and files there do not say it.
+#pragma once
+
+#include "repo/entry.hpp"
+#include "util/own_directory.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cairn {
+
+// What becomes of the metadata of a directory that the target has already.
+enum class ExistingDirectory { changed, kept };
+
+// A directory gets its metadata when everything in it has been made.
+struct StagedDirectory {
+  std::string path;
+  std::uint32_t mode = 0;  // permission bits
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  Time mtime;
+  std::vector<Xattr> xattrs;
+  ExistingDirectory existing = ExistingDirectory::changed;
+  FileId id = {};  // once it has its metadata in staging
+};
+
+struct StagedTree {
+  // As the snapshot describes them, deepest first, the root last; each path once. Others were made as parents.
+  std::vector<StagedDirectory> directories;
+};
+
+// In staging, the one entry of a single-file restore.
+inline constexpr const char* k_single_name = "content";
+
+}  // namespace cairn

@@ -1,0 +1,70 @@
+// The private directory that a restore builds in before anything at the target is touched.
+#pragma once
+
+#include "codec/digest.hpp"
+#include "engine/restore/restore_target.hpp"
+#include "util/early_sync.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace cairn {
+
+// A directory in the target's anchor: in the target if that is a directory already, else beside it. It is held open and
+// locked (flock(2)), so that others can tell what killed restores left behind. It goes with the object, and all that it
+// holds, unless it was released.
+//
+// Whoever may change names in the anchor may make a restore by root fail, and no more: what has the name is looked at
+// after it was made, or before it is adopted, and is used by descriptor from then on.
+class Staging {
+ public:
+  // The name that a later run of the same snapshot to the same target finds it by.
+  static std::string name_of(const Digest& snapshot, const RestoreTarget& target);
+
+  // Makes an empty one under that name; where the name is taken, with random digits after it. Throws Error(failed).
+  static Staging create(const RestoreTarget& target, const Digest& snapshot);
+  // What an earlier run left under a name in the target's anchor. Nothing where there is none, where somebody uses it,
+  // or where it cannot be told for sure that it is one: it belongs to this user, nobody else may enter it (0700), it
+  // has the mark of make_private() or lies where nobody else could have put it (may_be_left()), and is on the anchor's
+  // mount.
+  static std::optional<Staging> adopt(const RestoreTarget& target, const std::string& name);
+
+  Staging(Staging&&) noexcept = default;
+  Staging& operator=(Staging&&) = delete;
+  ~Staging();
+
+  int fd() const noexcept { return m_fd.get(); }
+  const std::string& name() const noexcept { return m_name; }
+  const fs::path& path() const noexcept { return m_path; }  // for messages
+  // The mode of a directory that nobody says anything about. Of a staging that was created.
+  std::uint32_t default_mode() const noexcept { return m_default_mode; }
+
+  // Has what was written into it be written out early. Thread-safe.
+  EarlySync& early_sync() noexcept { return *m_sync; }
+
+  // Removes it with all that it holds, now. False where something is left: then a later restore removes that.
+  bool discard() noexcept;
+  // It stays: it has become something else.
+  void release() noexcept { m_anchor.reset(); }
+
+ private:
+  Staging(const RestoreTarget& target, std::string name);
+  bool lock();
+  void check();
+
+  UniqueFd m_anchor;  // what it lies in; empty once it is no matter of this object any more
+  std::string m_name;
+  fs::path m_path;
+  UniqueFd m_fd;
+  std::uint32_t m_default_mode = 0755;
+  std::unique_ptr<EarlySync> m_sync;  // last: it uses the descriptor
+};
+
+// Removes what killed restores left in the target's anchor, whichever snapshot they were of, and says so.
+void remove_stale_staging(const RestoreTarget& target, Reporter& reporter);
+
+}  // namespace cairn
