@@ -64,6 +64,8 @@ class PreviousChunks {
     std::uint32_t chunk;
   };
   std::optional<Chunk> next();
+  // As PreviousEntries::digest().
+  const Digest* digest(const Chunk& chunk) { return m_entries.digest(chunk.pack, chunk.chunk); }
 
  private:
   bool next_part();
