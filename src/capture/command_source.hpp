@@ -31,13 +31,16 @@ class CommandSource : public Source {
  public:
   explicit CommandSource(CommandOptions options);
 
-  const char* kind() const override { return "command"; }
+  SourceKind kind() const override { return SourceKind::command; }
+  SourceShape shape() const override { return SourceShape::file; }
+  SourceAccess access() const override { return SourceAccess::sequential; }
   // The programs' names, "pg_dump | gzip". No arguments: people put passwords there.
   std::string location() const override;
   std::optional<SourceItem> next() override;
   const std::vector<SourceProblem>& problems() const override { return m_problems; }
+  SourceEnd finish() override { return {cut_point()}; }
   // The start of the command; before it, of the program.
-  Time cut_point() const override { return Time{Nanoseconds{m_state->cut_point.load()}}; }
+  Time cut_point() const { return Time{Nanoseconds{m_state->cut_point.load()}}; }
 
   // What the opener shares with the source, which it may outlive.
   struct State {

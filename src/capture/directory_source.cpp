@@ -90,7 +90,7 @@ DirectorySource::DirectorySource(const DirectoryOptions& options)
 
 std::uint64_t DirectorySource::estimate() {
   struct stat status {};
-  if (is_single_file()) {
+  if (shape() == SourceShape::file) {
     const bool known = m_single && ::fstatat(m_tree->root.get(), m_single->c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
     return known ? allocated_size(status) : 0;
   }

@@ -45,7 +45,9 @@ class DirectorySource : public Source {
   // Opens the path. Throws SourceError(failed) where that is not possible.
   explicit DirectorySource(const DirectoryOptions& options);
 
-  const char* kind() const override { return "directory"; }
+  SourceKind kind() const override { return SourceKind::directory; }
+  SourceShape shape() const override { return m_walk ? SourceShape::tree : SourceShape::file; }
+  SourceAccess access() const override { return SourceAccess::reopenable; }
   // The real path.
   std::string location() const override { return m_location; }
   // A walk of its own that sums sizes (for sparse files, of what they take on disk); about 2 us a file when the
@@ -53,10 +55,8 @@ class DirectorySource : public Source {
   std::uint64_t estimate() override;
   std::optional<SourceItem> next() override;
   const std::vector<SourceProblem>& problems() const override { return m_problems; }
-  Time cut_point() const override { return m_cut_point; }
-
-  // Whether the source is one file rather than a directory.
-  bool is_single_file() const noexcept { return !m_walk.has_value(); }
+  // The cut point is the construction.
+  SourceEnd finish() override { return {m_cut_point}; }
 
  private:
   struct FileKey {

@@ -1,7 +1,9 @@
-// What is captured: a stream of entries in path order, each file with a content that is read once, in order.
-// directory, sqlite and command implement it; the snapshotter is the only reader.
+// What is captured: a stream of entries, each file with a content that is read from begin to end. There are sources
+// that can be walked and opened as the reader likes, and streams that pass by once. directory, sqlite and command
+// implement it; the snapshotter reads it, and diff what is reopenable.
 #pragma once
 
+#include "capture/source_kind.hpp"
 #include "repo/entry.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
@@ -70,7 +72,8 @@ class Content {
   virtual std::string facts() const { return {}; }
 };
 
-// A file's content, not opened yet. open() may be called from any thread, and again for a second try.
+// A file's content, not opened yet. Of a reopenable source open() may be called from any thread, and again for a second
+// try; of a sequential one as SourceAccess says.
 class ContentOpener {
  public:
   ContentOpener() = default;
@@ -99,6 +102,31 @@ struct SourceProblem {
   std::string message;
 };
 
+enum class SourceShape {
+  tree,  // a directory "." and what is below it
+  file,  // one file, the only entry
+};
+
+enum class SourceAccess {
+  // Entries come in path order (compare_paths). Contents may be opened at any time, side by side and more than once.
+  reopenable,
+  // A stream that passes by once, as a base backup that a server sends. Entries come in an order of their own, those
+  // that belong first in the list perhaps last: but each path once, and a hard link after the file that it links to,
+  // whose path must sort before its own. A content can be opened once, before the next call of next(), which passes
+  // over what was not read of it. What is read is not compared with the previous snapshot by path.
+  sequential,
+};
+
+// What is known when all of a source was read.
+struct SourceEnd {
+  // The instant whose state the snapshot holds: begin of a directory walk, read transaction of a database, start of a
+  // command, end of a base backup.
+  Time cut_point;
+  // Facts of a tree that are worth recording: JSON members without braces, "" where there are none. Those of a single
+  // file are its content's.
+  std::string facts = {};
+};
+
 class Source {
  public:
   Source() = default;
@@ -106,19 +134,21 @@ class Source {
   Source& operator=(const Source&) = delete;
   virtual ~Source() = default;
 
-  virtual const char* kind() const = 0;      // "directory", "sqlite", "command"
+  virtual SourceKind kind() const = 0;
+  virtual SourceShape shape() const = 0;
+  virtual SourceAccess access() const = 0;
   virtual std::string location() const = 0;  // real path or the command's name; goes into the record's facts
   // Bytes that a first look finds, for the pack size and progress; 0 where unknown. May walk; called once, first.
   virtual std::uint64_t estimate() { return 0; }
 
-  // The next entry in path order (compare_paths), nothing at the end. Throws SourceError only for what ends the whole
+  // The next entry (in which order: access()), nothing at the end. Throws SourceError only for what ends the whole
   // capture; what one path alone suffers is collected in problems(). Called by one thread.
   virtual std::optional<SourceItem> next() = 0;
+  // Once, after next() gave nothing and the last content was let go: ends the source, and says what is known only then.
+  // Throws SourceError where what was read is no whole state; nothing is committed then.
+  virtual SourceEnd finish() = 0;
+  // Complete when next() gave nothing; of a sequential source after finish().
   virtual const std::vector<SourceProblem>& problems() const = 0;
-
-  // The instant whose state the snapshot holds: begin of a directory walk, read transaction of a database, start of a
-  // command. Valid once the first content was opened (single-file sources) or from construction (directory).
-  virtual Time cut_point() const = 0;
 };
 
 }  // namespace cairn

@@ -107,8 +107,8 @@ DiffSummary DiffCommand::compare(Session& session, OpenStore& store, const Diffe
       stores.insert(stores.end(), source.push_to.begin(), source.push_to.end());
   }
   leave_out_own(session, job, *store.repository, stores);
-  const OpenSource live = open_source(job);
-  return diff_with_source(context, before, *live.source, sink);
+  const std::unique_ptr<Source> live = open_source(job);
+  return diff_with_source(context, before, *live, sink);
 }
 
 ExitStatus DiffCommand::run(Session& session) {

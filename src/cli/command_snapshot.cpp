@@ -75,7 +75,7 @@ class SnapshotCommand : public Command {
   Outcome take(Session& session, OpenStore& store, SnapshotJob job) const;
   Outcome take_one_of_several(Session& session, Place& place, const SnapshotJob& job) const;
   void push_all(Session& session, OpenStore& from, const SnapshotJob& job, Outcome& outcome) const;
-  SnapshotRequest request_for(Session& session, const SnapshotJob& job, bool single_file) const;
+  SnapshotRequest request_for(Session& session, const SnapshotJob& job) const;
   SizeGuard guard_for(const SnapshotJob& job) const;
 
   std::vector<std::string> m_operands;
@@ -120,7 +120,7 @@ SnapshotJob SnapshotCommand::path_job() const {
   return job;
 }
 
-SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob& job, bool single_file) const {
+SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob& job) const {
   SnapshotRequest request;
   request.series = job.series;
   request.series_defaulted = job.series_defaulted;
@@ -131,7 +131,6 @@ SnapshotRequest SnapshotCommand::request_for(Session& session, const SnapshotJob
   request.spool_limit = session.spool_limit();
   request.reread = m_reread;
   request.dry_run = m_dry_run ? DryRun::yes : DryRun::no;
-  request.single_file = single_file;
   request.signing_key = session.signing_key();
   return request;
 }
@@ -368,14 +367,14 @@ Outcome SnapshotCommand::take(Session& session, OpenStore& store, SnapshotJob jo
   job.sqlite.staging_parent = job.directory.sqlite.staging_parent = session.spool();
   const std::uint64_t noted = noted_sequence(session, *store.repository, job.series);
   {
-    const OpenSource opened = open_source(job);
+    const std::unique_ptr<Source> source = open_source(job);
     Context context = session.context(store);
-    SnapshotRequest request = request_for(session, job, opened.single_file);
+    SnapshotRequest request = request_for(session, job);
     request.own_key_since = store.own_key_since;
     request.taken_before = noted != 0;
-    outcome.result = take_snapshot(context, *opened.source, request);
+    outcome.result = take_snapshot(context, *source, request);
     // The engine warned of what it could not read itself; the rest is known to the source.
-    for (const auto& problem : opened.source->problems()) session.reporter().warning(problem.message);
+    for (const auto& problem : source->problems()) session.reporter().warning(problem.message);
     // A minimum size would have refused it; without, it may be meant to be so.
     const bool told = outcome.result->doubt != Doubt::none || request.guard.allow_empty;
     if (job.kind == SnapshotJob::Kind::command && outcome.result->stats.bytes == 0 && !told) {

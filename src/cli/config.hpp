@@ -1,6 +1,7 @@
 // The configuration file: what cairn.toml(5) says, as types. Everything works without one, too.
 #pragma once
 
+#include "capture/source_kind.hpp"
 #include "engine/prune/retention.hpp"
 #include "engine/snapshot/size_guard.hpp"
 #include "repo/trust.hpp"
@@ -28,11 +29,9 @@ struct StoreConfig {
   std::vector<RevokedKey> revoked_keys;
 };
 
-enum class SourceType { directory, sqlite, command };
-
 struct SourceConfig {
   std::string name;
-  SourceType type = SourceType::directory;
+  SourceKind type = SourceKind::directory;
   std::string series;  // the source's name where the file names none
   std::map<std::string, std::string> tags;
   std::optional<std::string> store;  // into which it is captured; else --store, CAIRN_STORE, default_store

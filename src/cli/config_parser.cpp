@@ -154,13 +154,6 @@ StoreConfig read_store(const std::string& name, const TomlTable& table) {
   return store;
 }
 
-std::optional<SourceType> parse_source_type(const std::string& text) {
-  if (text == "directory") return SourceType::directory;
-  if (text == "sqlite") return SourceType::sqlite;
-  if (text == "command") return SourceType::command;
-  return std::nullopt;
-}
-
 void read_guard_keys(const TomlTable& table, SizeGuard& guard) {
   guard.min_files = table.count("min_files", 0).value_or(0);
   guard.min_size = table.size("min_size").value_or(0);
@@ -215,21 +208,21 @@ void read_command_keys(const TomlTable& table, SourceConfig& source) {
   }
 }
 
-void allow_source_keys(const TomlTable& table, SourceType type) {
+void allow_source_keys(const TomlTable& table, SourceKind type) {
   std::vector<std::string> keys{"type",      "series",    "tags",     "store",    "push_to",
                                 "retention", "min_files", "min_size", "max_drop", "allow_empty", "max_age"};
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
-    case SourceType::directory:
+    case SourceKind::directory:
       add({"path", "busy_timeout", "lock_budget", "assume_local", "exclude", "include", "one_file_system",
            "exclude_caches", "reread"});
       table.allow_keys("a source of type \"directory\"", keys);
       break;
-    case SourceType::sqlite:
+    case SourceKind::sqlite:
       add({"path", "busy_timeout", "lock_budget", "assume_local"});
       table.allow_keys("a source of type \"sqlite\"", keys);
       break;
-    case SourceType::command:
+    case SourceKind::command:
       add({"command", "env", "file_name"});
       table.allow_keys("a source of type \"command\"", keys);
       break;
@@ -255,7 +248,7 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
   check_name(table, name, "source");
   SourceConfig source;
   source.name = name;
-  const auto type = table.converted("type", "\"directory\", \"sqlite\" or \"command\"", parse_source_type);
+  const auto type = table.converted("type", "\"directory\", \"sqlite\" or \"command\"", parse_source_kind);
   if (!type) {
     table.fail(fmt::format("source {} has no 'type'", quote(name)), "it is \"directory\", \"sqlite\" or \"command\"");
   }
@@ -274,15 +267,15 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
   read_guard_keys(table, source.guard);
   source.max_age = table.converted("max_age", "a time, for example \"26h\"", parse_duration);
 
-  if (source.type != SourceType::command) {
+  if (source.type != SourceKind::command) {
     const auto path = table.absolute_path("path");
     if (!path) table.fail(fmt::format("source {} has no 'path'", quote(name)));
     source.path = *path;
     // A directory may hold databases.
     read_database_keys(table, source);
   }
-  if (source.type == SourceType::directory) read_directory_keys(table, source);
-  if (source.type == SourceType::command) read_command_keys(table, source);
+  if (source.type == SourceKind::directory) read_directory_keys(table, source);
+  if (source.type == SourceKind::command) read_command_keys(table, source);
   return source;
 }
 

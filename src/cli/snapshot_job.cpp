@@ -24,7 +24,7 @@ SnapshotJob job_of(const SourceConfig& source) {
   if (source.lock_budget) job.sqlite.lock_budget = *source.lock_budget;
   job.directory.path = source.path;
   switch (source.type) {
-    case SourceType::directory:
+    case SourceKind::directory:
       job.kind = SnapshotJob::Kind::directory;
       job.directory.exclude = source.exclude;
       job.directory.include = source.include;
@@ -32,10 +32,10 @@ SnapshotJob job_of(const SourceConfig& source) {
       if (source.exclude_caches) job.directory.exclude_caches = WalkOptions::ExcludeCaches::yes;
       if (source.reread) job.directory.reread = DirectoryOptions::Reread::yes;
       break;
-    case SourceType::sqlite:
+    case SourceKind::sqlite:
       job.kind = SnapshotJob::Kind::sqlite;
       break;
-    case SourceType::command:
+    case SourceKind::command:
       job.kind = SnapshotJob::Kind::command;
       job.command.stages = source.stages;
       job.command.secrets = source.env;
@@ -88,15 +88,13 @@ void leave_out_own(Session& session, SnapshotJob& job, const Repository& reposit
   leave_out(job, session.spool());
 }
 
-OpenSource open_source(const SnapshotJob& job) {
-  if (job.kind == SnapshotJob::Kind::command) return {std::make_unique<CommandSource>(job.command), true};
+std::unique_ptr<Source> open_source(const SnapshotJob& job) {
+  if (job.kind == SnapshotJob::Kind::command) return std::make_unique<CommandSource>(job.command);
   const fs::path& path = job.directory.path;
   const bool database =
       job.kind == SnapshotJob::Kind::sqlite || (job.kind == SnapshotJob::Kind::path && is_sqlite_database_file(path));
-  if (database) return {std::make_unique<SqliteSource>(path, job.sqlite), true};
-  auto source = std::make_unique<DirectorySource>(job.directory);
-  const bool single_file = source->is_single_file();
-  return {std::move(source), single_file};
+  if (database) return std::make_unique<SqliteSource>(path, job.sqlite);
+  return std::make_unique<DirectorySource>(job.directory);
 }
 
 bool is_path_operand(std::string_view operand) noexcept {

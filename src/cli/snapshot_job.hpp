@@ -47,13 +47,8 @@ SnapshotJob job_of(const SourceConfig& source);
 void leave_out_own(Session& session, SnapshotJob& job, const Repository& repository,
                    const std::vector<std::string>& stores);
 
-struct OpenSource {
-  std::unique_ptr<Source> source;
-  bool single_file = false;
-};
-
 // Throws SourceError.
-OpenSource open_source(const SnapshotJob& job);
+std::unique_ptr<Source> open_source(const SnapshotJob& job);
 
 // Whether an operand means a path rather than a configured name: it has a '/' or a leading '.'.
 bool is_path_operand(std::string_view operand) noexcept;

@@ -108,7 +108,9 @@ class SettledOpener : public ContentOpener {
 class SettledSource : public Source {
  public:
   explicit SettledSource(const fs::path& path) : m_inner({.path = path, .exclude = {}, .include = {}}) {}
-  const char* kind() const override { return m_inner.kind(); }
+  SourceKind kind() const override { return m_inner.kind(); }
+  SourceShape shape() const override { return m_inner.shape(); }
+  SourceAccess access() const override { return m_inner.access(); }
   std::string location() const override { return "/tree"; }
   std::uint64_t estimate() override { return m_inner.estimate(); }
   std::optional<SourceItem> next() override {
@@ -119,7 +121,7 @@ class SettledSource : public Source {
     return item;
   }
   const std::vector<SourceProblem>& problems() const override { return m_inner.problems(); }
-  Time cut_point() const override { return k_now; }
+  SourceEnd finish() override { return {k_now}; }
 
  private:
   DirectorySource m_inner;

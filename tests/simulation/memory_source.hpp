@@ -50,11 +50,13 @@ class LiveTree {
 class MemorySource : public Source {
  public:
   MemorySource(TreeState tree, std::string location, Time cut_point);
-  const char* kind() const override { return "directory"; }
+  SourceKind kind() const override { return SourceKind::directory; }
+  SourceShape shape() const override { return SourceShape::tree; }
+  SourceAccess access() const override { return SourceAccess::reopenable; }
   std::string location() const override { return m_location; }
   std::optional<SourceItem> next() override;
   const std::vector<SourceProblem>& problems() const override { return m_problems; }
-  Time cut_point() const override { return m_cut_point; }
+  SourceEnd finish() override { return {m_cut_point}; }
 
  private:
   TreeState m_tree;

@@ -67,12 +67,14 @@ class SqliteSource : public Source {
   // Follows symbolic links (source_path.hpp). Throws SourceError where there is no regular file.
   SqliteSource(const fs::path& database, const SqliteOptions& options);
 
-  const char* kind() const override { return "sqlite"; }
+  SourceKind kind() const override { return SourceKind::sqlite; }
+  SourceShape shape() const override { return SourceShape::file; }
+  SourceAccess access() const override { return SourceAccess::reopenable; }
   std::string location() const override { return m_path.native(); }
   std::uint64_t estimate() override { return m_opener->estimate(); }
   std::optional<SourceItem> next() override;
   const std::vector<SourceProblem>& problems() const override { return m_problems; }
-  Time cut_point() const override { return m_opener->cut_point(); }
+  SourceEnd finish() override { return {m_opener->cut_point()}; }
 
  private:
   fs::path m_path;     // absolute, no symbolic link in it

@@ -12,6 +12,8 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace cairn {
 
 namespace {
@@ -189,6 +191,10 @@ DiffSummary diff_snapshots(Context& context, const Manifest& before, const Manif
 }
 
 DiffSummary diff_with_source(Context& context, const Manifest& before, Source& after, const DifferenceSink& sink) {
+  if (after.access() != SourceAccess::reopenable) {
+    throw Error(ErrorKind::usage,
+                fmt::format("unable to compare a snapshot with {}: it can be read only once", quote(after.location())));
+  }
   SnapshotSide a{context, before};
   LiveSide b{after};
   DiffSummary summary = Differ<LiveSide>{a, b, sink}.run();

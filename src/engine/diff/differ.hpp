@@ -51,7 +51,7 @@ DiffSummary diff_snapshots(Context& context, const Manifest& before, const Manif
 
 // A file of the same size and modification time is taken for unchanged, unless the source says that it must always be
 // read; one of the same size and another time is read and compared. Throws SourceError where the source as a whole
-// cannot be read.
+// cannot be read, Error(usage) where it is not reopenable.
 DiffSummary diff_with_source(Context& context, const Manifest& before, Source& after, const DifferenceSink& sink);
 
 }  // namespace cairn

@@ -22,13 +22,22 @@ constexpr std::size_t k_most_locked = 10'000;
 
 }  // namespace
 
-CapturePipeline::CapturePipeline(Context& context, Parts parts, Options options)
-    : m_context(context), m_parts(parts), m_options(std::move(options)) {}
+CapturePipeline::CapturePipeline(Context& context, Parts parts, std::function<void()> keep_alive)
+    : m_context(context),
+      m_parts(parts),
+      m_keep_alive(std::move(keep_alive)),
+      m_shape(parts.source.shape()),
+      m_access(parts.source.access()) {}
+
+// Whether the content is read before the source goes on, segment by segment.
+bool CapturePipeline::read_at_once(const CapturedItem& item) const {
+  return item.source.entry.size > k_small_file || m_shape == SourceShape::file || m_access == SourceAccess::sequential;
+}
 
 void CapturePipeline::run() {
   using Pending = std::shared_ptr<CaptureBatch::Items>;
   OrderedWindow<Pending> window{m_context.pool, k_batches_in_flight, UINT64_MAX, [this](const Pending& items) {
-                                  m_options.keep_alive();
+                                  m_keep_alive();
                                   for (auto& item : *items) consume(item);
                                 }};
   CaptureBatch batch;
@@ -60,7 +69,7 @@ void CapturePipeline::run() {
         continue;
       }
       item.read = !unchanged || !m_parts.previous->reuse(item);
-      if (item.read && (item.source.entry.size > k_small_file || m_options.single_file)) {
+      if (item.read && read_at_once(item)) {
         catch_up();
         read_large(item, Compare::yes);
         continue;
@@ -76,8 +85,8 @@ void CapturePipeline::run() {
 // A database that is locked now may not be at the end, and nobody waits for it meanwhile. What later entries link to
 // has to be decided at once.
 bool CapturePipeline::try_later(CapturedItem& item) {
-  if (!item.locked || !item.can_wait || m_trying_again || item.source.has_links || m_locked.size() >= k_most_locked)
-    return false;
+  const bool may_wait = item.can_wait && !item.source.has_links && m_access == SourceAccess::reopenable;
+  if (!item.locked || !may_wait || m_trying_again || m_locked.size() >= k_most_locked) return false;
   m_locked.push_back({std::move(item), m_parts.spool.keep_place()});
   return true;
 }
@@ -146,7 +155,7 @@ void CapturePipeline::read_large(CapturedItem& item, Compare compare) {
     m_parts.entries.end_item(item);
   } catch (const SourceError& e) {
     // One file of a tree: the rest goes on. The one file that was asked for: the end, a failure even where it vanished.
-    if (m_options.single_file) {
+    if (m_shape == SourceShape::file) {
       if (e.kind() == ErrorKind::not_found) throw SourceError(ErrorKind::failed, e.message(), e.hint());
       throw;
     }
@@ -161,11 +170,12 @@ void CapturePipeline::read_until_consistent(CapturedItem& item, Compare compare)
   auto previous = compare == Compare::yes && m_parts.previous != nullptr
                       ? m_parts.previous->chunks_of(entry.path, std::move(item.previous))
                       : std::nullopt;
+  const int tries = m_access == SourceAccess::reopenable ? k_read_tries : 1;
   const auto progress = [this](std::uint64_t done) { m_parts.entries.progress(done); };
   for (int attempt = 1;; ++attempt) {
     auto reading = m_parts.content.read(item.source, attempt == 1 && previous ? &*previous : nullptr, progress);
-    if (m_options.single_file) m_content_facts = std::move(reading.facts);
-    if (reading.changed && attempt < k_read_tries) {
+    if (m_shape == SourceShape::file) m_content_facts = std::move(reading.facts);
+    if (reading.changed && attempt < tries) {
       m_parts.spool.drop_parts();
       continue;
     }

@@ -1,5 +1,6 @@
 // From a source to entries in the spool and chunks in the store: batches of small files side by side, large ones
-// segment by segment, unchanged ones by reference; locked ones again at the end.
+// segment by segment, unchanged ones by reference; locked ones again at the end. What passes by once is read as it
+// comes.
 #pragma once
 
 #include "capture/source.hpp"
@@ -30,17 +31,14 @@ class CapturePipeline {
     EntryRecorder& entries;
     EntrySpool& spool;
   };
-  struct Options {
-    bool single_file = false;          // the one file that was asked for: where it cannot be read, the capture fails
-    std::function<void()> keep_alive;  // called once a batch
-  };
-  CapturePipeline(Context& context, Parts parts, Options options);
+  // keep_alive: called once a batch.
+  CapturePipeline(Context& context, Parts parts, std::function<void()> keep_alive);
   CapturePipeline(const CapturePipeline&) = delete;
   CapturePipeline& operator=(const CapturePipeline&) = delete;
 
   // Takes the source to its end. Throws SourceError for what ends the whole capture, StoreError, Error(interrupted).
   void run();
-  // Content::facts() of the single file.
+  // Content::facts() of a source that is a single file.
   const std::string& content_facts() const noexcept { return m_content_facts; }
 
  private:
@@ -51,6 +49,7 @@ class CapturePipeline {
     std::size_t place;  // kept for it in the spool
   };
 
+  bool read_at_once(const CapturedItem& item) const;
   void consume(CapturedItem& item);
   void consume_orphan(CapturedItem& item, LostNames::Lost& target);
   void read_large(CapturedItem& item, Compare compare);
@@ -60,7 +59,9 @@ class CapturePipeline {
 
   Context& m_context;
   Parts m_parts;
-  Options m_options;
+  std::function<void()> m_keep_alive;
+  const SourceShape m_shape;
+  const SourceAccess m_access;
   std::vector<Locked> m_locked;
   bool m_trying_again = false;
   std::string m_content_facts;

@@ -48,7 +48,7 @@ void EntryRecorder::end_entry(Entry& entry) {
   const bool is_file = entry.type == EntryType::file;
   if (const char* const fault = entry_fault(entry)) {
     const auto message = fmt::format("unable to store {}: {}", quote(entry.path), fault);
-    if (m_options.single_file) throw SourceError(ErrorKind::failed, message);
+    if (m_options.shape == SourceShape::file) throw SourceError(ErrorKind::failed, message);
     m_spool.drop_parts();
     drop(entry.path, message);
     return;
@@ -62,6 +62,11 @@ void EntryRecorder::end_entry(Entry& entry) {
   if (head.size() > k_max_entry_head) {
     without_xattrs("they are too large together");
     head = write_entry_head(entry);
+  }
+  if (m_options.order != nullptr) {
+    const std::size_t place = m_spool.keep_place();
+    m_options.order->add(entry, place);
+    m_spool.go_to_place(place);
   }
   m_spool.add_entry(head, is_file);
   ++m_stats.entries;

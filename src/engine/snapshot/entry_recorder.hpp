@@ -4,6 +4,7 @@
 #include "engine/snapshot/captured_item.hpp"
 #include "engine/snapshot/entry_spool.hpp"
 #include "engine/snapshot/lost_names.hpp"
+#include "engine/snapshot/path_order.hpp"
 #include "repo/entry.hpp"
 #include "repo/manifest.hpp"
 #include "util/log.hpp"
@@ -18,8 +19,9 @@ namespace cairn {
 class EntryRecorder {
  public:
   struct Options {
-    bool single_file = false;    // the one file that was asked for: what cannot be stored of it ends the capture
-    std::uint64_t expected = 0;  // bytes, for progress; 0 where unknown
+    SourceShape shape = SourceShape::tree;  // of a single file: what cannot be stored ends the capture
+    std::uint64_t expected = 0;             // bytes, for progress; 0 where unknown
+    PathOrder* order = nullptr;             // of entries that do not come in path order: takes them down
   };
   EntryRecorder(Reporter& reporter, EntrySpool& spool, Options options)
       : m_reporter(reporter), m_spool(spool), m_options(options) {}

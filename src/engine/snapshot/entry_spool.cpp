@@ -2,6 +2,8 @@
 
 #include "util/bytes.hpp"
 
+#include <utility>
+
 namespace cairn {
 
 LocalExtent local_hole(std::uint64_t bytes) noexcept {
@@ -29,6 +31,13 @@ std::size_t EntrySpool::keep_place() {
 
 void EntrySpool::go_to_place(std::size_t place) {
   m_place = place;
+}
+
+void EntrySpool::arrange(const std::vector<std::size_t>& order) {
+  std::vector<Place> arranged;
+  arranged.reserve(order.size());
+  for (const auto place : order) arranged.push_back(m_places[place]);
+  m_places = std::move(arranged);
 }
 
 void EntrySpool::add_part(const LocalPart& part) {

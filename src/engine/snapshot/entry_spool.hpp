@@ -40,6 +40,8 @@ class EntrySpool {
   std::size_t keep_place();
   // What is added until the next call belongs there. After the last entry that has no place of its own.
   void go_to_place(std::size_t place);
+  // Where every entry has a place of its own: they are read back in this order. order: numbers of all places.
+  void arrange(const std::vector<std::size_t>& order);
   void add_part(const LocalPart& part);
   // Forgets the parts since the last entry: its content is read again.
   void drop_parts();

@@ -17,22 +17,28 @@ constexpr std::chrono::seconds k_clock_tolerance{5};
 
 }  // namespace
 
-std::string subject_text(const Source& source, bool single_file) {
-  const std::string_view kind = source.kind();
-  const std::string_view name = kind == "command"  ? "producer"
-                                : kind == "sqlite" ? "database"
-                                : single_file      ? "file"
-                                                   : kind;
-  return fmt::format("{} {}", name, quote(source.location()));
+std::string subject_text(const Source& source) {
+  const auto name = [&]() -> std::string_view {
+    switch (source.kind()) {
+      case SourceKind::command:
+        return "producer";
+      case SourceKind::sqlite:
+        return "database";
+      case SourceKind::directory:
+        break;
+    }
+    return source.shape() == SourceShape::file ? "file" : "directory";
+  };
+  return fmt::format("{} {}", name(), quote(source.location()));
 }
 
 void judge_capture(SnapshotResult& result, const Source& source, const SnapshotRequest& request,
                    const SizeBefore& before) {
   // One file that is no database may be a log that was rotated.
-  const bool steady = !request.single_file || std::string_view{source.kind()} == "sqlite";
+  const bool steady = source.shape() == SourceShape::tree || source.kind() == SourceKind::sqlite;
   const auto judgement = judge_size(request.guard, {result.stats.files, result.stats.bytes}, before,
                                     steady ? std::optional{k_usual_drop} : std::nullopt);
-  const std::string subject = subject_text(source, request.single_file);
+  const std::string subject = subject_text(source);
   if (judgement.refusal) {
     throw SourceError(ErrorKind::failed, fmt::format("{} cannot be trusted: {}", subject, *judgement.refusal),
                       "if this is right, lower the limit of the source for this run");

@@ -15,7 +15,7 @@
 namespace cairn {
 
 // What messages call a source: "database '/srv/app.db'".
-std::string subject_text(const Source& source, bool single_file);
+std::string subject_text(const Source& source);
 
 // Whether what the source gave can be right; nothing is committed before that is known. Notes a doubt in the result,
 // and its reason as a problem. Throws SourceError(failed) for what is beyond a limit that the user set. Pure.

@@ -10,6 +10,7 @@
 #include "engine/snapshot/entry_writer.hpp"
 #include "engine/snapshot/known_chunks.hpp"
 #include "engine/snapshot/lean_policy.hpp"
+#include "engine/snapshot/path_order.hpp"
 #include "engine/snapshot/previous_tree.hpp"
 #include "engine/snapshot/snapshot_record.hpp"
 #include "repo/format.hpp"
@@ -23,6 +24,11 @@
 namespace cairn {
 
 namespace {
+
+// Whether its entries come in path order, as the previous snapshot is read and the new list is written.
+bool comes_in_order(const Source& source) {
+  return source.access() == SourceAccess::reopenable || source.shape() == SourceShape::file;
+}
 
 // The order of what is asked of the store and put there is what makes it safe beside prune and other runs
 // (engine/commit/commit_protocol.hpp). What the members refer to, and the packs that are on their way, must have come
@@ -88,7 +94,6 @@ SnapshotResult Snapshotter::take_whole() {
   // A doubt is not counted among the paths that could not be read.
   if (result.doubt != Doubt::none) m_context.reporter.warning(result.problems.back().message);
   result.incomplete = !result.problems.empty();
-  result.cut_point = m_source.cut_point();
   if (m_request.dry_run == DryRun::yes) {
     store.finish();
     result.stats.new_bytes = store.raw_bytes();
@@ -108,7 +113,7 @@ SnapshotResult Snapshotter::take_whole() {
 void Snapshotter::choose_base() {
   m_base = find_base(m_context, m_protocol, m_listing.get(),
                      {.series = m_request.series,
-                      .claim = {.kind = m_source.kind(),
+                      .claim = {.kind = std::string{kind_name(m_source.kind())},
                                 .source = m_source.location(),
                                 .defaulted = m_request.series_defaulted,
                                 .own_key_since = m_request.own_key_since,
@@ -118,7 +123,7 @@ void Snapshotter::choose_base() {
   m_pack_target = pack_target_for(m_expected);
   const auto choice = PackChooser{m_context, m_protocol, m_request.series, m_pack_target}.choose(m_base);
   m_known.index_packs(m_context, choice.packs, choice.first_other);
-  if (m_base.previous) {
+  if (m_base.previous && comes_in_order(m_source)) {
     m_previous =
         std::make_unique<PreviousTree>(m_context, *m_base.previous, m_known.lean(),
                                        m_request.reread ? PreviousTree::Reread::yes : PreviousTree::Reread::no);
@@ -128,7 +133,7 @@ void Snapshotter::choose_base() {
 // A tree is walked for this only where nothing tells about how large it is.
 std::uint64_t Snapshotter::expected_size() const {
   const std::uint64_t before = m_base.previous ? m_base.previous->facts.stats.bytes : 0;
-  if (before != 0 && !m_request.single_file) return before;
+  if (before != 0 && m_source.shape() == SourceShape::tree) return before;
   const std::uint64_t now = m_source.estimate();
   return now != 0 ? now : before;
 }
@@ -149,11 +154,13 @@ ChunkStore::Options Snapshotter::store_options() const {
 
 void Snapshotter::capture(SnapshotResult& result, ChunkStore& store, EntrySpool& spool) {
   const auto keep_alive = [this] { m_protocol.keep_alive(); };
-  EntryRecorder entries{m_context.reporter, spool, {.single_file = m_request.single_file, .expected = m_expected}};
+  const bool in_order = comes_in_order(m_source);
+  PathOrder order;
+  EntryRecorder entries{m_context.reporter,
+                        spool,
+                        {.shape = m_source.shape(), .expected = m_expected, .order = in_order ? nullptr : &order}};
   ContentWriter content{m_context, {m_known, store, spool}, keep_alive};
-  CapturePipeline pipeline{m_context,
-                           {m_source, m_previous.get(), content, entries, spool},
-                           {.single_file = m_request.single_file, .keep_alive = keep_alive}};
+  CapturePipeline pipeline{m_context, {m_source, m_previous.get(), content, entries, spool}, keep_alive};
   pipeline.run();
   result.stats = entries.stats();
   result.problems = entries.problems();
@@ -162,9 +169,12 @@ void Snapshotter::capture(SnapshotResult& result, ChunkStore& store, EntrySpool&
                                                                                quote(m_source.location()))
                                                                  : result.problems.front().message);
   }
+  const SourceEnd end = m_source.finish();
+  if (!in_order) spool.arrange(order.sort());
+  result.cut_point = end.cut_point;
+  result.content_facts = m_source.shape() == SourceShape::file ? pipeline.content_facts() : end.facts;
   result.problems.insert(result.problems.end(), m_source.problems().begin(), m_source.problems().end());
   result.stats.errors = result.problems.size();
-  result.content_facts = pipeline.content_facts();
 }
 
 void Snapshotter::commit(SnapshotResult& result, ChunkStore& store, EntrySpool& spool) {
@@ -191,10 +201,10 @@ Facts Snapshotter::make_facts(const SnapshotResult& result) const {
   Facts facts;
   facts.salt = random_name(16);
   facts.host = m_context.host;
-  facts.kind = m_source.kind();
+  facts.kind = kind_name(m_source.kind());
   facts.source = m_source.location();
   facts.started = m_started;
-  facts.single_file = m_request.single_file;
+  facts.single_file = m_source.shape() == SourceShape::file;
   facts.tags = m_request.tags;
   facts.stats = result.stats;
   facts.content = result.content_facts;

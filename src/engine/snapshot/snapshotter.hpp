@@ -32,7 +32,6 @@ struct SnapshotRequest {
   std::map<std::string, std::string> tags;
   bool reread = false;          // read every file, whatever its metadata says
   DryRun dry_run = DryRun::no;  // reads and deduplicates, stores nothing
-  bool single_file = false;     // the snapshot is one file, not a tree
   std::optional<fs::path>
       spool;                    // where packs wait for a store that has no place of its own; nothing: in memory, a few
   SpoolLimit spool_limit = {};  // how much of them

@@ -14,7 +14,7 @@ void run(std::string_view input) {
     const Config config = parse_config(input, "cairn.toml");
     for (const auto& [name, source] : config.sources) {
       require(name == source.name && !source.series.empty(), "a source has its name and a series");
-      require(source.type == SourceType::command ? !source.stages.empty() : source.path.is_absolute(),
+      require(source.type == SourceKind::command ? !source.stages.empty() : source.path.is_absolute(),
               "a source has what it is captured from");
       static_cast<void>(config.retention_of(source.series));
     }

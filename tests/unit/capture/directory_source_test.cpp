@@ -101,7 +101,7 @@ TEST_CASE_FIXTURE(Fixture, "directory: the root comes first and a directory befo
   CHECK(paths_of(options) == std::vector<std::string>{".", "B", "a", "a/b", "a/b/c", "a-b", "a.txt"});
   DirectorySource source{options};
   CHECK(source.location() == fs::canonical(root).native());
-  CHECK(std::string{source.kind()} == "directory");
+  CHECK(source.kind() == SourceKind::directory);
 }
 
 TEST_CASE_FIXTURE(Fixture, "directory: every kind of entry with its metadata") {
@@ -333,7 +333,7 @@ TEST_CASE_FIXTURE(Fixture, "directory: a single file") {
   put(root / "one", "content");
   options.path = root / "one";
   DirectorySource source{options};
-  CHECK(source.is_single_file());
+  CHECK(source.shape() == SourceShape::file);
   CHECK(source.estimate() > 0);
   auto items = walk(source);
   REQUIRE(items.size() == 1);

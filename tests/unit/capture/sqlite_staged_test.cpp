@@ -423,7 +423,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite source: one entry with the file's own metadat
   fs::create_symlink(path, link);
   const Time before = std::chrono::system_clock::now();
   SqliteSource source{link, quick_options()};
-  CHECK(std::string{source.kind()} == "sqlite");
+  CHECK(source.kind() == SourceKind::sqlite);
   CHECK(source.location() == fs::canonical(path).native());
   CHECK(source.estimate() == fs::file_size(path));
   auto item = source.next();
@@ -436,7 +436,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite source: one entry with the file's own metadat
   CHECK(item->entry.uid == ::geteuid());
   CHECK(item->entry.size == fs::file_size(path));
   CHECK(item->entry.type == EntryType::file);
-  CHECK(source.cut_point() >= before);
+  CHECK(source.finish().cut_point >= before);
   CHECK_FALSE(source.next());
   CHECK(source.problems().empty());
 }

@@ -83,7 +83,7 @@ TEST_CASE("config: the sample") {
   CHECK(offsite.trusted_keys[0].series == "*");
 
   const auto& state = config.sources.at("state");
-  CHECK(state.type == SourceType::sqlite);
+  CHECK(state.type == SourceKind::sqlite);
   CHECK(state.path == "/var/lib/corrosion/state.db");
   CHECK(state.series == "state");
   CHECK(state.push_to == std::vector<std::string>{"offsite"});

@@ -40,7 +40,9 @@ class HoleOpener : public ContentOpener {
 class Listed : public Source {
  public:
   explicit Listed(std::vector<Entry> entries) : m_entries(std::move(entries)) {}
-  const char* kind() const override { return "directory"; }
+  SourceKind kind() const override { return SourceKind::directory; }
+  SourceShape shape() const override { return SourceShape::tree; }
+  SourceAccess access() const override { return SourceAccess::reopenable; }
   std::string location() const override { return "/listed"; }
   std::optional<SourceItem> next() override {
     if (m_next == m_entries.size()) return std::nullopt;
@@ -48,7 +50,7 @@ class Listed : public Source {
     return SourceItem{entry, entry.type == EntryType::file ? std::make_shared<HoleOpener>() : nullptr};
   }
   const std::vector<SourceProblem>& problems() const override { return m_problems; }
-  Time cut_point() const override { return Time{} + std::chrono::days{20000}; }
+  SourceEnd finish() override { return {Time{} + std::chrono::days{20000}}; }
 
  private:
   std::vector<Entry> m_entries;

@@ -21,7 +21,7 @@ namespace {
 class Dated : public DirectorySource {
  public:
   Dated(DirectoryOptions options, Nanoseconds by) : DirectorySource(std::move(options)), m_by(by) {}
-  Time cut_point() const override { return DirectorySource::cut_point() + m_by; }
+  SourceEnd finish() override { return {DirectorySource::finish().cut_point + m_by}; }
 
  private:
   Nanoseconds m_by;

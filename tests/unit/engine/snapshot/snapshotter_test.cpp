@@ -235,7 +235,6 @@ TEST_CASE("a file that vanishes after the walk is left out without a problem, an
   auto c = t.context();
   SnapshotRequest request;
   request.series = "s";
-  request.single_file = true;
   try {
     take_snapshot(c, from, request);
     FAIL("a snapshot of nothing");
