@@ -8,6 +8,8 @@
 #include "util/secret_text.hpp"
 #include "util/units.hpp"
 
+#include <memory>
+
 #include <fmt/format.h>
 
 namespace cairn {
@@ -99,15 +101,14 @@ DiffSummary DiffCommand::compare(Session& session, OpenStore& store, const Diffe
     return diff_snapshots(context, before, after, sink);
   }
   refuse_secret(*m_other, "what is given as a path", "the path of a file or directory");
-  SnapshotJob job;
-  job.directory.path = *m_other;
+  SourceSpec other = FoundPath{{.path = *m_other, .exclude = {}, .include = {}}};
   std::vector<std::string> stores{session.store_name(m_store)};
   for (const auto& [name, source] : session.config().sources) {
     if (source.series == before.record.series)
       stores.insert(stores.end(), source.push_to.begin(), source.push_to.end());
   }
-  leave_out_own(session, job, *store.repository, stores);
-  const std::unique_ptr<Source> live = open_source(job);
+  leave_out_own(session, other, *store.repository, stores);
+  const std::unique_ptr<Source> live = open_source(other);
   return diff_with_source(context, before, *live, sink);
 }
 

@@ -11,47 +11,50 @@
 
 namespace cairn {
 
-SnapshotJob job_of(const SourceConfig& source) {
-  SnapshotJob job;
-  job.name = source.name;
-  job.series = source.series;
-  job.tags = source.tags;
-  job.store = source.store;
-  job.push_to = source.push_to;
-  job.guard = source.guard;
-  job.sqlite.assume_local = source.assume_local;
-  if (source.busy_timeout) job.sqlite.busy_timeout = *source.busy_timeout;
-  if (source.lock_budget) job.sqlite.lock_budget = *source.lock_budget;
-  job.directory.path = source.path;
-  switch (source.type) {
-    case SourceKind::directory:
-      job.kind = SnapshotJob::Kind::directory;
-      job.directory.exclude = source.exclude;
-      job.directory.include = source.include;
-      if (source.one_file_system) job.directory.one_file_system = WalkOptions::OneFileSystem::yes;
-      if (source.exclude_caches) job.directory.exclude_caches = WalkOptions::ExcludeCaches::yes;
-      if (source.reread) job.directory.reread = DirectoryOptions::Reread::yes;
-      break;
-    case SourceKind::sqlite:
-      job.kind = SnapshotJob::Kind::sqlite;
-      break;
-    case SourceKind::command:
-      job.kind = SnapshotJob::Kind::command;
-      job.command.stages = source.stages;
-      job.command.secrets = source.env;
-      job.command.file_name = source.file_name.value_or(source.series);
-      break;
-  }
-  return job;
+namespace {
+
+SqliteOptions sqlite_options_of(const SourceConfig& source) {
+  SqliteOptions options;
+  options.assume_local = source.assume_local;
+  if (source.busy_timeout) options.busy_timeout = *source.busy_timeout;
+  if (source.lock_budget) options.lock_budget = *source.lock_budget;
+  return options;
 }
 
-namespace {
+DirectoryOptions directory_options_of(const SourceConfig& source) {
+  DirectoryOptions options;
+  options.path = source.path;
+  options.exclude = source.exclude;
+  options.include = source.include;
+  if (source.one_file_system) options.one_file_system = WalkOptions::OneFileSystem::yes;
+  if (source.exclude_caches) options.exclude_caches = WalkOptions::ExcludeCaches::yes;
+  if (source.reread) options.reread = DirectoryOptions::Reread::yes;
+  options.sqlite = sqlite_options_of(source);
+  return options;
+}
+
+SourceSpec spec_of(const SourceConfig& source) {
+  switch (source.type) {
+    case SourceKind::sqlite:
+      return DatabaseOptions{source.path, sqlite_options_of(source)};
+    case SourceKind::command: {
+      CommandOptions options;
+      options.stages = source.stages;
+      options.secrets = source.env;
+      options.file_name = source.file_name.value_or(source.series);
+      return options;
+    }
+    case SourceKind::directory:
+      break;
+  }
+  return directory_options_of(source);
+}
 
 // Where the path leads to it, by the path as well: there are file systems over the network and FUSE whose inode numbers
 // do not stay.
-void leave_out_path(SnapshotJob& job, const fs::path& directory) {
+void leave_out_path(DirectoryOptions& options, const fs::path& directory) {
   std::error_code failed;
-  const fs::path source = fs::canonical(job.directory.path, failed);
+  const fs::path source = fs::canonical(options.path, failed);
   if (failed) return;
   const fs::path inner = fs::canonical(directory, failed);
   if (failed) return;
@@ -62,39 +65,44 @@ void leave_out_path(SnapshotJob& job, const fs::path& directory) {
     if (c != '/') pattern += '\\';
     pattern += c;
   }
-  job.directory.exclude.push_back(pattern);
+  options.exclude.push_back(pattern);
 }
 
-void leave_out(SnapshotJob& job, const fs::path& directory) {
+void leave_out(DirectoryOptions& options, const fs::path& directory) {
   struct stat status {};
   if (directory.empty() || ::stat(directory.c_str(), &status) != 0) return;
-  job.directory.omit.push_back({status.st_dev, status.st_ino});
-  leave_out_path(job, directory);
+  options.omit.push_back({status.st_dev, status.st_ino});
+  leave_out_path(options, directory);
 }
 
 }  // namespace
 
-void leave_out_own(Session& session, SnapshotJob& job, const Repository& repository,
+SnapshotJob job_of(const SourceConfig& source) {
+  SnapshotJob job;
+  job.name = source.name;
+  job.series = source.series;
+  job.source = spec_of(source);
+  job.guard = source.guard;
+  job.tags = source.tags;
+  job.store = source.store.value_or(std::string{});
+  job.push_to = source.push_to;
+  return job;
+}
+
+void leave_out_own(Session& session, SourceSpec& source, const Repository& repository,
                    const std::vector<std::string>& stores) {
+  DirectoryOptions* const tree = tree_options(source);
+  if (tree == nullptr) return;
   for (const auto& name : stores) {
     try {
       const StoreUrl url = parse_store_url(session.address(name).url);
-      if (const auto* const root = std::get_if<fs::path>(&url)) leave_out(job, *root);
+      if (const auto* const root = std::get_if<fs::path>(&url)) leave_out(*tree, *root);
     } catch (const Error&) {
       continue;
     }
   }
-  leave_out(job, repository.cache().directory());
-  leave_out(job, session.spool());
-}
-
-std::unique_ptr<Source> open_source(const SnapshotJob& job) {
-  if (job.kind == SnapshotJob::Kind::command) return std::make_unique<CommandSource>(job.command);
-  const fs::path& path = job.directory.path;
-  const bool database =
-      job.kind == SnapshotJob::Kind::sqlite || (job.kind == SnapshotJob::Kind::path && is_sqlite_database_file(path));
-  if (database) return std::make_unique<SqliteSource>(path, job.sqlite);
-  return std::make_unique<DirectorySource>(job.directory);
+  leave_out(*tree, repository.cache().directory());
+  leave_out(*tree, session.spool());
 }
 
 bool is_path_operand(std::string_view operand) noexcept {

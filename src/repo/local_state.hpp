@@ -4,6 +4,7 @@
 
 #include "codec/age/keys.hpp"
 #include "repo/descriptor.hpp"
+#include "repo/sequence_memory.hpp"
 #include "repo/trust.hpp"
 #include "util/file.hpp"
 #include "util/time.hpp"
@@ -36,7 +37,7 @@ void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string
 // The files of one directory: stores/DIGEST.json, sequences/STORE-ID.SERIES, packs/STORE-ID, told/STORE-ID, writer.key,
 // revoked.json. Each but that in packs/ is replaced as a whole. Thread-safe but for two that write the same file. An
 // empty directory: nothing is known, and setters fail.
-class LocalState {
+class LocalState : public SequenceMemory {
  public:
   explicit LocalState(fs::path directory) : m_directory(std::move(directory)) {}
   const fs::path& directory() const noexcept { return m_directory; }
@@ -54,9 +55,8 @@ class LocalState {
   // Since when it has been there, by this machine's clock; nothing: there is none.
   std::optional<Time> writer_key_since() const;
 
-  // The number of the newest snapshot that this host took of a series in a store; 0 for none.
-  std::uint64_t last_sequence(const std::string& store_id, const std::string& series) const;
-  void set_last_sequence(const std::string& store_id, const std::string& series, std::uint64_t sequence) const;
+  std::uint64_t last_sequence(const std::string& store_id, const std::string& series) const override;
+  void set_last_sequence(const std::string& store_id, const std::string& series, std::uint64_t sequence) const override;
 
   // True the first time, and whenever that cannot be noted: whether this user is to be told that the files of a store
   // can be read by others.

@@ -27,16 +27,16 @@ struct Selection {
   // Known to this host, as after a snapshot of its own.
   PackRef put_pack(const std::vector<std::string>& texts) {
     PackRef ref = engine.put_pack(texts);
-    engine.repository.directory(ref);
+    engine.repository.packs().directory(ref);
     ref.live_bytes = ref.raw_bytes;  // all of it is in use
     return ref;
   }
   void put_manifest(const std::string& series, int hours, std::vector<PackRef> packs) {
     engine.put_manifest(series, hours_ago(hours), std::move(packs));
-    for (const auto& info : engine.repository.list_manifests()) engine.repository.load_manifest(info);
+    for (const auto& info : engine.repository.manifests().list()) engine.repository.manifests().load(info);
   }
   SnapshotBase find(const BaseQuery& query) {
-    auto manifests = engine.repository.list_manifests();
+    auto manifests = engine.repository.manifests().list();
     // In whatever order they are listed.
     std::reverse(manifests.begin(), manifests.end());
     return find_base(engine.context, *protocol, std::move(manifests), query);

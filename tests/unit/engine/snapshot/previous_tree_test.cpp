@@ -35,7 +35,7 @@ struct Tree : test::StoreFixture {
     SnapshotRequest request;
     request.series = "s";
     take_snapshot(at, from, request);
-    taken = repository->load_manifest(repository->list_manifests().at(0));
+    taken = repository->manifests().load(repository->manifests().list().at(0));
   }
   // All packs of it.
   LeanSet whole() const {

@@ -62,9 +62,9 @@ struct Stream : test::StoreFixture {
     return take_snapshot(at, from, request);
   }
   Manifest newest() {
-    auto manifests = repository->list_manifests();
+    auto manifests = repository->manifests().list();
     REQUIRE_FALSE(manifests.empty());
-    return repository->load_manifest(manifests.back());
+    return repository->manifests().load(manifests.back());
   }
 };
 
@@ -88,7 +88,7 @@ TEST_CASE("sequential source: entries are listed by path, and the cut point and 
   // Verified as every reader reads it: a list that is out of order is damaged.
   VerifyRequest check;
   check.level = VerifyLevel::full;
-  check.manifests = t.repository->list_manifests();
+  check.manifests = t.repository->manifests().list();
   CHECK(verify(t.at, check).problems.empty());
   const fs::path target = t.directory.path() / "target";
   const auto restored = restore(t.at, manifest, {.target = target, .paths = {}, .overwrite = false});
@@ -122,7 +122,7 @@ TEST_CASE("sequential source: a stream that breaks at its end commits nothing") 
   auto from = t.source();
   from.broken = SourceError(ErrorKind::failed, "the server went away");
   CHECK(test::message_of([&] { t.take(from); }) == "the server went away");
-  CHECK(t.repository->list_manifests().empty());
+  CHECK(t.repository->manifests().list().empty());
 }
 
 TEST_CASE("sequential source: what makes no tree is refused before it is committed") {
@@ -133,7 +133,7 @@ TEST_CASE("sequential source: what makes no tree is refused before it is committ
   t.items.back() = test::scripted_file("nowhere/file", "text");
   auto lost = t.source();
   CHECK(test::message_of([&] { t.take(lost); }).find("'nowhere/file'") != std::string::npos);
-  CHECK(t.repository->list_manifests().empty());
+  CHECK(t.repository->manifests().list().empty());
 }
 
 TEST_CASE("sequential source: a file that fails or changed is read once, and makes the snapshot incomplete") {

@@ -1,0 +1,56 @@
+#include "cli/session_host.hpp"
+
+#include "cli/snapshot_job.hpp"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace cairn {
+
+namespace {
+
+class SessionStore : public RunStore {
+ public:
+  SessionStore(Session& session, OpenStore store) : m_session(session), m_store(std::move(store)) {}
+  Context context() override { return m_session.context(m_store); }
+  std::optional<Time> own_key_since() const override { return m_store.own_key_since; }
+
+ private:
+  Session& m_session;
+  OpenStore m_store;
+};
+
+}  // namespace
+
+std::unique_ptr<RunStore> SessionHost::open_store(const std::string& store) {
+  return std::make_unique<SessionStore>(m_session, m_session.open(store, Access::write));
+}
+
+std::unique_ptr<Source> SessionHost::open_source(const SnapshotJob& job, const Repository& repository) {
+  SourceSpec source = job.source;
+  std::vector<std::string> stores = job.push_to;
+  stores.push_back(job.store);
+  leave_out_own(m_session, source, repository, stores);
+  if (auto* const databases = sqlite_options(source)) databases->staging_parent = m_session.spool();
+  return cairn::open_source(source);
+}
+
+SnapshotRequest SessionHost::new_request() {
+  SnapshotRequest request;
+  request.spool = m_session.spool();
+  request.spool_limit = m_session.spool_limit();
+  request.signing_key = m_session.signing_key();
+  return request;
+}
+
+std::uint64_t SessionHost::Sequences::last_sequence(const std::string& store_id, const std::string& series) const {
+  return m_session.state().last_sequence(store_id, series);
+}
+
+void SessionHost::Sequences::set_last_sequence(const std::string& store_id, const std::string& series,
+                                               std::uint64_t sequence) const {
+  m_session.state().set_last_sequence(store_id, series, sequence);
+}
+
+}  // namespace cairn
