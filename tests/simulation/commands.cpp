@@ -154,11 +154,15 @@ Ended Commands::pin(Machine& machine, Store& store, PinAction action) {
   return ended;
 }
 
-// What is there and counts; an attacker may have put back what retention removed.
+// What is there and counts; an attacker may have put back what retention removed. What was not there before it is
+// listed counts for nothing: the listing may show an attacker's copy of it alone.
 std::vector<SnapshotInfo> Commands::relied_on(Repository& repository, const Store& store) {
+  const auto before = store.ledger.snapshots();
   auto snapshots = repository.manifests().list_snapshots();
   if (store.author) {
-    std::erase_if(snapshots, [&](const auto& info) { return !info.trusted || !store.ledger.has(info.id); });
+    std::erase_if(snapshots, [&](const auto& info) {
+      return !info.trusted || !before.contains(info.id) || !store.ledger.has(info.id);
+    });
   }
   return snapshots;
 }

@@ -104,6 +104,14 @@ void Ledger::restored(const std::string& key) {
   if (const auto found = m_manifests.find(key); found != m_manifests.end()) committed(Digest{found->second.id});
 }
 
+std::set<Digest> Ledger::snapshots() const {
+  std::set<Digest> out;
+  for (const auto& [id, keys] : m_of) {
+    if (!keys.empty()) out.insert(id);
+  }
+  return out;
+}
+
 bool Ledger::whole(const Manifest& manifest, const std::string& gone) const {
   return std::all_of(manifest.packs.begin(), manifest.packs.end(), [&](const auto& pack) {
     const auto* object = pack.first == gone ? nullptr : m_bucket.find(pack.first);

@@ -52,6 +52,9 @@ class Ledger {
     return found != m_of.end() && !found->second.empty();
   }
 
+  // The snapshots of which that is so.
+  std::set<Digest> snapshots() const;
+
   // Packs put, again and again ones counted each time, retries of one PUT once.
   std::size_t packs_put() const noexcept { return m_packs_put; }
   std::size_t packs_removed() const noexcept { return m_packs_removed; }
