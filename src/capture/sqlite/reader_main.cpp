@@ -26,8 +26,10 @@ constexpr rlim_t k_descriptors = 64;
 // Sanitizers reserve terabytes.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool k_bounded_address_space = false;
-#elif defined(__has_feature)
-constexpr bool k_bounded_address_space = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#elif !defined(__has_feature)
+constexpr bool k_bounded_address_space = true;
+#elif __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool k_bounded_address_space = false;
 #else
 constexpr bool k_bounded_address_space = true;
 #endif

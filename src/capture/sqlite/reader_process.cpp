@@ -54,6 +54,7 @@ std::vector<char*> environment_of_child() {
 // The program that runs, even if its file was replaced; where /proc is not mounted by the name it was started with.
 const char* own_program() noexcept {
   if (::access("/proc/self/exe", X_OK) == 0) return "/proc/self/exe";
+  // The kernel gives a pointer as a number. NOLINTNEXTLINE(performance-no-int-to-ptr)
   return reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
 }
 
