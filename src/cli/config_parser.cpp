@@ -209,8 +209,8 @@ void read_command_keys(const TomlTable& table, SourceConfig& source) {
 }
 
 void allow_source_keys(const TomlTable& table, SourceKind type) {
-  std::vector<std::string> keys{"type",      "series",    "tags",     "store",    "push_to",
-                                "retention", "min_files", "min_size", "max_drop", "allow_empty", "max_age"};
+  std::vector<std::string> keys{"type",      "series",   "tags",     "store",       "push_to", "retention",
+                                "min_files", "min_size", "max_drop", "allow_empty", "max_age"};
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
     case SourceKind::directory:

@@ -47,11 +47,13 @@ EntryListText::Chunk EntryListText::chunk(std::uint64_t number) const {
     damaged("an extent out of its pack");
   }
   const auto index = static_cast<std::uint32_t>(stretch.extent.first + (number - stretch.begin));
-  auto frame = m_frames.get({{stretch.extent.pack, directory->frame_of(index)}}).front();
+  const std::vector<FrameId> ids{{stretch.extent.pack, directory->frame_of(index)}};
+  auto frame = m_frames.get(ids).front();
   try {
     const std::string_view text = as_text(frame->chunk(index));
     return {std::move(frame), text};
   } catch (const Error& e) {
+    m_frames.forget(ids);
     throw Error(e.kind(), fmt::format("damaged pack with logical id {:016x}: {}", stretch.extent.pack, e.message()));
   }
 }

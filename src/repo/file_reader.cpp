@@ -42,7 +42,7 @@ Bytes FileReader::read_at(std::uint64_t offset, std::uint64_t length) {
 }
 
 Bytes FileReader::read(std::uint64_t offset, std::uint64_t end) {
-  Bytes out(end - offset);  // zeros, as holes are
+  Bytes out(end - offset, 0);  // as holes are
   std::vector<Piece> pieces;
   for (std::uint64_t at = offset; at < end;) {
     check_interrupted();
@@ -84,12 +84,18 @@ void FileReader::copy(const std::vector<Piece>& pieces, Bytes& to) {
       ids.push_back(pieces[end].frame);
     }
     const auto frames = m_frames.get(ids);
-    std::size_t frame = 0;
-    for (; begin < end; ++begin) {
-      const Piece& piece = pieces[begin];
-      if (ids[frame] != piece.frame) ++frame;
-      const ByteView bytes = frames[frame]->chunk(piece.chunk).subspan(piece.in_chunk, piece.length);
-      std::copy(bytes.begin(), bytes.end(), to.begin() + static_cast<std::ptrdiff_t>(piece.to));
+    const auto damage = damage_of([&] {
+      std::size_t frame = 0;
+      for (; begin < end; ++begin) {
+        const Piece& piece = pieces[begin];
+        if (ids[frame] != piece.frame) ++frame;
+        const ByteView bytes = frames[frame]->chunk(piece.chunk).subspan(piece.in_chunk, piece.length);
+        std::copy(bytes.begin(), bytes.end(), to.begin() + static_cast<std::ptrdiff_t>(piece.to));
+      }
+    });
+    if (damage) {
+      m_frames.forget(ids);
+      throw Error(*damage);
     }
   }
 }

@@ -277,7 +277,7 @@ void FrameFetcher::forget(const std::vector<FrameId>& ids) {
     const Kept* kept = m_frames.find(id);
     if (kept == nullptr || kept->frame.wait_for(std::chrono::seconds{0}) != std::future_status::ready) continue;
     try {
-      kept->frame.get();
+      kept->frame.get()->require_intact();
     } catch (...) {
       m_frames.erase(id);
     }

@@ -87,7 +87,8 @@ class FrameFetcher {
   // The directory of a pack as extents name it.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
-  // What of these failed is asked for anew when it is requested again. Called by the same thread as request().
+  // What of these failed, or has a damaged chunk, is asked for anew when it is requested again. Called by the same
+  // thread as request().
   void forget(const std::vector<FrameId>& ids);
 
   FetchStatistics statistics() const noexcept { return {m_bytes_fetched, m_requests}; }

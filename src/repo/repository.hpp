@@ -32,7 +32,8 @@ struct RepositoryOptions {
 
 class Repository {
  public:
-  // Throws what read_descriptor() throws. What the descriptor says of the store was told to it before: see tell_store().
+  // Throws what read_descriptor() throws. What the descriptor says of the store was told to it before: see
+  // tell_store().
   Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions options);
 
   PackReader& packs() noexcept { return m_packs; }

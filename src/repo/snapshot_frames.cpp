@@ -15,11 +15,15 @@ std::vector<SnapshotFrames::FramePointer> SnapshotFrames::get(const std::vector<
   } catch (...) {
     // Those that come later may fail, too.
     for (const auto& future : futures) future.wait();
-    const std::scoped_lock lock{m_mutex};
-    m_fetcher.forget(ids);
+    forget(ids);
     throw;
   }
   return out;
+}
+
+void SnapshotFrames::forget(const std::vector<FrameId>& ids) {
+  const std::scoped_lock lock{m_mutex};
+  m_fetcher.forget(ids);
 }
 
 std::shared_ptr<const PackDirectory> SnapshotFrames::directory(std::uint64_t pack) {

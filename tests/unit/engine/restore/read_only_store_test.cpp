@@ -55,9 +55,9 @@ struct Reader {
   ThreadPool pool{2};
   ThreadPool io{2};
   Context context{
-      repository, pool,     io,
-      reporter,   "reader", [] {
-                    return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); }};
+      .repository = repository, .pool = pool, .io = io, .put = io, .reporter = reporter, .host = "reader", .clock = [] {
+        return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
+      }};
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ TEST_CASE("series status: the newest is fresh up to its limit, and stale beyond"
   CHECK(judged(two, 2h - 1ns).freshness == Freshness::stale);
   status = judged(two, 119min);
   CHECK(status.freshness == Freshness::stale);
-  CHECK(remark(status) == "newest is 2 h old, limit 1 h 59 min");
+  CHECK(remark(status) == "newest is 2 h 0 min old, limit 1 h 59 min");
   status = judged(two, {});
   CHECK(status.freshness == Freshness::unjudged);
   CHECK(remark(status).empty());
