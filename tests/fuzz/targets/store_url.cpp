@@ -3,6 +3,7 @@
 
 #include "store/s3/endpoint.hpp"
 #include "target.hpp"
+#include "util/time.hpp"
 #include "util/units.hpp"
 
 namespace {
