@@ -64,7 +64,7 @@ struct RetryingStore::Operation {
 
 RetryingStore::RetryingStore(std::unique_ptr<ObjectStore> store, RetryPolicy policy, Reporter& reporter,
                              RetryTools tools)
-    : m_store(std::move(store)), m_policy(policy), m_reporter(reporter), m_tools(std::move(tools)) {}
+    : ForwardingStore(std::move(store)), m_policy(policy), m_reporter(reporter), m_tools(std::move(tools)) {}
 
 nanoseconds RetryingStore::spent(Operation& operation, std::chrono::steady_clock::time_point now, Contact contact,
                                  const StoreError& error) const {
@@ -124,18 +124,18 @@ auto RetryingStore::retry(F&& attempt, bool ages) -> decltype(attempt()) {
 }
 
 bool RetryingStore::probe_create_only() {
-  return retry([&] { return m_store->probe_create_only(); });
+  return retry([&] { return inner().probe_create_only(); });
 }
 
 bool RetryingStore::holds(const std::string& key, const ObjectBody& body) {
-  const auto info = m_store->head(key);
+  const auto info = inner().head(key);
   if (!info || info->size != body.size) return false;
   Sha256 there;
   Sha256 wanted;
   const auto file = body.file && !body.sha256 ? std::optional{open_file(*body.file, O_RDONLY)} : std::nullopt;
   for (std::uint64_t at = 0; at < body.size; at += k_compared_at_once) {
     const std::uint64_t count = std::min(k_compared_at_once, body.size - at);
-    const auto part = m_store->get(key, ByteRange{at, count});
+    const auto part = inner().get(key, ByteRange{at, count});
     if (!part || part->size() != count) return false;
     there.update(*part);
     if (file) {
@@ -155,7 +155,7 @@ PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, Pu
     const bool again = repeated;
     repeated = true;
     try {
-      const PutOutcome outcome = m_store->put(key, body, mode);
+      const PutOutcome outcome = inner().put(key, body, mode);
       if (outcome == PutOutcome::exists && again && holds(key, body)) return PutOutcome::stored;
       return outcome;
     } catch (const StoreError& refused) {
@@ -175,11 +175,11 @@ PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, Pu
 }
 
 std::optional<Bytes> RetryingStore::get(const std::string& key, std::optional<ByteRange> range) {
-  return retry([&] { return m_store->get(key, range); });
+  return retry([&] { return inner().get(key, range); });
 }
 
 std::optional<ObjectInfo> RetryingStore::head(const std::string& key) {
-  return retry([&] { return m_store->head(key); });
+  return retry([&] { return inner().head(key); });
 }
 
 void RetryingStore::list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) {
@@ -198,7 +198,7 @@ void RetryingStore::list_after(const std::string& prefix, const std::string& aft
       retry([&] {
         // Each gain begins a new budget: a long listing is many requests.
         try {
-          m_store->list_after(prefix, last, [&](const ObjectInfo& info) {
+          inner().list_after(prefix, last, [&](const ObjectInfo& info) {
             try {
               visit(info);
             } catch (...) {
@@ -219,11 +219,11 @@ void RetryingStore::list_after(const std::string& prefix, const std::string& aft
 }
 
 std::vector<RemoveFailure> RetryingStore::remove(std::span<const std::string> keys) {
-  return retry([&] { return m_store->remove(keys); });
+  return retry([&] { return inner().remove(keys); });
 }
 
 Time RetryingStore::now() {
-  return retry([&] { return m_store->now(); });
+  return retry([&] { return inner().now(); });
 }
 
 }  // namespace cairn

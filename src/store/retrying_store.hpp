@@ -3,7 +3,7 @@
 // AWS Architecture Blog, 2015). A thread on its way out (InterruptPause) has only what is left to it.
 #pragma once
 
-#include "store/object_store.hpp"
+#include "store/forwarding_store.hpp"
 #include "util/error.hpp"
 #include "util/log.hpp"
 
@@ -44,15 +44,12 @@ struct RetryTools {
   static RetryTools real();
 };
 
-class RetryingStore : public ObjectStore {
+class RetryingStore : public ForwardingStore {
  public:
   RetryingStore(std::unique_ptr<ObjectStore> store, RetryPolicy policy, Reporter& reporter,
                 RetryTools tools = RetryTools::real());
 
-  std::string describe() const override { return m_store->describe(); }
-  Capabilities capabilities() override { return m_store->capabilities(); }
   bool probe_create_only() override;
-  void set_create_only(bool probed) override { m_store->set_create_only(probed); }
   // A PUT whose answer was lost may meet itself when it is repeated: the name is taken (create-only), or the store
   // refuses to overwrite it (retention); and another run may have put the same bytes. Where the object is what was to
   // be put, that is PutOutcome::stored.
@@ -63,17 +60,8 @@ class RetryingStore : public ObjectStore {
   void list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void list_after(const std::string& prefix, const std::string& after,
                   const std::function<void(const ObjectInfo&)>& visit) override;
-  void make_durable(std::span<const std::string> keys) override { m_store->make_durable(keys); }
   std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
   Time now() override;
-  std::optional<fs::path> root() const override { return m_store->root(); }
-  Distance distance() const override { return m_store->distance(); }
-  std::optional<fs::path> make_staging() override { return m_store->make_staging(); }
-  std::size_t sweep_temporaries(std::span<const std::string_view> directories,
-                                std::chrono::nanoseconds age = std::chrono::hours{24}) override {
-    return m_store->sweep_temporaries(directories, age);
-  }
-  std::uint64_t requests() const override { return m_store->requests(); }
 
  private:
   // The state of one operation over its attempts.
@@ -86,7 +74,6 @@ class RetryingStore : public ObjectStore {
   void wait_or_rethrow(Operation& operation, const StoreError& error);
   bool holds(const std::string& key, const ObjectBody& body);
 
-  std::unique_ptr<ObjectStore> m_store;
   RetryPolicy m_policy;
   Reporter& m_reporter;
   RetryTools m_tools;

@@ -1,5 +1,6 @@
 #include "store/trace.hpp"
 
+#include "util/beneath.hpp"
 #include "util/error.hpp"
 
 #include <cerrno>
@@ -35,10 +36,7 @@ void Trace::warn(std::string_view cause) {
 void Trace::add(const std::function<std::string()>& make_line) noexcept {
   try {
     const std::string line = make_line() + '\n';
-    ssize_t written = -1;
-    do {
-      written = ::write(m_fd.get(), line.data(), line.size());
-    } while (written < 0 && errno == EINTR);
+    const ssize_t written = retry_interrupted([&] { return ::write(m_fd.get(), line.data(), line.size()); });
     if (written == static_cast<ssize_t>(line.size())) return;
     warn(written < 0 ? errno_text(errno) : "a line was cut short");
   } catch (const std::bad_alloc&) {

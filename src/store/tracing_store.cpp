@@ -12,11 +12,6 @@ namespace cairn {
 
 namespace {
 
-// The names of local stores may be any bytes, and messages may quote them.
-std::string printable(std::string_view bytes) {
-  return terminal_safe(bytes);
-}
-
 // A range may reach past every object's end.
 std::uint64_t as_number(std::uint64_t value) {
   return std::min(value, k_max_integer);
@@ -53,16 +48,17 @@ void TracingStore::Line::fail(const Error& failure) {
 std::string TracingStore::Line::text(std::string_view store, Time began, std::chrono::nanoseconds took) const {
   JsonWriter to;
   to.begin_object();
+  // The names of local stores may be any bytes, and messages may quote them.
   to.member("time", format_time(began)).member("pid", static_cast<std::int64_t>(::getpid()));
-  to.member("store", printable(store)).member("operation", operation);
+  to.member("store", terminal_safe(store)).member("operation", operation);
   if (keys.empty()) {
-    to.member("key", printable(key));
+    to.member("key", terminal_safe(key));
   } else {
     to.key("keys").begin_array();
-    for (const auto& each : keys) to.value(printable(each));
+    for (const auto& each : keys) to.value(terminal_safe(each));
     to.end_array();
   }
-  if (!after.empty()) to.member("after", printable(after));
+  if (!after.empty()) to.member("after", terminal_safe(after));
   if (range) to.member("offset", as_number(range->offset)).member("length", as_number(range->length));
   if (create_only) to.member("create_only", true);
   if (bytes) to.member("bytes", *bytes);
@@ -75,13 +71,13 @@ std::string TracingStore::Line::text(std::string_view store, Time began, std::ch
   if (exchange.status != 0) to.member("status", exchange.status);
   to.member("try", exchange.attempt);
   if (transient) to.member("transient", *transient);
-  if (!error.empty()) to.member("error", printable(error));
+  if (!error.empty()) to.member("error", terminal_safe(error));
   to.end_object();
   return std::move(to).text();
 }
 
 TracingStore::TracingStore(std::unique_ptr<ObjectStore> store, std::shared_ptr<Trace> trace)
-    : m_store(std::move(store)), m_trace(std::move(trace)) {}
+    : ForwardingStore(std::move(store)), m_trace(std::move(trace)) {}
 
 template <class F>
 auto TracingStore::traced(Line line, F&& work) -> decltype(work(line)) {
@@ -92,7 +88,7 @@ auto TracingStore::traced(Line line, F&& work) -> decltype(work(line)) {
   const auto started = std::chrono::steady_clock::now();
   const auto write = [&] {
     const auto took = std::chrono::steady_clock::now() - started;
-    m_trace->add([&] { return line.text(m_store->describe(), began, took); });
+    m_trace->add([&] { return line.text(inner().describe(), began, took); });
   };
   try {
     auto result = work(line);
@@ -112,7 +108,7 @@ auto TracingStore::traced(Line line, F&& work) -> decltype(work(line)) {
 
 bool TracingStore::probe_create_only() {
   return traced({.operation = "probe"}, [&](Line& line) {
-    const bool honoured = m_store->probe_create_only();
+    const bool honoured = inner().probe_create_only();
     line.create_only = honoured;
     return honoured;
   });
@@ -123,7 +119,7 @@ PutOutcome TracingStore::put(const std::string& key, const ObjectBody& body, Put
   line.create_only = mode == PutMode::create_only;
   line.bytes = body.size;
   return traced(std::move(line), [&](Line& done) {
-    const PutOutcome outcome = m_store->put(key, body, mode);
+    const PutOutcome outcome = inner().put(key, body, mode);
     done.outcome = outcome == PutOutcome::exists ? "exists" : "stored";
     return outcome;
   });
@@ -131,7 +127,7 @@ PutOutcome TracingStore::put(const std::string& key, const ObjectBody& body, Put
 
 std::optional<Bytes> TracingStore::get(const std::string& key, std::optional<ByteRange> range) {
   return traced({.operation = "get", .key = key, .range = range}, [&](Line& line) {
-    auto bytes = m_store->get(key, range);
+    auto bytes = inner().get(key, range);
     line.outcome = bytes ? "found" : "absent";
     if (bytes) line.bytes = bytes->size();
     return bytes;
@@ -140,7 +136,7 @@ std::optional<Bytes> TracingStore::get(const std::string& key, std::optional<Byt
 
 std::optional<ObjectInfo> TracingStore::head(const std::string& key) {
   return traced({.operation = "head", .key = key}, [&](Line& line) {
-    auto info = m_store->head(key);
+    auto info = inner().head(key);
     line.outcome = info ? "found" : "absent";
     if (info) line.bytes = info->size;
     return info;
@@ -172,25 +168,25 @@ void TracingStore::traced_listing(Line line, const std::function<void(const Obje
 }
 
 void TracingStore::list(const std::string& prefix, const std::function<void(const ObjectInfo&)>& visit) {
-  traced_listing({.operation = "list", .key = prefix}, visit, [&](const auto& each) { m_store->list(prefix, each); });
+  traced_listing({.operation = "list", .key = prefix}, visit, [&](const auto& each) { inner().list(prefix, each); });
 }
 
 void TracingStore::list_after(const std::string& prefix, const std::string& after,
                               const std::function<void(const ObjectInfo&)>& visit) {
   traced_listing({.operation = "list", .key = prefix, .after = after}, visit,
-                 [&](const auto& each) { m_store->list_after(prefix, after, each); });
+                 [&](const auto& each) { inner().list_after(prefix, after, each); });
 }
 
 void TracingStore::make_durable(std::span<const std::string> keys) {
   traced({.operation = "make_durable", .keys = keys}, [&](Line&) {
-    m_store->make_durable(keys);
+    inner().make_durable(keys);
     return true;
   });
 }
 
 std::vector<RemoveFailure> TracingStore::remove(std::span<const std::string> keys) {
   return traced({.operation = "remove", .keys = keys}, [&](Line& line) {
-    auto failures = m_store->remove(keys);
+    auto failures = inner().remove(keys);
     line.outcome = failures.empty() ? "removed" : "failed";
     if (!failures.empty()) {
       line.kept = failures.size();
@@ -201,13 +197,13 @@ std::vector<RemoveFailure> TracingStore::remove(std::span<const std::string> key
 }
 
 Time TracingStore::now() {
-  return traced({.operation = "now"}, [&](Line&) { return m_store->now(); });
+  return traced({.operation = "now"}, [&](Line&) { return inner().now(); });
 }
 
 std::size_t TracingStore::sweep_temporaries(std::span<const std::string_view> directories,
                                             std::chrono::nanoseconds age) {
   return traced({.operation = "sweep"}, [&](Line& line) {
-    const std::size_t swept = m_store->sweep_temporaries(directories, age);
+    const std::size_t swept = inner().sweep_temporaries(directories, age);
     line.objects = swept;
     return swept;
   });

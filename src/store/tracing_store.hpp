@@ -3,23 +3,18 @@
 // own.
 #pragma once
 
-#include "store/object_store.hpp"
+#include "store/forwarding_store.hpp"
 #include "store/trace.hpp"
 
 #include <memory>
 
 namespace cairn {
 
-class TracingStore : public ObjectStore {
+class TracingStore : public ForwardingStore {
  public:
   TracingStore(std::unique_ptr<ObjectStore> store, std::shared_ptr<Trace> trace);
 
-  std::string describe() const override { return m_store->describe(); }
-  Capabilities capabilities() override { return m_store->capabilities(); }
   bool probe_create_only() override;
-  void set_create_only(bool probed) override { m_store->set_create_only(probed); }
-  void set_permissions(Permissions permissions) override { m_store->set_permissions(permissions); }
-  bool readable_by_others(const std::string& key) override { return m_store->readable_by_others(key); }
   PutOutcome put(const std::string& key, const ObjectBody& body, PutMode mode = PutMode::replace) override;
   std::optional<Bytes> get(const std::string& key, std::optional<ByteRange> range = std::nullopt) override;
   std::optional<ObjectInfo> head(const std::string& key) override;
@@ -29,12 +24,8 @@ class TracingStore : public ObjectStore {
   void make_durable(std::span<const std::string> keys) override;
   std::vector<RemoveFailure> remove(std::span<const std::string> keys) override;
   Time now() override;
-  std::optional<fs::path> root() const override { return m_store->root(); }
-  Distance distance() const override { return m_store->distance(); }
-  std::optional<fs::path> make_staging() override { return m_store->make_staging(); }
   std::size_t sweep_temporaries(std::span<const std::string_view> directories,
                                 std::chrono::nanoseconds age = std::chrono::hours{24}) override;
-  std::uint64_t requests() const override { return m_store->requests(); }
 
  private:
   struct Line;
@@ -44,7 +35,6 @@ class TracingStore : public ObjectStore {
   void traced_listing(Line line, const std::function<void(const ObjectInfo&)>& visit,
                       const std::function<void(const std::function<void(const ObjectInfo&)>&)>& list);
 
-  std::unique_ptr<ObjectStore> m_store;
   std::shared_ptr<Trace> m_trace;
 };
 
