@@ -117,12 +117,12 @@ void FileReader::find_group() {
   EntryListCursor cursor{m_text, m_next.at};
   for (std::uint64_t i = 0; i < group.parts; ++i) {
     const auto line = cursor.next();
-    if (!line || line->entry) throw_damaged_content(m_file.entry, "its last parts are missing");
-    if (line->part_size > size() - end) throw_damaged_content(m_file.entry, "its parts do not add up to its size");
+    if (!line || line->entry) throw_damaged_content(m_file.entry.path, "its last parts are missing");
+    if (line->part_size > size() - end) throw_damaged_content(m_file.entry.path, "its parts do not add up to its size");
     end += line->part_size;
   }
   const Group next{end, cursor.position(), m_next.parts - group.parts};
-  if (next.parts == 0 && end != size()) throw_damaged_content(m_file.entry, "its parts do not add up to its size");
+  if (next.parts == 0 && end != size()) throw_damaged_content(m_file.entry.path, "its parts do not add up to its size");
   m_groups.push_back(group);
   m_next = next;
 }
@@ -166,18 +166,16 @@ FileReader::Runs FileReader::place(const Group& group) {
   };
   if (m_file.parts == 0) {
     const std::uint64_t end = place_extents(m_file.entry, 0, m_file.extents, directory_of, take);
-    if (end != size()) throw_damaged_content(m_file.entry, "it has another size than its chunks");
+    check_content_length(m_file.entry.path, end, size());
     return runs;
   }
   EntryListCursor cursor{m_text, group.at};
   std::uint64_t offset = group.offset;
   for (std::uint64_t i = 0; i < group.parts; ++i) {
     const auto line = cursor.next();
-    if (!line || line->entry) throw_damaged_content(m_file.entry, "its last parts are missing");
+    if (!line || line->entry) throw_damaged_content(m_file.entry.path, "its last parts are missing");
     const std::uint64_t end = place_extents(m_file.entry, offset, line->extents, directory_of, take);
-    if (end - offset != line->part_size) {
-      throw_damaged_content(m_file.entry, "a part has another size than its chunks");
-    }
+    check_part_length(m_file.entry.path, end - offset, line->part_size);
     offset = end;
   }
   return runs;

@@ -12,11 +12,9 @@
 
 namespace cairn {
 
-std::unordered_map<Digest, std::uint64_t, DigestHash> pack_sizes(ObjectStore& store) {
+std::unordered_map<Digest, std::uint64_t, DigestHash> pack_sizes(PackReader& packs) {
   std::unordered_map<Digest, std::uint64_t, DigestHash> sizes;
-  store.list(layout::k_packs, [&](const ObjectInfo& info) {
-    if (const auto name = layout::parse_pack_key(info.key)) sizes.emplace(*name, info.size);
-  });
+  packs.list([&](const Digest& name, const ObjectInfo& info) { sizes.emplace(name, info.size); });
   return sizes;
 }
 
@@ -97,7 +95,7 @@ CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies
   }
   if (found.size() > 1 && there) sort_copies(repository, found, there);
   if (found.size() > 1 && !there) {
-    const auto sizes = pack_sizes(repository.store());
+    const auto sizes = pack_sizes(repository.packs());
     sort_copies(repository, found, [&](const PackRef& pack) {
       const auto at = sizes.find(pack.name);
       return at != sizes.end() && at->second == pack.size;

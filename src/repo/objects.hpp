@@ -18,7 +18,7 @@
 namespace cairn {
 
 // The packs that are listed, by name, with their sizes. Throws StoreError.
-std::unordered_map<Digest, std::uint64_t, DigestHash> pack_sizes(ObjectStore& store);
+std::unordered_map<Digest, std::uint64_t, DigestHash> pack_sizes(PackReader& packs);
 
 // Several manifests may be of one snapshot. Each is complete, and a reader may take any: cairn-format(5), MANIFESTS.
 bool same_snapshot(const layout::ManifestKey& a, const layout::ManifestKey& b) noexcept;

@@ -24,10 +24,10 @@ class Walk {
         const EntryLine part = m_list.next_part();
         --parts_left;
         const std::uint64_t end = extents(entry, offset, part.extents);
-        if (end - offset != part.part_size) throw_damaged_content(entry, "a part has another size than its chunks");
+        check_part_length(entry.path, end - offset, part.part_size);
         offset = end;
       }
-      if (offset != entry.size) throw_damaged_content(entry, "it has another size than its chunks");
+      check_content_length(entry.path, offset, entry.size);
     });
     m_visitor.end_file(failure);
   }

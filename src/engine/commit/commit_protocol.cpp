@@ -48,7 +48,7 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
 }
 
 void CommitProtocol::list_packs() {
-  auto packs = pack_sizes(m_context.repository.store());
+  auto packs = pack_sizes(m_context.repository.packs());
   for (const auto& name : m_context.repository.packs().noted_damaged()) packs.erase(name);
   const std::scoped_lock lock{m_mutex};
   m_packs = std::move(packs);

@@ -1,36 +1,26 @@
 #include "engine/restore/content_layout.hpp"
 
-#include "util/error.hpp"
-
-#include <fmt/format.h>
+#include "repo/content_runs.hpp"
 
 namespace cairn {
 
-void ContentLayout::refuse(std::string_view cause) const {
-  throw Error(ErrorKind::damaged, fmt::format("damaged content of {}: {}", quote(m_path), cause));
-}
-
 PlannedWrite ContentLayout::place(const ChunkRange& chunks, const PackDirectory& directory) {
-  const std::uint64_t last = std::uint64_t{chunks.first} + chunks.count;
-  if (last > directory.chunk_count()) refuse("an extent out of its pack");
-  PlannedWrite write{m_end, 0, chunks};
-  for (std::uint32_t i = 0; i < chunks.count; ++i) write.length += directory.length(chunks.first + i);
-  if (write.length > m_size - m_end) refuse("chunks beyond its end");
-  m_end += write.length;
+  const std::uint64_t length = length_of_chunks(m_path, directory, chunks.first, chunks.count, m_size - m_end);
+  const PlannedWrite write{m_end, length, chunks};
+  m_end += length;
   return write;
 }
 
 void ContentLayout::skip(std::uint64_t bytes) {
-  if (bytes > m_size - m_end) refuse("a hole beyond its end");
-  m_end += bytes;
+  m_end += length_of_hole(m_path, bytes, m_size - m_end);
 }
 
 void ContentLayout::check_part(std::uint64_t end) const {
-  if (m_end != end) refuse("a part has another size than its chunks");
+  check_part_length(m_path, m_end, end);
 }
 
 void ContentLayout::check_whole() const {
-  if (m_end != m_size) refuse("it has another size than its chunks");
+  check_content_length(m_path, m_end, m_size);
 }
 
 }  // namespace cairn

@@ -30,8 +30,6 @@ class ContentLayout {
   std::uint64_t end() const noexcept { return m_end; }
 
  private:
-  [[noreturn]] void refuse(std::string_view cause) const;
-
   std::string m_path;
   std::uint64_t m_size;
   std::uint64_t m_end = 0;

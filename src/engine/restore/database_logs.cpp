@@ -1,5 +1,6 @@
 #include "engine/restore/database_logs.hpp"
 
+#include "capture/sqlite/companions.hpp"
 #include "engine/restore/database_in_use.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/error.hpp"
@@ -22,7 +23,7 @@ void DatabaseLogs::set_aside(const std::string& name, int staged_directory, cons
   const auto staged = status_at(staged_directory, staged_name);
   if (!staged || !S_ISREG(staged->st_mode)) return;
   bool is_database = is_sqlite_file(staged_directory, staged_name);
-  for (const char* suffix : {"-wal", "-journal", "-shm"}) {
+  for (const char* suffix : {sqlite::k_log, sqlite::k_journal, sqlite::k_index}) {
     const std::string log = name + suffix;
     if (log.size() > k_name_max || !status_at(m_directory, log) || status_at(staged_directory, log)) continue;
     // An encrypted database has no magic, but its log has. An index of a log (-shm) has none: it goes with the log.

@@ -30,7 +30,7 @@ PreparedRestore plan_restore(Context& context, const Manifest& manifest, const R
   const RestoreTarget target = look_at_target(manifest, request);
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
-  const PackSizes there = pack_sizes(context.repository.store());
+  const PackSizes there = pack_sizes(context.repository.packs());
   return prepare_restore(context, manifest, request, target,
                          {fetcher, fetcher, packs, &there, access_of(context.repository, request)});
 }

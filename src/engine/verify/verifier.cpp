@@ -167,7 +167,7 @@ class Verification {
   }
 
   void check_presence() {
-    const auto sizes = pack_sizes(m_context.repository.store());
+    const auto sizes = pack_sizes(m_context.repository.packs());
     for (auto& [name, use] : m_packs) {
       const auto found = sizes.find(name);
       if (found == sizes.end()) {
