@@ -116,10 +116,7 @@ void CapturePipeline::consume(CapturedItem& item) {
   if (item.read) {
     m_parts.content.write(item.content);
     entry.size = item.content.size;
-    if (item.content.changed) {
-      m_parts.entries.problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
-    }
-    if (!item.content.problem.empty()) m_parts.entries.tell_each_time(entry, item.content.problem);
+    tell_of_reading(entry, item.content.changed, item.content.problem);
   } else {
     for (const auto& part : item.reuse) m_parts.spool.add_part(part);
   }
@@ -165,6 +162,12 @@ void CapturePipeline::read_large(CapturedItem& item, Compare compare) {
   }
 }
 
+// What the snapshot is incomplete for although there is content.
+void CapturePipeline::tell_of_reading(Entry& entry, bool changed, const std::string& problem) {
+  if (changed) m_parts.entries.problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
+  if (!problem.empty()) m_parts.entries.tell_each_time(entry, problem);
+}
+
 void CapturePipeline::read_until_consistent(CapturedItem& item, Compare compare) {
   Entry& entry = item.source.entry;
   auto previous = compare == Compare::yes && m_parts.previous != nullptr
@@ -179,11 +182,7 @@ void CapturePipeline::read_until_consistent(CapturedItem& item, Compare compare)
       m_parts.spool.drop_parts();
       continue;
     }
-    if (reading.changed) {
-      m_parts.entries.problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
-    }
-    if (!reading.problem.empty()) m_parts.entries.tell_each_time(entry, reading.problem);
-    return;
+    return tell_of_reading(entry, reading.changed, reading.problem);
   }
 }
 

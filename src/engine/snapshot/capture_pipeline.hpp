@@ -53,6 +53,7 @@ class CapturePipeline {
   void consume(CapturedItem& item);
   void consume_orphan(CapturedItem& item, LostNames::Lost& target);
   void read_large(CapturedItem& item, Compare compare);
+  void tell_of_reading(Entry& entry, bool changed, const std::string& problem);
   void read_until_consistent(CapturedItem& item, Compare compare);
   bool try_later(CapturedItem& item);
   void try_again();
