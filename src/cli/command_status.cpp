@@ -20,7 +20,7 @@ namespace {
 // What is to be looked at in one store.
 struct StoreWatch {
   std::string store;
-  std::map<std::string, std::optional<Nanoseconds>> series;  // with their limits; empty: all that are there
+  std::set<std::string> series;  // empty: all that are there
 };
 
 class StatusCommand : public Command {
@@ -40,10 +40,9 @@ class StatusCommand : public Command {
   ExitStatus run(Session& session) override;
 
  private:
-  std::optional<Nanoseconds> limit_of(const std::optional<Nanoseconds>& configured) const;
+  std::optional<Nanoseconds> limit_of(Session& session, const std::string& series) const;
   std::vector<StoreWatch> plan(Session& session) const;
   StoreWatch watch_of_one_store(Session& session) const;
-  std::vector<StoreWatch> watches_of_sources(Session& session) const;
   StoreStatus look(Session& session, const StoreWatch& watch, Time now) const;
 
   std::vector<std::string> m_operands;
@@ -56,28 +55,25 @@ class StatusCommand : public Command {
 };
 
 // What the command line says goes before what the configuration does.
-std::optional<Nanoseconds> StatusCommand::limit_of(const std::optional<Nanoseconds>& configured) const {
-  return m_limit ? m_limit : configured;
+std::optional<Nanoseconds> StatusCommand::limit_of(Session& session, const std::string& series) const {
+  return m_limit ? m_limit : session.config().max_age_of(series);
 }
 
 StoreWatch StatusCommand::watch_of_one_store(Session& session) const {
-  StoreWatch watch{session.store_name(m_store), {}};
-  for (const auto& series : m_operands) {
-    check_series(series);
-    watch.series.emplace(series, limit_of(session.config().max_age_of(series)));
-  }
+  StoreWatch watch{session.store_name(m_store), {m_operands.begin(), m_operands.end()}};
+  for (const auto& series : m_operands) check_series(series);
   return watch;
 }
 
 // Each source where it is captured into, and where it is pushed to.
-std::vector<StoreWatch> StatusCommand::watches_of_sources(Session& session) const {
+std::vector<StoreWatch> watches_of_sources(Session& session, const std::vector<const SourceConfig*>& sources) {
   std::vector<StoreWatch> watches;
   const auto add = [&](const std::string& store, const SourceConfig& source) {
     auto found = std::find_if(watches.begin(), watches.end(), [&](const auto& watch) { return watch.store == store; });
     if (found == watches.end()) found = watches.insert(found, {store, {}});
-    found->series.emplace(source.series, limit_of(source.max_age));
+    found->series.insert(source.series);
   };
-  for (const SourceConfig* source : session.config().select_sources(m_operands)) {
+  for (const SourceConfig* source : sources) {
     add(session.store_name(std::nullopt, source->store), *source);
     for (const auto& store : source->push_to) add(store, *source);
   }
@@ -85,13 +81,12 @@ std::vector<StoreWatch> StatusCommand::watches_of_sources(Session& session) cons
 }
 
 std::vector<StoreWatch> StatusCommand::plan(Session& session) const {
-  if (m_store || session.config().sources.empty()) return {watch_of_one_store(session)};
-  if (!m_operands.empty()) return watches_of_sources(session);
-  // All of them.
-  StatusCommand all;
-  all.m_limit = m_limit;
-  for (const auto& [name, source] : session.config().sources) all.m_operands.push_back(name);
-  return all.watches_of_sources(session);
+  const Config& config = session.config();
+  if (m_store || config.sources.empty()) return {watch_of_one_store(session)};
+  if (!m_operands.empty()) return watches_of_sources(session, config.select_sources(m_operands));
+  std::vector<const SourceConfig*> all;
+  for (const auto& [name, source] : config.sources) all.push_back(&source);
+  return watches_of_sources(session, all);
 }
 
 StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time now) const {
@@ -107,14 +102,12 @@ StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time 
       }
     };
     if (watch.series.empty()) take({});
-    for (const auto& [series, limit] : watch.series) take(series);
+    for (const auto& series : watch.series) take(series);
     for (auto& [series, snapshots] : found) {
-      const auto wanted = watch.series.find(series);
-      const auto limit = wanted != watch.series.end() ? wanted->second : limit_of(session.config().max_age_of(series));
-      out.series.push_back(series_status(series, std::move(snapshots), limit, now));
+      out.series.push_back(series_status(series, std::move(snapshots), limit_of(session, series), now));
     }
-    for (const auto& [series, limit] : watch.series) {
-      if (!found.contains(series)) out.series.push_back(series_status(series, {}, limit, now));
+    for (const auto& series : watch.series) {
+      if (!found.contains(series)) out.series.push_back(series_status(series, {}, limit_of(session, series), now));
     }
   } catch (const Error& e) {
     // The other stores are looked at all the same. A signal, and what the command line has wrong, are not of this one.

@@ -52,6 +52,14 @@ Config read_named_config(const std::string& file, const char* named_by) {
               fmt::format("{} names it", named_by));
 }
 
+// Null where no source has the series; two never have the same.
+const SourceConfig* source_of(const Config& config, std::string_view series) {
+  for (const auto& [name, source] : config.sources) {
+    if (source.series == series) return &source;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 StoreConfig Config::store(const std::string& name_or_url) const {
@@ -69,17 +77,13 @@ StoreConfig Config::store(const std::string& name_or_url) const {
 }
 
 const RetentionPolicy& Config::retention_of(std::string_view series) const {
-  for (const auto& [name, source] : sources) {
-    if (source.series == series) return source.retention ? *source.retention : retention;
-  }
-  return retention;
+  const SourceConfig* source = source_of(*this, series);
+  return source != nullptr && source->retention ? *source->retention : retention;
 }
 
 std::optional<Nanoseconds> Config::max_age_of(std::string_view series) const {
-  for (const auto& [name, source] : sources) {
-    if (source.series == series) return source.max_age;
-  }
-  return std::nullopt;
+  const SourceConfig* source = source_of(*this, series);
+  return source != nullptr ? source->max_age : std::nullopt;
 }
 
 std::vector<const SourceConfig*> Config::select_sources(const std::vector<std::string>& names) const {
