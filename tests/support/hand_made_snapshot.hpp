@@ -2,7 +2,6 @@
 // the test's to choose.
 #pragma once
 
-#include "codec/zstd.hpp"
 #include "repo/entry_text.hpp"
 #include "repo/layout.hpp"
 #include "repo/manifest.hpp"
@@ -10,6 +9,7 @@
 #include "repo/snapshot_frames.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
+#include "support/packs.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -28,19 +28,7 @@ struct HandMadeSnapshot {
 
   // One chunk a text, `a_frame` chunks a frame; sealed where the keys seal.
   PackRef make_pack(const std::vector<std::string>& texts, std::size_t a_frame = 2) {
-    PackBuilder builder{std::nullopt, engine.repository.keys(), PackContent::files};
-    for (std::size_t i = 0; i < texts.size(); i += a_frame) {
-      std::string raw;
-      std::vector<PackBuilder::Chunk> chunks;
-      for (std::size_t k = i; k < std::min(i + a_frame, texts.size()); ++k) {
-        raw += texts[k];
-        chunks.push_back({sha256(texts[k]), static_cast<std::uint32_t>(texts[k].size())});
-      }
-      builder.add_frame(zstd_compress(as_bytes(raw)), chunks);
-    }
-    const auto built = builder.finish();
-    store.put(layout::pack_key(built.ref.name), ObjectBody::from_memory(built.memory));
-    return built.ref;
+    return put_pack(store, engine.repository.keys(), texts, a_frame);
   }
   PackRef add_pack(const std::vector<std::string>& texts, std::size_t a_frame = 2) {
     packs.push_back(make_pack(texts, a_frame));

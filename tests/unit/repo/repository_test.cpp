@@ -1,12 +1,12 @@
 #include "repo/repository.hpp"
 
-#include "codec/zstd.hpp"
 #include "repo/entry_list.hpp"
 #include "repo/format.hpp"
 #include "repo/frame_fetcher.hpp"
 #include "store/local_store.hpp"
 #include "store/open.hpp"
 #include "support/memory_store.hpp"
+#include "support/packs.hpp"
 #include "unit/support.hpp"
 
 #include <atomic>
@@ -70,19 +70,7 @@ struct Fixture {
 
   // One chunk a text, `a_frame` chunks a frame.
   PackRef put_pack(const std::vector<std::string>& texts, std::size_t a_frame = 2) {
-    PackBuilder builder{std::nullopt};
-    for (std::size_t i = 0; i < texts.size(); i += a_frame) {
-      std::string raw;
-      std::vector<PackBuilder::Chunk> chunks;
-      for (std::size_t k = i; k < std::min(i + a_frame, texts.size()); ++k) {
-        raw += texts[k];
-        chunks.push_back({sha256(texts[k]), static_cast<std::uint32_t>(texts[k].size())});
-      }
-      builder.add_frame(zstd_compress(as_bytes(raw)), chunks);
-    }
-    const auto built = builder.finish();
-    store.put(layout::pack_key(built.ref.name), ObjectBody::from_memory(built.memory));
-    return built.ref;
+    return test::put_pack(store, no_keys(), texts, a_frame);
   }
 
   // A manifest whose entry list is made of these chunks, `levels` lists of extents above them.

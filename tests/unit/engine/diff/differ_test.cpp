@@ -3,6 +3,7 @@
 #include "capture/directory_source.hpp"
 #include "engine/diff/content_compare.hpp"
 #include "engine/snapshot/snapshotter.hpp"
+#include "support/content.hpp"
 #include "support/store_fixture.hpp"
 #include "util/error.hpp"
 
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 
 using namespace cairn;
+using test::noise;
 using namespace cairn::test;
 
 namespace {
@@ -83,15 +85,6 @@ Collected diff_live(Scene& scene, const Manifest& a) {
   Collected out;
   const auto source = scene.live();
   out.summary = diff_with_source(scene.ctx, a, *source, [&](const Difference& d) { out.lines.push_back(line(d)); });
-  return out;
-}
-
-std::string noise(std::size_t size, unsigned seed) {
-  std::string out(size, '\0');
-  for (auto& c : out) {
-    seed = seed * 1664525 + 1013904223;
-    c = static_cast<char>(seed >> 24);
-  }
   return out;
 }
 

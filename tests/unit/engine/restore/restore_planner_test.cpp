@@ -4,6 +4,7 @@
 #include "engine/restore/restorer.hpp"
 #include "engine/snapshot/snapshotter.hpp"
 #include "repo/entry_text.hpp"
+#include "support/content.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "support/store_fixture.hpp"
@@ -17,6 +18,7 @@
 #include <doctest/doctest.h>
 
 using namespace cairn;
+using test::write;
 
 namespace {
 
@@ -54,11 +56,6 @@ Entry entry(std::string path, EntryType type, std::string link_target = {}) {
   out.type = type;
   out.link_target = std::move(link_target);
   return out;
-}
-
-void write(const fs::path& path, std::string_view text) {
-  std::ofstream out{path, std::ios::binary};
-  out << text;
 }
 
 struct Plans : test::StoreFixture {

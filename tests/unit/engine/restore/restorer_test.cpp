@@ -3,6 +3,7 @@
 #include "capture/directory_source.hpp"
 #include "engine/snapshot/snapshotter.hpp"
 #include "repo/frame_fetcher.hpp"
+#include "support/content.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "support/store_fixture.hpp"
@@ -20,22 +21,10 @@
 #include <sys/xattr.h>
 
 using namespace cairn;
+using test::noise;
+using test::write;
 
 namespace {
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string out(size, '\0');
-  for (auto& c : out) {
-    seed = seed * 1664525 + 1013904223;
-    c = static_cast<char>(seed >> 24);
-  }
-  return out;
-}
-
-void write(const fs::path& path, std::string_view text) {
-  std::ofstream out{path, std::ios::binary};
-  out << text;
-}
 
 struct Restores : test::StoreFixture {
   fs::path target = directory.path() / "target";

@@ -2,6 +2,7 @@
 
 #include "engine/snapshot/capture_batch.hpp"
 #include "engine/snapshot/entry_writer.hpp"
+#include "support/content.hpp"
 #include "support/scripted_source.hpp"
 #include "support/store_fixture.hpp"
 #include "unit/support.hpp"
@@ -16,17 +17,9 @@
 #include <doctest/doctest.h>
 
 using namespace cairn;
+using test::noise;
 
 namespace {
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string out(size, '\0');
-  for (auto& c : out) {
-    seed = seed * 1664525 + 1013904223;
-    c = static_cast<char>(seed >> 24);
-  }
-  return out;
-}
 
 // The pipeline with nothing before and nothing behind it.
 struct Capture : test::StoreFixture {

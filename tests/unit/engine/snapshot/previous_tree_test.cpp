@@ -1,6 +1,7 @@
 #include "engine/snapshot/previous_tree.hpp"
 
 #include "engine/snapshot/snapshotter.hpp"
+#include "support/content.hpp"
 #include "support/scripted_source.hpp"
 #include "support/store_fixture.hpp"
 
@@ -13,18 +14,10 @@
 #include <doctest/doctest.h>
 
 using namespace cairn;
+using test::noise;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string out(size, '\0');
-  for (auto& c : out) {
-    seed = seed * 1664525 + 1013904223;
-    c = static_cast<char>(seed >> 24);
-  }
-  return out;
-}
 
 struct Tree : test::StoreFixture {
   Manifest taken;

@@ -5,6 +5,7 @@
 #include "engine/restore/restorer.hpp"
 #include "engine/snapshot/snapshotter.hpp"
 #include "engine/verify/verifier.hpp"
+#include "support/content.hpp"
 #include "support/scripted_source.hpp"
 #include "support/store_fixture.hpp"
 #include "unit/support.hpp"
@@ -17,17 +18,9 @@
 #include <doctest/doctest.h>
 
 using namespace cairn;
+using test::noise;
 
 namespace {
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string out(size, '\0');
-  for (auto& c : out) {
-    seed = seed * 1664525 + 1013904223;
-    c = static_cast<char>(seed >> 24);
-  }
-  return out;
-}
 
 const Time k_end = Time{} + std::chrono::days{20'500};
 

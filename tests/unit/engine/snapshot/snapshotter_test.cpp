@@ -4,6 +4,7 @@
 #include "engine/restore/restorer.hpp"
 #include "engine/verify/verifier.hpp"
 #include "repo/tree_reader.hpp"
+#include "support/content.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "support/store_fixture.hpp"
@@ -23,22 +24,10 @@
 #include <sys/xattr.h>
 
 using namespace cairn;
+using test::noise;
+using test::write;
 
 namespace {
-
-std::string noise(std::size_t size, std::uint32_t seed) {
-  std::string out(size, '\0');
-  for (auto& c : out) {
-    seed = seed * 1664525 + 1013904223;
-    c = static_cast<char>(seed >> 24);
-  }
-  return out;
-}
-
-void write(const fs::path& path, std::string_view text) {
-  std::ofstream out{path, std::ios::binary};
-  out << text;
-}
 
 // Reads a snapshot back into memory, every chunk verified.
 class Collector : public TreeVisitor {
