@@ -47,13 +47,13 @@ class CommandContent : public Content {
 
   Outcome finish() override {
     const auto ends = m_pipeline.wait();
-    for (const ExitStatus& status : ends) {
+    for (const ProcessExit& status : ends) {
       // The others were ended for it.
       if (!status.asked_terminal) continue;
       throw SourceError(ErrorKind::failed, fmt::format("producer {} {}", quote(status.program), status.text()),
                         "it cannot ask for a password here: give it one in a file or in a variable of its environment");
     }
-    for (const ExitStatus& status : ends) {
+    for (const ProcessExit& status : ends) {
       if (status.ok()) continue;
       const std::string said = last_line(m_pipeline.error_tail());
       throw SourceError(ErrorKind::failed, fmt::format("producer {} {}{}{}", quote(status.program), status.text(),

@@ -124,7 +124,7 @@ std::optional<SourceItem> DirectorySource::next_single() {
   const std::string name = std::move(*m_single);
   m_single.reset();
   const int root = m_tree->root.get();
-  DirectoryWalk::Found found{.path = name, .name = name, .directory = root, .self = -1, .status = {}};
+  DirectoryWalk::WalkedName found{.path = name, .name = name, .directory = root, .self = -1, .status = {}};
   if (::fstatat(root, name.c_str(), &found.status, AT_SYMLINK_NOFOLLOW) != 0) {
     throw SourceError(ErrorKind::failed, fmt::format("unable to stat {}: {}", quote(m_location), errno_text(errno)));
   }
@@ -141,7 +141,7 @@ std::optional<SourceItem> DirectorySource::next_single() {
 }
 
 // Looks at a regular file that has one of SQLite's companions. Returns whether a -wal lies beside it.
-bool DirectorySource::note_database(const DirectoryWalk::Found& found) {
+bool DirectorySource::note_database(const DirectoryWalk::WalkedName& found) {
   const bool accompanied = std::any_of(sqlite::k_companions.begin(), sqlite::k_companions.end(),
                                        [&](const char* suffix) { return m_walk->has_sibling(found.name + suffix); });
   if (!accompanied) return false;
@@ -159,7 +159,7 @@ bool DirectorySource::note_database(const DirectoryWalk::Found& found) {
   return has_wal;
 }
 
-bool DirectorySource::belongs_to_database(const DirectoryWalk::Found& found) const {
+bool DirectorySource::belongs_to_database(const DirectoryWalk::WalkedName& found) const {
   for (const std::string_view suffix : sqlite::k_companions) {
     if (!found.name.ends_with(suffix) || found.name.size() == suffix.size()) continue;
     const auto known = m_accompanied.find(found.path.substr(0, found.path.size() - suffix.size()));
@@ -184,7 +184,7 @@ bool DirectorySource::link_to_first_name(Entry& entry, const struct stat& status
   return true;
 }
 
-std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::Found& found, bool has_wal) {
+std::optional<SourceItem> DirectorySource::make_item(const DirectoryWalk::WalkedName& found, bool has_wal) {
   SourceItem item;
   Entry& entry = item.entry;
   entry.path = found.path;

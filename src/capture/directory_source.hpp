@@ -70,10 +70,10 @@ class DirectorySource : public Source {
   };
 
   std::optional<SourceItem> next_single();
-  std::optional<SourceItem> make_item(const DirectoryWalk::Found& found, bool has_wal);
+  std::optional<SourceItem> make_item(const DirectoryWalk::WalkedName& found, bool has_wal);
   bool link_to_first_name(Entry& entry, const struct stat& status);
-  bool note_database(const DirectoryWalk::Found& found);
-  bool belongs_to_database(const DirectoryWalk::Found& found) const;
+  bool note_database(const DirectoryWalk::WalkedName& found);
+  bool belongs_to_database(const DirectoryWalk::WalkedName& found) const;
   void report(const std::string& path, const std::string& message);
 
   std::string m_location;

@@ -49,7 +49,7 @@ std::string path_below(const std::string& location, const std::string& entry_pat
 DirectoryWalk::DirectoryWalk(int root, std::string location, const WalkOptions& options, Problem problem)
     : m_root(root), m_location(std::move(location)), m_options(options), m_problem(std::move(problem)) {}
 
-std::optional<DirectoryWalk::Found> DirectoryWalk::next() {
+std::optional<DirectoryWalk::WalkedName> DirectoryWalk::next() {
   m_lent.reset();
   if (!m_started) {
     m_started = true;
@@ -64,7 +64,7 @@ std::optional<DirectoryWalk::Found> DirectoryWalk::next() {
     level.included = m_options.include.empty();
     read_names(level);
     m_levels.push_back(std::move(level));
-    return Found{.path = ".", .name = ".", .directory = -1, .self = m_levels.front().fd.get(), .status = status};
+    return WalkedName{.path = ".", .name = ".", .directory = -1, .self = m_levels.front().fd.get(), .status = status};
   }
   if (m_held) return release();
   while (!m_levels.empty()) {
@@ -87,7 +87,7 @@ bool DirectoryWalk::has_sibling(const std::string& name) const {
 }
 
 // Hands out the directories above the held entry that were only walked through so far, then the entry.
-std::optional<DirectoryWalk::Found> DirectoryWalk::release() {
+std::optional<DirectoryWalk::WalkedName> DirectoryWalk::release() {
   for (Level& level : m_levels) {
     if (level.reported) continue;
     level.reported = true;
@@ -103,11 +103,11 @@ std::optional<DirectoryWalk::Found> DirectoryWalk::release() {
       continue;
     }
     const std::size_t slash = level.path.rfind('/');
-    return Found{.path = level.path,
-                 .name = level.path.substr(slash == std::string::npos ? 0 : slash + 1),
-                 .directory = -1,
-                 .self = fd,
-                 .status = level.status};
+    return WalkedName{.path = level.path,
+                      .name = level.path.substr(slash == std::string::npos ? 0 : slash + 1),
+                      .directory = -1,
+                      .self = fd,
+                      .status = level.status};
   }
   auto found = std::move(m_held);
   m_held.reset();
@@ -123,7 +123,7 @@ bool DirectoryWalk::is_omitted(const struct stat& status) const {
   return std::find(m_options.omit.begin(), m_options.omit.end(), id) != m_options.omit.end();
 }
 
-std::optional<DirectoryWalk::Found> DirectoryWalk::examine(const std::string& name) {
+std::optional<DirectoryWalk::WalkedName> DirectoryWalk::examine(const std::string& name) {
   const std::string& parent = m_levels.back().path;
   const std::string path = parent == "." ? name : parent + "/" + name;
   // A name that is replaced between the two looks at it gets a second and a third look, then it is a problem.
@@ -148,7 +148,7 @@ std::optional<DirectoryWalk::Found> DirectoryWalk::examine(const std::string& na
       m_problem(path, fmt::format("unable to store {}: the path is too long", quote(path_below(m_location, path))));
       return std::nullopt;
     }
-    Found found{.path = path, .name = name, .directory = directory, .self = -1, .status = status};
+    WalkedName found{.path = path, .name = name, .directory = directory, .self = -1, .status = status};
     if (!is_directory) return found;
     const bool foreign = m_options.one_file_system == WalkOptions::OneFileSystem::yes && status.st_dev != m_root_device;
     const Entered entered = foreign ? Entered::failed : enter(path, name, included);

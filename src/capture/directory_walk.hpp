@@ -44,7 +44,7 @@ class DirectoryWalk {
   // Called with an entry path and a message for what cannot be read; the walk goes on.
   using Problem = std::function<void(const std::string& path, const std::string& message)>;
 
-  struct Found {
+  struct WalkedName {
     std::string path;    // as in an entry
     std::string name;    // the last component; "." for the root
     int directory = -1;  // descriptor of the directory that holds name; -1 where self is given
@@ -56,7 +56,7 @@ class DirectoryWalk {
   DirectoryWalk(int root, std::string location, const WalkOptions& options, Problem problem);
 
   // Descriptors in the result are valid until the next call. Throws Error(interrupted) between names.
-  std::optional<Found> next();
+  std::optional<WalkedName> next();
 
   // Whether the directory holds this name that holds what next() returned last, if that was no directory.
   bool has_sibling(const std::string& name) const;
@@ -73,13 +73,13 @@ class DirectoryWalk {
   };
   enum class Entered { yes, failed, vanished, replaced };
 
-  std::optional<Found> examine(const std::string& name);
+  std::optional<WalkedName> examine(const std::string& name);
   Entered enter(const std::string& path, const std::string& name, bool included);
   void read_names(Level& level);
   void leave();
   UniqueFd reopen(const Level& level) const;
   static UniqueFd same_directory(UniqueFd fd, const Level& level);
-  std::optional<Found> release();
+  std::optional<WalkedName> release();
   bool is_excluded(const std::string& path, PatternList::Kind kind) const;
   bool is_omitted(const struct stat& status) const;
   void report(const std::string& path, std::string_view verb, int error_number) const;
@@ -90,8 +90,8 @@ class DirectoryWalk {
   const WalkOptions& m_options;
   Problem m_problem;
   std::vector<Level> m_levels;
-  std::optional<Found> m_held;  // waits until the directories above it are returned
-  UniqueFd m_lent;              // what the last result refers to, where its level's own descriptor was closed
+  std::optional<WalkedName> m_held;  // waits until the directories above it are returned
+  UniqueFd m_lent;                   // what the last result refers to, where its level's own descriptor was closed
   bool m_started = false;
 };
 

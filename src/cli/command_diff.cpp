@@ -113,7 +113,7 @@ DiffSummary DiffCommand::compare(Session& session, OpenStore& store, const Diffe
 }
 
 ExitStatus DiffCommand::run(Session& session) {
-  OpenStore store = session.open(m_store, Access::read, &m_keys);
+  OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   const DiffSummary summary = compare(session, store, [&](const Difference& difference) {
     session.reporter().clear_progress();
     session.json() ? print_json_line(session.out(), difference) : print_line(session.out(), difference);

@@ -26,7 +26,7 @@ class ForgetCommand : public Command {
 };
 
 ExitStatus ForgetCommand::run(Session& session) {
-  OpenStore store = session.open(m_store, Access::read);
+  OpenStore store = session.open(m_store, StoreUse::read);
   PruneRequest request;
   request.settings.scope = PruneSettings::Scope::forget;
   request.forget.emplace();

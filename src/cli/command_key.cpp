@@ -171,7 +171,7 @@ void write_strings(JsonWriter& to, std::string_view name, const std::vector<std:
 ExitStatus KeyCommand::list(Session& session) const {
   expect_options(false, false);
   expect_keys(0, 0, "");
-  const OpenStore store = session.open(m_store, Access::read);
+  const OpenStore store = session.open(m_store, StoreUse::read);
   const Descriptor& descriptor = store.repository->descriptor();
   const TrustPolicy& trust = store.repository->trust();
   const auto writer = session.state().writer_key();
@@ -214,7 +214,7 @@ ExitStatus KeyCommand::change(Session& session) const {
   expect_options(false, false);
   expect_keys(1, SIZE_MAX, "RECIPIENT: age1...");
   const bool adding = *m_action == "add";
-  OpenStore store = session.open(m_store, Access::read);
+  OpenStore store = session.open(m_store, StoreUse::read);
   Descriptor descriptor = store.repository->descriptor();
   if (!descriptor.encrypted()) {
     throw Error(ErrorKind::usage, fmt::format("store {} is not encrypted", quote(store.store->describe())),

@@ -82,7 +82,7 @@ ExitStatus ListCommand::run(Session& session) {
                 "to list what is in a snapshot: cairn list REF --files");
   }
   if (m_files && !wanted.empty()) throw Error(ErrorKind::usage, "--tag does not go with --files");
-  OpenStore store = session.open(m_store, Access::read, &m_keys);
+  OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   if (m_files) {
     print_files(session, store, session.find(store, {m_reference, m_series}).manifest);
     return ExitStatus::done;

@@ -34,7 +34,7 @@ class PinCommand : public Command {
 };
 
 ExitStatus PinCommand::run(Session& session) {
-  OpenStore store = session.open(m_store, Access::read);
+  OpenStore store = session.open(m_store, StoreUse::read);
   const SnapshotInfo snapshot = session.find(store, m_choice).info;
   const bool pinned = m_action == PinAction::pin;
   const bool changed = set_pin(*store.repository, snapshot, m_action, session.signing_key().get());

@@ -171,7 +171,7 @@ ExitStatus PruneCommand::undo(Session& session, Context& context) const {
 ExitStatus PruneCommand::run(Session& session) {
   if (m_undo) check_undo();
   const PruneRequest request = this->request(session.config());
-  OpenStore store = session.open(m_store, Access::read);
+  OpenStore store = session.open(m_store, StoreUse::read);
   Context context = session.context(store);
   if (m_undo) return undo(session, context);
   if (m_series && store.repository->manifests().list(*m_series).empty()) throw no_such_series(store, *m_series);

@@ -35,8 +35,8 @@ class PushCommand : public Command {
 ExitStatus PushCommand::run(Session& session) {
   if (!m_to) throw Error(ErrorKind::usage, "no store to push to", "give --to STORE");
   if (m_all && !m_references.empty()) throw Error(ErrorKind::usage, "REF and --all exclude each other");
-  OpenStore from = session.open(m_from, Access::read, &m_keys);
-  OpenStore to = session.open(m_to, Access::write, &m_keys);
+  OpenStore from = session.open(m_from, StoreUse::read, &m_keys);
+  OpenStore to = session.open(m_to, StoreUse::write, &m_keys);
   PushRequest request;
   request.spool = session.spool();
   if (m_all) request.selection = PushRequest::Selection::all;

@@ -118,7 +118,7 @@ std::string signer_note(const SnapshotInfo& snapshot, const TrustPolicy& trust) 
 
 ExitStatus RestoreCommand::run(Session& session) {
   if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
-  OpenStore store = session.open(m_store, Access::read, &m_keys);
+  OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
   if (manifest.record.doubt != Doubt::none) {

@@ -120,7 +120,7 @@ void write_packs(JsonWriter& to, const Manifest& manifest) {
 }
 
 ExitStatus ShowCommand::run(Session& session) {
-  OpenStore store = session.open(m_store, Access::read, &m_keys);
+  OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   auto [snapshot, manifest] = session.find(store, m_choice);
   snapshot.pinned =
       store.repository->notes().pins(NoteStore::Listed::once, manifest.id).pinned(manifest.id, manifest.record.series);

@@ -92,7 +92,7 @@ std::vector<StoreWatch> StatusCommand::plan(Session& session) const {
 StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time now) const {
   StoreStatus out{watch.store, {}, {}};
   try {
-    OpenStore store = session.open(watch.store, Access::read, &m_keys);
+    OpenStore store = session.open(watch.store, StoreUse::read, &m_keys);
     DatedAhead dated_ahead{*store.store, now};
     std::map<std::string, std::vector<SnapshotSeen>> found;
     const auto take = [&](const std::string& series) {

@@ -226,7 +226,7 @@ RepairResult VerifyCommand::repair_damage(Session& session, Context& context, co
   request.manifests = found.damaged_manifests;
   request.spool = session.spool();
   if (!m_repair_from) return repair(context, nullptr, request);
-  OpenStore other = session.open(*m_repair_from, Access::read, &m_keys);
+  OpenStore other = session.open(*m_repair_from, StoreUse::read, &m_keys);
   Context from = session.context(other);
   return repair(context, &from, request);
 }
@@ -243,7 +243,7 @@ SignListsResult VerifyCommand::sign_packs(Session& session, Context& context, co
 ExitStatus VerifyCommand::run(Session& session) {
   VerifyRequest request;
   request.level = level();
-  OpenStore store = session.open(m_store, repairs() || m_sign_packs ? Access::write : Access::read, &m_keys);
+  OpenStore store = session.open(m_store, repairs() || m_sign_packs ? StoreUse::write : StoreUse::read, &m_keys);
   if (m_sign_packs) check_list_signer(*store.repository);
   std::vector<VerifyProblem> problems;
   request.manifests = choose(session, store, problems);

@@ -108,7 +108,7 @@ LocalState Session::state() {
   return LocalState{state_directory(config().state_dir, m_io.environment, geteuid() == 0)};
 }
 
-OpenStore Session::open(const std::string& store, Access access, const KeyOptions* keys) {
+OpenStore Session::open(const std::string& store, StoreUse access, const KeyOptions* keys) {
   const StoreConfig configured = config().store(store);
   StoreSettings settings;
   settings.cache = cache_directory(config().cache_dir, m_io.environment, geteuid() == 0);
@@ -130,12 +130,12 @@ OpenStore Session::open(const std::string& store, Access access, const KeyOption
     });
   };
   settings.io = &waiters();
-  if (access == Access::write) settings.signing_key = [this] { return signing_key(); };
+  if (access == StoreUse::write) settings.signing_key = [this] { return signing_key(); };
   try {
     return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
   } catch (const Error& e) {
     // Whoever wants to write to a store that is not there has yet to make it.
-    if (access != Access::write || e.kind() != ErrorKind::not_found || !e.hint().empty()) throw;
+    if (access != StoreUse::write || e.kind() != ErrorKind::not_found || !e.hint().empty()) throw;
     throw Error(e.kind(), e.message(), k_init_hint);
   }
 }

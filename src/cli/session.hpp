@@ -69,8 +69,8 @@ class Session {
   std::string store_name(const std::optional<std::string>& option, const std::optional<std::string>& otherwise = {});
   StoreAddress address(const std::string& store);
   // keys: what the command line adds to the configuration; null: nothing.
-  OpenStore open(const std::string& store, Access access, const KeyOptions* keys = nullptr);
-  OpenStore open(const std::optional<std::string>& option, Access access, const KeyOptions* keys = nullptr) {
+  OpenStore open(const std::string& store, StoreUse access, const KeyOptions* keys = nullptr);
+  OpenStore open(const std::optional<std::string>& option, StoreUse access, const KeyOptions* keys = nullptr) {
     return open(store_name(option), access, keys);
   }
   // This host's state: pins, its own key, revoked keys.

@@ -24,7 +24,7 @@ class SessionStore : public RunStore {
 }  // namespace
 
 std::unique_ptr<RunStore> SessionHost::open_store(const std::string& store) {
-  return std::make_unique<SessionStore>(m_session, m_session.open(store, Access::write));
+  return std::make_unique<SessionStore>(m_session, m_session.open(store, StoreUse::write));
 }
 
 std::unique_ptr<Source> SessionHost::open_source(const SnapshotJob& job, const Repository& repository) {

@@ -47,17 +47,17 @@ namespace {
 // Of a store of which this host knows nothing but what is in it: whether its descriptor may be believed, and noted. Who
 // can put objects there can put another one on top, and a host without a state meets it for the first time every time.
 // Error(untrusted) for who wants to write.
-bool is_beyond_doubt(ObjectStore& store, const Descriptor& descriptor, Access access, Reporter& reporter) {
+bool is_beyond_doubt(ObjectStore& store, const Descriptor& descriptor, StoreUse access, Reporter& reporter) {
   const auto earlier = earlier_descriptors(store, descriptor);
   const std::string name = quote(store.describe());
   if (const auto doubt = doubt_about(descriptor, earlier)) {
-    if (access == Access::write) {
+    if (access == StoreUse::write) {
       throw Error(ErrorKind::untrusted, fmt::format("unable to store anything in {}: {}", name, *doubt), k_accept_hint);
     }
     reporter.warning(fmt::format("store {}: {}; nothing will be stored there before that is accepted", name, *doubt));
     return false;
   }
-  if (const auto* before = before_change_of_recipients(descriptor, earlier); before && access == Access::write) {
+  if (const auto* before = before_change_of_recipients(descriptor, earlier); before && access == StoreUse::write) {
     reporter.warning(
         fmt::format("store {} is encrypted to others than in generation {}, and this host knew nothing of it: it takes "
                     "those of now; cairn key list shows them",
@@ -68,7 +68,7 @@ bool is_beyond_doubt(ObjectStore& store, const Descriptor& descriptor, Access ac
 
 // What the configuration says of the store, else what was noted when it was first met.
 void check_or_note(const LocalState& state, const StoreSettings& settings, const StoreAddress& address,
-                   ObjectStore& store, const Descriptor& descriptor, Access access, Reporter& reporter) {
+                   ObjectStore& store, const Descriptor& descriptor, StoreUse access, Reporter& reporter) {
   const std::string key = pin_address(address);
   const auto noted = state.pin(key);
   const StorePin pin = with_configured(noted.value_or(pin_of(descriptor)), settings.store_id, settings.recipients);
@@ -82,7 +82,7 @@ void check_or_note(const LocalState& state, const StoreSettings& settings, const
     const std::string message =
         fmt::format("unable to note the identity of {}: {}", quote(store.describe()), e.message());
     // A rescue system may have no place for it. Who stores would not notice another store in its place.
-    if (access == Access::write && descriptor.encrypted() && !configured) {
+    if (access == StoreUse::write && descriptor.encrypted() && !configured) {
       reporter.warning(message + "; give its recipients in the configuration, or CAIRN_STATE_DIR a place that is kept");
     } else {
       reporter.info(message);
@@ -107,9 +107,9 @@ void warn_if_open(const LocalState& state, const StoreAddress& address, ObjectSt
 
 // This host's own key, which opens what it stored itself. Nothing fails for the want of it: what another key or none
 // opens is not kept from anybody by a file that was torn.
-std::optional<age::Identity> own_key(const LocalState& state, Access access, const Descriptor& descriptor,
+std::optional<age::Identity> own_key(const LocalState& state, StoreUse access, const Descriptor& descriptor,
                                      Reporter& reporter) {
-  const bool writes = access == Access::write && descriptor.encrypted();
+  const bool writes = access == StoreUse::write && descriptor.encrypted();
   try {
     if (writes) return state.ensure_writer_key();
     return state.writer_key();
@@ -145,7 +145,7 @@ StorePin with_configured(StorePin pin, const std::optional<std::string>& store_i
   return pin;
 }
 
-OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, Access access,
+OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, StoreUse access,
                               const EnvironmentLookup& environment, Reporter& reporter) {
   OpenStore open;
   open.store = open_store(address, environment, reporter);
@@ -160,7 +160,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
   const Descriptor& descriptor = *options.descriptor;
   tell_store(*open.store, descriptor);
   check_or_note(state, settings, address, *open.store, descriptor, access, reporter);
-  if (access == Access::write) warn_if_open(state, address, *open.store, descriptor, reporter);
+  if (access == StoreUse::write) warn_if_open(state, address, *open.store, descriptor, reporter);
   for (auto& key : state.revoked_keys()) options.trust.revoked.push_back(std::move(key));
   std::vector<age::Recipient> recipients;
   for (const auto& text : descriptor.recipients) recipients.push_back(age::Recipient::parse(text));

@@ -34,7 +34,7 @@ fs::path cache_directory(const std::optional<fs::path>& configured, const Enviro
 fs::path state_directory(const std::optional<fs::path>& configured, const EnvironmentLookup& environment, bool is_root);
 
 // How a command uses a store.
-enum class Access {
+enum class StoreUse {
   read,
   write,  // it will seal what it stores: this host's own key is made where there is none
 };
@@ -61,7 +61,7 @@ StorePin with_configured(StorePin pin, const std::optional<std::string>& store_i
 
 // Refuses (Error(untrusted)) a store that is not the one that was configured, or was met at this address before; notes
 // one that is met for the first time. Error(not_found) where there is no store.
-OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, Access access,
+OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& settings, StoreUse access,
                               const EnvironmentLookup& environment, Reporter& reporter);
 
 }  // namespace cairn

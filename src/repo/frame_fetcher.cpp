@@ -397,7 +397,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   ++m_requests;
   // One job reads, one job a frame decodes, so that a run of frames uses all workers. The read job posts the decode
   // jobs itself; nobody in the pool waits for anybody.
-  struct Run {
+  struct FrameJob {
     Source from;
     std::vector<std::uint32_t> frames;
     std::vector<std::promise<FramePointer>> promises;
@@ -405,7 +405,7 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
     Bytes bytes;                   // of it
     std::optional<Error> failure;  // of the read
   };
-  auto run = std::make_shared<Run>();
+  auto run = std::make_shared<FrameJob>();
   run->from = from;
   run->frames = frames;
   run->range = stored_range(from.ref, dir, begin, length);

@@ -32,19 +32,19 @@ std::vector<ManifestInfo> copies_of(const ManifestInfo& info, const std::vector<
 namespace {
 
 // The lesser is the one to go by.
-auto rank_of(Repository& repository, const CopyRead::Found& copy, const PackThere& there) {
+auto rank_of(Repository& repository, const CopyRead::Copy& copy, const PackThere& there) {
   const Manifest& manifest = copy.manifest;
   const bool whole = std::all_of(manifest.packs.begin(), manifest.packs.end(), there);
   return std::tuple{manifest.closed, !repository.manifests().is_vouched(manifest), !whole, copy.info.stored_at,
                     copy.info.key};
 }
 
-void sort_copies(Repository& repository, std::vector<CopyRead::Found>& copies, const PackThere& there) {
+void sort_copies(Repository& repository, std::vector<CopyRead::Copy>& copies, const PackThere& there) {
   using Rank = decltype(rank_of(repository, copies.front(), there));
   std::vector<std::pair<Rank, std::size_t>> order;
   for (std::size_t i = 0; i < copies.size(); ++i) order.emplace_back(rank_of(repository, copies[i], there), i);
   std::sort(order.begin(), order.end());
-  std::vector<CopyRead::Found> sorted;
+  std::vector<CopyRead::Copy> sorted;
   sorted.reserve(copies.size());
   for (const auto& [rank, i] : order) sorted.push_back(std::move(copies[i]));
   copies = std::move(sorted);
@@ -75,7 +75,7 @@ CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies
   std::stable_sort(copies.begin(), copies.end(),
                    [](const ManifestInfo& a, const ManifestInfo& b) { return a.stored_at > b.stored_at; });
   CopyRead read;
-  std::vector<CopyRead::Found> found;
+  std::vector<CopyRead::Copy> found;
   for (const auto& info : copies) {
     Manifest manifest;
     const auto failure =

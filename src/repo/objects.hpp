@@ -26,12 +26,12 @@ bool same_snapshot(const layout::ManifestKey& a, const layout::ManifestKey& b) n
 std::vector<ManifestInfo> copies_of(const ManifestInfo& info, const std::vector<ManifestInfo>& manifests);
 
 struct CopyRead {
-  struct Found {
+  struct Copy {
     ManifestInfo info;
     Manifest manifest;  // may be closed
   };
-  std::optional<Found> found;   // its spare_packs are the packs of the others
-  std::vector<Found> others;    // in the order in which they would be taken
+  std::optional<Copy> found;    // its spare_packs are the packs of the others
+  std::vector<Copy> others;     // in the order in which they would be taken
   std::vector<Error> failures;  // of the one that came last first
 };
 enum class CopyTrust { demanded, not_asked };

@@ -31,9 +31,9 @@ ReadAhead::~ReadAhead() {
   for (const auto& job : m_jobs) job.wait();
 }
 
-bool ReadAhead::start(Run& run) {
+bool ReadAhead::start(HeldRun& run) {
   if (run.range.whole && m_lost >= k_max_lost) {
-    run.state = Run::State::gone;
+    run.state = HeldRun::State::gone;
     return false;
   }
   std::function<Bytes()> read;
@@ -41,11 +41,11 @@ bool ReadAhead::start(Run& run) {
     read = m_reader(run.range);
   } catch (const Error&) {
     // Whoever needs it is told.
-    run.state = Run::State::gone;
+    run.state = HeldRun::State::gone;
     return false;
   }
-  run.state = Run::State::started;
-  run.arrival = std::make_shared<Run::Arrival>();
+  run.state = HeldRun::State::started;
+  run.arrival = std::make_shared<HeldRun::Arrival>();
   m_held += run.range.length;
   m_started.push_back(static_cast<std::size_t>(&run - m_runs.data()));
   std::erase_if(m_jobs,
@@ -70,17 +70,17 @@ bool ReadAhead::start(Run& run) {
   return true;
 }
 
-void ReadAhead::let_go(Run& run) {
-  run.state = Run::State::gone;
+void ReadAhead::let_go(HeldRun& run) {
+  run.state = HeldRun::State::gone;
   run.arrival.reset();
   m_held -= run.range.length;
   std::erase(m_started, static_cast<std::size_t>(&run - m_runs.data()));
 }
 
 // What was fetched longest ago goes: where many packs are read side by side, not all can wait.
-void ReadAhead::make_room(const Run& needed) {
+void ReadAhead::make_room(const HeldRun& needed) {
   while (m_held + needed.range.length > m_limit && !m_started.empty()) {
-    Run& oldest = m_runs[m_started.front()];
+    HeldRun& oldest = m_runs[m_started.front()];
     if (oldest.range.whole) ++m_lost;
     let_go(oldest);
   }
@@ -88,32 +88,32 @@ void ReadAhead::make_room(const Run& needed) {
 
 void ReadAhead::go_ahead() {
   for (; m_next < m_runs.size(); ++m_next) {
-    Run& run = m_runs[m_next];
-    if (run.state != Run::State::idle) continue;
+    HeldRun& run = m_runs[m_next];
+    if (run.state != HeldRun::State::idle) continue;
     if (m_held + run.range.length > m_limit) return;
     start(run);
   }
 }
 
-ReadAhead::Run* ReadAhead::find(std::uint64_t pack, std::uint32_t frame) {
+ReadAhead::HeldRun* ReadAhead::find(std::uint64_t pack, std::uint32_t frame) {
   const auto places = m_places.find(pack);
   if (places == m_places.end()) return nullptr;
   const auto after = std::upper_bound(places->second.begin(), places->second.end(), frame,
                                       [this](std::uint32_t f, std::size_t at) { return f < m_runs[at].range.first; });
   if (after == places->second.begin()) return nullptr;
-  Run& run = m_runs[*std::prev(after)];
-  return frame > run.range.last || run.state == Run::State::gone ? nullptr : &run;
+  HeldRun& run = m_runs[*std::prev(after)];
+  return frame > run.range.last || run.state == HeldRun::State::gone ? nullptr : &run;
 }
 
 // It is needed, whatever has to go for it.
-bool ReadAhead::start_now(Run& run) {
-  if (run.state == Run::State::started) return true;
+bool ReadAhead::start_now(HeldRun& run) {
+  if (run.state == HeldRun::State::started) return true;
   make_room(run);
   return start(run);
 }
 
 bool ReadAhead::take(std::uint64_t pack, std::uint32_t frame, Use use) {
-  Run* const run = find(pack, frame);
+  HeldRun* const run = find(pack, frame);
   if (run == nullptr || !start_now(*run)) return false;
   const auto arrival = run->arrival;
   const FrameRun range = run->range;
@@ -134,7 +134,7 @@ bool ReadAhead::take(std::uint64_t pack, std::uint32_t frame, Use use) {
 }
 
 std::optional<ReadAhead::Fetched> ReadAhead::whole(std::uint64_t pack) {
-  Run* const run = find(pack, 0);
+  HeldRun* const run = find(pack, 0);
   if (run == nullptr || !run->range.whole || run->left != 0 || !start_now(*run)) return std::nullopt;
   const auto arrival = run->arrival;
   go_ahead();
@@ -144,17 +144,17 @@ std::optional<ReadAhead::Fetched> ReadAhead::whole(std::uint64_t pack) {
 }
 
 void ReadAhead::settle(std::uint64_t pack, std::uint32_t frames) {
-  Run* const run = find(pack, 0);
-  if (run != nullptr && run->state == Run::State::started) run->left = frames;
+  HeldRun* const run = find(pack, 0);
+  if (run != nullptr && run->state == HeldRun::State::started) run->left = frames;
 }
 
 void ReadAhead::drop(std::uint64_t pack) {
   const auto places = m_places.find(pack);
   if (places == m_places.end()) return;
   for (const std::size_t at : places->second) {
-    Run& run = m_runs[at];
-    if (run.state == Run::State::started) let_go(run);
-    if (run.range.whole) run.state = Run::State::gone;
+    HeldRun& run = m_runs[at];
+    if (run.state == HeldRun::State::started) let_go(run);
+    if (run.range.whole) run.state = HeldRun::State::gone;
   }
 }
 

@@ -56,8 +56,8 @@ class ReadAhead {
   void drop(std::uint64_t pack);
 
  private:
-  struct Run {
-    explicit Run(const FrameRun& what) : range(what), left(what.wanted) {}
+  struct HeldRun {
+    explicit HeldRun(const FrameRun& what) : range(what), left(what.wanted) {}
     FrameRun range;
     std::uint32_t left;  // frames that nobody has taken yet; 0: not known
     enum class State { idle, started, gone } state = State::idle;
@@ -71,18 +71,18 @@ class ReadAhead {
     };
     std::shared_ptr<Arrival> arrival;
   };
-  Run* find(std::uint64_t pack, std::uint32_t frame);
-  bool start(Run& run);
-  bool start_now(Run& run);
-  void let_go(Run& run);
-  void make_room(const Run& needed);
+  HeldRun* find(std::uint64_t pack, std::uint32_t frame);
+  bool start(HeldRun& run);
+  bool start_now(HeldRun& run);
+  void let_go(HeldRun& run);
+  void make_room(const HeldRun& needed);
 
   ThreadPool& m_io;
   Reader m_reader;
   std::uint64_t m_limit;
   std::uint64_t m_held = 0;
   unsigned m_lost = 0;  // whole packs that had to go before all was taken
-  std::vector<Run> m_runs;
+  std::vector<HeldRun> m_runs;
   std::size_t m_next = 0;                                                // all before it are started, or gone
   std::deque<std::size_t> m_started;                                     // oldest first
   std::unordered_map<std::uint64_t, std::vector<std::size_t>> m_places;  // by pack, ascending by frame

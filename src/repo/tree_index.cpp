@@ -42,7 +42,7 @@ void TreeIndex::note_gap(std::uint64_t begin, std::uint64_t end) const {
 }
 
 // The first entry from the cursor on, which stands behind it then.
-std::optional<TreeIndex::Found> TreeIndex::next_entry(EntryListCursor& cursor) const {
+std::optional<TreeIndex::LocatedEntry> TreeIndex::next_entry(EntryListCursor& cursor) const {
   // Chunks from this one on had no line yet that is an entry.
   const std::uint64_t first = cursor.position().chunk + (cursor.position().offset == 0 ? 0 : 1);
   for (;;) {
@@ -60,12 +60,12 @@ std::optional<TreeIndex::Found> TreeIndex::next_entry(EntryListCursor& cursor) c
     const std::uint64_t end = is_entry ? at.chunk : m_text.chunk_count();
     if (end > first + 1) note_gap(first, end);
     if (!is_entry) return std::nullopt;
-    return Found{{std::move(*line->entry), std::move(line->extents), line->parts, cursor.position()}, at};
+    return LocatedEntry{{std::move(*line->entry), std::move(line->extents), line->parts, cursor.position()}, at};
   }
 }
 
 // The first that begins in the chunk or behind it.
-std::optional<TreeIndex::Found> TreeIndex::entry_from(std::uint64_t chunk) const {
+std::optional<TreeIndex::LocatedEntry> TreeIndex::entry_from(std::uint64_t chunk) const {
   EntryListCursor cursor{m_text, m_text.line_from(past_gap(chunk))};
   return next_entry(cursor);
 }
@@ -73,7 +73,7 @@ std::optional<TreeIndex::Found> TreeIndex::entry_from(std::uint64_t chunk) const
 // The first entry at or behind `from` whose path before() is false of. It is true up to some path, and false from there
 // on.
 template <class Before>
-std::optional<TreeIndex::Found> TreeIndex::first_not(ListPosition from, Before before) const {
+std::optional<TreeIndex::LocatedEntry> TreeIndex::first_not(ListPosition from, Before before) const {
   EntryListCursor cursor{m_text, from};
   ListPosition low = from;  // no entry before it is the one
   for (int step = 0; step < k_steps; ++step) {
@@ -82,7 +82,7 @@ std::optional<TreeIndex::Found> TreeIndex::first_not(ListPosition from, Before b
     low = found->entry.behind;
   }
   // In steps that double, so that what is near is found soon.
-  std::optional<Found> high;
+  std::optional<LocatedEntry> high;
   std::uint64_t end = m_text.chunk_count();
   for (std::uint64_t step = 1; low.chunk + step < end; step *= 2) {
     auto found = entry_from(low.chunk + step);

@@ -43,14 +43,14 @@ class TreeIndex {
   bool children(std::string_view directory, const Visit& visit, std::string_view after = {}) const;
 
  private:
-  struct Found {
+  struct LocatedEntry {
     IndexedEntry entry;
     ListPosition at;
   };
-  std::optional<Found> next_entry(EntryListCursor& cursor) const;
-  std::optional<Found> entry_from(std::uint64_t chunk) const;
+  std::optional<LocatedEntry> next_entry(EntryListCursor& cursor) const;
+  std::optional<LocatedEntry> entry_from(std::uint64_t chunk) const;
   template <class Before>
-  std::optional<Found> first_not(ListPosition from, Before before) const;
+  std::optional<LocatedEntry> first_not(ListPosition from, Before before) const;
   std::uint64_t past_gap(std::uint64_t chunk) const;
   void note_gap(std::uint64_t begin, std::uint64_t end) const;
 

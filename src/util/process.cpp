@@ -130,7 +130,7 @@ bool is_secret_variable(std::string_view name) noexcept {
          name.starts_with("CAIRN_IDENTITY");
 }
 
-std::string ExitStatus::text() const {
+std::string ProcessExit::text() const {
   if (asked_terminal) return "wants the terminal";
   if (lost) return "ended, but the system did not say with which status";
   if (signal == 0) return fmt::format("exited with status {}", code);
@@ -247,7 +247,7 @@ bool Pipeline::end_if_asking() {
   return true;
 }
 
-std::vector<ExitStatus> Pipeline::wait() {
+std::vector<ProcessExit> Pipeline::wait() {
   // Whoever writes on gets SIGPIPE instead of blocking for ever.
   m_output.reset();
   for (int pause_ms = 1; !reap() && !end_if_asking(); pause_ms = std::min(pause_ms * 2, k_poll_ms)) {
@@ -261,7 +261,7 @@ std::vector<ExitStatus> Pipeline::wait() {
     if (fds[0].revents == 0) break;
     forward_errors(0);
   }
-  std::vector<ExitStatus> result;
+  std::vector<ProcessExit> result;
   for (const Stage& stage : m_stages) {
     const bool killed = WIFSIGNALED(stage.status);
     result.push_back({stage.program, killed ? 0 : WEXITSTATUS(stage.status), killed ? WTERMSIG(stage.status) : 0,
@@ -290,7 +290,7 @@ void Pipeline::end() noexcept {
   }
 }
 
-ExitStatus run_program(const std::vector<std::string>& argv, const ProcessOptions& options) {
+ProcessExit run_program(const std::vector<std::string>& argv, const ProcessOptions& options) {
   Pipeline pipeline{{argv}, options};
   std::array<std::uint8_t, 4096> buffer;
   while (const std::size_t n = pipeline.read(buffer)) {

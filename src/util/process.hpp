@@ -13,7 +13,7 @@
 
 namespace cairn {
 
-struct ExitStatus {
+struct ProcessExit {
   std::string program;  // argv[0] as it was given
   int code = 0;         // exit status where signal is 0
   int signal = 0;       // the signal that killed it
@@ -61,7 +61,7 @@ class Pipeline {
   std::size_t read(ByteSpan out);
 
   // Closes the output, waits for every stage and says how each ended, in order. Throws Error(interrupted).
-  std::vector<ExitStatus> wait();
+  std::vector<ProcessExit> wait();
 
   // The last bytes (at most 4 KiB) of standard error, with StandardError::tail. Complete after wait().
   const std::string& error_tail() const noexcept { return m_error_tail; }
@@ -88,6 +88,6 @@ class Pipeline {
 
 // Runs one program to its end, its standard output going to this process's standard error (a hook must not write into
 // the data a command prints). Throws Error where it cannot be started, Error(interrupted) after ending it.
-ExitStatus run_program(const std::vector<std::string>& argv, const ProcessOptions& options = {});
+ProcessExit run_program(const std::vector<std::string>& argv, const ProcessOptions& options = {});
 
 }  // namespace cairn

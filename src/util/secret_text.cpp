@@ -51,13 +51,13 @@ bool starts_with_any_case(std::string_view text, std::string_view upper_case) {
 }
 
 // How much of the text, from its beginning, is a secret, and how much of that may be shown to tell what it was.
-struct Found {
+struct SecretSpan {
   std::size_t shown = 0;
   std::size_t length = 0;
 };
 
 // bech32 has letters of either case.
-Found age_identity(std::string_view text) {
+SecretSpan age_identity(std::string_view text) {
   for (const std::string_view prefix : {"AGE-SECRET-KEY-", "AGE-PLUGIN-"}) {
     if (!starts_with_any_case(text, prefix)) continue;
     const std::size_t key = length_of(text.substr(prefix.size()), [](char c) { return is_alnum(c) || c == '-'; });
@@ -67,7 +67,7 @@ Found age_identity(std::string_view text) {
 }
 
 // To its end line, or where that is missing to the end: there is no telling where it stops.
-Found pem_private_key(std::string_view text) {
+SecretSpan pem_private_key(std::string_view text) {
   if (!text.starts_with(k_pem_begin)) return {};
   const std::size_t dashes = text.find(k_pem_dashes, k_pem_begin.size());
   if (dashes == std::string_view::npos) return {};
@@ -82,7 +82,7 @@ Found pem_private_key(std::string_view text) {
 
 // By how they begin: PKCS#8 of an Ed25519 key (both versions) and of an RSA key, OpenSSH's, minisign's with and without
 // a password.
-Found base64_key(std::string_view text) {
+SecretSpan base64_key(std::string_view text) {
   struct Kind {
     std::string_view prefix;
     std::size_t least;
@@ -102,7 +102,7 @@ Found base64_key(std::string_view text) {
 }
 
 // "://USER:PASSWORD@": a host has no '@'.
-Found user_of_url(std::string_view text) {
+SecretSpan user_of_url(std::string_view text) {
   constexpr std::string_view k_mark = "://";
   if (!text.starts_with(k_mark)) return {};
   const std::string_view rest = text.substr(k_mark.size());
@@ -113,7 +113,7 @@ Found user_of_url(std::string_view text) {
 }
 
 // Where one of them may begin; that is asked at every character.
-Found secret_at(std::string_view text) {
+SecretSpan secret_at(std::string_view text) {
   switch (text.front()) {
     case 'A':
     case 'a':
@@ -165,7 +165,7 @@ std::string without_secret_keys(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const Found found = secret_at(text);
+    const SecretSpan found = secret_at(text);
     if (found.length == 0) {
       out += text.front();
       text.remove_prefix(1);

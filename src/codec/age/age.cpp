@@ -39,7 +39,7 @@ void seal_all(Sealer& sealer, std::string_view plain, std::string& out) {
 Header whole_header(std::string_view file) {
   auto header = parse_header(file);
   if (!header || file.size() - header->size < k_payload_nonce_bytes) {
-    throw Damage(Part::header, "it is cut short");
+    throw Damage(DamagedPart::header, "it is cut short");
   }
   return std::move(*header);
 }

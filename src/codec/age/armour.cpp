@@ -19,7 +19,7 @@ std::string_view trimmed_front(std::string_view text) noexcept {
 }
 
 [[noreturn]] void damaged(std::string_view cause) {
-  throw Damage(Part::armour, cause);
+  throw Damage(DamagedPart::armour, cause);
 }
 
 // The next line, without its end; the last one may have none.

@@ -6,15 +6,15 @@ namespace cairn::age {
 
 namespace {
 
-constexpr std::string_view name_of(Part part) noexcept {
+constexpr std::string_view name_of(DamagedPart part) noexcept {
   switch (part) {
-    case Part::armour:
+    case DamagedPart::armour:
       return "armour";
-    case Part::header:
+    case DamagedPart::header:
       return "header";
-    case Part::mac:
+    case DamagedPart::mac:
       return "header authentication";
-    case Part::payload:
+    case DamagedPart::payload:
       return "payload";
   }
   return "";
@@ -22,7 +22,7 @@ constexpr std::string_view name_of(Part part) noexcept {
 
 }  // namespace
 
-Damage::Damage(Part part, std::string_view cause)
+Damage::Damage(DamagedPart part, std::string_view cause)
     : Error(ErrorKind::damaged, "damaged age file: " + std::string{name_of(part)} + ": " + std::string{cause}),
       m_part(part) {}
 

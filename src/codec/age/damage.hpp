@@ -7,7 +7,7 @@
 
 namespace cairn::age {
 
-enum class Part {
+enum class DamagedPart {
   armour,   // the text form around a file
   header,   // its grammar, or a stanza that is addressed to a known kind of key and breaks that kind's rules
   mac,      // the header is well formed, a key opens it, and its authentication code is wrong
@@ -17,11 +17,11 @@ enum class Part {
 // Error(damaged). The message never holds bytes of the file.
 class Damage : public Error {
  public:
-  Damage(Part part, std::string_view cause);
-  Part part() const noexcept { return m_part; }
+  Damage(DamagedPart part, std::string_view cause);
+  DamagedPart part() const noexcept { return m_part; }
 
  private:
-  Part m_part;
+  DamagedPart m_part;
 };
 
 }  // namespace cairn::age

@@ -23,7 +23,7 @@ constexpr std::string_view k_x25519_info = "age-encryption.org/v1/X25519";
 constexpr std::string_view k_scrypt_label = "age-encryption.org/v1/scrypt";
 
 [[noreturn]] void damaged(std::string_view cause) {
-  throw Damage(Part::header, cause);
+  throw Damage(DamagedPart::header, cause);
 }
 
 // RFC 4648 without padding, canonical.
@@ -232,7 +232,7 @@ std::optional<SecretBytes> unwrap(const Header& header, std::string_view passphr
 
 void authenticate(const Header& header, const SecretBytes& file_key) {
   if (!same_secret(code_of(header.authenticated, file_key), header.code)) {
-    throw Damage(Part::mac, "it is not what its author wrote");
+    throw Damage(DamagedPart::mac, "it is not what its author wrote");
   }
 }
 

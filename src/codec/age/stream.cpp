@@ -24,11 +24,11 @@ void open_segment(Aead& aead, std::uint64_t index, bool last, std::string_view s
                                : sealed.size() == k_sealed_segment_bytes;
   if (!right_size) {
     std::ranges::fill(plain, std::uint8_t{0});
-    throw Damage(Part::payload, "a segment of a size that none has");
+    throw Damage(DamagedPart::payload, "a segment of a size that none has");
   }
   if (plain.size() != sealed.size() - k_tag_bytes) throw std::logic_error("age: a buffer of the wrong size");
   if (!aead.open(nonce_of(index, last), as_bytes(sealed), plain)) {
-    throw Damage(Part::payload, "segment " + std::to_string(index) + " is not what its author wrote");
+    throw Damage(DamagedPart::payload, "segment " + std::to_string(index) + " is not what its author wrote");
   }
 }
 
@@ -37,7 +37,7 @@ void open_segment(Aead& aead, std::uint64_t index, bool last, std::string_view s
 std::uint64_t sealed_payload_bytes(std::uint64_t plain) {
   const std::uint64_t segments = plain == 0 ? 1 : (plain - 1) / k_segment_bytes + 1;
   if (plain > std::numeric_limits<std::uint64_t>::max() - segments * k_tag_bytes) {
-    throw Damage(Part::payload, "it is larger than any can be");
+    throw Damage(DamagedPart::payload, "it is larger than any can be");
   }
   return plain + segments * k_tag_bytes;
 }
@@ -46,7 +46,7 @@ std::uint64_t plain_bytes(std::uint64_t sealed_payload) {
   const std::uint64_t full = sealed_payload / k_sealed_segment_bytes;
   const std::uint64_t rest = sealed_payload % k_sealed_segment_bytes;
   if (sealed_payload == 0 || (rest != 0 && rest < k_tag_bytes) || (rest == k_tag_bytes && full > 0)) {
-    throw Damage(Part::payload, "it is cut short or something follows it");
+    throw Damage(DamagedPart::payload, "it is cut short or something follows it");
   }
   return full * k_segment_bytes + (rest == 0 ? 0 : rest - k_tag_bytes);
 }

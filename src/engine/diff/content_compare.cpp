@@ -76,17 +76,17 @@ bool same_content(ContentCursor& a, ContentCursor& b) {
 
 SnapshotCursor::SnapshotCursor(FrameFetcher& fetcher, EntryListReader& reader, const EntryLine& line)
     : m_fetcher(fetcher), m_reader(reader), m_parts_left(line.parts) {
-  if (line.parts == 0) m_part = Part{line.entry ? line.entry->size : 0, line.extents};
+  if (line.parts == 0) m_part = UntouchedPart{line.entry ? line.entry->size : 0, line.extents};
 }
 
 void SnapshotCursor::take_part() {
   if (m_part || m_parts_left == 0) return;
   EntryLine line = m_reader.next_part();
   --m_parts_left;
-  m_part = Part{line.part_size, std::move(line.extents)};
+  m_part = UntouchedPart{line.part_size, std::move(line.extents)};
 }
 
-const ContentCursor::Part* SnapshotCursor::part_ahead() {
+const ContentCursor::UntouchedPart* SnapshotCursor::part_ahead() {
   if (!m_extents.ended()) return nullptr;
   take_part();
   return m_part ? &*m_part : nullptr;

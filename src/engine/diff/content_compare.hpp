@@ -25,10 +25,10 @@ class ContentCursor {
     Digest digest;  // of a chunk
   };
   // The extents of a part of a snapshot's file that was not begun yet: two equal parts need no look at their packs.
-  struct Part {
+  struct UntouchedPart {
     std::uint64_t size = 0;
     std::vector<Extent> extents;
-    bool operator==(const Part&) const = default;
+    bool operator==(const UntouchedPart&) const = default;
   };
 
   ContentCursor() = default;
@@ -41,7 +41,7 @@ class ContentCursor {
   // The bytes of the chunk that next() gave last; valid until the next call.
   virtual ByteView bytes() = 0;
   // The part that next() would begin, or null where it is within one or has no parts.
-  virtual const Part* part_ahead() { return nullptr; }
+  virtual const UntouchedPart* part_ahead() { return nullptr; }
   virtual void drop_part() {}
 };
 
@@ -55,7 +55,7 @@ class SnapshotCursor : public ContentCursor {
   SnapshotCursor(FrameFetcher& fetcher, EntryListReader& reader, const EntryLine& line);
   std::optional<Piece> next() override;
   ByteView bytes() override;
-  const Part* part_ahead() override;
+  const UntouchedPart* part_ahead() override;
   void drop_part() override { m_part.reset(); }
 
  private:
@@ -63,7 +63,7 @@ class SnapshotCursor : public ContentCursor {
   FrameFetcher& m_fetcher;
   EntryListReader& m_reader;
   std::uint64_t m_parts_left;
-  std::optional<Part> m_part;  // not begun
+  std::optional<UntouchedPart> m_part;  // not begun
   ExtentCursor m_extents;
   std::uint64_t m_pack = 0;   // of the last chunk
   std::uint32_t m_chunk = 0;  // the last one

@@ -31,10 +31,10 @@ std::string some_of(const std::vector<std::string>& names, std::size_t most = k_
   return out;
 }
 
-class Planner {
+class PrunePlanner {
  public:
-  Planner(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,
-          const PruneSettings& settings)
+  PrunePlanner(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,
+               const PruneSettings& settings)
       : m_evidence(evidence), m_decisions(decisions), m_settings(settings) {}
 
   PrunePlan plan() {
@@ -107,7 +107,7 @@ class Planner {
   std::vector<PackState> m_states;
 };
 
-void Planner::check_usage() {
+void PrunePlanner::check_usage() {
   if (m_settings.grace < k_shortest_shared_grace && !m_settings.exclusive) {
     throw Error(ErrorKind::usage,
                 fmt::format("a grace of {} is shorter than an hour", format_duration(m_settings.grace)),
@@ -119,7 +119,7 @@ void Planner::check_usage() {
   check_set_aside();
 }
 
-void Planner::check_set_aside() {
+void PrunePlanner::check_set_aside() {
   const auto refuse = [](const std::string& key, const std::string& cause, std::string hint = {}) {
     const char* what = key.starts_with(layout::k_marks)     ? "mark"
                        : key.starts_with(layout::k_pending) ? "pending record"
@@ -162,7 +162,7 @@ void Planner::check_set_aside() {
   }
 }
 
-void Planner::find_newest() {
+void PrunePlanner::find_newest() {
   Time newest{};
   for (const auto& pack : m_evidence.packs) {
     if (pack.listed) newest = std::max(newest, pack.modified);
@@ -180,7 +180,7 @@ void Planner::find_newest() {
 }
 
 // A snapshot got a later manifest because packs of the first were damaged or had gone.
-void Planner::find_superseded() {
+void PrunePlanner::find_superseded() {
   if (m_settings.scope != PruneSettings::Scope::prune) return;
   std::unordered_set<Digest, DigestHash> condemned;
   for (const auto& stored : m_evidence.marks) condemned.insert(stored.mark.packs.begin(), stored.mark.packs.end());
@@ -204,7 +204,7 @@ void Planner::find_superseded() {
   }
 }
 
-void Planner::decide_manifests() {
+void PrunePlanner::decide_manifests() {
   std::map<std::string, std::map<std::pair<Time, Digest>, PrunePlan::Snapshot>> series;
   for (const auto& manifest : m_evidence.manifests) {
     auto& snapshot = series[manifest.series][{manifest.cut_point, manifest.id}];
@@ -238,7 +238,7 @@ void Planner::decide_manifests() {
   }
 }
 
-void Planner::check_evidence() {
+void PrunePlanner::check_evidence() {
   for (const auto& item : m_evidence.unreadable) {
     if (m_settings.set_aside.contains(item.key)) continue;
     m_plan.stops.push_back(unreadable_manifest(item.key, item.error));
@@ -257,7 +257,7 @@ void Planner::check_evidence() {
 }
 
 // A listing that leaves something out is the commonest way to lose a backup to a prune.
-void Planner::check_listings() {
+void PrunePlanner::check_listings() {
   std::set<std::string> lost;
   for (const auto& stored : m_evidence.marks) {
     for (const auto& key : stored.mark.seen) {
@@ -315,7 +315,7 @@ void Planner::check_listings() {
   }
 }
 
-void Planner::trace_packs() {
+void PrunePlanner::trace_packs() {
   m_states.resize(m_evidence.packs.size());
   for (const auto& manifest : m_evidence.manifests) {
     const bool stays = !is_removed(manifest);
@@ -351,7 +351,7 @@ void Planner::trace_packs() {
   }
 }
 
-void Planner::decide_packs() {
+void PrunePlanner::decide_packs() {
   // What a manifest that nobody could read needed is not known, nor what a pending record held: everything that nothing
   // else needs gets a new grace.
   const bool mark_all_anew = !m_settings.set_aside.empty();
@@ -385,7 +385,7 @@ void Planner::decide_packs() {
 // A mark has served when every pack that it names is gone or named by a newer one, and no other mark needs it: one that
 // saw a manifest needs some record of its removal, one that records a removal needs what restored the manifest since.
 // Each goes only if that holds for those that are left, so a run that is cut short leaves a consistent rest.
-void Planner::decide_marks() {
+void PrunePlanner::decide_marks() {
   std::unordered_map<Digest, std::size_t, DigestHash> listed;
   for (std::size_t i = 0; i < m_evidence.packs.size(); ++i) {
     if (m_evidence.packs[i].listed) listed.emplace(m_evidence.packs[i].name, i);
@@ -450,7 +450,7 @@ void Planner::decide_marks() {
   }
 }
 
-void Planner::decide_pending() {
+void PrunePlanner::decide_pending() {
   std::map<std::string, Time> newest_record;
   for (const auto& stored : m_evidence.pending) {
     const auto [at, added] = newest_record.emplace(stored.run, stored.modified);
@@ -462,7 +462,7 @@ void Planner::decide_pending() {
   }
 }
 
-void Planner::check_clock() {
+void PrunePlanner::check_clock() {
   if (m_settings.clock_ok) return;
   // The mark that takes the place of one that is given up must not be void.
   if (m_plan.deleted_packs.empty() && m_plan.deleted_marks.empty() && m_plan.deleted_pending.empty() &&
@@ -526,7 +526,7 @@ Error unreadable_manifest(const std::string& key, const Error& cause) {
 
 PrunePlan plan_prune(const PruneEvidence& evidence, const std::map<Digest, RetentionDecision>& decisions,
                      const PruneSettings& settings) {
-  return Planner{evidence, decisions, settings}.plan();
+  return PrunePlanner{evidence, decisions, settings}.plan();
 }
 
 }  // namespace cairn

@@ -45,9 +45,9 @@ std::pair<Time, std::string> rank(const layout::ManifestKey& name) {
 }
 
 // What the target has, as far as it counts there.
-class Target {
+class PushTarget {
  public:
-  Target(Context& to, const PushRequest& request)
+  PushTarget(Context& to, const PushRequest& request)
       : m_to(to),
         m_dated_ahead(to.repository.store(), to.clock()),
         m_snapshots(to.repository.manifests().list_snapshots(request.series)) {
@@ -60,8 +60,8 @@ class Target {
     }
     for (auto& [series, snapshots] : of_series) m_newest.emplace(series, rank(newest_of(snapshots).object.name));
   }
-  Target(const Target&) = delete;
-  Target& operator=(const Target&) = delete;
+  PushTarget(const PushTarget&) = delete;
+  PushTarget& operator=(const PushTarget&) = delete;
 
   const std::vector<SnapshotInfo>& snapshots() const noexcept { return m_snapshots; }
   bool has(const Digest& id) const { return m_ids.contains(id); }
@@ -131,7 +131,7 @@ class Target {
 };
 
 // Whether the target goes without something because this manifest of the source cannot be read.
-bool is_missed(const std::string& key, const std::vector<SnapshotInfo>& source, const Target& target,
+bool is_missed(const std::string& key, const std::vector<SnapshotInfo>& source, const PushTarget& target,
                const PushRequest& request) {
   using Selection = PushRequest::Selection;
   const auto name = layout::parse_manifest_key(key);
@@ -152,7 +152,7 @@ bool is_missed(const std::string& key, const std::vector<SnapshotInfo>& source, 
 std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& request, PushResult& result) {
   using Selection = PushRequest::Selection;
   auto source = from.repository.manifests().list_snapshots(request.series, &result.unreadable);
-  Target target{to, request};
+  PushTarget target{to, request};
   std::erase_if(result.unreadable, [&](const std::string& key) { return !is_missed(key, source, target, request); });
   const std::set<Digest> wanted{request.snapshots.begin(), request.snapshots.end()};
   std::set<Digest> found;
@@ -302,7 +302,7 @@ class Push {
     pushed.series = info.record.series;
     pushed.cut_point = info.record.cut_point;
     // What is damaged here, or for later programs alone, must not keep the others from being safe there.
-    std::optional<CopyRead::Found> source;
+    std::optional<CopyRead::Copy> source;
     const auto read = [&] {
       source = read_source(info);
       check_requirements(source->manifest.requirements, Operation::rewrite, source->info.key);
@@ -324,7 +324,7 @@ class Push {
   }
 
   // The listing has seen heads only. What is behind the head may be damaged, and whole in another manifest.
-  CopyRead::Found read_source(const SnapshotInfo& info) {
+  CopyRead::Copy read_source(const SnapshotInfo& info) {
     auto copies = info.others;
     copies.push_back(info.object);
     auto read = read_best_copy(m_from.repository, std::move(copies));
@@ -336,7 +336,7 @@ class Push {
   }
 
   // Where no key is trusted for the source, what this host signed there itself counts.
-  void add_source(const CopyRead::Found& copy) {
+  void add_source(const CopyRead::Copy& copy) {
     if (m_from.repository.trust().demands_signature()) return m_from_vouched.add(copy.manifest);
     const auto* key = m_to.repository.signing_key();
     if (key == nullptr || copy.manifest.closed) return;
@@ -399,7 +399,7 @@ class Push {
         closed.size(), format_size(bytes), quote(m_to.repository.store().describe())));
   }
 
-  void commit_one(CopyRead::Found found, PushedSnapshot& pushed, std::uint64_t& total) {
+  void commit_one(CopyRead::Copy found, PushedSnapshot& pushed, std::uint64_t& total) {
     const Manifest source = std::move(found.manifest);
     const std::string& series = source.record.series;
     read_doubtful(source);

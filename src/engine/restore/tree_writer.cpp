@@ -100,7 +100,7 @@ void TreeWriter::make_parents(const std::string& path) const {
   }
 }
 
-TreeWriter::Place TreeWriter::locate(const std::string& path) {
+TreeWriter::StagedName TreeWriter::locate(const std::string& path) {
   const auto [parent, name] = split_path(path);
   auto directory = m_open.open(parent);
   if (!directory && errno == ENOENT) {
@@ -118,7 +118,7 @@ std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
   admit(entry);
   const std::string path = staged(entry.path);
   const std::string name = single() ? m_target.path().native() : shown(entry.path);
-  const Place place = locate(path);
+  const StagedName place = locate(path);
   UniqueFd fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!fd) {
     if (errno == EEXIST) refuse(entry.path, k_twice);
@@ -149,7 +149,7 @@ void TreeWriter::finish_file(std::unique_ptr<File> file) {
 }
 
 void TreeWriter::drop_file(std::unique_ptr<File> file) {
-  const Place place = locate(staged(file->m_entry.path));
+  const StagedName place = locate(staged(file->m_entry.path));
   if (::unlinkat(place.parent(), place.name.c_str(), 0) != 0) throw_errno("remove", file->m_shown, errno);
   --m_unfinished;
 }
@@ -178,7 +178,7 @@ void TreeWriter::add(const Entry& entry, ExistingDirectory existing) {
 
 void TreeWriter::add_directory(const Entry& entry, ExistingDirectory existing) {
   if (entry.path != ".") {
-    const Place place = locate(entry.path);
+    const StagedName place = locate(entry.path);
     if (::mkdirat(place.parent(), place.name.c_str(), 0777) != 0) {
       struct stat status {};
       // It may have been made for what lies in it; whether the snapshot names it twice is found when all are known.
@@ -195,7 +195,7 @@ void TreeWriter::add_directory(const Entry& entry, ExistingDirectory existing) {
 }
 
 void TreeWriter::add_special(const Entry& entry) {
-  const Place place = locate(staged(entry.path));
+  const StagedName place = locate(staged(entry.path));
   const int parent = place.parent();
   int result = 0;
   if (entry.type == EntryType::symlink) {
@@ -230,7 +230,7 @@ bool TreeWriter::make_link(const Link& link) {
     if (is_blocked(errno)) refuse(link.path, "it is a link to what lies below an entry that is no directory");
     throw_errno("open directory", shown(parent), errno);
   }
-  const Place place = locate(link.path);
+  const StagedName place = locate(link.path);
   // No AT_SYMLINK_FOLLOW: a symbolic link may have several names, too.
   if (::linkat(from->get(), name.c_str(), place.parent(), place.name.c_str(), 0) == 0) return true;
   if (errno == ENOENT) return false;

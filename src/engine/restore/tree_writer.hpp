@@ -74,7 +74,7 @@ class TreeWriter {
     std::string target;
   };
   // A name in an open staged directory.
-  struct Place {
+  struct StagedName {
     std::shared_ptr<const UniqueFd> directory;
     std::string name;
     int parent() const noexcept { return directory->get(); }
@@ -84,7 +84,7 @@ class TreeWriter {
   std::string staged(const std::string& entry_path) const;
   std::string shown(const std::string& entry_path) const { return (m_target.path() / entry_path).native(); }
   void admit(const Entry& entry);
-  Place locate(const std::string& path);
+  StagedName locate(const std::string& path);
   void make_parents(const std::string& path) const;
   void add_directory(const Entry& entry, ExistingDirectory existing);
   void add_special(const Entry& entry);

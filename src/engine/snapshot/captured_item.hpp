@@ -20,9 +20,9 @@ struct CapturedItem {
   explicit CapturedItem(SourceItem item) : source(std::move(item)), seen_inode(source.entry.inode) {}
 
   SourceItem source;
-  bool read = false;                           // its content is to be read
-  std::vector<LocalPart> reuse;                // otherwise: where the unchanged content is
-  std::deque<PreviousEntries::Part> previous;  // parts of the previous version that were looked at in vain
+  bool read = false;                                  // its content is to be read
+  std::vector<LocalPart> reuse;                       // otherwise: where the unchanged content is
+  std::deque<PreviousEntries::ContentPart> previous;  // parts of the previous version that were looked at in vain
   WholeFile content;
   std::string failure;       // the source could not be read
   bool vanished = false;     // it is not there any more: no problem, as if the walk had begun a moment later

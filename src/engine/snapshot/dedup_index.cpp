@@ -81,14 +81,14 @@ void DedupIndex::thin_out() {
   }
 }
 
-std::optional<DedupIndex::Found> DedupIndex::compare(std::uint32_t record, const Digest& digest) {
+std::optional<DedupIndex::ChunkMatch> DedupIndex::compare(std::uint32_t record, const Digest& digest) {
   std::uint8_t bytes[k_record];
   m_records.read(std::uint64_t{record} * k_record, bytes);
   if (!std::equal(digest.bytes.begin(), digest.bytes.end(), bytes)) return std::nullopt;
-  return Found{record, {get_u32(bytes + 32), get_u32(bytes + 36)}};
+  return ChunkMatch{record, {get_u32(bytes + 32), get_u32(bytes + 36)}};
 }
 
-std::optional<DedupIndex::Found> DedupIndex::look_up(const Digest& digest) {
+std::optional<DedupIndex::ChunkMatch> DedupIndex::look_up(const Digest& digest) {
   const auto& slots = shard_of(digest).slots;
   if (slots.empty()) return std::nullopt;
   const std::uint32_t tag = tag_of(digest);
@@ -102,7 +102,7 @@ std::optional<DedupIndex::Found> DedupIndex::look_up(const Digest& digest) {
   return std::nullopt;
 }
 
-std::optional<DedupIndex::Found> DedupIndex::follow(const Digest& digest) {
+std::optional<DedupIndex::ChunkMatch> DedupIndex::follow(const Digest& digest) {
   if (m_missed != 0 && m_missed <= k_max_replaced && m_missed < m_count - std::min(m_next, m_count)) {
     if (const auto found = compare(m_next + m_missed, digest)) return found;
   }

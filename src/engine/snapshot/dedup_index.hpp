@@ -55,13 +55,13 @@ class DedupIndex {
   void add(Shard& shard, Slot slot);
   void resize(Shard& shard, std::size_t slots);
   void thin_out();
-  struct Found {
+  struct ChunkMatch {
     std::uint32_t record;
     ChunkPlace place;
   };
-  std::optional<Found> compare(std::uint32_t record, const Digest& digest);
-  std::optional<Found> look_up(const Digest& digest);
-  std::optional<Found> follow(const Digest& digest);
+  std::optional<ChunkMatch> compare(std::uint32_t record, const Digest& digest);
+  std::optional<ChunkMatch> look_up(const Digest& digest);
+  std::optional<ChunkMatch> follow(const Digest& digest);
 
   SpoolFile m_records;  // digest, source, chunk
   std::uint32_t m_count = 0;

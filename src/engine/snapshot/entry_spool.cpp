@@ -34,7 +34,7 @@ void EntrySpool::go_to_place(std::size_t place) {
 }
 
 void EntrySpool::arrange(const std::vector<std::size_t>& order) {
-  std::vector<Place> arranged;
+  std::vector<OutOfOrder> arranged;
   arranged.reserve(order.size());
   for (const auto place : order) arranged.push_back(m_places[place]);
   m_places = std::move(arranged);
@@ -94,7 +94,7 @@ void EntrySpool::read_entry(Position& from, Stored& out) {
 
 bool EntrySpool::next_entry(Stored& out) {
   while (m_places_read < m_places.size() && m_places[m_places_read].after == m_read) {
-    const Place& place = m_places[m_places_read++];
+    const OutOfOrder& place = m_places[m_places_read++];
     if (!place.entry) continue;
     m_at_place = *place.entry;
     read_entry(m_at_place, out);

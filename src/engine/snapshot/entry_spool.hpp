@@ -64,7 +64,7 @@ class EntrySpool {
     std::uint64_t entry = 0;
     std::uint64_t parts = 0;
   };
-  struct Place {
+  struct OutOfOrder {
     std::uint64_t after = 0;  // so many entries
     std::optional<Position> entry;
   };
@@ -76,7 +76,7 @@ class EntrySpool {
   std::uint64_t m_pending_parts = 0;
   std::uint64_t m_parts_begin = 0;  // where the next entry's parts begin
   std::uint64_t m_entries_in_order = 0;
-  std::vector<Place> m_places;
+  std::vector<OutOfOrder> m_places;
   std::optional<std::size_t> m_place;  // of the next entry
   // Reading: what was read so far, in order and at places, and where each goes on.
   std::uint64_t m_read = 0;

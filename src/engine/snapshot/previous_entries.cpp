@@ -48,14 +48,14 @@ const Entry* PreviousEntries::seek(std::string_view path) {
   return m_line && m_line->entry->path == path ? &*m_line->entry : nullptr;
 }
 
-std::optional<PreviousEntries::Part> PreviousEntries::next_part() {
+std::optional<PreviousEntries::ContentPart> PreviousEntries::next_part() {
   if (m_parts_left == 0) return std::nullopt;
   --m_parts_left;
-  if (m_line->parts == 0) return Part{m_line->entry->size, m_line->extents};
-  std::optional<Part> part;
+  if (m_line->parts == 0) return ContentPart{m_line->entry->size, m_line->extents};
+  std::optional<ContentPart> part;
   give_up_if_damaged([&] {
     EntryLine line = m_reader->next_part();
-    part = Part{line.part_size, std::move(line.extents)};
+    part = ContentPart{line.part_size, std::move(line.extents)};
   });
   return part;
 }
@@ -69,7 +69,7 @@ std::shared_ptr<const PackDirectory> PreviousEntries::directory(std::uint64_t pa
 }
 
 bool PreviousChunks::next_part() {
-  std::optional<PreviousEntries::Part> part;
+  std::optional<PreviousEntries::ContentPart> part;
   if (!m_parts.empty()) {
     part = std::move(m_parts.front());
     m_parts.pop_front();

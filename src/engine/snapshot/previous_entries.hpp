@@ -26,13 +26,13 @@ class PreviousEntries {
 
   // The entry of that path, or null. Paths are asked for in ascending order. Valid until the next call.
   const Entry* seek(std::string_view path);
-  struct Part {
+  struct ContentPart {
     std::uint64_t size = 0;
     std::vector<Extent> extents;
   };
   // The content of the entry found last, part by part, each once: nothing at the end. An entry without part lines is
   // one part.
-  std::optional<Part> next_part();
+  std::optional<ContentPart> next_part();
 
   // The digest of a chunk of that snapshot, or null where its directory cannot be read. Valid until the next call.
   const Digest* digest(std::uint64_t pack, std::uint32_t chunk) { return m_digests.find(pack, chunk); }
@@ -57,7 +57,7 @@ class PreviousEntries {
 class PreviousChunks {
  public:
   // parts: those taken from entries already; what follows them is taken from there.
-  PreviousChunks(PreviousEntries& entries, std::deque<PreviousEntries::Part> parts)
+  PreviousChunks(PreviousEntries& entries, std::deque<PreviousEntries::ContentPart> parts)
       : m_entries(entries), m_parts(std::move(parts)) {}
   struct Chunk {
     std::uint64_t pack;
@@ -70,7 +70,7 @@ class PreviousChunks {
  private:
   bool next_part();
   PreviousEntries& m_entries;
-  std::deque<PreviousEntries::Part> m_parts;
+  std::deque<PreviousEntries::ContentPart> m_parts;
   ExtentCursor m_extents;
 };
 

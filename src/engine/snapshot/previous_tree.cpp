@@ -36,7 +36,7 @@ bool PreviousTree::looks_unchanged(const SourceItem& item) {
 }
 
 // Nothing where not all of its packs may be referred to.
-std::optional<LocalPart> PreviousTree::local(const PreviousEntries::Part& part) const {
+std::optional<LocalPart> PreviousTree::local(const PreviousEntries::ContentPart& part) const {
   LocalPart local;
   local.size = part.size;
   local.extents.reserve(part.extents.size());
@@ -93,7 +93,7 @@ bool PreviousTree::reuse_large(const Entry& entry, EntrySpool& spool) {
 }
 
 std::optional<PreviousChunks> PreviousTree::chunks_of(std::string_view path,
-                                                      std::deque<PreviousEntries::Part> looked_at) {
+                                                      std::deque<PreviousEntries::ContentPart> looked_at) {
   if (m_entries->seek(path) == nullptr) return std::nullopt;
   return std::optional<PreviousChunks>{std::in_place, *m_entries, std::move(looked_at)};
 }

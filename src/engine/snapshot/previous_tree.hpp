@@ -39,10 +39,10 @@ class PreviousTree {
   bool reuse_large(const Entry& entry, EntrySpool& spool);
   // The chunks of the file's previous version, for a comparison by position; looked_at: its parts that were taken
   // already. Nothing where there was no such path. The tree is not used for anything else meanwhile.
-  std::optional<PreviousChunks> chunks_of(std::string_view path, std::deque<PreviousEntries::Part> looked_at);
+  std::optional<PreviousChunks> chunks_of(std::string_view path, std::deque<PreviousEntries::ContentPart> looked_at);
 
  private:
-  std::optional<LocalPart> local(const PreviousEntries::Part& part) const;
+  std::optional<LocalPart> local(const PreviousEntries::ContentPart& part) const;
 
   Context& m_context;
   const Manifest& m_previous;

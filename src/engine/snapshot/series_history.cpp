@@ -60,7 +60,7 @@ class HistoryReader {
                                            info.name.id, quote(m_series)));
   }
 
-  void take(CopyRead::Found found, std::vector<CopyRead::Found> copies, Time stored_at) {
+  void take(CopyRead::Copy found, std::vector<CopyRead::Copy> copies, Time stored_at) {
     Manifest manifest = std::move(found.manifest);
     const Record& record = manifest.record;
     const bool ahead = m_dated_ahead(record.cut_point, stored_at) != Ahead::no;

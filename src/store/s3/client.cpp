@@ -42,13 +42,13 @@ std::string Client::region() {
 }
 
 std::string Client::endpoint_hint() {
-  const Target target = target_of(m_location, region(), "");
+  const RequestTarget target = target_of(m_location, region(), "");
   return fmt::format("the endpoint is {}://{}", target.scheme, target.host);
 }
 
 Client::Attempt Client::attempt(const Call& call) {
   const std::string region = this->region();
-  const Target target = target_of(m_location, region, call.key);
+  const RequestTarget target = target_of(m_location, region, call.key);
   const Credentials credentials = m_credentials();
   const Time now = m_clock() + std::chrono::nanoseconds{m_clock_offset.load()};
 

@@ -109,7 +109,7 @@ Location locate(const S3Url& url, const StoreAddress& address, const AwsEnvironm
   return out;
 }
 
-Target target_of(const Location& location, std::string_view region, std::string_view key) {
+RequestTarget target_of(const Location& location, std::string_view region, std::string_view key) {
   Endpoint endpoint;
   if (location.endpoint) {
     endpoint = *location.endpoint;

@@ -40,11 +40,11 @@ struct Location {
 Location locate(const S3Url& url, const StoreAddress& address, const AwsEnvironment& aws);
 
 // Where to send a request for a key (or "" for the bucket itself) while `region` is believed to be the bucket's.
-struct Target {
+struct RequestTarget {
   std::string scheme;
   std::string host;  // value of the Host header
   std::string path;  // not encoded
 };
-Target target_of(const Location& location, std::string_view region, std::string_view key);
+RequestTarget target_of(const Location& location, std::string_view region, std::string_view key);
 
 }  // namespace cairn::s3

@@ -40,7 +40,7 @@ const std::vector<std::size_t>& sizes() {
 
 // The part that is damaged, or nothing where f throws no Damage.
 template <class F>
-std::optional<Part> damaged_part(F&& f) {
+std::optional<DamagedPart> damaged_part(F&& f) {
   try {
     f();
   } catch (const Damage& e) {
@@ -145,7 +145,7 @@ TEST_CASE("age: a change of any byte is refused, and a cut at any place") {
     }
     CHECK(failure_of([&] { decrypt(sealed.substr(0, i), identities); }) == ErrorKind::damaged);
   }
-  CHECK(damaged_part([&] { decrypt(sealed + "x", identities); }) == Part::payload);
+  CHECK(damaged_part([&] { decrypt(sealed + "x", identities); }) == DamagedPart::payload);
 }
 
 TEST_CASE("age: segments stay in their places, and the last is the last") {
@@ -165,34 +165,35 @@ TEST_CASE("age: segments stay in their places, and the last is the last") {
   };
   CHECK_FALSE(damage(1, false, piece(1)));
   CHECK_FALSE(damage(3, true, piece(3)));
-  CHECK(damage(0, false, piece(1)) == Part::payload);
-  CHECK(damage(1, true, piece(1)) == Part::payload);
-  CHECK(damage(3, false, piece(3)) == Part::payload);
-  CHECK(damage(std::uint64_t{1} << 40, false, piece(0)) == Part::payload);
-  CHECK(damage(0, false, piece(0) + "x") == Part::payload);
-  CHECK(damage(0, false, "") == Part::payload);
-  CHECK(damage(0, true, "") == Part::payload);
-  CHECK(damage(0, true, "0123456789abcde") == Part::payload);
+  CHECK(damage(0, false, piece(1)) == DamagedPart::payload);
+  CHECK(damage(1, true, piece(1)) == DamagedPart::payload);
+  CHECK(damage(3, false, piece(3)) == DamagedPart::payload);
+  CHECK(damage(std::uint64_t{1} << 40, false, piece(0)) == DamagedPart::payload);
+  CHECK(damage(0, false, piece(0) + "x") == DamagedPart::payload);
+  CHECK(damage(0, false, "") == DamagedPart::payload);
+  CHECK(damage(0, true, "") == DamagedPart::payload);
+  CHECK(damage(0, true, "0123456789abcde") == DamagedPart::payload);
   std::string into(10, 'x');
   CHECK(damaged_part([&] {
           decryptor.segment(2, true, piece(3), ByteSpan{reinterpret_cast<std::uint8_t*>(into.data()), into.size()});
-        }) == Part::payload);
+        }) == DamagedPart::payload);
   CHECK(into == std::string(10, '\0'));
   into.assign(10, 'x');
   const ByteSpan buffer{reinterpret_cast<std::uint8_t*>(into.data()), into.size()};
-  CHECK(damaged_part([&] { decryptor.segment(3, false, piece(3), buffer); }) == Part::payload);
+  CHECK(damaged_part([&] { decryptor.segment(3, false, piece(3), buffer); }) == DamagedPart::payload);
   CHECK(into == std::string(10, '\0'));
   CHECK_THROWS_AS(decryptor.segment(3, true, piece(3), buffer.first(9)), std::logic_error);
   // Whole segments swapped, dropped, or cut off at a boundary.
   const std::string head = sealed.substr(0, at);
-  CHECK(damaged_part([&] { decrypt(head + piece(1) + piece(0) + piece(2) + piece(3), identities); }) == Part::payload);
-  CHECK(damaged_part([&] { decrypt(head + piece(0) + piece(2) + piece(3), identities); }) == Part::payload);
-  CHECK(damaged_part([&] { decrypt(head + piece(0) + piece(1), identities); }) == Part::payload);
-  CHECK(damaged_part([&] { decrypt(head + piece(0) + piece(1) + piece(2), identities); }) == Part::payload);
-  CHECK(damaged_part([&] { decrypt(head, identities); }) == Part::payload);
+  CHECK(damaged_part([&] { decrypt(head + piece(1) + piece(0) + piece(2) + piece(3), identities); }) ==
+        DamagedPart::payload);
+  CHECK(damaged_part([&] { decrypt(head + piece(0) + piece(2) + piece(3), identities); }) == DamagedPart::payload);
+  CHECK(damaged_part([&] { decrypt(head + piece(0) + piece(1), identities); }) == DamagedPart::payload);
+  CHECK(damaged_part([&] { decrypt(head + piece(0) + piece(1) + piece(2), identities); }) == DamagedPart::payload);
+  CHECK(damaged_part([&] { decrypt(head, identities); }) == DamagedPart::payload);
   // The segments of another file for the same key.
   const std::string other = encrypt(std::vector{identities[0].recipient()}, plain);
-  CHECK(damaged_part([&] { decrypt(head + other.substr(at), identities); }) == Part::payload);
+  CHECK(damaged_part([&] { decrypt(head + other.substr(at), identities); }) == DamagedPart::payload);
 }
 
 TEST_CASE("age: an empty last segment is refused unless the file is empty") {
@@ -211,8 +212,8 @@ TEST_CASE("age: an empty last segment is refused unless the file is empty") {
   const ByteSpan into{reinterpret_cast<std::uint8_t*>(out.data()), out.size()};
   opener.segment(0, false, full, into);
   CHECK(out == payload);
-  CHECK(damaged_part([&] { opener.segment(1, true, empty, {}); }) == Part::payload);
-  CHECK(damaged_part([&] { opener.all(full + empty, into); }) == Part::payload);
+  CHECK(damaged_part([&] { opener.segment(1, true, empty, {}); }) == DamagedPart::payload);
+  CHECK(damaged_part([&] { opener.all(full + empty, into); }) == DamagedPart::payload);
 }
 
 TEST_CASE("age: sizes of payloads are counted both ways") {
@@ -224,9 +225,9 @@ TEST_CASE("age: sizes of payloads are counted both ways") {
   CHECK(sealed_payload_bytes(65537) == 65537 + 32);
   for (const std::uint64_t sealed : {0ULL, 1ULL, 15ULL, 65553ULL, 65552ULL + 16, 2 * 65552ULL + 15}) {
     INFO("sealed: " << sealed);
-    CHECK(damaged_part([&] { static_cast<void>(plain_bytes(sealed)); }) == Part::payload);
+    CHECK(damaged_part([&] { static_cast<void>(plain_bytes(sealed)); }) == DamagedPart::payload);
   }
-  CHECK(damaged_part([] { static_cast<void>(sealed_payload_bytes(~0ULL)); }) == Part::payload);
+  CHECK(damaged_part([] { static_cast<void>(sealed_payload_bytes(~0ULL)); }) == DamagedPart::payload);
   CHECK(plain_bytes(16) == 0);
   CHECK(plain_bytes(17) == 1);
 }
@@ -236,17 +237,17 @@ TEST_CASE("age: a preamble is measured from its beginning, and only so much is a
   const std::size_t size = preamble_bytes(1);
   for (std::size_t have = 0; have < size; ++have) REQUIRE_FALSE(preamble_size(sealed.substr(0, have)));
   CHECK(preamble_size(sealed.substr(0, size)) == size);
-  CHECK(damaged_part([] { preamble_size("age-encryption.org/v2\n"); }) == Part::header);
-  CHECK(damaged_part([] { preamble_size("PK"); }) == Part::header);
-  CHECK(damaged_part([] { preamble_size("age-encryption.org/v1\nx"); }) == Part::header);
+  CHECK(damaged_part([] { preamble_size("age-encryption.org/v2\n"); }) == DamagedPart::header);
+  CHECK(damaged_part([] { preamble_size("PK"); }) == DamagedPart::header);
+  CHECK(damaged_part([] { preamble_size("age-encryption.org/v1\nx"); }) == DamagedPart::header);
   const std::string lines = "age-encryption.org/v1\n-> kind " + std::string(k_header_limit, 'a');
   CHECK_FALSE(preamble_size(lines.substr(0, 1000)));
-  CHECK(damaged_part([&] { preamble_size(lines); }) == Part::header);
+  CHECK(damaged_part([&] { preamble_size(lines); }) == DamagedPart::header);
   std::string stanzas = "age-encryption.org/v1\n";
   while (stanzas.size() < k_header_limit) stanzas += "-> kind\n\n";
-  CHECK(damaged_part([&] { preamble_size(stanzas); }) == Part::header);
+  CHECK(damaged_part([&] { preamble_size(stanzas); }) == DamagedPart::header);
   CHECK(damaged_part([&] { preamble_size("age-encryption.org/v1\n-> kind\n" + std::string(65, 'a')); }) ==
-        Part::header);
+        DamagedPart::header);
 }
 
 TEST_CASE("age: a header has no more stanzas than anybody has recipients") {
@@ -259,8 +260,8 @@ TEST_CASE("age: a header has no more stanzas than anybody has recipients") {
   // One more, of whatever kind, is refused before any of them is tried.
   const std::string most = with(k_stanza_limit);
   const std::string one_more = test::replaced(most, "\n-> ", "\n-> other\n\n-> ");
-  CHECK(damaged_part([&] { Decryptor::open(one_more, std::vector{identity}); }) == Part::header);
-  CHECK(damaged_part([&] { preamble_size(one_more); }) == Part::header);
+  CHECK(damaged_part([&] { Decryptor::open(one_more, std::vector{identity}); }) == DamagedPart::header);
+  CHECK(damaged_part([&] { preamble_size(one_more); }) == DamagedPart::header);
 }
 
 TEST_CASE("age: what is refused leaves nothing in OpenSSL's error queue") {
@@ -306,7 +307,8 @@ TEST_CASE("age: a passphrase opens what it sealed, nothing else does") {
     CHECK(decrypt_with_passphrase(sealed, "correct horse").text() == "the identity");
     CHECK(failure_of([&] { decrypt_with_passphrase(sealed, "correct house"); }) == ErrorKind::no_key);
     CHECK(failure_of([&] { decrypt_with_passphrase(sealed, ""); }) == ErrorKind::no_key);
-    CHECK(damaged_part([&] { decrypt_with_passphrase(sealed, "correct horse", k_quick_log_n - 1); }) == Part::header);
+    CHECK(damaged_part([&] { decrypt_with_passphrase(sealed, "correct horse", k_quick_log_n - 1); }) ==
+          DamagedPart::header);
   }
   const std::vector<Identity> identities{Identity::generate()};
   const std::string binary = encrypt_with_passphrase("x", "y", false, k_quick_log_n);
@@ -328,11 +330,12 @@ TEST_CASE("age: a work factor that no machine has is refused before any work") {
   CHECK(failure_of([] { encrypt_with_passphrase("x", "y", false, 0); }) == ErrorKind::failed);
   CHECK(failure_of([] { encrypt_with_passphrase("x", "y", false, 31); }) == ErrorKind::failed);
   std::string sealed = encrypt_with_passphrase("x", "y", false, 10);
-  CHECK(damaged_part([&] { decrypt_with_passphrase(test::replaced(sealed, " 10\n", " 23\n"), "y"); }) == Part::header);
+  CHECK(damaged_part([&] { decrypt_with_passphrase(test::replaced(sealed, " 10\n", " 23\n"), "y"); }) ==
+        DamagedPart::header);
   CHECK(failure_of([&] { decrypt_with_passphrase(test::replaced(sealed, " 10\n", " 99\n"), "y", 99); }) ==
         ErrorKind::failed);
   CHECK(damaged_part([&] { decrypt_with_passphrase(test::replaced(sealed, " 10\n", " 100\n"), "y", 200); }) ==
-        Part::header);
+        DamagedPart::header);
 }
 
 TEST_CASE("age: files are told by how they begin") {
@@ -355,10 +358,10 @@ TEST_CASE("age: armour goes round at every length and has one spelling") {
     for (const char c : text) crlf += c == '\n' ? std::string{"\r\n"} : std::string{c};
     REQUIRE(dearmour(crlf) == bytes);
     REQUIRE(dearmour(text.substr(0, text.size() - 1)) == bytes);
-    REQUIRE(damaged_part([&] { dearmour(text + "x"); }) == Part::armour);
-    REQUIRE(damaged_part([&] { dearmour("x" + text); }) == Part::armour);
-    REQUIRE(damaged_part([&] { dearmour(text + text); }) == Part::armour);
-    REQUIRE(damaged_part([&] { dearmour(text.substr(0, text.size() - 2)); }) == Part::armour);
+    REQUIRE(damaged_part([&] { dearmour(text + "x"); }) == DamagedPart::armour);
+    REQUIRE(damaged_part([&] { dearmour("x" + text); }) == DamagedPart::armour);
+    REQUIRE(damaged_part([&] { dearmour(text + text); }) == DamagedPart::armour);
+    REQUIRE(damaged_part([&] { dearmour(text.substr(0, text.size() - 2)); }) == DamagedPart::armour);
   }
-  CHECK(damaged_part([] { dearmour(""); }) == Part::armour);
+  CHECK(damaged_part([] { dearmour(""); }) == DamagedPart::armour);
 }

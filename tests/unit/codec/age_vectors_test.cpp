@@ -111,13 +111,13 @@ std::string outcome(const Vector& vector) {
     return sha256(plain).hex() == vector.payload ? "success" : "other plaintext";
   } catch (const Damage& e) {
     switch (e.part()) {
-      case Part::armour:
+      case DamagedPart::armour:
         return "armor failure";
-      case Part::header:
+      case DamagedPart::header:
         return "header failure";
-      case Part::mac:
+      case DamagedPart::mac:
         return "HMAC failure";
-      case Part::payload:
+      case DamagedPart::payload:
         return "payload failure";
     }
     return "unknown part";

@@ -22,7 +22,7 @@ AwsEnvironment environment(std::map<std::string, std::string, std::less<>> varia
 
 std::string address_of(std::string_view url, std::string_view key = "a/b", std::string_view region = {}) {
   const Location location = locate(std::get<S3Url>(parse_store_url(url)), StoreAddress{}, environment());
-  const Target target = target_of(location, region.empty() ? std::string_view{location.region} : region, key);
+  const RequestTarget target = target_of(location, region.empty() ? std::string_view{location.region} : region, key);
   return target.scheme + "://" + target.host + target.path;
 }
 
