@@ -3,6 +3,8 @@
 
 #include "util/error.hpp"
 
+#include <exception>
+#include <iostream>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,8 +55,10 @@ bool as_nobody(F f) {
     try {
       ok = ::geteuid() != 0 || (::setgid(65534) == 0 && ::setuid(65534) == 0);
       ok = ok && f();
-    } catch (...) {
+    } catch (const std::exception& e) {
+      // doctest's own report is the parent's.
       ok = false;
+      std::cerr << "as nobody: " << e.what() << std::endl;
     }
     ::_exit(ok ? 0 : 1);
   }
