@@ -1,6 +1,7 @@
 #include "capture/directory_source.hpp"
 
 #include "capture/file_kind.hpp"
+#include "support/nobody.hpp"
 #include "unit/support.hpp"
 #include "util/error.hpp"
 

@@ -2,6 +2,7 @@
 
 #include "store/key.hpp"
 #include "store/open.hpp"
+#include "support/nobody.hpp"
 #include "unit/skipped.hpp"
 #include "unit/support.hpp"
 #include "util/error.hpp"

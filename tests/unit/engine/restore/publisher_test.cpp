@@ -1,6 +1,7 @@
 #include "engine/restore/publisher.hpp"
 
 #include "engine/restore/database_in_use.hpp"
+#include "support/nobody.hpp"
 #include "unit/engine/restore/tree_fixture.hpp"
 
 #include <algorithm>

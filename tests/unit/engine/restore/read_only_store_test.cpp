@@ -2,6 +2,7 @@
 #include "engine/restore/restorer.hpp"
 #include "engine/snapshot/snapshotter.hpp"
 #include "engine/verify/verifier.hpp"
+#include "support/nobody.hpp"
 #include "support/store_fixture.hpp"
 #include "unit/support.hpp"
 

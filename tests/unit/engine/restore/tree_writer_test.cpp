@@ -1,5 +1,6 @@
 #include "engine/restore/tree_writer.hpp"
 
+#include "support/nobody.hpp"
 #include "unit/engine/restore/tree_fixture.hpp"
 
 #include <algorithm>
