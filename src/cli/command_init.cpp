@@ -198,14 +198,35 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
   return ExitStatus::done;
 }
 
+Error store_gone(std::string_view store) {
+  return {
+      ErrorKind::untrusted,
+      fmt::format("unable to initialise {}: this host knows a store there, and nothing of it is there", quote(store)),
+      "its disk may not be mounted; if that store has gone for good: the same without --if-missing"};
+}
+
+// Where this host knows a store, and none is: a disk that is not mounted must not become an empty store without a word.
+std::unique_ptr<ObjectStore> open_known(Session& session, const StoreAddress& address) {
+  try {
+    return open_store(address, session.io().environment, session.reporter(), CreateRoot::no);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::not_found) throw;
+    throw store_gone(without_secrets(address.url));
+  }
+}
+
 ExitStatus InitCommand::run(Session& session) {
   const std::string name = session.store_name(m_store);
   const StoreConfig configured = session.config().store(name);
   const auto wanted = recipients(configured);
   static_cast<void>(permissions(configured.address));  // refuses before anything is made
-  const auto store = open_store(session.address(name), session.io().environment, session.reporter(), CreateRoot::yes);
+  const StoreAddress address = session.address(name);
+  const bool known = m_if_missing && session.state().pin(pin_address(configured.address)).has_value();
+  const auto store = known ? open_known(session, address)
+                           : open_store(address, session.io().environment, session.reporter(), CreateRoot::yes);
   std::vector<std::string> there;
   store->list(layout::k_config, [&](const ObjectInfo& info) { there.push_back(info.key); });
+  if (there.empty() && known && !has_content(*store)) throw store_gone(store->describe());
   if (there.empty()) return make(session, configured, *store, wanted);
   if (!m_if_missing) throw already_a_store(*store);
   store->make_durable(there);

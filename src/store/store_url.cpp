@@ -5,6 +5,7 @@
 #include "util/secret_text.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,9 +13,12 @@ namespace cairn {
 
 namespace {
 
-[[noreturn]] void refuse(std::string_view text, std::string_view cause) {
+constexpr std::string_view k_forms =
+    "a store is a path, file:///path or s3://bucket/prefix[?endpoint=URL&region=R&style=auto|path|virtual]";
+
+[[noreturn]] void refuse(std::string_view text, std::string_view cause, std::string hint = std::string{k_forms}) {
   throw Error(ErrorKind::usage, fmt::format("invalid store {}: {}", quote_given(without_secrets(text)), cause),
-              "a store is a path, file:///path or s3://bucket/prefix[?endpoint=URL&region=R&style=auto|path|virtual]");
+              std::move(hint));
 }
 
 int hex_value(char c) noexcept {
@@ -150,6 +154,53 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return out;
 }
 
+namespace {
+
+// The text before the first colon of "NAME:REST", as other programs write where a store is ("s3:https://host/bucket",
+// "b2:bucket:path", "user@host:path"). Empty for a path: what is absolute, or begins with a dot, is one.
+std::string_view foreign_prefix(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || text.front() == '.') return {};
+  return text.find('/') < colon ? std::string_view{} : text.substr(0, colon);
+}
+
+// Of "s3:https://host/bucket/prefix", "s3:host.name/bucket/prefix" and "s3:/bucket/prefix"; empty for what is not
+// understood, or could hold a secret.
+std::string s3_spelling(std::string_view rest) {
+  if (rest.find_first_of("@?#%") != std::string_view::npos) return {};
+  std::string endpoint;
+  const std::size_t scheme = rest.find("://");
+  const bool is_url = scheme != std::string_view::npos;
+  const std::string_view host_on = is_url ? rest.substr(scheme + 3) : rest;
+  const std::size_t slash = host_on.find('/');
+  if (is_url || host_on.substr(0, slash).find_first_of(".:") != std::string_view::npos) {
+    if (slash == std::string_view::npos) return {};
+    endpoint = fmt::format("{}://{}", is_url ? rest.substr(0, scheme) : "https", host_on.substr(0, slash));
+    rest = host_on.substr(slash);
+  }
+  while (rest.starts_with('/')) rest.remove_prefix(1);
+  if (rest.empty()) return {};
+  return fmt::format("s3://{}{}{}", rest, endpoint.empty() ? "" : "?endpoint=", endpoint);
+}
+
+[[noreturn]] void refuse_foreign(std::string_view text, std::string_view prefix) {
+  const std::string cause = "that is how another program writes where something is";
+  std::string hint{k_forms};
+  if (prefix == "s3") {
+    const std::string spelling = s3_spelling(text.substr(prefix.size() + 1));
+    if (!spelling.empty()) hint = fmt::format("write {}", quote(spelling));
+  } else if (prefix == "b2") {
+    hint = "B2 speaks S3: s3://BUCKET/PREFIX?endpoint=https://s3.REGION.backblazeb2.com";
+  } else if (prefix == "gs" || prefix == "gcs") {
+    hint = "Google's storage speaks S3: s3://BUCKET/PREFIX?endpoint=https://storage.googleapis.com";
+  } else {
+    hint += "; a directory of that name begins with ./";
+  }
+  refuse(text, cause, std::move(hint));
+}
+
+}  // namespace
+
 StoreUrl parse_store_url(std::string_view text) {
   if (text.empty()) refuse(text, "it is empty");
   const std::string_view scheme = scheme_of(text);
@@ -157,6 +208,8 @@ StoreUrl parse_store_url(std::string_view text) {
   if (scheme == "s3") return parse_s3_url(text);
   if (!scheme.empty()) refuse(text, fmt::format("unknown scheme {}", quote_given(scheme)));
   if (text.find('\0') != std::string_view::npos) refuse(text, "a path has no zero byte");
+  // "Offsite" would else be a directory on the same disk.
+  if (const auto prefix = foreign_prefix(text); !prefix.empty()) refuse_foreign(text, prefix);
   return fs::path{text};
 }
 

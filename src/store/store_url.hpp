@@ -25,7 +25,9 @@ using StoreUrl = std::variant<fs::path, S3Url>;
 // is.
 std::string without_secrets(std::string_view address);
 
-// Throws Error(usage), saying what about the text is wrong, and nothing of it that may be a secret.
+// Throws Error(usage), saying what about the text is wrong, and nothing of it that may be a secret. A relative path
+// with a colon in its first component is refused, too: other programs write remote places so ("b2:bucket",
+// "host:path"), and none of them may become a directory here. As "./NAME:REST" it is a path.
 StoreUrl parse_store_url(std::string_view text);
 
 // %XX undone; nothing for a malformed escape. A plus sign stays one.
