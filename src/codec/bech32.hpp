@@ -19,7 +19,7 @@ std::size_t encoded_size(std::size_t prefix_size, std::size_t data_size) noexcep
 void encode(std::string_view prefix, ByteView data, std::span<char> out) noexcept;
 
 // Decodes a text that has exactly this prefix, in this case, and data that fills `out` exactly. Answers what is wrong
-// with it, without a word of it, or nothing; out then holds the data. What is accepted has one spelling: padding
+// with it, without a word of it, or nothing; out then holds the data. Accepted data has one spelling only: padding
 // bits are zero.
 std::optional<std::string_view> decode(std::string_view text, std::string_view prefix, ByteSpan out) noexcept;
 

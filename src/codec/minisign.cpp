@@ -85,7 +85,7 @@ bool verify_bytes(EVP_PKEY* key, std::string_view message, const SignatureBytes&
   return good;
 }
 
-// What the trusted comment's signature is over.
+// The bytes that the trusted comment's signature is over.
 std::string commented(const SignatureBytes& signature, std::string_view trusted_comment) {
   return std::string{as_text(signature)}.append(trusted_comment);
 }

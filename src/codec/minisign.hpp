@@ -73,7 +73,7 @@ class SecretKey {
   PublicKey m_public;
 };
 
-// What a .minisig text says; nothing of it is to be believed before verify().
+// The content of a .minisig text; nothing of it is to be believed before verify().
 struct Signature {
   bool prehashed = true;
   KeyId id{};

@@ -1,4 +1,4 @@
-// What the file utilities tell as Error is a store's failure where a store used them.
+// An Error of the file utilities is a store's failure where a store used them.
 #pragma once
 
 #include "util/error.hpp"

@@ -1,5 +1,5 @@
-// What the layers of a store tell each other of the operation that a thread is in the middle of: the retrying decorator
-// which attempt it is, a client what the server answered. Only the trace reads it; nothing is decided by it.
+// The facts that layers of a store tell each other of the operation that a thread is in the middle of: the retrying
+// decorator which attempt it is, a client what the server answered. Only the trace reads it; nothing is decided by it.
 #pragma once
 
 namespace cairn {

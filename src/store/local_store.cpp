@@ -118,7 +118,7 @@ std::vector<std::string> names_in(int directory, const fs::path& path) {
 }
 
 // Walks one directory in key order: a directory sorts as its name with the slash that its keys continue with ("a-b"
-// comes before "a/b", although "a" comes before "a-b"). What the visitor throws passes through unchanged.
+// comes before "a/b", although "a" comes before "a-b"). An exception of the visitor passes through unchanged.
 class Lister {
  public:
   Lister(const fs::path& root, std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit)
@@ -181,7 +181,7 @@ bool is_temporary_name(std::string_view name) {
   return name.size() == k_random_digits && is_hex(name);
 }
 
-// Removes what interrupted writers left. What cannot be opened or removed is left.
+// Removes what interrupted writers left. A directory or file that cannot be opened or removed is left.
 class Sweeper {
  public:
   explicit Sweeper(Time older_than) : m_older_than(older_than) {}
@@ -492,7 +492,7 @@ std::string LocalStore::temporary_holding(int parent, const std::string& key, co
 PutOutcome LocalStore::put_below(int parent, const std::string& key, const ObjectBody& body, PutMode mode) {
   const std::string target{last_component(key)};
   const fs::path path = m_root / key;
-  // Whoever put what exists may have been killed before he had synced it.
+  // The writer of the object that exists may have been killed before he had synced it.
   const auto exists = [&] {
     sync_directory_fd(parent, path.parent_path());
     return PutOutcome::exists;
@@ -599,7 +599,7 @@ void LocalStore::list(const std::string& prefix, const std::function<void(const 
   // The directories that the prefix names in full are walked to, not searched for.
   const std::string_view directory = parent_of(prefix);
   if (!directory.empty() && !is_valid_key(directory)) return;  // no key begins so
-  // What visit throws is the caller's and passes through unchanged.
+  // An exception of visit is the caller's and passes through unchanged.
   auto fd = as_store_error([&] { return open_directory(m_root_fd.get(), m_root, directory); });
   if (!fd) return;
   Lister lister{m_root, prefix, visit};

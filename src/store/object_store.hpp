@@ -1,4 +1,4 @@
-// What a store must do for the format to be safe on it. Two implementations (local directory, S3), and decorators
+// The duties of a store, so that the format is safe on it. Two implementations (local directory, S3), and decorators
 // (retrying, test faults) around them; one conformance suite holds all of them to this text.
 #pragma once
 
@@ -39,7 +39,7 @@ struct ObjectBody {
   std::optional<Digest> sha256;
   // The store may rename the file into its place instead of copying; the caller does not need it afterwards.
   bool consume_file = false;
-  // What it says grows old: tried again for no longer than a retry's budget from the beginning, however long the
+  // Its content grows old: tried again for no longer than a retry's budget from the beginning, however long the
   // attempts take.
   bool ages = false;
 
@@ -64,8 +64,8 @@ enum class Distance {
   far,   // a network lies between
 };
 
-// Who may read and change what is put, where objects are files: whoever the umask of the one who puts it lets (stores
-// made before this was recorded), only he, or his group, too.
+// The users who may read and change objects, where those are files: all whom the umask of their writer lets (stores
+// made before this was recorded), the writer alone, or his group, too.
 enum class Permissions { umask, owner, group };
 
 struct RemoveFailure {
@@ -91,7 +91,7 @@ class ObjectStore {
   // init recorded.
   virtual bool probe_create_only() { return capabilities().create_only; }
   virtual void set_create_only(bool probed) { static_cast<void>(probed); }
-  // What the descriptor of the store says; to be told before anything is put.
+  // Tells the permissions that the store's descriptor names, before anything is put.
   virtual void set_permissions(Permissions permissions) { static_cast<void>(permissions); }
   // Whether other users of this machine may read the object. False where that is not seen.
   virtual bool readable_by_others(const std::string& key) {

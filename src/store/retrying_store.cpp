@@ -164,7 +164,7 @@ PutOutcome RetryingStore::put(const std::string& key, const ObjectBody& body, Pu
       try {
         there = holds(key, body);
       } catch (const StoreError&) {
-        // Whoever may not put may often not read: the refusal is what is to be told.
+        // A user who may not put may often not read: the refusal is what is to be told.
         there = false;
       }
       if (there) return PutOutcome::stored;

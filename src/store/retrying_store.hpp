@@ -35,7 +35,7 @@ enum class Contact { never, made };
 std::optional<std::chrono::nanoseconds> retry_delay(const RetryPolicy& policy, const StoreError& error, Contact contact,
                                                     unsigned attempts, std::chrono::nanoseconds elapsed, double random);
 
-// What an operation needs of the world outside; tests give their own. All are called from several threads.
+// The tools that an operation needs of the world outside; tests give their own. All are called from several threads.
 struct RetryTools {
   std::function<std::chrono::steady_clock::time_point()> now;
   std::function<void(std::chrono::nanoseconds)> sleep;  // throws Error(interrupted) when a signal arrives

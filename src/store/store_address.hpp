@@ -1,4 +1,4 @@
-// What is said of a store before it is opened: where it is, and what for.
+// The description of a store before it is opened: where it is, and what it is for.
 #pragma once
 
 #include <optional>

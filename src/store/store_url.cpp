@@ -60,7 +60,7 @@ void take_option(S3Url& url, std::string_view text, std::string_view option) {
                                        : name == "style"  ? &url.style
                                                           : nullptr;
   if (target == nullptr) {
-    // What is no name may be the rest of a password that has an ampersand in it.
+    // A text that is no name may be the rest of a password that has an ampersand in it.
     const bool plausible =
         std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
     refuse(text, plausible ? fmt::format("unknown option {}", quote(name)) : "unknown option");

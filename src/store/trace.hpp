@@ -17,7 +17,7 @@ class Trace {
   // Made with permissions 0600 where it is not there. Error(usage) where it cannot be opened.
   Trace(fs::path file, Reporter& reporter);
 
-  // make_line gives it without its end. What cannot be made or written is warned of once; the work goes on.
+  // make_line gives it without its end. A line that cannot be made or written is warned of once; the work goes on.
   void add(const std::function<std::string()>& make_line) noexcept;
 
  private:

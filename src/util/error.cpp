@@ -12,7 +12,7 @@ namespace cairn {
 
 Error::Error(ErrorKind kind, std::string message, std::string hint)
     : m_kind(kind), m_message(std::move(message)), m_hint(std::move(hint)) {
-  // Whatever it was put together from.
+  // No text holds a secret key, whatever it was put together from.
   m_message = without_secret_keys(m_message);
   m_hint = without_secret_keys(m_hint);
 }

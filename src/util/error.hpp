@@ -13,7 +13,7 @@
 
 namespace cairn {
 
-// What went wrong, in the terms the exit status of the program is defined in (see cairn(1), EXIT STATUS).
+// The kind of a failure, in the terms the exit status of the program is defined in (see cairn(1), EXIT STATUS).
 enum class ErrorKind {
   failed,       // 1: unreachable, denied, producer failed, disk full, newer major version
   usage,        // 2: usage, configuration, target not empty, ambiguous reference, choice missing

@@ -81,7 +81,7 @@ std::optional<std::string> who_else_changes(const fs::path& file, uid_t trusted)
     }
     const fs::path next = at / name;
     if (::lstat(next.c_str(), &status) != 0) return std::nullopt;
-    // What its links lead to was opened by whoever started this program.
+    // The files that its links lead to were opened by whoever started this program.
     if (is_in_proc(at)) return std::nullopt;
     if (S_ISCHR(status.st_mode)) return std::nullopt;
     if (auto found = exposure(next, status, trusted)) return found;

@@ -77,7 +77,7 @@ class AtomicFile {
 void write_file_atomic(const fs::path& path, ByteView bytes, unsigned mode = 0666);
 
 // Where temporary files go: TMPDIR, or /tmp where that is not set or empty. Error(failed) where there is no such
-// directory. To be asked only by who needs one.
+// directory. Only callers that need one should ask.
 fs::path temporary_directory();
 
 // A private directory (0700) below parent, removed with all it holds by the destructor.

@@ -28,8 +28,8 @@ void install_signal_handlers() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  // What the parent chose is inherited. With SIGCHLD ignored the system forgets how a child ended, and a producer that
-  // failed could not be told from one that did not; a blocked SIGTERM would stop nothing.
+  // The parent's signal settings are inherited. With SIGCHLD ignored the system forgets how a child ended, and a
+  // producer that failed could not be told from one that did not; a blocked SIGTERM would stop nothing.
   std::signal(SIGCHLD, SIG_DFL);
   sigset_t needed;
   sigemptyset(&needed);

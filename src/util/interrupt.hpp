@@ -17,9 +17,9 @@ void check_interrupted();
 // For tests: pretend that a signal arrived (0: none).
 void set_interrupted(int signal_number) noexcept;
 
-// While one lives, the signal that arrived counts as not arrived: for writing down, on the way out, what is done.
-// Whoever sent it soon sends SIGKILL, so what this thread asks of a store meanwhile is given up after the limit:
-// neither a request nor the pauses between attempts take longer (store/retrying_store, store/s3/http).
+// While one lives, the signal that arrived counts as not arrived: for writing down, on the way out, what is done. The
+// sender soon sends SIGKILL, so what this thread asks of a store meanwhile is given up after the limit: neither a
+// request nor the pauses between attempts take longer (store/retrying_store, store/s3/http).
 class InterruptPause {
  public:
   explicit InterruptPause(std::chrono::nanoseconds limit = std::chrono::seconds{10}) noexcept;
@@ -27,7 +27,7 @@ class InterruptPause {
   InterruptPause& operator=(const InterruptPause&) = delete;
   ~InterruptPause();
 
-  // What is left to this thread, 0 at least; nothing where it is not on its way out.
+  // The time that is left to this thread, 0 at least; nothing where it is not on its way out.
   static std::optional<std::chrono::nanoseconds> left() noexcept;
 
  private:

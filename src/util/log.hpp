@@ -1,4 +1,4 @@
-// What the engine says while it works. The command line gives the implementation; the engine never prints.
+// The engine's messages while it works. The command line gives the implementation; the engine never prints.
 #pragma once
 
 #include <cstdint>

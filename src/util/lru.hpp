@@ -1,4 +1,4 @@
-// What was used last stays, as far as there is room.
+// A cache: the values that were used last stay, as far as there is room.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ class Lru {
     return m_items.front().value;
   }
 
-  // What a value that is there takes from now on.
+  // Sets the bytes that a value which is there takes from now on.
   void resize(const Key& key, std::uint64_t bytes) {
     Item& item = *m_places.at(key);
     m_bytes += bytes - item.bytes;

@@ -122,7 +122,7 @@ std::string below(const std::string& directory, const std::string& name) {
   return directory == "." ? name : directory + "/" + name;
 }
 
-// What is left of a directory: first what is in it, then (its directories are empty by then) itself.
+// A directory that is left to remove: first its content, then (its directories are empty by then) itself.
 struct ToRemove {
   std::string path;  // below the one to be emptied
   bool emptied = false;

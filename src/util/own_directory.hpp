@@ -35,7 +35,7 @@ int make_private(int directory) noexcept;
 bool may_be_left(int parent, int directory) noexcept;
 
 // Makes a directory and opens it (O_RDONLY); one that is there is taken if it belongs to this user, to root or to the
-// owner of parent, who may do there as he likes anyway. What was made is fsynced into parent. Throws Error(failed),
+// owner of parent, who may do there as he likes anyway. A new directory is fsynced into parent. Throws Error(failed),
 // naming `shown`, also where a symbolic link or another user's directory is there (or got there meanwhile).
 UniqueFd make_directory_at(int parent, const std::string& name, unsigned mode, const fs::path& shown);
 

@@ -22,7 +22,7 @@ namespace {
 constexpr int k_most_links = 40;  // as the kernel
 constexpr int k_directory_flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-// What is left to do: a component, or a look at where a link has led.
+// A step that is left to do: a component, or a look at where a link has led.
 struct Step {
   std::string name;
   bool of_link = false;                      // the component comes from a link's text

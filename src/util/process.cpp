@@ -248,7 +248,7 @@ bool Pipeline::end_if_asking() {
 }
 
 std::vector<ProcessExit> Pipeline::wait() {
-  // Whoever writes on gets SIGPIPE instead of blocking for ever.
+  // A stage that writes on gets SIGPIPE instead of blocking for ever.
   m_output.reset();
   for (int pause_ms = 1; !reap() && !end_if_asking(); pause_ms = std::min(pause_ms * 2, k_poll_ms)) {
     check_interrupted();
@@ -275,7 +275,7 @@ void Pipeline::end() noexcept {
   if (reap()) return;
   // As long as one of ours is not reaped, the group's number cannot belong to anybody else.
   ::kill(-m_group, SIGTERM);
-  ::kill(-m_group, SIGCONT);  // who is stopped does not hear it
+  ::kill(-m_group, SIGCONT);  // a stopped process does not hear it
   const auto deadline = std::chrono::steady_clock::now() + k_end_grace;
   while (!reap()) {
     if (std::chrono::steady_clock::now() >= deadline) {

@@ -25,8 +25,8 @@ struct ProcessExit {
   std::string text() const;
 };
 
-// What is this program's own business, and its children do not inherit unless they are to: the secret parts of S3's
-// credentials, and where identities and signing keys are.
+// Variables that are this program's own business, and its children do not inherit unless they are to: the secret parts
+// of S3's credentials, and where identities and signing keys are.
 bool is_secret_variable(std::string_view name) noexcept;
 
 struct ProcessOptions {

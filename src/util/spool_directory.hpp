@@ -9,7 +9,7 @@
 
 namespace cairn {
 
-// What happens when the spool is full: the capture goes on at the pace of the store, or ends.
+// The effect of a full spool: the capture goes on at the pace of the store, or ends.
 enum class SpoolFull { stream, fail };
 
 // How much may wait there. One pack always may.
@@ -37,7 +37,7 @@ class SpoolDirectory {
 };
 
 // Removes what killed runs of this user left in parent: directories that SpoolDirectory made, that nobody has locked
-// and in which nothing was made or removed for longer than age. What cannot be removed is left. Returns how many.
+// and in which nothing was made or removed for longer than age. One that cannot be removed is left. Returns how many.
 std::size_t sweep_spools(const fs::path& parent, std::chrono::nanoseconds age = std::chrono::hours{24});
 
 }  // namespace cairn

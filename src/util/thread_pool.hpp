@@ -107,7 +107,7 @@ class OrderedWindow {
       take();
     }
   }
-  // What is in flight.
+  // The weight in flight.
   std::uint64_t weight() const noexcept { return m_weight; }
   bool empty() const noexcept { return m_items.empty(); }
 

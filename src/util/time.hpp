@@ -11,8 +11,8 @@ namespace cairn {
 using Time = std::chrono::sys_time<std::chrono::nanoseconds>;
 using Nanoseconds = std::chrono::nanoseconds;
 
-// "2026-11-21T03:24:10.123456789Z". What 64-bit nanoseconds hold, but for the first and the last second: from
-// 1677-09-21T00:12:44 to 2262-04-11T23:47:15 and its fractions. The parsers take the same range.
+// "2026-11-21T03:24:10.123456789Z". The range is that of 64-bit nanoseconds, but for the first and the last second:
+// from 1677-09-21T00:12:44 to 2262-04-11T23:47:15 and its fractions. The parsers take the same range.
 std::string format_time(Time time);
 // "20261121T032410.123456789Z": the same instant in an object name.
 std::string format_time_compact(Time time);

@@ -1,6 +1,6 @@
 // Files in the format of age (age-encryption.org/v1, C2SP), sealed to X25519 recipients or to a passphrase: a preamble
-// (the header and the payload's nonce), then segments of 64 KiB that can be opened one by one. What this writes, the
-// stock program reads, and the reverse. Cryptography is OpenSSL's; nothing here depends on a secret but through it.
+// (the header and the payload's nonce), then segments of 64 KiB that can be opened one by one. The stock program reads
+// what this writes, and the reverse. Cryptography is OpenSSL's; nothing here depends on a secret but through it.
 //
 // Errors: Damage (a kind of Error(damaged), codec/age/damage.hpp) for bytes that are not what their author wrote;
 // Error(no_key) where no given key or passphrase opens the file; Error(failed) where OpenSSL fails. None of them holds
@@ -33,7 +33,7 @@ class Encryptor {
   // At least one recipient (else Error(usage)).
   explicit Encryptor(std::span<const Recipient> recipients);
 
-  // What the file begins with. Its size depends on the number of recipients alone.
+  // The beginning of the file. Its size depends on the number of recipients alone.
   const std::string& preamble() const noexcept { return m_preamble; }
   // Appends the segments that are full and known not to be the last.
   void append(std::string_view plain, std::string& out) { m_sealer.append(plain, out); }

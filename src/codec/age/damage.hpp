@@ -1,4 +1,4 @@
-// What is wrong with an age file, told by its part.
+// Damage of an age file, told by the part that has it.
 #pragma once
 
 #include "util/error.hpp"

@@ -22,7 +22,7 @@ bool starts_like(std::string_view text, std::string_view upper_prefix) noexcept 
                     [](char wanted, char c) { return wanted == (c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c); });
 }
 
-// What is wrong with a text that ought to be a recipient, by what it looks like.
+// The fault of a text that ought to be a recipient, by what it looks like.
 std::string recipient_fault(std::string_view text, std::string_view decode_fault) {
   if (starts_like(text, "AGE-SECRET-KEY-") || starts_like(text, "AGE-PLUGIN-")) {
     return "it is a secret key (an identity); a recipient is its public key and begins with age1";

@@ -20,7 +20,7 @@ namespace {
   throw Error(ErrorKind::failed, std::string{"unable to encrypt or decrypt: OpenSSL failed in "} + what);
 }
 
-// What fails here is told by an answer or by Error: it must not stay in the thread's error queue too, where the next
+// A failure here is told by an answer or by Error: it must not stay in the thread's error queue too, where the next
 // user of OpenSSL (a TLS connection) would take it for its own.
 class QuietErrors {
  public:
@@ -79,7 +79,7 @@ SecretBytes scrypt(std::string_view passphrase, ByteView salt, unsigned log_n) {
   std::uint64_t n = std::uint64_t{1} << log_n;
   std::uint32_t r = 8;
   std::uint32_t p = 1;
-  // What RFC 7914 needs, and a little for the blocks beside it; OpenSSL's own limit is 32 MiB.
+  // The memory that RFC 7914 needs, and a little for the blocks beside it; OpenSSL's own limit is 32 MiB.
   std::uint64_t memory = 128 * r * n + (std::uint64_t{1} << 20);
   const std::array<OSSL_PARAM, 7> params{octets(OSSL_KDF_PARAM_PASSWORD, as_bytes(passphrase)),
                                          octets(OSSL_KDF_PARAM_SALT, salt),

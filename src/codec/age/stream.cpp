@@ -54,7 +54,7 @@ std::uint64_t plain_bytes(std::uint64_t sealed_payload) {
 Sealer::Sealer(const SecretBytes& payload_key) : m_aead(payload_key, Aead::Direction::seal) {}
 
 Sealer::~Sealer() {
-  // What is sealed may be a key.
+  // The plaintext may be a key.
   wipe(m_pending);
 }
 
