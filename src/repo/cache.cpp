@@ -102,7 +102,7 @@ bool Cache::claim_sweep() const {
   std::error_code failed;
   if (!due && fs::exists(path, failed)) return false;
   try {
-    // Whoever else may write to the cache must not choose what file this makes, or makes look new.
+    // Others who may write to the cache must not choose what file this makes, or makes look new.
     const UniqueFd fd = open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
     return ::futimens(fd.get(), nullptr) == 0 && due;
   } catch (const std::exception&) {

@@ -28,11 +28,11 @@ class Cache {
   // damaged, without content); name: a hexadecimal digest or an object's base name.
   std::optional<Bytes> get(std::string_view kind, std::string_view name) const;
   void put(std::string_view kind, std::string_view name, ByteView bytes) const;
-  // What is a part of its object, or made of it, stands behind the size of the object, as listed: nothing where it was
-  // made of one of another size.
+  // Data that is a part of its object, or made of it, stands behind the size of the object, as listed: nothing where it
+  // was made of one of another size.
   std::optional<Bytes> get_of_size(std::string_view kind, const std::string& name, std::uint64_t size) const;
   void put_of_size(std::string_view kind, const std::string& name, std::uint64_t size, std::string_view text) const;
-  // What of that kind is there.
+  // The names of that kind that are there.
   std::vector<std::string> names(std::string_view kind) const;
 
   // Whether a day has gone by since the last claim of this store's cache, or since the first one was tried.
@@ -47,7 +47,7 @@ class Cache {
   fs::path m_directory;  // empty: no cache
 };
 
-// What one run stored, line by line, written before each pack is put: after a crash the next run of the series knows
+// The packs of one run, line by line, written before each pack is put: after a crash the next run of the series knows
 // what to look for in the store. Thread-safe. Does nothing without a cache.
 class RunJournal {
  public:

@@ -25,8 +25,8 @@ struct ContentRun {
   std::uint64_t part = 0;  // bytes of the file before the part that it belongs to
 };
 
-// What an entry list says of a file's content is held against the packs and against itself by these four. path: of the
-// file, for the message of the Error(damaged) that they throw.
+// These four hold what an entry list says of a file's content against the packs and against itself. path: of the file,
+// for the message of the Error(damaged) that they throw.
 [[noreturn]] inline void throw_damaged_content(std::string_view path, std::string_view cause) {
   throw Error(ErrorKind::damaged, fmt::format("damaged content of {}: {}", quote(path), cause));
 }

@@ -91,7 +91,7 @@ Descriptor Descriptor::parse(std::string_view text, std::string_view what) {
     return d;
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::damaged) throw;
-    // What does not fit may be what a feature or an encryption of a later program changed: then it is not damage.
+    // A misfit may come from a feature or an encryption of a later program: then it is not damage.
     d.require_readable(what);
     throw Error(ErrorKind::damaged, fmt::format("damaged store descriptor {}: {}", quote(what), e.message()), e.hint());
   }

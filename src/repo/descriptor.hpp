@@ -22,8 +22,8 @@ struct Descriptor {
   std::string encryption = k_encryption_none;
   std::vector<std::string> recipients;  // age1..., ascending; none where nothing is encrypted
   Requirements requirements;
-  // Of the files of a directory store; umask: nothing is recorded. What a later program may have recorded counts as
-  // owner, and is among the unknown members.
+  // Of the files of a directory store; umask: nothing is recorded. A value that a later program may have recorded
+  // counts as owner, and is among the unknown members.
   Permissions permissions = Permissions::umask;
   bool create_only = false;                  // init found that the store honours create-only puts
   std::vector<std::string> unknown_members;  // of a later program, by name: text() is without them

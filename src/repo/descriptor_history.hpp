@@ -1,4 +1,4 @@
-// What a store's earlier descriptors say of it, for a host that has noted nothing of the store itself.
+// The account that a store's earlier descriptors give of it, for a host that has noted nothing of the store itself.
 #pragma once
 
 #include "repo/descriptor.hpp"
@@ -23,8 +23,8 @@ EarlierDescriptors earlier_descriptors(ObjectStore& store, const Descriptor& cur
 // another id, or what it was cannot be read. A part of a sentence about the store. Pure.
 std::optional<std::string> doubt_about(const Descriptor& current, const EarlierDescriptors& earlier);
 
-// The newest earlier generation that was encrypted to others than this one is, which key add and remove make, and who
-// wants to read along, too.
+// The newest earlier generation that was encrypted to others than this one is, which key add and remove make, and so
+// does somebody who wants to read along.
 const Descriptor* before_change_of_recipients(const Descriptor& current, const EarlierDescriptors& earlier);
 
 }  // namespace cairn

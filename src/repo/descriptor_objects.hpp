@@ -15,7 +15,7 @@ inline constexpr const char* k_init_hint =
 // several at the same time one succeeds at most, and the store has one descriptor (or, rarely, none: Error(busy)).
 Descriptor init_store(ObjectStore& store, const Descriptor& descriptor);
 
-// What init_store() throws where there is a store already.
+// The error that init_store() throws where there is a store already.
 Error already_a_store(const ObjectStore& store);
 // Whether there are snapshots or packs, with a descriptor or without.
 bool has_content(ObjectStore& store);

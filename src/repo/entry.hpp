@@ -19,7 +19,7 @@ struct Xattr {
   auto operator<=>(const Xattr&) const = default;
 };
 
-// What an entry says besides its content. Paths and names are byte strings: '/' separates components, "." is the
+// An entry, all but its content. Paths and names are byte strings: '/' separates components, "." is the
 // root of the snapshot; never absolute, never with an empty, "." (else) or ".." component, never with a NUL.
 struct Entry {
   std::string path;

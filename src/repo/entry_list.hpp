@@ -50,8 +50,8 @@ class ChunkReader {
 };
 
 // Entries in their order. Checks what a restore relies on: their shape (EntryOrder), and that parts follow their entry
-// and add up to its size. Error(damaged) else. What the extents hold is for whoever follows them to compare with the
-// size.
+// and add up to its size. Error(damaged) else. It is for those who follow the extents to compare what they hold with
+// the size.
 class EntryListReader {
  public:
   EntryListReader(FrameFetcher& fetcher, const Manifest& manifest);

@@ -108,7 +108,7 @@ std::optional<EntryLine> EntryListCursor::next() {
       line = m_parser.parse(m_buffer);
     }
     move_to(behind);
-    // What follows is named by the chunk that it is in.
+    // The next line is named by the chunk that it begins in.
     if (m_at.offset == m_chunk->text.size()) move_to({m_at.chunk + 1, 0});
     return line;
   }

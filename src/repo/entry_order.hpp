@@ -13,7 +13,7 @@ namespace cairn {
 // - paths ascend (compare_paths);
 // - in a tree "." comes first and is a directory, and the parent of every other path is an earlier directory, so that
 //   nothing is ever written through a symbolic link; a single file is the only entry;
-// - the target of a hard link sorts before it. That it is there, and what it is, only who has kept all paths can tell.
+// - the target of a hard link sorts before it. That it is there, and what it is, only a caller with all paths can tell.
 // Memory: one path and its depth. One thread.
 class EntryOrder {
  public:

@@ -83,7 +83,7 @@ std::string binary_of(const element& from) {
   return std::string{as_text(*bytes)};
 }
 
-// What is no text: text has one spelling.
+// A name that is no text: text has one spelling, and it is not base64.
 std::string name_of(const element& from) {
   std::string bytes = binary_of(from);
   if (is_valid_utf8(bytes)) damaged("base64 of what is text");
@@ -210,7 +210,7 @@ constexpr std::uint32_t bits_of(std::initializer_list<Member> members) {
   return bits;
 }
 
-// What an entry of a type must have, and what it may have besides.
+// The members that an entry of a type must have, and those that it may have besides.
 struct Allowed {
   std::uint32_t required;
   std::uint32_t optional;

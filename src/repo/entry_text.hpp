@@ -42,8 +42,8 @@ class EntryLineParser {
 // "file", "directory", ... as the format spells them.
 const char* entry_type_name(EntryType type) noexcept;
 
-// What a reader refuses in the values of an entry, or of its extended attributes: for the message; null: nothing. The
-// parser calls both, and so does who writes entries that come from elsewhere.
+// The fault for which a reader refuses an entry's values, or its extended attributes: for the message; null: there is
+// none. The parser calls both, and so do writers of entries that come from elsewhere.
 const char* entry_fault(const Entry& entry) noexcept;
 const char* xattrs_fault(const std::vector<Xattr>& xattrs) noexcept;
 

@@ -1,5 +1,5 @@
-// What a restore is going to read, known before it reads: every frame once, in runs that one request fetches, in the
-// order of their first use. Packs that are needed as good as whole are one run each, directory and all.
+// The reads of a restore, known before it reads: every frame once, in runs that one request fetches, in the order of
+// their first use. Packs that are needed as good as whole are one run each, directory and all.
 #pragma once
 
 #include "repo/pack.hpp"
@@ -38,8 +38,8 @@ struct FrameRun {
 
 class FetchPlan {
  public:
-  // What is wanted from here on is used in that order, but for a stretch that goes by pack. at: bytes of content before
-  // it; ascending.
+  // All that is wanted from here on is used in that order, but for a stretch that goes by pack. at: bytes of content
+  // before it; ascending.
   void begin_stretch(std::uint64_t at) { m_stretches.push_back({at, 0, 0, false, {}}); }
   // Bytes of content before the present one.
   std::uint64_t stretch_at() const noexcept { return m_stretches.back().at; }

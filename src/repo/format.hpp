@@ -21,7 +21,7 @@ inline constexpr std::uint64_t k_max_json_object = 1ULL << 30;  // bytes of a ma
 inline constexpr std::size_t k_max_entry_line = 1U << 26;       // bytes of a line of an entry list
 inline constexpr std::size_t k_max_preamble = (1U << 20) + 16;  // bytes before the first segment of a sealed part
 
-// What a writer aims at.
+// The sizes that a writer aims at.
 inline constexpr std::uint32_t k_frame_target = 1U << 20;        // raw bytes in a frame
 inline constexpr std::uint64_t k_min_pack_target = 16ULL << 20;  // stored bytes in a pack
 inline constexpr std::uint64_t k_max_pack_target = 512ULL << 20;

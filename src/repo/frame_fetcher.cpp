@@ -60,7 +60,7 @@ ByteView DecodedFrame::chunk(std::uint32_t index) const {
 }
 
 ByteView DecodedFrame::chunks(std::uint32_t first, std::uint32_t count) const {
-  // Whoever asks may have looked the frame up in another directory of the same content.
+  // The caller may have looked the frame up in another directory of the same content.
   const std::uint64_t end = std::uint64_t{m_frame.first_chunk} + m_frame.chunk_count;
   if (first < m_frame.first_chunk || std::uint64_t{first} + count > end) {
     throw Error(ErrorKind::damaged, fmt::format("chunk {} is not in the frame it was in", first));
@@ -481,7 +481,7 @@ std::vector<FrameFetcher::Future> FrameFetcher::request(const std::vector<FrameI
   for (std::size_t i = 0; i < wanted.size();) {
     std::size_t fetched = 0;
     if (const auto damage = damage_of([&] { fetched = fetch(std::span{wanted}.subspan(i)); })) {
-      // The directory cannot be read, now. What else was asked for is none the worse for it.
+      // The directory cannot be read, now. The other frames that were asked for are none the worse for it.
       std::promise<FramePointer> failed;
       failed.set_exception(std::make_exception_ptr(*damage));
       keep(wanted[i], failed.get_future().share(), 0);

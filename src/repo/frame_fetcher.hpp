@@ -1,7 +1,7 @@
 // Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in pools; a bounded
 // set of decoded frames is kept for whoever needs them next. Each frame of a range is checked by itself, so that one
-// that is damaged says nothing of its neighbours. What does not pass its checks is read once more; where a pack is
-// damaged, what another one with the same chunks holds is taken instead. Either way with a warning.
+// that is damaged says nothing of its neighbours. Bytes that do not pass their check are read once more; where a pack
+// is damaged, those of another one with the same chunks are taken instead. Either way with a warning.
 #pragma once
 
 #include "repo/pack_source.hpp"
@@ -76,8 +76,8 @@ class FrameFetcher {
   // Waits for what is under way.
   ~FrameFetcher();
 
-  // What request() and directory() will be asked for: it is fetched ahead, up to limit stored bytes. Before the first
-  // of them, but for directories of packs that are not wanted whole.
+  // Tells what request() and directory() will be asked for: it is fetched ahead, up to limit stored bytes. Before the
+  // first of them, but for directories of packs that are not wanted whole.
   void expect(FetchPlan plan, std::uint64_t limit);
 
   // A future for each id, in order; frames that are neither kept nor under way are fetched. Called by one thread, not
@@ -87,8 +87,8 @@ class FrameFetcher {
   // The directory of a pack as extents name it.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
-  // What of these failed, or has a damaged chunk, is asked for anew when it is requested again. Called by the same
-  // thread as request().
+  // Those of them that failed, or have a damaged chunk, are asked for anew when they are requested again. Called by the
+  // same thread as request().
   void forget(const std::vector<FrameId>& ids);
 
   FetchStatistics statistics() const noexcept { return {m_bytes_fetched, m_requests}; }

@@ -1,4 +1,4 @@
-// What a wrong clock wrote is told by the store's: an instant that lies further ahead than clocks differ.
+// The store's clock tells what a wrong clock wrote: an instant that lies further ahead than clocks differ.
 #pragma once
 
 #include "util/time.hpp"

@@ -26,8 +26,8 @@ struct Signature {
   std::string minisig;  // the whole signature file
 };
 
-// An array of them. What is no array has none, and kinds of signatures that are not known say nothing: all_known is
-// unset for those.
+// An array of them. A value that is no array has none, and kinds of signatures that are not known say nothing:
+// all_known is unset for those.
 void write_signatures(JsonWriter& to, const std::vector<Signature>& signatures);
 std::vector<Signature> parse_signatures(const Json& from, bool* all_known = nullptr);
 

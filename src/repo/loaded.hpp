@@ -1,5 +1,5 @@
-// What was read of one of many objects that are read side by side. For an OrderedWindow, whose jobs run on other
-// threads: what is wrong with one object is not the end of the others.
+// The result for one of many objects that are read side by side. For an OrderedWindow, whose jobs run on other threads:
+// what is wrong with one object is not the end of the others.
 #pragma once
 
 #include "util/error.hpp"

@@ -1,5 +1,5 @@
-// What this host knows about stores and must not lose lightly: which store is the right one at an address, the host's
-// own key, keys that are no longer trusted. Unlike the cache it cannot be made again from a store.
+// This host's knowledge about stores, which it must not lose lightly: which store is the right one at an address, the
+// host's own key, keys that are no longer trusted. Unlike the cache it cannot be made again from a store.
 #pragma once
 
 #include "codec/age/keys.hpp"
@@ -16,7 +16,7 @@
 
 namespace cairn {
 
-// What a store must be: else somebody has put another in its place.
+// The identity that a store must have: else somebody has put another in its place.
 struct StorePin {
   std::string store_id;  // empty: any
   std::string encryption;

@@ -19,8 +19,8 @@ constexpr std::string_view k_format = "cairn-manifest";
 constexpr std::string_view k_pack_signatures = "pack_signatures";
 
 // The members of the facts' content as they are written: it is the last member, so their text is what stands between
-// its braces. They are for people: written in any other way, they are left out. Whoever gets them may put braces around
-// them again.
+// its braces. They are for people: written in any other way, they are left out. The caller may put braces around them
+// again.
 std::string content_members(std::string_view facts, const Json& content) {
   constexpr std::string_view k_opening = "\"content\":{";
   constexpr std::string_view k_closing = "}}";
@@ -356,8 +356,8 @@ std::string open_part(const Keyring& keys, std::string_view sealed) {
   return std::move(*text);
 }
 
-// What does not fit this program's idea of a manifest may be what a feature changed that the manifest asks its readers
-// to know: then it is not damage.
+// A misfit with this program's idea of a manifest may come from a feature that the manifest asks its readers to know:
+// then it is not damage.
 void check_unread_features(std::string_view text, std::string_view what) {
   Requirements requirements;
   try {

@@ -1,4 +1,4 @@
-// What a snapshot is (record, facts, root) and the object that commits it in one store (manifest).
+// A snapshot (record, facts, root) and the object that commits it in one store (manifest).
 // Text form: cairn-format(5), SNAPSHOTS.
 #pragma once
 
@@ -92,7 +92,7 @@ std::string signed_line(const Record& record, const Digest& id);
 // that stands behind the first line of the manifest's object, so of which pack is where.
 std::string packs_line(const std::string& store_id, const Digest& id, const Digest& lists);
 
-// Who signs what is stored in a store.
+// The signer of what is stored in a store.
 struct StoreSigner {
   const minisign::SecretKey& key;
   const std::string& store_id;
@@ -131,7 +131,7 @@ struct Manifest {
   // Builds from parts: fills in the digests, texts and id.
   static Manifest make(Record record, Facts facts, Root root, std::vector<PackRef> packs);
   // The object: line 1 with "}" appended is JSON too and holds all but root and packs. The private parts are sealed
-  // where the keys seal. Not of a closed one. by: who signs the list of packs; null: nobody.
+  // where the keys seal. Not of a closed one. by: the signer of the list of packs; null: nobody.
   std::string text(const Keyring& keys = no_keys(), const StoreSigner* by = nullptr) const;
   // Error(no_key) where it is closed; to be called before facts, root or logical ids are used.
   void require_open() const;

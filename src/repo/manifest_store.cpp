@@ -43,7 +43,7 @@ bool ManifestStore::exists(const std::string& key) {
   return m_basis.store.head(key).has_value();
 }
 
-// What has another size in the store than here was damaged there: the cache must not hide it.
+// A manifest of another size in the store than here was damaged there: the cache must not hide it.
 std::optional<Bytes> ManifestStore::cached_bytes(const ManifestInfo& info) {
   auto kept = m_basis.cache.get("manifests", fs::path{info.key}.filename().native());
   if (!kept || kept->size() != info.size || !layout::fits_name(*kept, info.name)) return std::nullopt;
@@ -185,7 +185,7 @@ std::vector<SnapshotInfo> ManifestStore::list_snapshots(const std::string& serie
     if (!out.empty() && out.back().id == snapshot.id) {
       SnapshotInfo& known = out.back();
       auto others = std::move(known.others);
-      // Whoever reads it looks at all of them, and at their packs: read_best_copy().
+      // The reader of a snapshot looks at all of them, and at their packs: read_best_copy().
       const bool better =
           snapshot.trusted != known.trusted ? snapshot.trusted : snapshot.object.stored_at < known.object.stored_at;
       if (better) std::swap(known, snapshot);

@@ -57,14 +57,14 @@ class ManifestStore {
   std::vector<SnapshotInfo> list_snapshots(const std::string& series = {},
                                            std::vector<std::string>* unreadable = nullptr);
 
-  // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found). What comes from
-  // the cache has the size that the listing shows: it says what the manifest is, and not that it is still whole there.
+  // The whole manifest; its bytes fit its name. Error(damaged) or, where it has gone, Error(not_found). One from the
+  // cache has the size that the listing shows: it says what the manifest is, and not that it is still whole there.
   Manifest load(const ManifestInfo& info, Cached cached = Cached::yes);
   // The same, but one that no key at hand opens comes back closed instead of as Error(no_key).
   Manifest peek(const ManifestInfo& info, Cached cached = Cached::yes);
   std::string load_text(const ManifestInfo& info, Cached cached = Cached::yes);
-  // What this host has in its cache, checked like anything else; nothing where that would take a request. A manifest
-  // may be closed; nothing, too, where it is not what it should be, or only a later program can read it.
+  // The copy in this host's cache, checked like anything else; nothing where that would take a request. A manifest may
+  // be closed; nothing, too, where it is not what it should be, or only a later program can read it.
   std::optional<Bytes> cached_bytes(const ManifestInfo& info);
   std::optional<Manifest> cached(const ManifestInfo& info);
 

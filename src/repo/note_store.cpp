@@ -52,8 +52,8 @@ Pins NoteStore::pins(Listed listed, const std::optional<Digest>& id) {
   for (auto& [key, each] : found) {
     auto& [info, name] = each;
     PinRecord record{name, info.modified, {}};
-    // Only an unpin has to prove itself, and only where there is a pin that it could take off. Whoever adds very many
-    // must not have all of them read each time: beyond that they count for nothing, and the pin holds.
+    // Only an unpin has to prove itself, and only where there is a pin that it could take off. Somebody who adds very
+    // many must not have all of them read each time: beyond that they count for nothing, and the pin holds.
     const bool may_count = !name.pinned && pinned_once.contains(name.id) && !is_future_dated(record);
     if (m_basis.trust.demands_signature() && may_count && unpins_read[name.id]++ < k_unpins_read) {
       record.signers = load_pin_signers(info, name);

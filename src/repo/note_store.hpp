@@ -24,8 +24,8 @@ class NoteStore {
  public:
   explicit NoteStore(const RepositoryBasis& basis) : m_basis(basis) {}
 
-  // Objects of marks/ and pending/. What has the name of neither is told of, once, and left alone: a file manager's
-  // file in a directory must stop nobody.
+  // Objects of marks/ and pending/. An object that has neither's name is told of, once, and left alone: a file
+  // manager's file in a directory must stop nobody.
   std::vector<ObjectInfo> list_marks();
   std::vector<ObjectInfo> list_pending();
   // All marks; an unreadable one is Error(damaged), one that prune removed meanwhile is left out. Without the bytes of

@@ -125,7 +125,7 @@ Mark Mark::parse(std::string_view text, std::string_view what, RemovedBytes byte
       const auto decoded = from_base64(item.at("bytes_b64").string());
       if (!decoded) throw Error(ErrorKind::damaged, "invalid JSON: expected base64");
       const std::string& key = item.at("key").string();
-      // Whoever puts it back must not be led to write anything else.
+      // An undo that puts it back must not be led to write anything else.
       if (!key.starts_with(layout::k_snapshots)) throw Error(ErrorKind::damaged, "a removed object is no manifest");
       m.removed.push_back({key, bytes == RemovedBytes::keep ? std::string{as_text(*decoded)} : std::string{}});
     }

@@ -1,4 +1,4 @@
-// What several use cases ask of a store's objects of one kind.
+// Questions that several use cases ask of a store's objects of one kind.
 #pragma once
 
 #include "codec/digest.hpp"
@@ -40,8 +40,8 @@ using PackThere = std::function<bool(const PackRef&)>;
 // Of the copies of one snapshot, of those that are trusted and can be read, the one to go by: one that can be opened,
 // then one whose list of packs a trusted key signed, then one whose packs are all there, then the one that came to the
 // store first. A later one is there because packs of the first went or are damaged, or because somebody copied the
-// first and put other packs in. What is damaged, has gone, or is for a later program is a failure, and is warned of
-// where another one was found; so are other packs that nobody vouches for, where keys are trusted. there: nothing: a
+// first and put other packs in. A copy that is damaged, has gone, or is for a later program is a failure, and is warned
+// of where another one was found; so are other packs that nobody vouches for, where keys are trusted. there: nothing: a
 // listing tells. Throws StoreError.
 CopyRead read_best_copy(Repository& repository, std::vector<ManifestInfo> copies, CopyTrust trust = CopyTrust::demanded,
                         const PackThere& there = {});

@@ -1,4 +1,4 @@
-// What this host stored in one store, or read there whole: kept with the host's state, for nothing in a store tells it.
+// Packs that this host stored in one store, or read there whole: kept with the host's state, as no store tells it.
 #pragma once
 
 #include "repo/pack.hpp"
@@ -28,8 +28,8 @@ class OwnPacks {
   std::vector<PackRef> all() const;
   // Before the pack is put. It is not synced: what a crash takes has to be read once more.
   void add(const PackRef& ref);
-  // Forgets what does not stay; not while others add to it. What has gone, or is about to, must not be believed in
-  // again: its name is free then, and whoever can put objects can put another under it.
+  // Forgets what does not stay; not while others add to it. A pack that has gone, or is about to, must not be believed
+  // in again: its name is free then, and whoever can put objects can put another under it.
   void tidy(const std::function<bool(const PackRef&)>& stays);
 
  private:

@@ -19,7 +19,7 @@ constexpr std::size_t k_memory_reserve = 4 * 1024 * 1024;
 // The header's seal field.
 constexpr std::uint32_t k_header_none = 0;
 constexpr std::uint32_t k_header_age = 1;
-// What one more recipient adds to an age header.
+// The bytes that one more recipient adds to an age header.
 constexpr std::size_t k_writer_stanza = 128;
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace cairn {
 inline constexpr std::size_t k_pack_header_size = 32;
 inline constexpr std::size_t k_pack_trailer_size = 32;
 
-// What a pack holds: content of files, or (parts of) entry lists. The writing host can open sealed lists, not content.
+// The kind of a pack: content of files, or (parts of) entry lists. The writing host can open sealed lists, not content.
 enum class PackContent { files, list };
 
 // A pack as a manifest lists it: where its bytes are in one store, and what they are whatever the store.
@@ -35,7 +35,7 @@ struct PackRef {
   PackContent content = PackContent::files;
 
   auto operator<=>(const PackRef&) const = default;
-  // What extents call it.
+  // The name that extents have for it.
   std::uint64_t prefix() const noexcept { return prefix_of(logical_id); }
   static std::uint64_t prefix_of(const Digest& logical_id) noexcept;
 };
@@ -59,7 +59,7 @@ class PackBuilder {
 
   // Bytes so far: header and frames, before they are sealed.
   std::uint64_t size() const noexcept { return k_pack_header_size + m_directory.data_size(); }
-  // What finish() would make of it at most, the directory included: of small, well compressible chunks the directory
+  // The most that finish() would make of it, the directory included: of small, well compressible chunks the directory
   // is the larger part. Decides when a pack is full; a pack that is full by k_max_pack_target keeps all limits.
   std::uint64_t expected_size() const noexcept;
   const PackDirectory& directory() const noexcept { return m_directory; }
@@ -117,7 +117,7 @@ StoredRange stored_range(const PackRef& ref, const PackDirectory& directory, std
                          std::uint64_t length);
 // The key to the data part of a sealed pack. Error(no_key), Error(damaged).
 age::Decryptor open_pack_data(const PackRef& ref, const PackDirectory& directory, const Keyring& keys);
-// What was asked for, from the bytes of its stored_range(). Error(damaged).
+// The bytes that were asked for, from those of their stored_range(). Error(damaged).
 Bytes unseal_range(const age::Decryptor& key, const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
                    std::uint64_t length, ByteView stored);
 

@@ -38,8 +38,8 @@ class PackDirectory {
   std::uint64_t data_size() const noexcept { return m_data_size; }
   std::uint64_t memory() const noexcept { return m_digests.size() * 40 + m_frames.size() * sizeof(Frame); }
 
-  // Of a sealed pack: the beginning of its data part, which is an age file, up to the first segment. Whoever has read
-  // the directory can read any range then. Empty in a pack that is not sealed; no part of the logical id.
+  // Of a sealed pack: the beginning of its data part, which is an age file, up to the first segment. A reader of the
+  // directory can read any range then. Empty in a pack that is not sealed; no part of the logical id.
   void set_data_preamble(std::string preamble) { m_data_preamble = std::move(preamble); }
   const std::string& data_preamble() const noexcept { return m_data_preamble; }
 

@@ -14,8 +14,8 @@ namespace cairn {
 
 namespace {
 
-// What is read ahead of directories, as stored: it goes to the cache on disk, whatever of it stays in memory. Decoded
-// they take less than twice as much.
+// The bytes of directories that are read ahead, as stored: they go to the cache on disk, whatever of them stays in
+// memory. Decoded they take less than twice as much.
 constexpr std::uint64_t k_directories_ahead = 32ULL << 20;
 // Keys of sealed packs that are kept.
 constexpr std::size_t k_data_keys = 4096;
@@ -149,7 +149,7 @@ std::shared_ptr<const PackDirectory> PackReader::fetch_directory(const PackRef& 
     return naming_pack(
         ref, [&] { return std::make_shared<const PackDirectory>(open_pack_directory(bytes, ref, *m_basis.keys)); });
   } catch (const Error& e) {
-    // A damaged stanza looks like one for somebody else. Whoever has keys is told which of the two it is.
+    // A damaged stanza looks like one for somebody else. A host that has keys is told which of the two it is.
     if (e.kind() != ErrorKind::no_key || !m_basis.keys->has_identities() || fits_name(ref)) throw;
     throw damaged_pack(ref, "its bytes do not fit its name");
   }

@@ -28,10 +28,10 @@ class PackReader : public PackSource {
   std::shared_ptr<const PackDirectory> directory(const PackRef& ref) override;
   std::shared_ptr<const PackDirectory> stored_directory(const PackRef& ref) override;
   std::shared_ptr<const PackDirectory> take_directory(const PackRef& ref, ByteView stored) override;
-  // What this host has in memory or its cache, checked like anything else; nothing where that would take a request.
+  // The directory in this host's memory or cache, checked like anything else; nothing where that would take a request.
   std::shared_ptr<const PackDirectory> cached_directory(const PackRef& ref);
   // Many of them side by side, so that directory() has them at hand, in memory or in the host's cache: as many as
-  // take 32 MiB, without a cache as many as stay in memory, in this order. What is damaged is left to whoever needs it.
+  // take 32 MiB, without a cache as many as stay in memory, in this order. Damaged ones are left to whoever needs them.
   // Returns how many, from the first.
   std::size_t fetch_directories(std::span<const PackRef> refs);
   // A directory this process just built, into the cache and not into memory: a later run need not read it back.

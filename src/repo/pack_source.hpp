@@ -34,13 +34,13 @@ class PackSource {
   // Error(damaged).
   virtual Bytes read_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
                           std::uint64_t length) = 0;
-  // What read_data() would give of a sealed pack, from the bytes of its stored_range().
+  // The bytes that read_data() would give of a sealed pack, from those of its stored_range().
   virtual Bytes unseal_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
                             std::uint64_t length, ByteView stored) = 0;
 
   // The pack was found damaged.
   virtual void note_damaged(const PackRef& ref) = 0;
-  // Who is told of it.
+  // The reporter that is told of it.
   virtual Reporter& reporter() noexcept = 0;
 };
 

@@ -29,7 +29,7 @@ bool is_right(const Signature& signature, const std::string& line) {
   }
 }
 
-// What decides between two records.
+// The rank that decides between two records.
 std::pair<Time, bool> rank(const PinRecord& record) noexcept {
   return {record.name.time, !record.name.pinned};
 }

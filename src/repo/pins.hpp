@@ -14,7 +14,7 @@
 
 namespace cairn {
 
-// What who pins, or takes a pin off, signs: "cairn-pin 1 STORE-ID ID TIME WORD\n".
+// The line that somebody who pins, or takes a pin off, signs: "cairn-pin 1 STORE-ID ID TIME WORD\n".
 std::string pin_line(std::string_view store_id, const layout::PinKey& name);
 // The content of the object of that name; key: null where it is not signed.
 std::string pin_text(std::string_view store_id, const layout::PinKey& name, const minisign::SecretKey* key);

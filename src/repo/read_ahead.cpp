@@ -40,7 +40,7 @@ bool ReadAhead::start(HeldRun& run) {
   try {
     read = m_reader(run.range);
   } catch (const Error&) {
-    // Whoever needs it is told.
+    // The caller that needs it is told.
     run.state = HeldRun::State::gone;
     return false;
   }
@@ -77,7 +77,7 @@ void ReadAhead::let_go(HeldRun& run) {
   std::erase(m_started, static_cast<std::size_t>(&run - m_runs.data()));
 }
 
-// What was fetched longest ago goes: where many packs are read side by side, not all can wait.
+// The run that was fetched longest ago goes: where many packs are read side by side, not all can wait.
 void ReadAhead::make_room(const HeldRun& needed) {
   while (m_held + needed.range.length > m_limit && !m_started.empty()) {
     HeldRun& oldest = m_runs[m_started.front()];

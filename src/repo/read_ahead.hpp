@@ -52,7 +52,7 @@ class ReadAhead {
   std::optional<Fetched> whole(std::uint64_t pack);
   // So many of its frames will be taken: after the last it need not be held.
   void settle(std::uint64_t pack, std::uint32_t frames);
-  // What was fetched of the pack is no good: nothing of it will be taken.
+  // The fetched bytes of the pack are no good: nothing of them will be taken.
   void drop(std::uint64_t pack);
 
  private:

@@ -23,7 +23,7 @@ struct RepositoryOptions {
   std::shared_ptr<const Keyring> keys;           // nothing: no_keys()
   TrustPolicy trust;
   std::optional<Descriptor> descriptor;  // if it was read already
-  // Signs what is stored; called at most once, and only where something is. What it throws is a warning.
+  // Signs what is stored; called at most once, and only where something is. Its failure is a warning.
   HostSigningKey::Load signing_key;
   // Of the descriptor's store; empty: nothing is kept.
   std::function<fs::path(const std::string& store_id)> own_packs;
@@ -32,7 +32,7 @@ struct RepositoryOptions {
 
 class Repository {
  public:
-  // Throws what read_descriptor() throws. What the descriptor says of the store was told to it before: see
+  // Throws what read_descriptor() throws. The store must have been told before what the descriptor says of it: see
   // tell_store().
   Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions options);
 
@@ -40,17 +40,17 @@ class Repository {
   ManifestStore& manifests() noexcept { return m_manifests; }
   const ManifestStore& manifests() const noexcept { return m_manifests; }
   NoteStore& notes() noexcept { return m_notes; }
-  // What this host stored here, as its state has it.
+  // The packs that this host stored here, as its state has them.
   OwnPacks& own_packs() noexcept { return m_own_packs; }
 
   ObjectStore& store() noexcept { return m_basis.store; }
   Reporter& reporter() noexcept { return m_basis.reporter; }
   const Descriptor& descriptor() const noexcept { return m_basis.descriptor; }
   const Cache& cache() const noexcept { return m_basis.cache; }
-  // What objects of this store are sealed to and opened with.
+  // The keys that objects of this store are sealed to and opened with.
   const Keyring& keys() const noexcept { return *m_basis.keys; }
   const TrustPolicy& trust() const noexcept { return m_basis.trust; }
-  // What this host signs with here; null: nothing is signed.
+  // The key that this host signs with here; null: nothing is signed.
   const minisign::SecretKey* signing_key() const { return m_basis.signing_key.get(); }
   // Whether it matters who says which pack is which: keys are trusted here, or this host signs.
   bool vouches() const { return trust().demands_signature() || signing_key() != nullptr; }

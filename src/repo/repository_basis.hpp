@@ -1,4 +1,4 @@
-// What the parts of a repository stand on: an open store, what is known of it, and this host's part in it.
+// The basis of a repository's parts: an open store, what is known of it, and this host's part in it.
 #pragma once
 
 #include "repo/cache.hpp"
@@ -21,11 +21,11 @@ namespace cairn {
 // Whether what this host has kept of an object will do. no: what is in the store is what is asked about (verify).
 enum class Cached { no, yes };
 
-// What this host signs with in one store, loaded when it is first asked for. Thread-safe.
+// The key that this host signs with in one store, loaded when it is first asked for. Thread-safe.
 class HostSigningKey {
  public:
   using Load = std::function<std::shared_ptr<const minisign::SecretKey>()>;
-  // load: called at most once; empty: there is no key. What it throws is a warning.
+  // load: called at most once; empty: there is no key. Its failure is a warning.
   HostSigningKey(Load load, Reporter& reporter) : m_load(std::move(load)), m_reporter(reporter) {}
   HostSigningKey(const HostSigningKey&) = delete;
   HostSigningKey& operator=(const HostSigningKey&) = delete;
@@ -55,7 +55,7 @@ struct RepositoryBasis {
   HostSigningKey signing_key;
   ObjectWriter writer;
 
-  // What signs objects of this store; nothing: they are not signed.
+  // The signer of objects of this store; nothing: they are not signed.
   std::optional<StoreSigner> signer() const;
   // The key whose signatures count where no key is trusted. Where keys are, this host's own is one of them or counts
   // for nothing.

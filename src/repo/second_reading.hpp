@@ -1,5 +1,5 @@
-// Bytes change on the way, too, by a proxy, a cable, memory; and disks fail now and then. What fails its check is read
-// once more before it is called damaged.
+// Bytes change on the way, too, by a proxy, a cable, memory; and disks fail now and then. Bytes that fail their check
+// are read once more before they are called damaged.
 #pragma once
 
 #include "store/object_store.hpp"
@@ -13,8 +13,8 @@
 namespace cairn {
 
 // Calls read(), which reads and checks; where it throws Error(damaged), once more. second_was_right(first error) is
-// called where that helped: where the same bytes were read, and not where an empty optional says that they are gone.
-// Whatever the second call throws is thrown.
+// called where that helped: where the same bytes were read, and not where an empty optional says that they are gone. An
+// exception of the second call is thrown on.
 template <class Read, class Tell>
 auto read_again_if_damaged(Read read, Tell second_was_right) -> decltype(read()) {
   std::optional<decltype(read())> right;

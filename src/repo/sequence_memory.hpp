@@ -1,4 +1,4 @@
-// What a host remembers of the snapshots that it took, apart from the stores that they are in.
+// A host's memory of the snapshots that it took, apart from the stores that they are in.
 #pragma once
 
 #include <cstdint>

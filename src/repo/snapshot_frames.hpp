@@ -14,7 +14,7 @@
 namespace cairn {
 
 // Thread-safe, but for threads of its pools: those would wait for themselves. Requests are made one after the other and
-// waited for side by side. What failed is not remembered: it is tried again when it is asked for again.
+// waited for side by side. A failure is not remembered: the frame is tried again when it is asked for again.
 class SnapshotFrames {
  public:
   using FramePointer = std::shared_ptr<const DecodedFrame>;
@@ -25,11 +25,11 @@ class SnapshotFrames {
 
   // Those with the ids, in order. Error(damaged) naming the pack, Error(no_key), StoreError.
   std::vector<FramePointer> get(const std::vector<FrameId>& ids);
-  // What of these failed, or has a damaged chunk, is read anew when it is asked for again.
+  // Those of them that failed, or have a damaged chunk, are read anew when they are asked for again.
   void forget(const std::vector<FrameId>& ids);
   // The directory of a pack as extents name it. The same errors.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
-  // What needs the fetcher for itself.
+  // For callers that need the fetcher for themselves.
   template <class F>
   auto alone(F use) {
     const std::scoped_lock lock{m_mutex};

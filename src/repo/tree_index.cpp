@@ -126,7 +126,7 @@ bool TreeIndex::children(std::string_view directory, const Visit& visit, std::st
   }
   std::string last{after};
   for (;;) {
-    // What is below the last one, too, is none of this directory's own.
+    // An entry below the last one, too, is none of this directory's own.
     const auto found = first_not(at, [&](std::string_view path) {
       return !last.empty() && (compare_paths(path, last) <= 0 || is_below(path, last));
     });

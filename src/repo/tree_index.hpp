@@ -37,7 +37,7 @@ class TreeIndex {
   // "." is the root of a tree. Error(damaged), Error(no_key), StoreError.
   std::optional<IndexedEntry> find(std::string_view path) const;
 
-  // What lies in a directory itself, in order, until visit returns false. after: the path of one of them: only those
+  // The entries in a directory itself, in order, until visit returns false. after: the path of one of them: only those
   // that follow it. False where there is no such directory. A snapshot of a single file has it in ".".
   using Visit = std::function<bool(const IndexedEntry&)>;
   bool children(std::string_view directory, const Visit& visit, std::string_view after = {}) const;
