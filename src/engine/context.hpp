@@ -1,4 +1,4 @@
-// What every use case needs: an open repository, the workers, somebody to talk to, and this host's name and clock.
+// The needs of every use case: an open repository, the workers, somebody to talk to, and this host's name and clock.
 #pragma once
 
 #include "repo/repository.hpp"

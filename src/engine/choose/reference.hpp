@@ -1,4 +1,4 @@
-// What a user writes for a snapshot, and which one that is. Pure.
+// A user's name for a snapshot, and the snapshot that it means. Pure.
 //
 //   latest         the newest of all, where the store has one series (or a filter names it)
 //   SERIES         the newest of a series
@@ -59,10 +59,10 @@ struct ReferenceCandidate {
 
 // The index of the one that is meant; the newest is that of the latest cut point, then of the greatest id. Several
 // candidates of one id are one snapshot. series: only those of it (from --series).
-// What is dated ahead only its id names; but where clocks alone say so of all that there is, the newest is taken: they
-// may be behind. passed_over, where given: the indices of those that would have been meant instead, newest first.
-// Throws Error: usage (ambiguous, or reference and filter name different series), not_found, untrusted. The hint names
-// what there is instead.
+// Only its id names a snapshot that is dated ahead; but where clocks alone say so of all that there is, the newest is
+// taken: they may be behind. passed_over, where given: the indices of those that would have been meant instead, newest
+// first. Throws Error: usage (ambiguous, or reference and filter name different series), not_found, untrusted. The hint
+// names what there is instead.
 std::size_t resolve_reference(const Reference& reference, std::span<const ReferenceCandidate> candidates,
                               const std::optional<std::string>& series, Time now,
                               std::vector<std::size_t>* passed_over = nullptr);

@@ -35,7 +35,7 @@ CommitProtocol::CommitProtocol(Context& context, const std::string& series, std:
       m_vouched(context.repository),
       m_last_record(context.steady()) {
   // Marks before the listing: a mark outlives its packs, so one that is listed, and marked already, has its mark read,
-  // however long this run stands still between the two. The other way round the pack may go, and then its mark. What is
+  // however long this run stands still between the two. The other way round the pack may go, and then its mark. A pack
   // marked later is deleted a grace later, see put_checked().
   //
   // Pending records may be listed at any time: what is adopted is listed, and not marked, whatever they say.
@@ -246,7 +246,7 @@ void CommitProtocol::abandon() noexcept {
 void CommitProtocol::finish() {
   m_journal.clear();
   if (m_context.repository.vouches()) {
-    // What another run of this host stored meanwhile is not in this one's listing.
+    // A pack that another run of this host stored meanwhile is not in this one's listing.
     m_context.repository.own_packs().tidy([this](const PackRef& ref) { return !m_vouched.is_own(ref) || usable(ref); });
   }
   m_context.repository.sweep_cache();
@@ -358,7 +358,7 @@ PackRef CommitProtocol::store_pack_again(const PackRef& pack) {
   Repository& repository = m_context.repository;
   std::optional<Spool> spool;
   if (pack.size > k_spool_above) spool = spool_for(repository.store(), m_spool);
-  // What is sealed need not be opened for this, and often cannot be.
+  // A sealed pack need not be opened for this, and often cannot be.
   const PackBuilder::Built built = pack.seal == repository.keys().seal() && is_sealed(pack.seal)
                                        ? copy_pack(repository, pack, spool)
                                        : rebuild_pack(repository, pack, repository.keys(), spool);

@@ -52,9 +52,9 @@ class CommitProtocol {
   const std::unordered_set<Digest, DigestHash>& condemned() const noexcept { return m_condemned; }
   // In a listing of this run, or stored by it, with the size that the reference says, and not known to be damaged.
   bool seen(const PackRef& pack) const;
-  // What is there, and is to stay.
+  // Whether the pack is there, and is to stay.
   bool usable(const PackRef& pack) const { return seen(pack) && !m_condemned.contains(pack.name); }
-  // What may be leaned on by a snapshot of the series.
+  // Whether a snapshot of the series may lean on the pack.
   bool may_lean(const PackRef& pack, const std::string& series) const {
     return usable(pack) && m_vouched.allows(pack, series);
   }
@@ -78,15 +78,15 @@ class CommitProtocol {
   // The same for bytes that are a pack already.
   void store_bytes(const PackRef& ref, const ObjectBody& body);
   // For long stretches without a pack: has a pending record written if 15 minutes have gone by since the last. Does not
-  // wait for the store, which must not hold up who reads a source: an io thread writes it, and its failure is thrown by
-  // a later call of this, flush_pending() or commit(). Cheap.
+  // wait for the store, which must not hold up the reading of a source: an io thread writes it, and its failure is
+  // thrown by a later call of this, flush_pending() or commit(). Cheap.
   void keep_alive();
 
   // Records the packs stored since the last record, and waits for what keep_alive() began. No-op where there are none.
   void flush_pending();
   // For the way out of a failed or interrupted run: flush_pending(), which the signal that came does not stop, and
-  // which gives up soon (InterruptPause); its own failure is only reported. What keep_alive() began is waited for
-  // before: a signal ends that.
+  // which gives up soon (InterruptPause); its own failure is only reported. A record that keep_alive() began is waited
+  // for before: a signal ends its writing.
   void abandon() noexcept;
 
   // Makes the content of a pack of the manifest, which is condemned or gone, available under a new name and returns
@@ -105,7 +105,7 @@ class CommitProtocol {
   // or wrong.
   PackRef store_pack_again(const PackRef& pack);
 
-  // What the two clocks said shortly before the last commit's manifest was put.
+  // The times of the two clocks shortly before the last commit's manifest was put.
   struct Clocks {
     Time store;
     Time own;
@@ -126,7 +126,7 @@ class CommitProtocol {
     std::vector<PackRef> packs;
   };
   enum class When { due, now };
-  // What the next record holds; nothing where none is due.
+  // The content of the next record; nothing where none is due.
   std::optional<NextRecord> take_record(When when);
   void write_record(NextRecord next);
   void end_recording();

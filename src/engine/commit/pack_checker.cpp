@@ -142,7 +142,7 @@ void check_data(Data data, PackCheck& out) {
 PackCheck check_once(Repository& repository, const PackRef& ref) {
   PackCheck out;
   PackReader& packs = repository.packs();
-  // The directory first: it says where the frames are. Whatever a cache holds, it is the store that is looked at.
+  // The directory first: it says where the frames are. It is the store that is looked at, whatever a cache holds.
   std::shared_ptr<const PackDirectory> directory;
   std::optional<age::Decryptor> key;
   const bool readable = passes(out, [&] {

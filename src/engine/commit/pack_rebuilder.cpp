@@ -40,8 +40,8 @@ std::vector<PackBuilder::Chunk> verified_chunks(const PackRef& pack,
 PackBuilder::Built rebuild_pack(Repository& from, const PackRef& pack, const Keyring& keys,
                                 const std::optional<Spool>& spool, const std::function<void(std::uint64_t)>& progress) {
   const auto directory = from.packs().directory(pack);
-  // For the recipients alone: nothing proves that a pack which is said to hold entry lists holds no content, and who
-  // pushes has the list where it comes from.
+  // For the recipients alone: nothing proves that a pack which is said to hold entry lists holds no content, and a host
+  // that pushes has the list where it comes from.
   PackBuilder builder{spool, keys, PackContent::files};
   const auto& frames = directory->frames();
   for (std::uint32_t i = 0; i < frames.size();) {

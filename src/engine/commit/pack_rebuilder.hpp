@@ -11,14 +11,14 @@
 namespace cairn {
 
 // Reads a pack, verifies every chunk, and builds a pack with the same chunks in the same frames, sealed by `keys`. Its
-// logical id is the same. What is sealed is for the recipients alone. spool: where its file is built; nothing: in
+// logical id is the same. A sealed pack is for the recipients alone. spool: where its file is built; nothing: in
 // memory. progress: told of stored bytes that were read. Error(damaged) where the pack is gone or wrong, Error(no_key)
 // where it cannot be opened.
 PackBuilder::Built rebuild_pack(Repository& from, const PackRef& pack, const Keyring& keys,
                                 const std::optional<Spool>& spool,
                                 const std::function<void(std::uint64_t)>& progress = {});
 
-// The same bytes behind a fresh header, so that the name is another one. What is sealed stays sealed as it is; only the
+// The same bytes behind a fresh header, so that the name is another one. Sealed data stays sealed as it is; only the
 // directory is opened. The bytes are checked against the pack's name. Errors as above.
 PackBuilder::Built copy_pack(Repository& from, const PackRef& pack, const std::optional<Spool>& spool,
                              const std::function<void(std::uint64_t)>& progress = {});

@@ -22,11 +22,11 @@ class VouchedPacks {
   VouchedPacks(const VouchedPacks&) = delete;
   VouchedPacks& operator=(const VouchedPacks&) = delete;
 
-  // What a manifest's list names, if it can be opened and a known key signed it.
+  // Adds the packs that a manifest's list names, if it can be opened and a known key signed it.
   void add(const Manifest& manifest);
-  // What these keys signed.
+  // Adds the packs that these keys signed.
   void add(const std::vector<std::string>& signers, const std::vector<PackRef>& packs);
-  // What this host stored or read whole; remembered in its state.
+  // Adds a pack that this host stored or read whole; it is remembered in the host's state.
   void add_own(const PackRef& ref);
   // The same of what is known there already, or need not be.
   void add_known(const PackRef& ref);

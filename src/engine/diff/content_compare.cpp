@@ -11,7 +11,7 @@ namespace cairn {
 
 namespace {
 
-// What is left of the piece that a cursor gave last.
+// The rest of the piece that a cursor gave last.
 struct Rest {
   ContentCursor& cursor;
   ContentCursor::Piece piece = {};

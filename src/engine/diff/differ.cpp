@@ -89,7 +89,7 @@ std::optional<bool> content_differs(SnapshotSide& before, LiveSide& after, DiffS
     const auto a = before.content();
     LiveCursor b{*content};
     if (!same_content(*a, b)) return true;
-    // What was written while it was read is something else by now.
+    // A file that was written while it was read is something else by now.
     return content->finish() == Content::Outcome::changed;
   } catch (const SourceError& e) {
     summary.problems.push_back({now.path, e.message()});

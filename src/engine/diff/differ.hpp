@@ -1,5 +1,5 @@
-// What changed between two snapshots, or between a snapshot and what is at a path now. Memory is bounded: both lists
-// are read side by side, in path order.
+// Changes between two snapshots, or between a snapshot and what is at a path now. Memory is bounded: both lists are
+// read side by side, in path order.
 //
 // Room engine/diff: reads two snapshots, or one and a source; writes nothing anywhere.
 #pragma once

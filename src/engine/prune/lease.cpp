@@ -62,7 +62,7 @@ PruneLease::PruneLease(Context& context) : m_context(context), m_note(context.re
 std::string PruneLease::text(Time now) const {
   JsonWriter to;
   to.begin_object().member("format", "cairn-lease").member("version", k_format_version);
-  // Who it is is nobody's business who can only list a sealed store.
+  // The host's name is none of the business of somebody who can only list a sealed store.
   to.member("host", m_context.repository.keys().seals() ? std::string{} : m_context.host)
       .member("process", static_cast<std::uint64_t>(::getpid()));
   to.member("time", format_time(now)).member("nonce", random_name()).end_object().newline();

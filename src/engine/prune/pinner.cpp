@@ -42,8 +42,8 @@ void check_stays(Repository& repository, const SnapshotInfo& snapshot) {
   }
 }
 
-// What was put is read back: nobody is told of a pin that something in the store overrules, nor that one is off that
-// holds for all others.
+// The pin record that was put is read back: nobody is told of a pin that something in the store overrules, nor that one
+// is off that holds for all others.
 void check_took(Repository& repository, const SnapshotInfo& snapshot, bool pin, const std::optional<std::string>& key) {
   const std::string& series = snapshot.record.series;
   Pins pins = repository.notes().pins(NoteStore::Listed::twice, snapshot.id);

@@ -55,7 +55,7 @@ class PrunePlanner {
   }
 
  private:
-  // What keeps a pack, before and after this run's removals.
+  // The reasons to keep a pack, before and after this run's removals.
   struct PackState {
     bool referenced_before = false;  // by a manifest or a run under way
     bool referenced_after = false;
@@ -352,15 +352,15 @@ void PrunePlanner::trace_packs() {
 }
 
 void PrunePlanner::decide_packs() {
-  // What a manifest that nobody could read needed is not known, nor what a pending record held: everything that nothing
-  // else needs gets a new grace.
+  // Nobody knows what an unreadable manifest needed, nor what such a pending record held: everything that nothing else
+  // needs gets a new grace.
   const bool mark_all_anew = !m_settings.set_aside.empty();
   for (std::size_t i = 0; i < m_states.size(); ++i) {
     const auto& pack = m_evidence.packs[i];
     const auto& state = m_states[i];
     if (!pack.listed) continue;
-    // What is condemned, or may be by a mark that goes now, stays so, and has its grace anew. A run under way that
-    // stored it stores it again when it commits.
+    // A pack that is condemned, or may be by a mark that goes now, stays so, and has its grace anew. A run under way
+    // that stored it stores it again when it commits.
     if (mark_all_anew && !state.named_after && (state.marked || may_be_condemned(pack))) {
       m_plan.marked_packs.push_back(pack.name);
       count(m_plan.marked_now, pack);
@@ -516,7 +516,7 @@ bool is_void(const Mark& mark) noexcept {
 }
 
 Error unreadable_manifest(const std::string& key, const Error& cause) {
-  // What is listed and not there is no wrong name that somebody gave.
+  // A manifest that is listed and not there is no wrong name that somebody gave.
   return {cause.kind() == ErrorKind::not_found ? ErrorKind::damaged : cause.kind(),
           fmt::format("unable to prune: object {} cannot be read as a manifest: {}", quote(key), cause.message()),
           fmt::format(

@@ -1,4 +1,4 @@
-// What a prune would do, decided from what was listed and read: pure, no store is asked. Rules: two-phase prune, see
+// The plan of a prune, decided from what was listed and read: pure, no store is asked. Rules: two-phase prune, see
 // commit_protocol.hpp for the writers' half and pruner.hpp for the order in which a plan is carried out.
 //
 //   - Every manifest that is listed keeps its packs, whoever signed it and whether or not this run removes it; so does
@@ -8,21 +8,21 @@
 //   - A pack is deleted if nothing kept it when the run began and the newest valid mark on it is older than the grace.
 //     A mark is void if it says to be older than the newest object it saw.
 //   - Every manifest that some mark saw is listed, or a mark says that it was removed and no later one that it was
-//     restored; else the listing cannot be trusted and nothing is done at all. What a mark restores it restores as far
-//     as it saw: a removal that is newer than all that it saw holds.
+//     restored; else the listing cannot be trusted and nothing is done at all. A mark restores a manifest as far as it
+//     saw: a removal that is newer than all that it saw holds.
 //   - Of a snapshot that has several manifests, those go that name a pack which is condemned or not there, once a later
 //     one names none: it was repaired. Where keys are trusted that one must have a list of packs that one of them
 //     signed, else whoever can put objects could put another manifest beside each, and have the first ones removed; and
 //     those without go then, whatever they name.
 //   - A manifest that stays although it was recorded as removed (a run ended early, or it was pushed once more) is
 //     recorded as restored, once the run that meant to remove it cannot be under way any more.
-//   - A mark or a pending record that cannot be read stops everything, too, until it is set aside by name. What it
-//     named is not known, so nothing is deleted then, and the mark that is written takes its place before it goes: on
-//     all that nothing keeps the grace begins anew, and for a mark that is on every pack which no manifest names and
-//     which is no newer than that mark, held by a run under way or not. So whoever reads the marks finds condemned, at
-//     any time, what the lost one condemned, and no plan that was made from the lost one deletes what somebody leans
-//     on. (Packs that manifests name, which a repair condemned as damaged, are for verify to find again. What only
-//     that mark recorded as removed is missing from listings without a reason: it has to be given up by name as well.)
+//   - A mark or a pending record that cannot be read stops everything, too, until it is set aside by name. Its content
+//     is not known, so nothing is deleted then, and the mark that is written takes its place before it goes: on all
+//     that nothing keeps the grace begins anew, and for a mark that is on every pack which no manifest names and which
+//     is no newer than that mark, held by a run under way or not. So whoever reads the marks finds condemned, at any
+//     time, what the lost one condemned, and no plan that was made from the lost one deletes what somebody leans on.
+//     (Packs that manifests name, which a repair condemned as damaged, are for verify to find again. A manifest that
+//     only that mark recorded as removed is missing from listings without a reason: it must be given up by name, too.)
 //   - Times are the store's. A clock that is behind an object, or more than 30 days past all of them, deletes nothing
 //     until somebody says that it is right.
 #pragma once
@@ -82,8 +82,8 @@ struct PruneEvidence {
   std::vector<StoredPending> pending;
   std::vector<Unreadable> unreadable_notes;  // marks and pending records
   std::set<Digest> pinned;
-  // By the store's clock, before anything was listed, and after. What must have its grace behind it must have had it
-  // when manifests were listed: one that was committed later relies on a run that sees it.
+  // By the store's clock, before anything was listed, and after. A grace counts as over only if it was so when
+  // manifests were listed: one that was committed later relies on a run that sees it.
   Time since;
   Time now;
 };

@@ -95,9 +95,9 @@ bool is_vouched(const Repository& repository, const Manifest& manifest, Time sto
                      [&](const std::string& key) { return trust.trusts(key, manifest.record.series); });
 }
 
-// What either of two listings shows: one that leaves a manifest out must not cost its packs. That marks tell which
-// manifests were there helps only where none says that this one was to be removed: the run that said so may have been
-// killed before it did it.
+// The manifests that either of two listings shows: one that leaves a manifest out must not cost its packs. Marks tell
+// which manifests were there, which helps only where none says that this one was to be removed: the run that said so
+// may have been killed before it did it.
 std::vector<ManifestInfo> list_manifests_twice(Repository& repository, std::vector<std::string>& unknown) {
   std::map<std::string, ManifestInfo> found;
   for (int listing = 0; listing < 2; ++listing) {
@@ -205,7 +205,7 @@ Pruner::Pruner(Context& context, PruneRequest request, Apply apply)
   check_requirements(repository.descriptor().requirements, Operation::prune, repository.store().describe());
   m_request.settings.scope = m_request.forget ? PruneSettings::Scope::forget : PruneSettings::Scope::prune;
   if (apply == Apply::yes) m_lease.emplace(context);
-  // What is given up as damaged is looked at in the store: the cache would call it readable.
+  // An object that is given up as damaged is looked at in the store: the cache would call it readable.
   PruneEvidence evidence = gather_prune_evidence(context, m_request.settings.set_aside);
   m_checked = evidence.since;
   make_plan(evidence);
@@ -301,7 +301,7 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
     if (evidence.pinned.contains(id)) throw forgets_pinned(id, found->series);
     out[id] = {Verdict::remove, {"named"}};
   }
-  // What is incomplete, or in doubt, takes the place of a complete one only if somebody says so, and sees it.
+  // An incomplete snapshot, or one in doubt, takes the place of a complete one only if somebody says so, and sees it.
   std::map<std::string, bool> whole_stays;  // of each series that keeps any: whether a complete one does
   for (const auto& manifest : evidence.manifests) {
     if (manifest.trusted && !out.contains(manifest.id)) whole_stays[manifest.series] |= is_complete(manifest);
@@ -341,7 +341,7 @@ std::vector<std::string> Pruner::write_marks() {
   std::uint64_t bytes = 0;
   for (const auto& key : m_plan.removed_manifests) {
     check_interrupted();
-    // What is set aside is damaged: nobody wants it back.
+    // A manifest that is set aside is damaged: nobody wants it back.
     mark.removed.push_back({key, m_request.settings.set_aside.contains(key) ? std::string{} : removed_bytes(key)});
     bytes += mark.removed.back().bytes.size();
     if (bytes >= m_request.mark_bytes) {
@@ -358,7 +358,7 @@ std::vector<std::string> Pruner::write_marks() {
 
 void Pruner::spare_pinned() {
   if (m_plan.removed_manifests.empty()) return;
-  // Whoever pins looks at the marks after his record is there, this looks at the records after the mark is.
+  // A pinner looks at the marks after its record is there, this looks at the records after the mark is.
   Pins pins = m_context.repository.notes().pins(NoteStore::Listed::twice);
   pins.set_now(m_context.repository.store().now());
   for (const auto& series : m_plan.series) {

@@ -35,7 +35,7 @@ namespace cairn {
 
 struct PruneRequest {
   PruneSettings settings;  // scope is set from forget
-  // What retention a series has; nothing, or one without a rule: its snapshots are left alone.
+  // The retention of a series; nothing, or one without a rule: its snapshots are left alone.
   std::function<std::optional<RetentionPolicy>(const std::string& series)> policy;
   // Only this series is subject to retention (nothing: all). Packs are looked at in the whole store.
   std::string series;
@@ -60,8 +60,8 @@ enum class Apply { no, yes };
 class Pruner {
  public:
   // Gathers and plans; writes nothing but, with Apply::yes, the lease, which is held until destruction. Errors: busy,
-  // usage, a store that fails, a descriptor that asks for more than this program knows. What is wrong with the store's
-  // content is in plan().stops.
+  // usage, a store that fails, a descriptor that asks for more than this program knows. Faults of the store's content
+  // are in plan().stops.
   Pruner(Context& context, PruneRequest request, Apply apply);
 
   const PrunePlan& plan() const noexcept { return m_plan; }
@@ -80,8 +80,8 @@ class Pruner {
   std::vector<std::string> write_marks();
   std::string removed_bytes(const std::string& key);
   void remove_all(const char* what, const std::vector<std::string>& keys);
-  // What was pinned since the plan was made, or has a pin that the listings before left out, stays, although the mark
-  // says that it goes: a later run records it as restored. After the mark is put: see pinner.hpp.
+  // A snapshot pinned since the plan was made, or with a pin that the listings before left out, stays, although the
+  // mark says that it goes: a later run records it as restored. After the mark is put: see pinner.hpp.
   void spare_pinned();
   void check_not_stalled();
 

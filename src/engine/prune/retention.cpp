@@ -192,7 +192,7 @@ void keep_minimum(std::span<const std::size_t> newest_first, std::uint32_t minim
   }
 }
 
-// What the rules keep of the candidates that hold so much at least, as if there were no others.
+// Keeps what the rules keep of the candidates that hold so much at least, as if there were no others.
 void keep_of_class(Wholeness least, std::span<const RetentionCandidate> candidates,
                    std::span<const std::size_t> newest_first, const RetentionPolicy& policy, Time now,
                    std::vector<RetentionDecision>& decisions) {
@@ -205,7 +205,7 @@ void keep_of_class(Wholeness least, std::span<const RetentionCandidate> candidat
   apply_rules(candidates, among, policy, now, kept);
   keep_minimum(among, policy.minimum, decisions, kept);
   for (const std::size_t i : among) {
-    // What a wider class keeps needs no second reason.
+    // A snapshot that a wider class keeps needs no second reason.
     const bool wide = std::any_of(decisions[i].reasons.begin(), decisions[i].reasons.end(),
                                   [](const std::string& reason) { return reason != "pinned"; });
     if (least != Wholeness::doubtful && wide) continue;

@@ -67,8 +67,8 @@ struct RetentionDecision {
 //   - The order is that of the cut points, then of the ids: the greater is the newer.
 //   - Neither counted nor removed: untrusted snapshots, and those that were future-dated at stored_at.
 //   - A pinned snapshot is kept, and takes the slots it would take without the pin.
-//   - No snapshot displaces a more complete one. What the rules (the minimum too) keep of the complete ones alone, and
-//     of those alone that are not in doubt, is kept besides what they keep of all.
+//   - No snapshot displaces a more complete one. Those that the rules (the minimum too) keep of the complete ones
+//     alone, and of those alone that are not in doubt, are kept besides what they keep of all.
 // Throws Error(usage) for an unknown time zone.
 std::vector<RetentionDecision> decide_retention(std::span<const RetentionCandidate> candidates,
                                                 const RetentionPolicy& policy, Time now);
@@ -76,8 +76,8 @@ std::vector<RetentionDecision> decide_retention(std::span<const RetentionCandida
 // Throws Error(usage) where the name is not in the system's time zone database. "" and "UTC" need no database.
 void check_time_zone(const std::string& name);
 
-// What keep_within may be: sums of h, d, w and y (365 days), as "7d" or "1d12h". No minutes, because "1m" is a month to
-// users of restic and borg. Throws Error(usage).
+// The values of keep_within: sums of h, d, w and y (365 days), as "7d" or "1d12h". No minutes, because "1m" is a month
+// to users of restic and borg. Throws Error(usage).
 Nanoseconds parse_keep_within(std::string_view text);
 
 }  // namespace cairn

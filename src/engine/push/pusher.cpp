@@ -44,7 +44,7 @@ std::pair<Time, std::string> rank(const layout::ManifestKey& name) {
   return {name.cut_point, name.id};
 }
 
-// What the target has, as far as it counts there.
+// The snapshots of the target, as far as they count there.
 class PushTarget {
  public:
   PushTarget(Context& to, const PushRequest& request)
@@ -116,7 +116,7 @@ class PushTarget {
     return *snapshots.front();
   }
 
-  // What a wrong clock wrote must not keep out all that is taken until its time comes.
+  // A snapshot dated by a wrong clock must not keep out all that is taken until its time comes.
   bool is_ahead(const SnapshotInfo& info) {
     return m_dated_ahead(info.record.cut_point, first_stored(info)) != Ahead::no;
   }
@@ -180,7 +180,7 @@ std::vector<SnapshotInfo> choose(Context& from, Context& to, const PushRequest& 
     throw Error(ErrorKind::not_found, fmt::format("unable to push {}: {} has no such snapshot", id.hex(),
                                                   quote(from.repository.store().describe())));
   }
-  // What is reported as being there must stay there, whoever put it.
+  // A snapshot that is reported as being there must stay there, whoever put it.
   std::vector<std::string> keys;
   for (const auto& info : target.snapshots()) keys.push_back(info.object.key);
   if (!keys.empty()) to.repository.store().make_durable(keys);
@@ -255,7 +255,7 @@ class Push {
     return names;
   }
 
-  // What the target has, by logical id.
+  // Learns which packs the target has, by logical id.
   void learn(const std::vector<SnapshotInfo>& snapshots) {
     std::set<std::string> series;
     std::set<Digest> ids;
@@ -301,7 +301,7 @@ class Push {
     pushed.id = info.id;
     pushed.series = info.record.series;
     pushed.cut_point = info.record.cut_point;
-    // What is damaged here, or for later programs alone, must not keep the others from being safe there.
+    // A snapshot that is damaged here, or for later programs alone, must not keep the others from being safe there.
     std::optional<CopyRead::Copy> source;
     const auto read = [&] {
       source = read_source(info);
@@ -313,7 +313,7 @@ class Push {
     if (pushed.failure) {
       m_to.reporter.warning(fmt::format("unable to push snapshot {} of series {}: {}", info.id.short_hex(),
                                         quote(info.record.series), pushed.failure->message()));
-      // What was copied for it is of use once it is repaired.
+      // The packs that were copied for it are of use once it is repaired.
       m_protocol.flush_pending();
     }
     m_result.packs_copied += pushed.packs_copied;
@@ -323,7 +323,7 @@ class Push {
     return pushed;
   }
 
-  // The listing has seen heads only. What is behind the head may be damaged, and whole in another manifest.
+  // The listing has seen heads only. The rest of a manifest may be damaged, and whole in another one.
   CopyRead::Copy read_source(const SnapshotInfo& info) {
     auto copies = info.others;
     copies.push_back(info.object);

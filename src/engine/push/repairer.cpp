@@ -91,7 +91,7 @@ class Repair {
                                           [&](const ManifestInfo& damaged) { return damaged.key == info.key; });
       if (unreadable) continue;
       Manifest manifest;
-      // What is wrong with it verify has told.
+      // Verify has told what is wrong with it.
       if (any_failure_of([&] { manifest = m_store.repository.manifests().peek(info); })) continue;
       const Digest id = manifest.id;
       const bool trusted = manifest.trusted;
@@ -116,7 +116,7 @@ class Repair {
     for (auto& [id, name] : whole) m_result.whole.push_back(std::move(name));
   }
 
-  // What can be had, by logical id: of the other store all, of this one what is not damaged.
+  // The packs that can be had, by logical id: of the other store all, of this one those that are not damaged.
   struct Offer {
     Repository* repository;
     PackRef ref;

@@ -1,4 +1,4 @@
-// What can be done about damage that verify found.
+// The repair of damage that verify found, as far as it is possible.
 //
 // Packs that are damaged are condemned by a mark, so that no snapshot to come leans on them: what they held and the
 // source still has is stored again. With another store to take from, its packs with the same content (logical id) are
@@ -43,7 +43,7 @@ struct RepairResult {
 std::vector<VerifyProblem> problems_left(const VerifyResult& found, const RepairResult& done);
 
 // from: another store, or null: damaged packs are condemned, nothing else. Throws StoreError, Error(interrupted),
-// Error(usage) where both are one store. What one snapshot lacks keeps no other from being repaired.
+// Error(usage) where both are one store. A snapshot that lacks something keeps no other from being repaired.
 RepairResult repair(Context& store, Context* from, const RepairRequest& request);
 
 }  // namespace cairn

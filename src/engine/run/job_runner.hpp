@@ -20,9 +20,9 @@ namespace cairn {
 struct RunOptions {
   SnapshotStep::Options snapshot;
   bool push = false;  // to the stores that the jobs name; not of a dry run
-  // What is thrown where a job fails. none: the failure itself, and the jobs that follow are not begun. each_job:
-  // nothing: it is the job's outcome, and does not keep the others from being saved; a store that failed is not tried
-  // again. A signal (Error(interrupted)) ends a run in any case.
+  // The exception that is thrown where a job fails. none: the failure itself, and the jobs that follow are not begun.
+  // each_job: nothing: it is the job's outcome, and does not keep the others from being saved; a store that failed is
+  // not tried again. A signal (Error(interrupted)) ends a run in any case.
   enum class Isolation { none, each_job };
   Isolation isolation = Isolation::each_job;
 };

@@ -32,7 +32,7 @@ class SnapshotStep {
   };
   SnapshotStep(RunHost& host, RunListener& listener, Options options)
       : m_host(host), m_listener(listener), m_options(options) {}
-  // What is thrown fails the job.
+  // An exception fails the job.
   SnapshotResult run(const SnapshotJob& job, RunStore& store);
 
  private:
@@ -43,9 +43,9 @@ class SnapshotStep {
   Options m_options;
 };
 
-// Pushes the snapshot to the stores of its job. What is committed here stays committed: a push that fails is noted, and
-// made up for by the next one, which takes all that is newer than the target's newest. The snapshot itself goes there
-// in any case: another run that began later, or a clock that was wrong once, may have put a newer one there.
+// Pushes the snapshot to the stores of its job. The snapshot stays committed here: a push that fails is noted, and made
+// up for by the next one, which takes all that is newer than the target's newest. The snapshot itself goes there in any
+// case: another run that began later, or a clock that was wrong once, may have put a newer one there.
 class PushStep : public JobStep {
  public:
   PushStep(RunHost& host, RunListener& listener) : m_host(host), m_listener(listener) {}

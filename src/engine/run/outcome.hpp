@@ -1,4 +1,4 @@
-// What became of the jobs of a run.
+// The outcomes of the jobs of a run.
 #pragma once
 
 #include "engine/push/pusher.hpp"

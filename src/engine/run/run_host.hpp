@@ -1,4 +1,4 @@
-// What a run asks of whoever starts it: the stores, sources and state of this host, and somebody who hears how it goes.
+// A run's demands on whoever starts it: the stores, sources and state of this host, and somebody who hears how it goes.
 #pragma once
 
 #include "capture/source.hpp"
@@ -31,7 +31,7 @@ class RunStore {
   virtual std::optional<Time> own_key_since() const = 0;
 };
 
-// Used by one thread. Whatever fails is thrown as Error.
+// Used by one thread. Every failure is thrown as Error.
 class RunHost {
  public:
   RunHost() = default;
@@ -39,7 +39,7 @@ class RunHost {
   RunHost& operator=(const RunHost&) = delete;
   virtual ~RunHost() = default;
   virtual std::unique_ptr<RunStore> open_store(const std::string& store) = 0;
-  // repository: into which it is captured. What this host's runs write themselves is left out.
+  // repository: into which it is captured. The files that this host's runs write themselves are left out.
   virtual std::unique_ptr<Source> open_source(const SnapshotJob& job, const Repository& repository) = 0;
   // A request with what is the host's in it: spool, its limit as of now, signing key.
   virtual SnapshotRequest new_request() = 0;
@@ -56,7 +56,7 @@ class RunListener {
   RunListener(const RunListener&) = delete;
   RunListener& operator=(const RunListener&) = delete;
   virtual ~RunListener() = default;
-  // The snapshot is committed (or would be, of a dry run), and its source let go. What is noted of it comes then.
+  // The snapshot is committed (or would be, of a dry run), and its source let go. Its number is noted afterwards.
   virtual void captured(const SnapshotResult& result) = 0;
   // The job's snapshot has a result or a failure.
   virtual void snapshot_ended(const JobOutcome& outcome) = 0;

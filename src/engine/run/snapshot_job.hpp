@@ -1,4 +1,4 @@
-// What one snapshot of a run is to be taken of, and where it goes.
+// The source that one snapshot of a run is to be taken of, and where it goes.
 #pragma once
 
 #include "capture/source_spec.hpp"

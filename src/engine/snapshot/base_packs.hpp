@@ -12,9 +12,9 @@
 
 namespace cairn {
 
-// What is known of a pack, whichever it is.
+// The questions that can be answered for any pack.
 struct PackRules {
-  PackThere sealed_alike;  // to those to whom the new snapshot is: who can read that must be able to read all of it
+  PackThere sealed_alike;  // to those to whom the new snapshot is: a reader of that must be able to read all of it
   PackThere usable;        // there, and to stay
   PackThere may_lean;      // usable, and somebody who may vouches for it
 

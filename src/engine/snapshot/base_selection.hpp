@@ -1,4 +1,4 @@
-// What a new snapshot of a series stands on: the snapshot that it follows and is compared with, and the packs that it
+// The base of a new snapshot of a series: the snapshot that it follows and is compared with, and the packs that it
 // leans on.
 #pragma once
 
@@ -63,7 +63,7 @@ class PackChooser {
   const std::string& m_series;
   std::uint64_t m_pack_target;
   PackRules m_rules;
-  // What the policy decided about the previous snapshot's packs stands.
+  // Packs of the previous snapshot on which the policy has decided; that stands.
   std::unordered_set<Digest, DigestHash> m_decided;
   LeanChoice m_choice;
 };

@@ -48,7 +48,7 @@ class CaptureBatch {
   std::size_t m_extents = 0;
 };
 
-// Reads the files of a batch that are to be read, whole. What fails with one of them is noted there. Thread-safe for
+// Reads the files of a batch that are to be read, whole. The failure of one of them is noted there. Thread-safe for
 // batches that differ.
 void read_batch(CaptureBatch::Items& items);
 

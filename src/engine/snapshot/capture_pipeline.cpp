@@ -49,7 +49,7 @@ void CapturePipeline::run() {
       return items;
     });
   };
-  // What is read here comes after all that was seen before.
+  // A file that is read here comes after all that was seen before.
   const auto catch_up = [&] {
     submit();
     window.drain();
@@ -82,8 +82,8 @@ void CapturePipeline::run() {
   try_again();
 }
 
-// A database that is locked now may not be at the end, and nobody waits for it meanwhile. What later entries link to
-// has to be decided at once.
+// A database that is locked now may not be at the end, and nobody waits for it meanwhile. A file that later entries
+// link to has to be decided on at once.
 bool CapturePipeline::try_later(CapturedItem& item) {
   const bool may_wait = item.can_wait && !item.source.has_links && m_access == SourceAccess::reopenable;
   if (!item.locked || !may_wait || m_trying_again || m_locked.size() >= k_most_locked) return false;
@@ -124,8 +124,8 @@ void CapturePipeline::consume(CapturedItem& item) {
 }
 
 // A hard link to what is not stored, or is another file by now. Where that only lost the name, the first other one that
-// is still the file that the walk saw becomes a file of its own, and the others links to it. What could not be read
-// could not by another name either; and a database's log lies beside its first name alone.
+// is still the file that the walk saw becomes a file of its own, and the others links to it. A file that could not be
+// read could not by another name either; and a database's log lies beside its first name alone.
 void CapturePipeline::consume_orphan(CapturedItem& item, LostNames::Lost& target) {
   Entry& entry = item.source.entry;
   if (!target.stand_in.empty()) {
@@ -162,7 +162,7 @@ void CapturePipeline::read_large(CapturedItem& item, Compare compare) {
   }
 }
 
-// What the snapshot is incomplete for although there is content.
+// Tells why the snapshot is incomplete although there is content.
 void CapturePipeline::tell_of_reading(Entry& entry, bool changed, const std::string& problem) {
   if (changed) m_parts.entries.problem(entry.path, fmt::format("{} changed while it was read", quote(entry.path)));
   if (!problem.empty()) m_parts.entries.tell_each_time(entry, problem);

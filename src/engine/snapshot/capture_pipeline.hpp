@@ -1,6 +1,6 @@
 // From a source to entries in the spool and chunks in the store: batches of small files side by side, large ones
-// segment by segment, unchanged ones by reference; locked ones again at the end. What passes by once is read as it
-// comes.
+// segment by segment, unchanged ones by reference; locked ones again at the end. A source that passes by once is read
+// as it comes.
 #pragma once
 
 #include "capture/source.hpp"
@@ -20,10 +20,10 @@
 
 namespace cairn {
 
-// Used by one thread, once. What is read in the pool refers to the pipeline's items alone.
+// Used by one thread, once. Reads in the pool refer to the pipeline's items alone.
 class CapturePipeline {
  public:
-  // What the pipeline puts together; all outlive it.
+  // The parts that the pipeline puts together; all outlive it.
   struct Parts {
     Source& source;
     PreviousTree* previous;  // null: there is nothing to compare with

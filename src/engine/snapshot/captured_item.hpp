@@ -15,7 +15,7 @@
 
 namespace cairn {
 
-// Owned by one thread at a time: who walks the source hands it to a worker, and takes it back in order.
+// Owned by one thread at a time: the one that walks the source hands it to a worker, and takes it back in order.
 struct CapturedItem {
   explicit CapturedItem(SourceItem item) : source(std::move(item)), seen_inode(source.entry.inode) {}
 

@@ -20,12 +20,12 @@ inline constexpr std::uint32_t k_hole_source = 0xffffffff;
 
 // All digests with their places in a file, in the order of insertion, and a table in memory that finds them: eight
 // bytes a chunk, 32 bits of the digest and its number in the file, where the whole digest is compared. The table is
-// bounded: when it is full it keeps every second digest, then every fourth (those with low bits of zero). What follows
-// one that was found is looked for where it follows in the file, too, so that long stretches of known content are found
-// whole whatever the table holds. Where the table is a sample, new chunks among known ones are taken to stand in the
-// place of as many old ones, and the known content is looked for behind those as well. What is missed costs
-// deduplication, never correctness. After "Sparse Indexing: Large Scale, Inline Deduplication Using Sampling and
-// Locality" (Lillibridge et al., FAST 2009). One thread.
+// bounded: when it is full it keeps every second digest, then every fourth (those with low bits of zero). The successor
+// of one that was found is looked for where it follows in the file, too, so that long stretches of known content are
+// found whole whatever the table holds. Where the table is a sample, new chunks among known ones are taken to stand in
+// the place of as many old ones, and the known content is looked for behind those as well. A miss costs deduplication,
+// never correctness. After "Sparse Indexing: Large Scale, Inline Deduplication Using Sampling and Locality"
+// (Lillibridge et al., FAST 2009). One thread.
 class DedupIndex {
  public:
   // scratch: where the file goes; max_table: entries of the table, about 10 bytes each.

@@ -13,7 +13,7 @@ namespace cairn {
 
 namespace {
 
-// What an entry says beside its extents; a line has room for the largest part, too.
+// The most that an entry may say beside its extents; a line has room for the largest part, too.
 constexpr std::size_t k_max_entry_head = k_max_entry_line - (1U << 20);
 
 }  // namespace

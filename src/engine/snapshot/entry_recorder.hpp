@@ -28,8 +28,8 @@ class EntryRecorder {
   EntryRecorder(const EntryRecorder&) = delete;
   EntryRecorder& operator=(const EntryRecorder&) = delete;
 
-  // Adds the entry, whose parts are in the spool. What the format has no room for, and what a reader would refuse, is
-  // left out and told: else nobody could read the list. Throws SourceError(failed) where that is a single file.
+  // Adds the entry, whose parts are in the spool. Data that the format has no room for, or that a reader would refuse,
+  // is left out and told: else nobody could read the list. Throws SourceError(failed) where that is a single file.
   void end_entry(Entry& entry);
   // The same; and notes a name that was lost while its content was read.
   void end_item(CapturedItem& item);

@@ -38,7 +38,7 @@ class EntrySpool {
   explicit EntrySpool(const fs::path& directory);
   // Keeps the place between the entries before and after. Returns its number.
   std::size_t keep_place();
-  // What is added until the next call belongs there. After the last entry that has no place of its own.
+  // All that is added until the next call belongs there. After the last entry that has no place of its own.
   void go_to_place(std::size_t place);
   // Where every entry has a place of its own: they are read back in this order. order: numbers of all places.
   void arrange(const std::vector<std::size_t>& order);

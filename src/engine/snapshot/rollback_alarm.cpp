@@ -19,8 +19,8 @@ RollbackAlarm::RollbackAlarm(Repository& repository, const SequenceMemory& memor
   }
 }
 
-// What can be said where no snapshot of the noted number or a newer one is found that this one follows on. Another run
-// of this host that overlapped with one before may have given the newest snapshot a lower number.
+// The warning where no snapshot of the noted number or a newer one is found that this one follows on. Another run of
+// this host that overlapped with one before may have given the newest snapshot a lower number.
 std::optional<std::string> RollbackAlarm::missed(const SnapshotResult& result) const {
   std::vector<std::string> unreadable;
   bool untrusted = false;

@@ -1,5 +1,5 @@
-// Notices that snapshots of a series were taken away. Whoever can delete from the store can remove the newest ones, and
-// nothing in the store would tell: the next one follows on those that are left. But this host remembers.
+// Notices that snapshots of a series were taken away. Somebody who can delete from the store can remove the newest
+// ones, and nothing in the store would tell: the next one follows on those that are left. But this host remembers.
 #pragma once
 
 #include "engine/snapshot/snapshotter.hpp"

@@ -69,7 +69,7 @@ class HistoryReader {
     if (!ahead && !m_history.last) m_history.last = last;
     if (ahead && !m_ahead) {
       m_ahead = last;
-      // Whoever took it was warned; each run to come need not be.
+      // The run that took it was warned; each run to come need not be.
       m_context.reporter.info(fmt::format(
           "snapshot {} of series {} is dated {}, by a clock that was ahead; the next one does not follow it",
           manifest.id.short_hex(), quote(m_series), format_time_short(record.cut_point)));

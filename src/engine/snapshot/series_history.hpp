@@ -1,4 +1,4 @@
-// What there is of a series before a new snapshot of it is taken: what that one follows, is compared with, and may lean
+// The history of a series before a new snapshot of it is taken: what that one follows, is compared with, and may lean
 // on.
 #pragma once
 
@@ -31,7 +31,7 @@ struct SeriesHistory {
   std::uint64_t sequence = 0;  // the highest number among those that were looked at
   std::optional<Facts> owner;  // of the newest one that can be opened, of those dated well if there are any
   SizeBefore before;           // of the newest one that can be opened, is dated well and holds what it should
-  // What the new one is compared with: the newest that can be opened. One that is in doubt or dated ahead only where
+  // The one to compare the new one with: the newest that can be opened. One that is in doubt or dated ahead only where
   // there is no other: it may hold little of what the source has.
   std::optional<Manifest> base;
   // The newest of those that were passed over for the base: what they alone hold need not be stored again.
@@ -40,13 +40,13 @@ struct SeriesHistory {
   std::vector<Manifest> copies;
 };
 
-// manifests: of the store, newest first; usable: whether a pack is there and may be leaned on (read_best_copy()). What
-// is not trusted, or is damaged, is left out with a warning. Throws StoreError, and Error where only a later program
-// can read what is there.
+// manifests: of the store, newest first; usable: whether a pack is there and may be leaned on (read_best_copy()). A
+// manifest that is not trusted, or is damaged, is left out with a warning. Throws StoreError, and Error where only a
+// later program can read what is there.
 SeriesHistory read_history(Context& context, const std::vector<ManifestInfo>& manifests, const std::string& series,
                            const PackThere& usable);
 
-// Who asks to go on with a series.
+// A claim to go on with a series.
 struct SeriesClaim {
   std::string kind;    // of the source
   std::string source;  // its location

@@ -1,8 +1,8 @@
-// What a source's files and bytes must be to be believed. A disk that is not mounted is an empty directory, and a dump
-// of a half-configured database ends with status 0, too. Pure.
+// The limits within which a source's files and bytes are believed. A disk that is not mounted is an empty directory,
+// and a dump of a half-configured database ends with status 0, too. Pure.
 //
-// What the user set is a limit: beyond it nothing is committed. What he did not set is a doubt: the snapshot is
-// committed, marked in its record (repo/manifest.hpp), and displaces no other in retention.
+// A limit that the user set is absolute: beyond it nothing is committed. Where he set none, a loss is only a doubt: the
+// snapshot is committed, marked in its record (repo/manifest.hpp), and displaces no other in retention.
 #pragma once
 
 #include "repo/manifest.hpp"
@@ -18,7 +18,7 @@ struct SourceSize {
   std::uint64_t bytes = 0;  // logical, of all files
 };
 
-// What the user set.
+// The user's settings.
 struct SizeGuard {
   std::uint64_t min_files = 0;
   std::uint64_t min_size = 0;      // bytes

@@ -1,4 +1,4 @@
-// What is said of a capture once it is complete: whether it can be believed, what its clock was, and its record.
+// The verdict on a capture once it is complete: whether it can be believed, what its clock was, and its record.
 #pragma once
 
 #include "engine/commit/commit_protocol.hpp"
@@ -14,7 +14,7 @@
 
 namespace cairn {
 
-// What messages call a source: "database '/srv/app.db'".
+// The name of a source in messages: "database '/srv/app.db'".
 std::string subject_text(const Source& source);
 
 // Whether what the source gave can be right; nothing is committed before that is known. Notes a doubt in the result,
@@ -22,8 +22,8 @@ std::string subject_text(const Source& source);
 void judge_capture(SnapshotResult& result, const Source& source, const SnapshotRequest& request,
                    const SizeBefore& before);
 
-// What is to be said of the instant at which the snapshot is dated. A clock that is wrong is seen best by who takes the
-// snapshot: later it is a name that means another snapshot, or retention that goes by the wrong one. clocks: at the
+// The warning about the instant at which the snapshot is dated. A clock that is wrong is seen best when the snapshot is
+// taken: later it is a name that means another snapshot, or retention that goes by the wrong one. clocks: at the
 // commit. Pure.
 std::optional<std::string> clock_warning(const SnapshotResult& result, const CommitProtocol::Clocks& clocks,
                                          const std::optional<SeriesHistory::Last>& last);

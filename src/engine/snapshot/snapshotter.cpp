@@ -30,9 +30,9 @@ bool comes_in_order(const Source& source) {
   return source.access() == SourceAccess::reopenable || source.shape() == SourceShape::file;
 }
 
-// The order of what is asked of the store and put there is what makes it safe beside prune and other runs
-// (engine/commit/commit_protocol.hpp). What the members refer to, and the packs that are on their way, must have come
-// to rest before a failed run is recorded: so abandon() is called when the capture's own parts are gone.
+// The order of the requests to the store is what makes it safe beside prune and other runs
+// (engine/commit/commit_protocol.hpp). All that the members refer to, and the packs that are on their way, must have
+// come to rest before a failed run is recorded: so abandon() is called when the capture's own parts are gone.
 class Snapshotter {
  public:
   Snapshotter(Context& context, Source& source, const SnapshotRequest& request)
@@ -75,7 +75,7 @@ SnapshotResult Snapshotter::take() {
   try {
     return take_whole();
   } catch (...) {
-    // What is stored already is not lost: the next run of this series finds it.
+    // Packs that are stored already are not lost: the next run of this series finds them.
     m_protocol.abandon();
     throw;
   }
@@ -109,7 +109,7 @@ SnapshotResult Snapshotter::take_whole() {
   return result;
 }
 
-// What the snapshot follows and is compared with, and which packs it leans on.
+// Chooses the snapshot that this one follows and is compared with, and the packs that it leans on.
 void Snapshotter::choose_base() {
   m_base = find_base(m_context, m_protocol, m_listing.get(),
                      {.series = m_request.series,

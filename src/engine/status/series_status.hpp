@@ -60,8 +60,8 @@ struct SeriesStatus {
   // Of these, how many are newer than the newest recovery point: something has gone wrong since.
   std::uint64_t passed_over = 0;
   std::uint64_t pinned = 0;
-  // What the runs of the newest recovery points stored, oldest first: as many as k_growth_points, and only where all of
-  // them can be opened.
+  // The bytes that the runs of the newest recovery points stored, oldest first: as many as k_growth_points, and only
+  // where all of them can be opened.
   std::vector<std::uint64_t> growth;
 };
 inline constexpr std::size_t k_growth_points = 12;

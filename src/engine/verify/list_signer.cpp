@@ -45,7 +45,7 @@ class ListSigner {
   void sign(const ManifestInfo& info) {
     const auto there = [this](const PackRef& ref) { return m_protocol.usable(ref); };
     auto read = read_best_copy(m_context.repository, copies_of(info, m_request.manifests), CopyTrust::demanded, there);
-    // What cannot be read verify has told of; what is not trusted is not signed.
+    // Verify has told of a manifest that cannot be read; one that is not trusted is not signed.
     if (!read.found || m_context.repository.manifests().is_vouched(read.found->manifest)) return;
     Manifest& manifest = read.found->manifest;
     const auto failure = any_failure_of([&] {

@@ -313,7 +313,7 @@ class Verification {
     }
     for (const auto& [name, use] : m_packs) {
       if (use.decoded && use.failures.empty()) m_result.proven_packs.push_back(use.ref);
-      // What is not trusted does not exist for those who ask.
+      // A snapshot that is not trusted does not exist for those who ask.
       const bool matters = std::any_of(use.snapshots.begin(), use.snapshots.end(),
                                        [&](std::size_t i) { return m_manifests[i] && m_manifests[i]->trusted; });
       if (matters && !vouched.contains(name)) m_result.unvouched_packs.push_back(use.ref);
@@ -339,7 +339,7 @@ class Verification {
       for (const auto i : use.snapshots) {
         if (!has_spare(i, use.ref)) problem.snapshots.push_back(snapshot_name(m_request.manifests[i]));
       }
-      // What was repaired needs it no more; prune removes the manifests that name it.
+      // A repaired snapshot needs it no more; prune removes the manifests that name it.
       if (problem.snapshots.empty()) {
         m_context.reporter.warning(problem.message + "; no snapshot needs it any more");
       } else {

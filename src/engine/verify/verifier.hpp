@@ -44,7 +44,7 @@ struct VerifyResult {
   std::uint64_t snapshots_closed = 0;  // sealed, so that their entry lists were not followed
   std::uint64_t bytes_verified = 0;    // of files, at level full: of content that was decoded, and holes
   std::vector<VerifyProblem> problems;
-  // What was found damaged or missing, also where another pack or manifest with the same content stands in for it.
+  // Those that were found damaged or missing, also where another pack or manifest of the same content stands in for it.
   std::vector<PackRef> damaged_packs;
   std::vector<ManifestInfo> damaged_manifests;  // that cannot be read
   std::vector<PackRef> proven_packs;            // read whole, every chunk of them, and right
