@@ -25,8 +25,8 @@ struct CommandOptions {
 
 // One entry, a regular file of mode 0600 that belongs to whom this process runs as; its time is the start of the
 // command. The command starts at open(), which can be called once only. finish() throws SourceError(failed) unless
-// every stage exits 0: "producer 'pg_dump' exited with status 1". What the programs write to standard error is passed
-// on.
+// every stage exits 0: "producer 'pg_dump' exited with status 1". Everything that the programs write to standard error
+// is passed on.
 class CommandSource : public Source {
  public:
   explicit CommandSource(CommandOptions options);
@@ -42,7 +42,7 @@ class CommandSource : public Source {
   // The start of the command; before it, of the program.
   Time cut_point() const { return Time{Nanoseconds{m_state->cut_point.load()}}; }
 
-  // What the opener shares with the source, which it may outlive.
+  // The state that the opener shares with the source, which it may outlive.
   struct State {
     CommandOptions options;
     std::atomic<std::int64_t> cut_point{0};  // nanoseconds since 1970

@@ -35,7 +35,7 @@ struct WalkOptions {
 // descriptors and follows no symbolic link. In memory: the names of one directory for each level of depth; open: at
 // most k_open_levels descriptors. Used by one thread.
 //
-// What vanishes between reading a directory and looking at the name is left out without a word: it was gone before
+// A name that vanishes between reading its directory and looking at it is left out without a word: it was gone before
 // it could be captured, exactly as if the walk had begun a moment later.
 class DirectoryWalk {
  public:

@@ -24,7 +24,7 @@ class PatternList {
 
   enum class Match { none, positive, negative };
   enum class Kind { directory, other };
-  // What the last matching pattern says of path itself (relative, '/' between components, never "."). The caller
+  // The verdict of the last matching pattern on path itself (relative, '/' between components, never "."). The caller
   // asks for each directory on the way down.
   Match match(std::string_view path, Kind kind) const;
   bool matches(std::string_view path, Kind kind) const { return match(path, kind) == Match::positive; }

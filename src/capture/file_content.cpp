@@ -142,7 +142,7 @@ void FileOpener::fail_open(const std::string& shown, int error_number) const {
   throw_source_errno("open", shown, error_number);
 }
 
-// What is there now is truth: the entry follows it.
+// The file that is there now is the truth: the entry follows it.
 UniqueFd FileOpener::open_plain(Entry& entry, const std::string& shown, struct stat& status) const {
   UniqueFd fd = open_for_capture(m_tree->root.get(), m_path);
   if (!fd) fail_open(shown, errno);

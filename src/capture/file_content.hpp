@@ -16,7 +16,7 @@
 
 namespace cairn {
 
-// What all files of one capture share. Outlives the source where an opener still refers to it.
+// The state that all files of one capture share. It outlives the source where an opener still refers to it.
 struct SourceTree {
   UniqueFd root;         // the directory that entry paths are relative to
   std::string location;  // its path, for messages
@@ -55,7 +55,7 @@ class FileContent : public Content {
   bool m_sparse;
 };
 
-// Opens a file by its path below the tree's root. What is found there when it is opened is truth: size, times, owner,
+// Opens a file by its path below the tree's root. The file found there on opening is the truth: size, times, owner,
 // mode and xattrs of the entry follow it. Throws SourceError; its kind is not_found where the name vanished after the
 // walk, which is no problem of the capture (the entry is to be left out); where the name holds something else that is
 // no file or cannot be opened it is a ReplacedError. A SQLite database is opened as SqliteOpener does it; one that

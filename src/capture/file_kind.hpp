@@ -1,4 +1,4 @@
-// What a file is, by its first bytes, as far as it decides how its content is cut into chunks. Pure.
+// The kind of a file, by its first bytes, as far as it decides how its content is cut into chunks. Pure.
 #pragma once
 
 #include "capture/source.hpp"
@@ -16,8 +16,8 @@ inline constexpr std::size_t k_file_head_size = 4096;
 // page. A file with the magic alone is an ordinary one.
 bool is_sqlite_database(ByteView head, std::uint64_t size) noexcept;
 
-// "SQLite format 3" and a NUL (https://www.sqlite.org/fileformat2.html, 1.3.1), and as many bytes: for who would rather
-// take too much for a database.
+// "SQLite format 3" and a NUL (https://www.sqlite.org/fileformat2.html, 1.3.1), and as many bytes: for callers that
+// would rather take too much for a database.
 bool has_sqlite_magic(ByteView head, std::uint64_t size) noexcept;
 
 // A rollback journal or write-ahead log by its magic (same page, 3 and 4.1).

@@ -1,4 +1,4 @@
-// What the file system says of a name besides its content, as an Entry has it.
+// The metadata that the file system has of a name besides its content, as an Entry has them.
 #pragma once
 
 #include "repo/entry.hpp"

@@ -1,6 +1,6 @@
-// What is captured: a stream of entries, each file with a content that is read from begin to end. There are sources
-// that can be walked and opened as the reader likes, and streams that pass by once. directory, sqlite and command
-// implement it; the snapshotter reads it, and diff what is reopenable.
+// The source of a capture: a stream of entries, each file with a content that is read from begin to end. There are
+// sources that can be walked and opened as the reader likes, and streams that pass by once. directory, sqlite and
+// command implement it; the snapshotter reads it, and diff what is reopenable.
 #pragma once
 
 #include "capture/source_kind.hpp"
@@ -46,7 +46,7 @@ class Content {
   virtual ~Content() = default;
 
   virtual ChunkRule rule() const = 0;
-  // What the size will probably be; 0 where unknown. For choosing a strategy and for progress only.
+  // The probable size; 0 where unknown. For choosing a strategy and for progress only.
   virtual std::uint64_t expected_size() const = 0;
 
   struct Piece {
@@ -64,7 +64,7 @@ class Content {
   enum class Outcome { consistent, changed };
   virtual Outcome finish() = 0;
 
-  // What the snapshot is incomplete for although there is content: a message; empty: nothing.
+  // The reason why the snapshot is incomplete although there is content, as a message; empty: there is none.
   virtual std::string problem() const { return {}; }
 
   // Facts worth recording, JSON members without braces ("" where none), for example of SQLite: page_size,
@@ -113,11 +113,11 @@ enum class SourceAccess {
   // A stream that passes by once, as a base backup that a server sends. Entries come in an order of their own, those
   // that belong first in the list perhaps last: but each path once, and a hard link after the file that it links to,
   // whose path must sort before its own. A content can be opened once, before the next call of next(), which passes
-  // over what was not read of it. What is read is not compared with the previous snapshot by path.
+  // over what was not read of it. Nothing of it is compared with the previous snapshot by path.
   sequential,
 };
 
-// What is known when all of a source was read.
+// The facts of a source that are known when all of it was read.
 struct SourceEnd {
   // The instant whose state the snapshot holds: begin of a directory walk, read transaction of a database, start of a
   // command, end of a base backup.

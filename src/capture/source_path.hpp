@@ -1,4 +1,4 @@
-// What somebody named to be saved, held by descriptors from then on.
+// A path that somebody named to be saved, held by descriptors from then on.
 #pragma once
 
 #include "util/file.hpp"

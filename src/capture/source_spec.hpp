@@ -1,4 +1,4 @@
-// What is to be captured, as a value: between a configuration or command line and an open source.
+// The description of what is to be captured, as a value: between a configuration or command line and an open source.
 #pragma once
 
 #include "capture/command_source.hpp"

@@ -92,7 +92,7 @@ Content::Piece UnsizedContent::read(ByteSpan out) {
     const std::size_t n = read_some(out.subspan(filled));
     if (n == 0) break;
     filled += n;
-    // What always has more to give is as endless as what keeps its reader waiting.
+    // A file that always has more to give is as endless as one that keeps its reader waiting.
     if (m_spent >= m_limits.time) wait();
     if (m_bytes + filled > m_limits.bytes) {
       throw SourceError(ErrorKind::failed,

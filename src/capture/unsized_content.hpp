@@ -14,8 +14,8 @@
 
 namespace cairn {
 
-// What is read of one at most, and how long it is waited for in all. Some never end (/proc/kmsg, trace_pipe), and give
-// to one reader what no other gets then.
+// The most that is read of one file, and the time it is waited for in all. Some never end (/proc/kmsg, trace_pipe), and
+// give to one reader what no other gets then.
 struct UnsizedLimits {
   std::uint64_t bytes = 64ULL << 20;
   std::chrono::milliseconds time = std::chrono::seconds{5};

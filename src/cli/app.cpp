@@ -67,9 +67,9 @@ void print_help(Io& io, const CommandInfo& program, const Command* command) {
   }
 }
 
-// What was printed must have arrived: a full disk under a redirected list is a failure. A reader that wanted no more is
-// none: the program ends without a word, as others do of SIGPIPE, which is ignored here so that no upload and no
-// snapshot under way can die of it. The work is done by now; a status that tells more stays.
+// All output must have arrived: a full disk under a redirected list is a failure. A reader that wanted no more is none:
+// the program ends without a word, as others do of SIGPIPE, which is ignored here so that no upload and no snapshot
+// under way can die of it. The work is done by now; a status that tells more stays.
 // done: what the command changed, for those who cannot read it there.
 int finish_output(Io& io, int status, const std::vector<std::string>& done = {}) {
   const bool lost_before = !io.out;

@@ -25,7 +25,7 @@ class Command {
   virtual void declare(OptionSet& options) = 0;
   // Where "-- COMMAND ARG..." goes; null where the command takes none.
   virtual std::vector<std::string>* trailing_command() { return nullptr; }
-  // What cron and timers run, and what must not fail because the network is away for a moment.
+  // Patience::job where cron and timers run it: it must not fail because the network is away for a moment.
   virtual Patience patience() const { return Patience::person; }
   // After parsing. Prints, and returns what the exit status is; an Error is thrown on.
   virtual ExitStatus run(Session& session) = 0;

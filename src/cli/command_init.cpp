@@ -149,7 +149,7 @@ std::string encryption_text(const std::vector<std::string>& recipients) {
   return recipients.empty() ? "not encrypted" : fmt::format("encrypted to {}", fmt::join(recipients, ", "));
 }
 
-// What was a store once does not become another one because its descriptor was lost: whoever can delete that could
+// A former store does not become another one because its descriptor was lost: whoever can delete that could
 // else have everything stored in the clear from then on. It is made again as this host, or the configuration, knows it.
 ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, ObjectStore& store,
                              const std::vector<std::string>& wanted) const {

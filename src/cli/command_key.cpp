@@ -281,7 +281,7 @@ std::string text_of(const StorePin& pin) {
       pin.recipients.empty() ? "not encrypted" : fmt::format("encrypted to {}", fmt::join(pin.recipients, ", ")));
 }
 
-// What this host took for right: what it noted; else what the store itself said before.
+// The identity that this host took for right: the noted one; else the one that the store itself gave before.
 std::optional<StorePin> known_before(ObjectStore& store, const Descriptor& descriptor,
                                      const std::optional<StorePin>& noted) {
   if (noted) return noted;
@@ -292,8 +292,8 @@ std::optional<StorePin> known_before(ObjectStore& store, const Descriptor& descr
   return other == earlier.known.rend() ? StorePin{} : pin_of(*other);
 }
 
-// Whoever accepts a change says to what: a command that takes whatever is there would take what somebody else put there
-// a moment ago. The id tells nothing of new recipients.
+// A user who accepts a change says to what: a command that takes whatever is there would take what somebody else put
+// there a moment ago. The id tells nothing of new recipients.
 void confirm(const std::vector<std::string>& said, const Descriptor& descriptor, const std::optional<StorePin>& before,
              const std::string& store) {
   const StorePin now = pin_of(descriptor);

@@ -28,7 +28,7 @@ struct ParsedCommandLine {
 ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments, const Commands& commands,
                                      GlobalOptions& global);
 
-// What parse_command_line() accepts, from the same option tree.
+// The commands and options that parse_command_line() accepts, from the same option tree.
 CommandInfo describe_command_line(const Commands& commands);
 
 // Whether --json stands among the arguments: how a failure to parse them is to be reported.

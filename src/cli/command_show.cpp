@@ -51,7 +51,7 @@ std::string content_text(const std::string& members) {
   return out;
 }
 
-// Who signed, and whether that counts.
+// The signer, and whether the signature counts.
 std::string signer_line(const SnapshotInfo& snapshot) {
   if (!snapshot.signer) return "none";
   return fmt::format("{} ({}){}", *snapshot.signer, signer_text(snapshot.signer),

@@ -144,7 +144,7 @@ std::optional<double> SnapshotCommand::max_drop() const {
               "it is a percentage from 0% to 100%");
 }
 
-// What the command line says goes before what the configuration does.
+// The command line takes precedence over the configuration.
 void SnapshotCommand::apply_options(SnapshotJob& job) const {
   if (auto* const tree = tree_options(job.source)) {
     tree->exclude.insert(tree->exclude.end(), m_exclude.begin(), m_exclude.end());

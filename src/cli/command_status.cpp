@@ -17,7 +17,7 @@ namespace cairn {
 
 namespace {
 
-// What is to be looked at in one store.
+// The series that are to be looked at in one store.
 struct StoreWatch {
   std::string store;
   std::set<std::string> series;  // empty: all that are there
@@ -54,7 +54,7 @@ class StatusCommand : public Command {
   std::optional<std::string> m_prometheus;
 };
 
-// What the command line says goes before what the configuration does.
+// The command line takes precedence over the configuration.
 std::optional<Nanoseconds> StatusCommand::limit_of(Session& session, const std::string& series) const {
   return m_limit ? m_limit : session.config().max_age_of(series);
 }

@@ -95,8 +95,8 @@ std::vector<ManifestInfo> VerifyCommand::choose(Session& session, OpenStore& sto
     if (m_series && all.empty()) throw no_such_series(store, *m_series);
     return all;
   }
-  // Of a snapshot that has two manifests both are checked: prune keeps the packs of both. What several references mean
-  // is checked once.
+  // Of a snapshot that has two manifests both are checked: prune keeps the packs of both. A manifest that several
+  // references mean is checked once.
   std::vector<ManifestInfo> out;
   std::set<std::string> chosen_keys;
   const Time now = session.io().clock();

@@ -69,7 +69,7 @@ std::string bash_reply(const std::string& value_name) {
   return "COMPREPLY=()";
 }
 
-// What a command's operands are: the richest kind of them.
+// The name of a command's operands: that of the richest kind of them.
 std::string operand_name(const CommandInfo& command) {
   std::string best;
   for (const auto& option : command.options) {

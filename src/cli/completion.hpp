@@ -11,7 +11,7 @@ std::string bash_completion(const CommandInfo& program);
 std::string zsh_completion(const CommandInfo& program);
 std::string fish_completion(const CommandInfo& program);
 
-// What to offer for a value or operand, by its name in the help.
+// The completions to offer for a value or operand, by its name in the help.
 enum class Completes { nothing, words, files, directories };
 Completes completes(const std::string& value_name);
 // The words of "quick|sample|full".

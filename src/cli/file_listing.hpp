@@ -1,4 +1,4 @@
-// What is in one snapshot, entry by entry.
+// The content of one snapshot, entry by entry.
 #pragma once
 
 #include "cli/session.hpp"

@@ -1,4 +1,4 @@
-// What the program has of the world outside the store: streams, environment, clock. Tests give their own.
+// The world outside the store as the program has it: streams, environment, clock. Tests give their own.
 #pragma once
 
 #include "util/environment.hpp"
@@ -25,7 +25,7 @@ struct Io {
   std::function<void()> protect_memory = {};
 };
 
-// What was printed did not arrive: the disk is full, or the reader went away.
+// The output did not arrive: the disk is full, or the reader went away.
 class OutputLost : public Error {
  public:
   explicit OutputLost(const std::string& more = {})

@@ -1,4 +1,4 @@
-// What people and scripts read: aligned tables, JSON documents.
+// Output for people and scripts: aligned tables, JSON documents.
 #pragma once
 
 #include "codec/digest.hpp"

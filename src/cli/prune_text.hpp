@@ -1,4 +1,4 @@
-// What prune and forget print: the plan with a reason for every decision, and what was done.
+// The output of prune and forget: the plan with a reason for every decision, and what was done.
 #pragma once
 
 #include "cli/session.hpp"

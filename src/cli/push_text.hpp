@@ -1,4 +1,4 @@
-// What is printed of a push, by push and by snapshot --push.
+// The output about a push, printed by push and by snapshot --push.
 #pragma once
 
 #include "cli/session.hpp"

@@ -1,4 +1,4 @@
-// What is printed of a run's outcomes, by every command that starts one.
+// The output about a run's outcomes, printed by every command that starts one.
 #pragma once
 
 #include "cli/exit_status.hpp"

@@ -134,7 +134,7 @@ OpenStore Session::open(const std::string& store, StoreUse access, const KeyOpti
   try {
     return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
   } catch (const Error& e) {
-    // Whoever wants to write to a store that is not there has yet to make it.
+    // A user who wants to write to a store that is not there has yet to make it.
     if (access != StoreUse::write || e.kind() != ErrorKind::not_found || !e.hint().empty()) throw;
     throw Error(e.kind(), e.message(), k_init_hint);
   }

@@ -1,4 +1,4 @@
-// What a command has at hand while it runs: the streams, the global options, the configuration, open stores, workers.
+// A command's means while it runs: the streams, the global options, the configuration, open stores, workers.
 #pragma once
 
 #include "cli/command_line.hpp"
@@ -83,7 +83,7 @@ class Session {
   ChosenSnapshot find(OpenStore& store, const SnapshotChoice& choice);
   // Where this run puts what waits: below the configured spool_dir, else in TMPDIR. Made when it is first asked for.
   const fs::path& spool();
-  // What the configuration says, else half of the free space there.
+  // The configured limit, else half of the free space there.
   SpoolLimit spool_limit();
   // The store must outlive the context's use.
   Context context(OpenStore& store);

@@ -1,4 +1,4 @@
-// What one snapshot is to be taken of: from operands and configuration to a source.
+// The way from operands and configuration to the job of one snapshot, with its source.
 #pragma once
 
 #include "capture/source_spec.hpp"
@@ -14,7 +14,7 @@ namespace cairn {
 class Repository;
 class Session;
 
-// What a configured source asks for. Its store is empty where the configuration of the source names none.
+// The job that a configured source asks for. Its store is empty where the configuration of the source names none.
 SnapshotJob job_of(const SourceConfig& source);
 
 // Leaves what runs write themselves out of the source, by whatever path it is met there, a bind mount too: stores in

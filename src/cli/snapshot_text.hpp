@@ -23,7 +23,7 @@ bool has_tags(const std::map<std::string, std::string>& tags, const std::map<std
 
 // The member "doubt": its name, or null.
 void write_doubt(JsonWriter& to, Doubt doubt);
-// What a snapshot that is in doubt holds, as a sentence goes on: "holds nothing, and the one before did".
+// The content of a snapshot that is in doubt, as a sentence goes on: "holds nothing, and the one before did".
 std::string doubt_text(Doubt doubt);
 
 // The members that a snapshot has in every JSON document, without the braces.

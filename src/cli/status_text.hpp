@@ -16,7 +16,7 @@
 
 namespace cairn {
 
-// What there is to say of one store: its series, or why it could not be looked at.
+// The report on one store: its series, or why it could not be looked at.
 struct StoreStatus {
   std::string name;  // as the configuration or the command line has it
   std::vector<SeriesStatus> series;

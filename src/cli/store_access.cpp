@@ -44,9 +44,9 @@ fs::path state_directory(const std::optional<fs::path>& configured, const Enviro
 
 namespace {
 
-// Of a store of which this host knows nothing but what is in it: whether its descriptor may be believed, and noted. Who
-// can put objects there can put another one on top, and a host without a state meets it for the first time every time.
-// Error(untrusted) for who wants to write.
+// Whether the descriptor of a store may be believed, and noted, where this host knows only what is in that store.
+// Everybody who can put objects there can put another one on top, and a host without a state meets it for the first
+// time every time. Error(untrusted) where access is for writing.
 bool is_beyond_doubt(ObjectStore& store, const Descriptor& descriptor, StoreUse access, Reporter& reporter) {
   const auto earlier = earlier_descriptors(store, descriptor);
   const std::string name = quote(store.describe());
@@ -66,7 +66,7 @@ bool is_beyond_doubt(ObjectStore& store, const Descriptor& descriptor, StoreUse 
   return true;
 }
 
-// What the configuration says of the store, else what was noted when it was first met.
+// Holds the store against what the configuration says of it, else against what was noted when it was first met.
 void check_or_note(const LocalState& state, const StoreSettings& settings, const StoreAddress& address,
                    ObjectStore& store, const Descriptor& descriptor, StoreUse access, Reporter& reporter) {
   const std::string key = pin_address(address);
@@ -81,7 +81,7 @@ void check_or_note(const LocalState& state, const StoreSettings& settings, const
   } catch (const Error& e) {
     const std::string message =
         fmt::format("unable to note the identity of {}: {}", quote(store.describe()), e.message());
-    // A rescue system may have no place for it. Who stores would not notice another store in its place.
+    // A rescue system may have no place for it. A run that stores would not notice another store in its place.
     if (access == StoreUse::write && descriptor.encrypted() && !configured) {
       reporter.warning(message + "; give its recipients in the configuration, or CAIRN_STATE_DIR a place that is kept");
     } else {

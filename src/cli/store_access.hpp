@@ -50,8 +50,8 @@ struct StoreSettings {
   ThreadPool* io = nullptr;                                                 // see RepositoryOptions
 };
 
-// What stands for the store in this host's state: the real path of a directory, however it was spelt; bucket, prefix
-// and endpoint of a bucket.
+// The name of the store in this host's state: the real path of a directory, however it was spelt; bucket, prefix and
+// endpoint of a bucket.
 std::string pin_address(const StoreAddress& address);
 
 // The pin with what the configuration says of the store in its place: its id, and to whom it is encrypted. Nothing, and
