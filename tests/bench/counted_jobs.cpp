@@ -81,7 +81,7 @@ void make_tree(const fs::path& root) {
   write_file(root / "16384", pages);
 }
 
-// What differs from machine to machine is put in order.
+// Gives fixed values to what differs from machine to machine.
 void settle(Entry& entry) {
   entry.mtime = entry.ctime = k_written;
   entry.inode = 1;

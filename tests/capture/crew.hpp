@@ -24,7 +24,7 @@ enum class Order : int {
   rest,      // all close the database
 };
 
-// What the processes share.
+// The state that the processes share.
 struct Floor {
   std::atomic<Order> order{Order::rest};
   std::atomic<bool> backfilled{false};

@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 enum class Phase : int { idle, running, over };
 
-// What the processes share. One phase is counted at a time.
+// The state that the processes share. One phase is counted at a time.
 struct Shared {
   std::atomic<Phase> phase{Phase::idle};
   std::atomic<int> at_work{0};

@@ -1,4 +1,4 @@
-// What captures cost the writers: phases without captures and with them, in turn, for each mode of checkpoints.
+// The cost of captures for the writers: phases without captures and with them, in turn, for each mode of checkpoints.
 #pragma once
 
 #include "util/file.hpp"

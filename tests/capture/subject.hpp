@@ -12,7 +12,7 @@
 
 namespace cairn::hammer {
 
-// What happens meanwhile.
+// The things that happen meanwhile.
 enum class Kind : int {
   live,           // writers write, checkpointers checkpoint, some die
   slow,           // likewise, and between any two reads there are commits
@@ -39,7 +39,7 @@ enum class Plant {
   lost_locks,  // lets go of the database after the first read, and reads on
 };
 
-// What a capture saw; lies in shared memory.
+// An account of what a capture saw; it lies in shared memory.
 struct Account {
   enum class End : int { none, image, busy, failed };
   std::atomic<End> end{End::none};

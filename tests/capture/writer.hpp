@@ -12,7 +12,7 @@
 
 namespace cairn::hammer {
 
-// What a transaction does.
+// The deed of a transaction.
 enum class Deed {
   change,       // a few rows
   rewrite,      // every other row: far more than the cache takes, so it spills before it commits

@@ -1,4 +1,4 @@
-// What libFuzzer calls: the one target that is linked in.
+// The function that libFuzzer calls: it runs the one target that is linked in.
 #include "target.hpp"
 
 #include <cstdint>

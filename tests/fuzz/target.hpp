@@ -1,6 +1,6 @@
-// What a fuzz target is. Each file in targets/ registers one: a function over bytes that somebody hostile wrote, and
-// seeds, which real objects are. The same files are linked into a libFuzzer program each (CAIRN_FUZZ) and all of them
-// into cairn_fuzz_replay, which runs what is in corpus/.
+// The interface of a fuzz target. Each file in targets/ registers one: a function over bytes that somebody hostile
+// wrote, and seeds, which real objects are. The same files are linked into a libFuzzer program each (CAIRN_FUZZ) and
+// all of them into cairn_fuzz_replay, which runs what is in corpus/.
 #pragma once
 
 #include "util/error.hpp"

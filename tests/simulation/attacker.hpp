@@ -1,5 +1,5 @@
 // Somebody who may put objects in the stores, and read them; who can neither change nor remove any, has no key and none
-// of the hosts' machines. What hosts are told of it: nothing.
+// of the hosts' machines. Hosts are told nothing of it.
 #pragma once
 
 #include "stage.hpp"

@@ -12,7 +12,7 @@ namespace cairn::sim {
 
 namespace {
 
-// What a restore puts on disk, against what was captured; nothing where they are the same.
+// The difference between a restore on disk and what was captured; nothing where they are the same.
 std::optional<std::string> difference(const fs::path& at, const TreeState& tree) {
   std::size_t found = 0;
   for (const auto& item : fs::directory_iterator(at)) {
@@ -93,7 +93,7 @@ Ended Commands::prune(Machine& machine, Store& store, unsigned keep_last, SetAsi
     Program program{process, store};
     PruneRequest request;
     request.settings.grace = m_world.grace;
-    // What an operator says who has looked at the clock.
+    // An operator who has looked at the clock says this.
     request.settings.clock_ok = store.bucket.clock(m_world.scheduler.now()) ==
                                 std::chrono::floor<std::chrono::seconds>(m_world.scheduler.now());
     if (set_aside == SetAside::lost) {
@@ -154,8 +154,8 @@ Ended Commands::pin(Machine& machine, Store& store, PinAction action) {
   return ended;
 }
 
-// What is there and counts; an attacker may have put back what retention removed. What was not there before it is
-// listed counts for nothing: the listing may show an attacker's copy of it alone.
+// The snapshots that are there and count; an attacker may have put back what retention removed. One that was not there
+// before the listing counts for nothing: the listing may show an attacker's copy of it alone.
 std::vector<SnapshotInfo> Commands::relied_on(Repository& repository, const Store& store) {
   const auto before = store.ledger.snapshots();
   auto snapshots = repository.manifests().list_snapshots();
@@ -190,7 +190,7 @@ void Commands::compare(Repository& repository, Context& context, const SnapshotI
     if (!result.problems.empty()) {
       wrong = result.problems.front().message;
     } else if (const auto* tree = m_captures.find(manifest.facts.source)) {
-      // Whatever happened: what is said to be restored is what was captured.
+      // A tree that is said to be restored is what was captured, whatever happened.
       if (const auto found = difference(target, *tree)) {
         m_world.violated(fmt::format("{} restores to something else: {}", info.key, *found));
       }
@@ -231,7 +231,7 @@ Ended Commands::verify(Machine& machine, Store& store) {
       request.manifests.push_back(std::move(info.object));
       request.manifests.insert(request.manifests.end(), info.others.begin(), info.others.end());
     }
-    // What an attacker's manifests name need not be there; that of the hosts' has to.
+    // The packs that an attacker's manifests name need not be there; those of the hosts' have to.
     std::erase_if(request.manifests, [&](const ManifestInfo& info) { return store.ledger.is_forged(info.key); });
     const auto result = cairn::verify(program.context(), request);
     ++m_tally.verifications;

@@ -1,4 +1,4 @@
-// What a simulated machine can do with the program, each as one run of it; and what each run promises when it ends.
+// The commands of a simulated machine, each as one run of the program; and what each run promises when it ends.
 #pragma once
 
 #include "engine/prune/pinner.hpp"

@@ -1,4 +1,4 @@
-// What simulated machines keep: a few small files in memory that change, and the memory of what each capture of them
+// The data of simulated machines: a few small files in memory that change, and the memory of what each capture of them
 // held.
 #pragma once
 

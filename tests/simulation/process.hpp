@@ -31,7 +31,7 @@ class Process {
 
   // A call to a store begins, or its answer arrives.
   void travel(const std::string& what);
-  // What the machine's fate has in store for this moment.
+  // Does what the machine's fate has in store for this moment.
   void meet_fate(Fate::At at, const char* verb, const std::string& what);
   [[noreturn]] void die(const char* when);
   void sleep(Nanoseconds time);
@@ -74,9 +74,9 @@ class Connection : public ObjectStore {
 
  private:
   void request(const char* verb, const std::string& what);
-  // What an object that is put makes of the store.
+  // The effect of a put on the store.
   PutOutcome take_effect(Bucket::LatePut put);
-  // What was still on its way to the servers, and has arrived.
+  // Lets puts take effect that were still on their way to the servers, and have arrived.
   void settle();
   void answer(const char* verb, const std::string& what);
   Random& random() noexcept { return m_process.world().random; }
@@ -99,7 +99,7 @@ struct Store {
   std::shared_ptr<const minisign::SecretKey> author{};
 };
 
-// What a command has when it is carried out: the store with retries above it, the repository, the context.
+// The program as a command has it when it is carried out: the store with retries above it, the repository, the context.
 class Program {
  public:
   enum class Keys { own, owners };  // in a sealed store: the machine's own, which opens no data; the owner's besides

@@ -31,7 +31,7 @@ class Random {
   std::uint64_t m_state;
 };
 
-// What the program draws from now on: names, nonces, salts. random.cpp stands in for OpenSSL's RAND_bytes and
+// Seeds what the program draws from now on: names, nonces, salts. random.cpp stands in for OpenSSL's RAND_bytes and
 // RAND_priv_bytes, which nothing but util/ calls; a program for others would never let a test choose its randomness.
 void seed_program(std::uint64_t seed) noexcept;
 

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t k_stack = 8UL << 20;
 constexpr std::size_t k_guard = 4096;
 
-// Who runs in this thread, for the one that is entered.
+// The scheduler of this thread, for the actor that is entered.
 thread_local Scheduler* current = nullptr;
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Simulated time, and actors of whom exactly one runs at any moment.
 //
-// Each actor has a stack of its own, because the engine is plain blocking code; all of them run in one thread. Whoever
-// waits for something (the store, a sleep) says how long it takes, and the actor whose time comes first goes on: a
+// Each actor has a stack of its own, because the engine is plain blocking code; all of them run in one thread. An actor
+// that waits for something (the store, a sleep) says how long it takes, and the actor whose time comes first goes on: a
 // discrete event simulation. So a schedule is a function of its seed, whatever the machine does. Stacks rather than
 // threads: to wake another thread, many thousands of times a second, takes longer than all that a schedule does
 // between.
@@ -37,8 +37,8 @@ class Crew {
   std::vector<void*> m_stacks;
 };
 
-// One at a time in a thread. What the engine keeps for each thread is shared by the actors, so it must not be in use
-// across a call to a store.
+// One at a time in a thread. The engine's thread-local state is shared by the actors, so it must not be in use across a
+// call to a store.
 class Scheduler {
  public:
   Scheduler(Crew& crew, Time begin) : m_crew(crew), m_now(begin) {}
@@ -58,8 +58,8 @@ class Scheduler {
   bool stopped() const noexcept { return m_stopped; }
 
  private:
-  // What the C++ runtime keeps for a thread of the exceptions under way (Itanium C++ ABI, Exception Handling, 2.2.2).
-  // An actor may be in the middle of one: what cleans up after a failure asks the store, too.
+  // The C++ runtime's state of the exceptions under way in a thread (Itanium C++ ABI, Exception Handling, 2.2.2). An
+  // actor may be in the middle of one: what cleans up after a failure asks the store, too.
   struct Exceptions {
     void* caught;
     unsigned uncaught;

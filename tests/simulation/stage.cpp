@@ -82,7 +82,7 @@ void Stage::calm_down() {
   for (auto* store : {&near, &far}) {
     store->bucket.set_nature(
         {.create_only = store->bucket.nature().create_only, .locked = store->bucket.nature().locked});
-    // What is still on its way arrives.
+    // Puts that are still on their way arrive.
     const auto last = store->bucket.last_late();
     if (last && *last > world.scheduler.now()) world.scheduler.pass(*last - world.scheduler.now());
   }

@@ -1,4 +1,4 @@
-// What all kinds of schedules stand on: two stores, machines, their commands.
+// The basis of all kinds of schedules: two stores, machines, their commands.
 #pragma once
 
 #include "commands.hpp"

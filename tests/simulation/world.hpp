@@ -1,4 +1,4 @@
-// What all in one schedule share: time, chance, faults, machines, and the record of what happened.
+// The world that all in one schedule share: time, chance, faults, machines, and the record of what happened.
 #pragma once
 
 #include "codec/age/keys.hpp"
@@ -31,7 +31,7 @@ struct Faults {
   }
 };
 
-// What befalls a machine, once, at a certain moment of a call.
+// The event that befalls a machine, once, at a certain moment of a call.
 struct Fate {
   enum class At { sent, answered };  // before it takes effect, after it did
   At at = At::answered;
@@ -71,7 +71,7 @@ class World {
   std::size_t steps() const noexcept { return m_steps; }
   const std::vector<std::string>& trace() const noexcept { return m_trace; }
 
-  // What must never be. The first one ends the schedule.
+  // Notes what must never be. The first one ends the schedule.
   void violated(const std::string& what);
   const std::string& violation() const noexcept { return m_violation; }
 

@@ -12,8 +12,8 @@
 namespace cairn::test {
 
 // Takes out of this process's environment what the program, its libraries and what they start would read of the
-// machine's owner: configuration, keys, stores, proxies, a home. What tests themselves are told stays. To be called
-// before any thread is started.
+// machine's owner: configuration, keys, stores, proxies, a home. Variables for the tests stay. To be called before any
+// thread is started.
 inline void clean_environment() {
   static constexpr std::array<std::string_view, 3> k_settings{"AWS_", "CAIRN_", "XDG_"};
   static constexpr std::array<std::string_view, 3> k_for_tests{"CAIRN_TEST_", "CAIRN_AGE_VECTORS",

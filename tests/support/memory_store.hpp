@@ -95,7 +95,7 @@ class MemoryStore : public ObjectStore {
     return m_now;
   }
 
-  // What a test does.
+  // The controls of a test.
   void set_now(Time time) {
     const std::scoped_lock lock{m_mutex};
     m_now = time;

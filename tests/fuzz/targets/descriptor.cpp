@@ -1,4 +1,4 @@
-// What kind of store this is.
+// The descriptor, which says what kind of store this is.
 #include "repo/descriptor.hpp"
 
 #include "repo/local_state.hpp"

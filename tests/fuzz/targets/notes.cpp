@@ -36,7 +36,7 @@ layout::PinKey sample_pin() {
   return {sha256(std::string_view{"snapshot"}), *parse_time("2026-11-21T03:24:10.123456789Z"), false};
 }
 
-// Whatever it says, it is no failure: what cannot be read has no signature.
+// It is no failure, whatever it says: a pin that cannot be read has no signature.
 void check_pin(std::string_view input) {
   for (const auto& key : signers_of_pin(input, std::string(32, 'a'), sample_pin())) {
     require(minisign::PublicKey::parse(key).text().size() == 56, "a signer is a key");

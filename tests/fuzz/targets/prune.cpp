@@ -1,4 +1,4 @@
-// What a prune decides from what a store lists and says, retention with it: times of other hosts lie anywhere. The
+// The decisions of a prune from what a store lists and says, retention with it: times of other hosts lie anywhere. The
 // input is read as a scene of a few packs, manifests, marks and pending records.
 #include "engine/prune/prune_plan.hpp"
 #include "engine/prune/retention.hpp"

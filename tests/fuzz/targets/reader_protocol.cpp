@@ -1,4 +1,4 @@
-// What a child that reads databases answers, which may be anything where somebody broke into it.
+// The answers of a child that reads databases, which may be anything where somebody broke into it.
 #include "capture/sqlite/protocol.hpp"
 #include "target.hpp"
 

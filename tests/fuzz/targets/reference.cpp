@@ -1,4 +1,4 @@
-// What a user writes for a snapshot, and for a path whose series is guessed.
+// A user's name for a snapshot, and for a path whose series is guessed.
 #include "engine/choose/reference.hpp"
 
 #include "repo/layout.hpp"

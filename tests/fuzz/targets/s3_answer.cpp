@@ -1,4 +1,4 @@
-// What an answer of an S3 server means: status, headers and body. Lines "name: value", an empty line, the body.
+// The meaning of an S3 server's answer: status, headers and body. Lines "name: value", an empty line, the body.
 #include "store/s3/answer.hpp"
 #include "target.hpp"
 

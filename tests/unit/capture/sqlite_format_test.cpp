@@ -55,7 +55,7 @@ TEST_CASE("sqlite format: headers that cannot be are refused") {
     CAPTURE(size);
     CHECK_FALSE(parse_header(bad));
   }
-  // What SQLite looks at besides: reserved bytes of a page, and the payload fractions.
+  // Other fields that SQLite looks at: reserved bytes of a page, and the payload fractions.
   for (const std::size_t at : {std::size_t{21}, std::size_t{22}, std::size_t{23}}) {
     bad = good;
     ++bad[at];

@@ -342,7 +342,7 @@ TEST_CASE_FIXTURE(Fixture, "sqlite reader: a -shm cut short under it ends the ch
   Entry entry;
   const auto content = opener.open(entry);
   hostile.go();
-  // Whatever it meets when it lets go: an answer or an error.
+  // It ends with an answer or an error, whatever it meets when it lets go.
   try {
     read_to_end(*content);
     static_cast<void>(content->finish());

@@ -57,7 +57,7 @@ struct Fixture {
   }
 };
 
-// What a hardened service or a container takes from root: from this process and all that it starts.
+// Takes away what a hardened service or a container takes from root: from this process and all that it starts.
 void drop_capability(unsigned capability) {
   ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

@@ -47,7 +47,7 @@ Captured capture(const fs::path& path, const SqliteOptions& options = quick_opti
 // The value of a member of the facts, as text.
 std::string fact(const Captured& captured, const std::string& name);
 
-// What SQLite's online backup makes of the database right now.
+// The image that SQLite's online backup makes of the database right now.
 Bytes online_backup(const fs::path& path);
 // Equal but for what a backup writes into page 1 of its own: change counter, schema version, library version.
 bool same_pages(Bytes a, Bytes b);

@@ -240,7 +240,7 @@ TEST_CASE("config: an empty file is a configuration") {
   CHECK_FALSE(config.retention.has_rule());
   CHECK(config.retention.minimum == 1);
   CHECK(config.spool.full == SpoolFull::stream);
-  // Whatever is no configured name is an address.
+  // Any word that is no configured name is an address.
   CHECK(config.store("s3://b/p").address.url == "s3://b/p");
   CHECK(config.store("./local").name.empty());
 }
@@ -523,7 +523,7 @@ TEST_CASE("config: a source says from when on it is stale") {
 }
 
 TEST_CASE("config: the manual page describes every key, and no other") {
-  // What each kind of table takes, as the error for an unknown key tells it.
+  // The keys that each kind of table takes, as the error for an unknown key tells them.
   const std::string nonsense = "\nqqqqqqqqqqqqqqqqqqqq = 1\n";
   std::set<std::string> known;
   for (const std::string& table :

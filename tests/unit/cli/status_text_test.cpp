@@ -62,7 +62,7 @@ TEST_CASE("status text: as a monitoring plugin") {
   CHECK(status_for_plugins(report) ==
         "CAIRN UNKNOWN - 0 of 1 series stale, 1 store out of reach | 'a@st'=3600s;;7200\n"
         "store off/site: unable to list: denied\n");
-  // What is known to be stale is told first.
+  // A series that is known to be stale is told first.
   CHECK(plugin_status(report_of({series("a", 3h, 2h)}, k_denied)) == 2);
 }
 

@@ -1,4 +1,4 @@
-// What the codecs leave of keys, passphrases and what they open in the memory of this process: nothing.
+// The codecs leave nothing of keys, passphrases and what they open in the memory of this process.
 #include "codec/age/age.hpp"
 #include "codec/minisign.hpp"
 #include "util/secret.hpp"

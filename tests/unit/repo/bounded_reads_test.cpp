@@ -1,4 +1,4 @@
-// Whoever answers a read must not choose how much is read: a listing said how large the object is.
+// The store that answers a read must not choose how much is read: a listing said how large the object is.
 #include "repo/layout.hpp"
 #include "repo/notes.hpp"
 #include "support/engine_fixture.hpp"

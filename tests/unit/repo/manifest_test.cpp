@@ -134,7 +134,7 @@ TEST_CASE("manifest: a doubt is a member of the record, which is not there where
     CHECK(r.text().find(std::string{"\"incomplete\":true,\"doubt\":\""} + name + "\"") != std::string::npos);
     CHECK(Record::parse(r.text()).doubt == doubt);
   }
-  // What a later program says is a doubt, too.
+  // A value that a later program wrote is a doubt, too.
   for (const char* other : {"\"stale\"", "1", "{\"a\":[]}"}) {
     CHECK(Record::parse(replaced(r.text(), "\"shrunk\"", other)).doubt == Doubt::other);
   }

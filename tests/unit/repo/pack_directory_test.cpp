@@ -95,7 +95,7 @@ TEST_CASE("pack directory: cut anywhere, before or after compression, is damaged
   }
   Bytes longer = raw;
   longer.push_back(0);
-  // What follows is the preamble of a sealed data part; whether there may be one is for check_pack_directory().
+  // The preamble of a sealed data part follows; whether there may be one is for check_pack_directory().
   CHECK(PackDirectory::decode(zstd_compress(longer)).data_preamble() == std::string(1, '\0'));
   longer.resize(raw.size() + k_max_preamble + 1);
   CHECK(failure_of([&] { PackDirectory::decode(zstd_compress(longer)); }) == ErrorKind::damaged);

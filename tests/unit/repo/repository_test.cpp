@@ -447,7 +447,7 @@ TEST_CASE("repository: a manifest that has another size in the store is not take
     Fixture f;
     const fs::path cache = f.directory.path() / "cache";
     const Manifest m = f.manifest({dir_line(".")});
-    // Whoever stored it has the whole of it in the cache, whoever lists it its beginning.
+    // A host that stored it has the whole of it in the cache, one that lists it its beginning.
     const std::string key = f.open(head_alone ? fs::path{} : cache).manifests().store(m);
     CHECK(f.open(cache).manifests().list_snapshots().size() == 1);
     CHECK(f.open(cache).manifests().cached(f.open().manifests().list().at(0)).has_value() != head_alone);
@@ -583,7 +583,7 @@ TEST_CASE("repository: a mark is read once, where what was removed is not asked 
   REQUIRE(second.size() == 1);
   CHECK(second[0].mark.text() == first[0].mark.text());
   CHECK(failure_of([&] { f.open(cache).notes().marks(Mark::RemovedBytes::keep); }) == ErrorKind::damaged);
-  // What the disk did to the cache is noticed.
+  // Damage that the disk did to the cache is noticed.
   const fs::path cached = cache / f.open().descriptor().store_id / "marks" / fs::path{key}.filename();
   const std::string text{as_text(read_file(cached))};
   for (const std::size_t at : {std::size_t{0}, text.size() / 2, text.size() - 1}) {

@@ -205,7 +205,7 @@ TEST_CASE("tree index: what is damaged is told, and what lies beside it is found
   CHECK(failure_of([&] { index.find("zz"); }) == ErrorKind::damaged);
   CHECK(index.find("a/b"));
   CHECK(index.find("d13/s3/file2"));
-  // What failed is asked for anew.
+  // A frame that failed is asked for anew.
   const std::string key = layout::pack_key(t.list_pack.name);
   t.store.overwrite(key, as_text(whole.at(key).bytes));
   CHECK(index.find("zz"));

@@ -230,7 +230,7 @@ TEST_CASE("retry: a put that was answered by nobody and is then refused, because
     const bool same = std::string_view{text} == "text";
     CHECK(test::failure_of([&] { store.put("a", ObjectBody::from_file(file, 4)); }).has_value() != same);
   }
-  // Whoever may not even look is told why he may not put.
+  // A user who may not even look is told why he may not put.
   memory.on_call = [](const std::string& operation, const std::string&) {
     throw StoreError(ErrorKind::failed, Transient::no, operation);
   };

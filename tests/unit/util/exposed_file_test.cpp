@@ -49,7 +49,7 @@ TEST_CASE("exposed file: who may write a file, or put another one in its place")
   for (const auto& above : {scene.lower, scene.upper}) {
     Scene::change(above, 0777);
     CHECK(scene.seen() == quote(above.native()) + " can be written by everybody");
-    // Whoever puts something beside it there does not move it.
+    // Somebody who puts something beside it there does not move it.
     Scene::change(above, 01777);
     CHECK(scene.seen().empty());
     Scene::change(above, 0755);

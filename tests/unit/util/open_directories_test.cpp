@@ -81,7 +81,7 @@ TEST_CASE("open directories: what is not there, is no directory or a link to one
     const int error = failure(path);
     CHECK((error == ENOTDIR || error == ELOOP));
   }
-  // What was refused before and is there now is found.
+  // A directory that was refused before and is there now is found.
   fs::create_directories(root.path() / "none");
   CHECK(failure("none") == 0);
 }

@@ -44,7 +44,7 @@ TEST_CASE_FIXTURE(Place, "own directory: made, or taken where it is there, and n
   if (!test::is_root_for("a directory that is another's")) return;
   give_away(root / "new");
   CHECK(failure_of([&] { made("new"); }) == ErrorKind::failed);
-  // Who owns what is above may do as he likes there anyway.
+  // The owner of what is above may do as he likes there anyway.
   give_away(root);
   CHECK_NOTHROW(made("new"));
 }

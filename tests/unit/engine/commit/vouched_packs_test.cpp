@@ -45,7 +45,7 @@ PackRef put_garbage(MemoryStore& store, const PackRef& like) {
   return forged;
 }
 
-// What somebody without a key makes of a manifest: all signatures are as they were.
+// The copy that somebody without a key makes of a manifest: all signatures are as they were.
 std::string put_copy(MemoryStore& store, EngineFixture& fixture, const ManifestInfo& info, bool first = false) {
   const Manifest manifest = fixture.repository.manifests().load(info);
   std::vector<PackRef> packs;
@@ -292,7 +292,7 @@ TEST_CASE("pusher: a manifest that somebody put there before it was pushed does 
   Host to{t.to_store};
   push(t.from.context, to.context, {});
   t.take_second();
-  // Whoever can read the source, too.
+  // Somebody who can read the source, too, puts one there.
   MemoryStore attackers;
   EngineFixture attacker{attackers};
   push(t.from.context, attacker.context, {});

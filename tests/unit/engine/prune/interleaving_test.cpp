@@ -74,7 +74,7 @@ class History {
   int below(int limit) { return std::uniform_int_distribution<int>{0, limit - 1}(m_random); }
   bool chance(int per_mille) { return below(1000) < per_mille; }
 
-  // What happens while somebody waits for the store.
+  // The events while somebody waits for the store.
   void meanwhile() {
     // Only what one thread does can be told again; jobs of a pool must not wait for their own pool either.
     if (m_quiet || std::this_thread::get_id() != m_thread) return;

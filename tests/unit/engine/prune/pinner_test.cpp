@@ -238,7 +238,7 @@ TEST_CASE("pinner: prune goes by the store's time where an unpin's object has a 
   set_pin(scene.fixture.repository, scene.first, PinAction::pin);
   const Time now = store.now();
   const Time late = *parse_time("2262-04-11T23:47:15Z");
-  store.set_now(late);  // who may write to a directory may give a file any time
+  store.set_now(late);  // a user who may write to a directory may give a file any time
   store.put(layout::pin_key(scene.first.id, late, false, std::string(16, '0')), ObjectBody::from_text("{}"));
   store.set_now(now);
   CHECK(Pruner(scene.fixture.context, Scene::keeps_one(), Apply::no).plan().removed_manifests.empty());

@@ -362,7 +362,7 @@ TEST_CASE("prune plan: a manifest whose snapshot was repaired by a later one goe
   CHECK(scene.plan().removed_manifests.empty());
   scene.settings.scope = PruneSettings::Scope::prune;
 
-  // What cannot be relied on, or came before, supersedes nothing.
+  // A manifest that cannot be relied on, or came before, supersedes nothing.
   scene.evidence.manifests[1].trusted = false;
   CHECK(scene.plan().removed_manifests.empty());
   scene.evidence.manifests[1].trusted = true;
@@ -391,7 +391,7 @@ TEST_CASE("prune plan: a manifest that cannot be read stops, and can be set asid
   const PrunePlan plan = scene.plan();
   CHECK(plan.stops.empty());
   CHECK(plan.removed_manifests == std::vector<std::string>{Scene::key("bad")});
-  // What it needed is not known, so nothing is deleted and every loose pack gets a new grace.
+  // Nobody knows what it needed, so nothing is deleted and every loose pack gets a new grace.
   CHECK(plan.deleted_packs.empty());
   CHECK(plan.marked_packs == names({"loose"}));
 }

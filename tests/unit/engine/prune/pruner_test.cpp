@@ -82,7 +82,7 @@ PruneRequest forget(const Digest& id) {
   return request;
 }
 
-// What happens to a manifest in a store: nothing is left, the end is missing, a bit changed and the size did not.
+// The harm that befalls a manifest in a store: nothing is left, the end is missing, a bit changed and the size did not.
 enum class Harm { emptied, cut, flipped };
 constexpr Harm k_harms[] = {Harm::emptied, Harm::cut, Harm::flipped};
 
@@ -176,7 +176,7 @@ TEST_CASE("pruner: what is in doubt or incomplete displaces no complete snapshot
   CHECK(snapshots[1].decision.reasons == std::vector<std::string>{"last 1/1 of those not in doubt"});
   CHECK(snapshots[2].decision.reasons == std::vector<std::string>{"last 1/1"});
 
-  // Whoever names the last complete one is told.
+  // A user who names the last complete one is told.
   Pruner forgetting{fixture.context, forget(scene.ids[2]), Apply::no};
   CHECK(forgetting.plan().series.front().snapshots[0].decision.reasons ==
         std::vector<std::string>{"named", "leaves no complete one"});
@@ -211,7 +211,7 @@ TEST_CASE("pruner: a plan alone changes nothing and takes no lease") {
 }
 
 TEST_CASE("pruner: a run that ends at any call leaves a store that the next run completes") {
-  // What is left in the end, whatever happened on the way.
+  // The state that is left in the end, whatever happened on the way.
   const auto final_state = [](MemoryStore& store, Scene& scene) {
     CHECK(store.has(scene.keys[2]));
     CHECK(store.has(scene.packs[2]));

@@ -179,7 +179,7 @@ TEST_CASE("pusher: a snapshot of a clock that was ahead keeps out none of those 
   CHECK(result.snapshots[0].id == next);
   CHECK(ids_in(to) == ids_in(scene.from));
 
-  // What the target has let go does not come back for all that.
+  // A snapshot that the target has let go does not come back for all that.
   for (const auto& info : to.repository.manifests().list("s")) {
     if (info.name.id == scene.ids[0].short_hex()) scene.to_store.erase(info.key);
   }

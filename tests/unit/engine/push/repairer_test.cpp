@@ -60,7 +60,7 @@ std::string put_signed(EngineFixture& fixture, const std::string& series, const 
   return fixture.repository.manifests().store(manifest);
 }
 
-// What is whole in one store, in another one.
+// Puts the objects of one store, while they are whole, into another one.
 void copy_store(MemoryStore& from, MemoryStore& to) {
   for (const auto& [key, object] : from.objects()) {
     if (!key.starts_with("config/")) to.put(key, ObjectBody::from_memory(object.bytes));

@@ -207,7 +207,7 @@ TEST_CASE("job runner: a snapshot is pushed as soon as it is taken; a push that 
   CHECK(host.snapshots("second", "a") == 1);
   CHECK(host.snapshots("second", "b") == 1);
   CHECK(verdict_of(outcomes).grade == RunVerdict::Grade::not_pushed);
-  // What was not taken is not pushed.
+  // A snapshot that was not taken is not pushed.
   host.events.clear();
   host.sources["a"] = [] {
     return std::make_unique<test::ScriptedSource>(std::vector<std::shared_ptr<test::ScriptedItem>>{});

@@ -1,5 +1,5 @@
 // One answer of the store has a flipped bit, whichever it is: everything is read all the same, and the user is told.
-// What is damaged in the store for good is called nothing else, though what stands beside it is right.
+// Data that is damaged in the store for good is called nothing else, though what stands beside it is right.
 #include "capture/directory_source.hpp"
 #include "engine/restore/restorer.hpp"
 #include "engine/snapshot/snapshotter.hpp"

@@ -1,4 +1,4 @@
-// What a source may hold and the format has no room for: told and left out, so that the rest can be read.
+// Things that a source may hold and the format has no room for: told and left out, so that the rest can be read.
 #include "engine/restore/restorer.hpp"
 #include "engine/snapshot/snapshotter.hpp"
 #include "repo/format.hpp"

@@ -91,7 +91,7 @@ TEST_CASE("series: an emptied source is in doubt each time, and what was there i
   CHECK(t.manifest(back).record.sequence == 4);
   t.empty();
   CHECK(t.take({}, {.max_drop = {}, .allow_empty = true}).doubt == Doubt::none);
-  // What was allowed is what the next one is compared with.
+  // The next one is compared with the one that was allowed.
   CHECK(t.take().doubt == Doubt::none);
 }
 
@@ -144,7 +144,7 @@ TEST_CASE("series: a snapshot of a clock that was ahead is neither followed nor 
     CHECK(record.sequence == 3U + static_cast<unsigned>(run));
     CHECK(record.previous != ahead.id);
     if (run == 0) CHECK(record.previous == first.id);
-    // What it alone holds is there all the same.
+    // The content that it alone holds is there all the same.
     CHECK(next.stats.new_bytes < 20'000);
   }
   // Its emptiness would be the measure, were it followed.

@@ -92,7 +92,7 @@ TEST_CASE("snapshot record: a drop that nobody limited is a doubt, but not of on
   CHECK(judged().problems.empty());
   source.is = SourceKind::sqlite;
   CHECK(judged().doubt == Doubt::shrunk);
-  // What the user limited is refused.
+  // A drop beyond the user's limit is refused.
   SnapshotRequest limited;
   limited.guard.max_drop = 0.5;
   CHECK(test::failure_of([&] { judged(limited); }) == ErrorKind::failed);

@@ -457,7 +457,7 @@ TEST_CASE("verify names a damaged pack and the snapshots that need it") {
   CHECK(t.verify_all(VerifyLevel::quick).problems.size() == 1);
   fs::remove(pack);
   CHECK(t.verify_all(VerifyLevel::quick).problems.size() == 1);
-  // What the source still has is stored again.
+  // Content that the source still has is stored again.
   t.reopen();
   const auto healed = t.take();
   CHECK(t.read_back(healed.id).at("file") == noise(100'000, 1));
@@ -611,6 +611,6 @@ TEST_CASE("a snapshot that asks its writers for an unknown feature is listed and
   const fs::path target = t.directory.path() / "target";
   restore(c, t.manifest(first.id), {.target = target, .paths = {}, .overwrite = false});
   CHECK(as_text(read_file(target / "file")) == noise(3'000'000, 5));
-  // What comes after has a base again.
+  // The snapshot that comes after has a base again.
   CHECK(t.take().stats.new_bytes == 0);
 }

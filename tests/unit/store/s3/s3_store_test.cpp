@@ -320,7 +320,7 @@ TEST_CASE("s3 store: a 404 that S3 did not send is no missing object") {
     CHECK_FALSE(use.is_there(*store));
     CHECK(bench.server.seen().size() == 9);
   }
-  // What S3 itself answered costs no second request.
+  // An answer of S3 itself costs no second request.
   Bench bench;
   bench.server.then(page({})).then(error_answer(404, "NoSuchKey")).then(s3);
   const auto store = bench.store();
