@@ -23,7 +23,7 @@ constexpr std::string_view k_prefix = "cairn-spool-";
 constexpr std::size_t k_random_length = 6;
 constexpr mode_t k_mode = 0700;
 
-// The files in a spool have names that others may know.
+// The files and directories in a spool have names that others may know.
 const fs::path& prepared(const fs::path& parent) {
   if (!is_way_own(parent)) {
     throw Error(ErrorKind::failed,
