@@ -25,6 +25,9 @@ class RestoreCommand : public Command {
     options.values("--path", "ENTRY", m_paths, "only this path of the snapshot and what is below it, at TARGET/ENTRY");
     options.flag("--plan", m_plan, "print what would be done, and do nothing");
     options.flag("--overwrite", m_overwrite, "replace what is at TARGET");
+    options.flag("--swap", m_swap, "replace all of TARGET, a directory too, by one exchange");
+    options.flag("--keep-old", m_keep_old,
+                 "keep what is replaced, a file or with --swap a directory, as TARGET.before-ID");
   }
   ExitStatus run(Session& session) override;
 
@@ -36,6 +39,8 @@ class RestoreCommand : public Command {
   std::vector<std::string> m_paths;
   bool m_plan = false;
   bool m_overwrite = false;
+  bool m_swap = false;
+  bool m_keep_old = false;
 };
 
 void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
@@ -129,6 +134,8 @@ ExitStatus RestoreCommand::run(Session& session) {
   const RestoreRequest request{.target = *m_target,
                                .paths = m_paths,
                                .overwrite = m_overwrite,
+                               .swap = m_swap,
+                               .keep_old = m_keep_old,
                                .spool = session.config().spool.dir.value_or(fs::path{})};
   if (m_plan) {
     const RestoreFigures plan = plan_restore(context, manifest, request).figures;

@@ -50,6 +50,10 @@ bool SqliteError::is_of_content() const noexcept {
   return code() == SQLITE_OK || code() == SQLITE_CORRUPT || code() == SQLITE_NOTADB;
 }
 
+bool SqliteError::is_for_want_of_space() const noexcept {
+  return code() == SQLITE_FULL;
+}
+
 std::uint64_t SqliteFile::size() const {
   sqlite3_int64 size = 0;
   const int result = m_file->pMethods->xFileSize(m_file, &size);
@@ -80,7 +84,9 @@ void Connection::Close::operator()(sqlite3* db) const noexcept {
 
 Connection::Connection(const std::string& path, fs::path shown, Mode mode, Patience& patience)
     : m_shown(std::move(shown)), m_patience(patience) {
-  const int access = mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const int access = mode == Mode::read_only ? SQLITE_OPEN_READONLY
+                     : mode == Mode::alone   ? SQLITE_OPEN_READWRITE
+                                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* db = nullptr;
   // FULLMUTEX is not needed: one thread at a time uses it.
   const int result =
@@ -90,7 +96,7 @@ Connection::Connection(const std::string& path, fs::path shown, Mode mode, Patie
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_handler(db, wait_for_turn, this);
   // As the last connection we would otherwise checkpoint, and delete the log.
-  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == Mode::read_only ? 1 : 0, nullptr);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == Mode::own_copy ? 0 : 1, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, mode == Mode::read_only ? 1 : 0, nullptr);
   sqlite3_limit(db, SQLITE_LIMIT_LENGTH, k_longest_text);
@@ -151,6 +157,21 @@ void Connection::copy_log_back() {
   int copied = 0;
   const int result = sqlite3_wal_checkpoint_v2(m_db.get(), "main", SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
   if (result != SQLITE_OK) fail("copy back the log of", result);
+}
+
+void Connection::settle() {
+  // In this mode SQLite keeps the index of the log to itself, and cuts a journal's header away instead of removing it:
+  // it takes no right to the directory.
+  execute("PRAGMA locking_mode = EXCLUSIVE");
+  // Where it was opened for reading only, as it may not be written, this is what fails.
+  execute("BEGIN EXCLUSIVE");
+  execute("COMMIT");
+  if (!uses_wal()) return;
+  int frames = 0;
+  int copied = 0;
+  const int result = sqlite3_wal_checkpoint_v2(m_db.get(), "main", SQLITE_CHECKPOINT_FULL, &frames, &copied);
+  if (result != SQLITE_OK) fail("copy back the log of", result);
+  if (frames != copied) throw SqliteError("copy back the log of", m_shown, SQLITE_BUSY, "somebody reads it");
 }
 
 SqliteFile Connection::main_file() const {

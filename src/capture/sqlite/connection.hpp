@@ -28,6 +28,7 @@ class SqliteError : public SourceError {
   bool needs_staging() const noexcept;
   // The bytes are no database, or a damaged one.
   bool is_of_content() const noexcept;
+  bool is_for_want_of_space() const noexcept;
 
  private:
   int m_code;
@@ -58,6 +59,7 @@ class Connection {
   enum class Mode {
     read_only,  // a live database: nothing is checkpointed, no mode is changed
     own_copy,   // read-write, made if absent: a private copy, without durability
+    alone,      // read-write: a live database that nobody else may have open, fully durable; its logs stay
   };
   // path: as SQLite opens it (directories.hpp); shown: in messages. patience outlives the connection.
   Connection(const std::string& path, fs::path shown, Mode mode, Patience& patience);
@@ -78,6 +80,9 @@ class Connection {
   bool uses_wal() const;
   // Of a copy of one's own: all that its log holds goes into the main file. Nothing where it has no log.
   void copy_log_back();
+  // In Mode::alone: has SQLite recover what a crash left, takes the exclusive lock, and brings all that the log holds
+  // into the main file. The log stays as it is. From then on nobody else reads or writes until this process ends.
+  void settle();
 
   SqliteFile main_file() const;
   // The log, in WAL mode.

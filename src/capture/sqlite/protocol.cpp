@@ -41,6 +41,8 @@ void write(MessageWriter& to, const Released& released) {
   to.number(released.stood_still ? 1 : 0).number(number_of(released.pinned));
 }
 
+void write(MessageWriter&, const Settled&) {}
+
 Opened read_opened(MessageReader& from) {
   Opened opened;
   opened.kind = static_cast<Opened::Kind>(from.number(number_of(Opened::Kind::staged)));
@@ -59,7 +61,7 @@ Opened read_opened(MessageReader& from) {
 
 Failed read_failed(MessageReader& from) {
   Failed failed;
-  failed.cause = static_cast<Failed::Cause>(from.number(number_of(Failed::Cause::unreachable)));
+  failed.cause = static_cast<Failed::Cause>(from.number(number_of(Failed::Cause::no_space)));
   failed.kind = static_cast<ErrorKind>(from.number(k_largest_kind));
   failed.message = from.text();
   failed.hint = from.text();
@@ -74,7 +76,7 @@ Bytes encode(const OpenRequest& request) {
   to.number(number_of(request.reach)).text(request.name).number(request.file.device).number(request.file.inode);
   to.text(request.shown).number(static_cast<std::uint64_t>(request.patience.count()));
   to.number(request.assume_local ? 1 : 0).number(request.has_wal ? 1 : 0).number(request.has_journal ? 1 : 0);
-  to.number(request.demanding ? 1 : 0);
+  to.number(request.demanding ? 1 : 0).number(request.settle ? 1 : 0);
   return to.bytes();
 }
 
@@ -91,6 +93,7 @@ OpenRequest decode_request(ByteView bytes) {
   request.has_wal = from.number(1) != 0;
   request.has_journal = from.number(1) != 0;
   request.demanding = from.number(1) != 0;
+  request.settle = from.number(1) != 0;
   return request;
 }
 
@@ -103,19 +106,21 @@ Bytes encode(const Reply& reply) {
 
 Reply decode_reply(ByteView bytes) {
   MessageReader from{bytes};
-  switch (from.number(3)) {
+  switch (from.number(4)) {
     case 0:
       return read_opened(from);
     case 1:
       return read_failed(from);
     case 2:
       return TemporaryWanted{from.number()};
-    default: {
+    case 3: {
       Released released;
       released.stood_still = from.number(1) != 0;
       released.pinned = duration(from);
       return released;
     }
+    default:
+      return Settled{};
   }
 }
 

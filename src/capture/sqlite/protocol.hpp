@@ -30,6 +30,8 @@ struct OpenRequest {
   // Give up (Failed::Cause::unreachable) rather than read with less than full rights to -shm: another identity may have
   // them.
   bool demanding = false;
+  // Not to read it: by_name, bring all that is committed into the main file, and let nobody else in (settle.hpp).
+  bool settle = false;
 };
 
 // From the child: the database is held.
@@ -58,6 +60,7 @@ struct Failed {
     other,
     content,      // the bytes are no database, or a damaged one
     unreachable,  // this identity may not open what it takes
+    no_space,     // the disk is full
   };
   Cause cause = Cause::other;
   ErrorKind kind = ErrorKind::failed;
@@ -78,7 +81,10 @@ struct Released {
   Nanoseconds pinned{0};
 };
 
-using Reply = std::variant<Opened, Failed, TemporaryWanted, Released>;
+// From the child: the database is settled, until the child ends.
+struct Settled {};
+
+using Reply = std::variant<Opened, Failed, TemporaryWanted, Released, Settled>;
 
 Bytes encode(const OpenRequest& request);
 Bytes encode(const Reply& reply);

@@ -2,6 +2,7 @@
 
 #include "capture/sqlite/held_database.hpp"
 #include "capture/sqlite/identity.hpp"
+#include "capture/sqlite/settle.hpp"
 #include "util/message_socket.hpp"
 
 #include <cerrno>
@@ -67,6 +68,7 @@ class ReaderService {
   void send(const Reply& reply, const std::vector<int>& descriptors = {});
   int make_temporary_file();
   HeldDatabase hold(const OpenRequest& request, std::vector<UniqueFd>& given, Patience& patience);
+  [[noreturn]] void settle(const OpenRequest& request, UniqueFd directory, Patience& patience);
   void answer_failure(const Error& error, Failed::Cause cause, const Patience& patience);
 
   MessageSocket& m_parent;
@@ -119,8 +121,23 @@ HeldDatabase ReaderService::hold(const OpenRequest& request, std::vector<UniqueF
   }
 }
 
+void ReaderService::settle(const OpenRequest& request, UniqueFd directory, Patience& patience) {
+  m_live = std::make_unique<LiveDirectory>(std::move(directory), request.name, request.file);
+  give_directories_to_sqlite(m_live.get(), nullptr);
+  const auto connection = settle_database(*m_live, request, patience);
+  send(Settled{});
+  // Until the parent is done with it, or has gone.
+  m_parent.receive();
+  ::_exit(0);
+}
+
 void ReaderService::answer_failure(const Error& error, Failed::Cause cause, const Patience& patience) {
   send(Failed{cause, error.kind(), error.message(), error.hint(), patience.waited()});
+}
+
+Failed::Cause cause_of(const SqliteError& error) noexcept {
+  if (error.is_of_content()) return Failed::Cause::content;
+  return error.is_for_want_of_space() ? Failed::Cause::no_space : Failed::Cause::other;
 }
 
 void ReaderService::serve(MessageSocket::Message message) {
@@ -128,6 +145,9 @@ void ReaderService::serve(MessageSocket::Message message) {
   Patience patience{request.patience};
   HeldDatabase held;
   try {
+    if (request.settle && !message.descriptors.empty()) {
+      settle(request, std::move(message.descriptors.front()), patience);
+    }
     held = hold(request, message.descriptors, patience);
     held.opened.waited = patience.waited();
     send(held.opened, held.descriptors);
@@ -138,7 +158,7 @@ void ReaderService::serve(MessageSocket::Message message) {
   } catch (const UnreachableError& error) {
     answer_failure(error, Failed::Cause::unreachable, patience);
   } catch (const SqliteError& error) {
-    answer_failure(error, error.is_of_content() ? Failed::Cause::content : Failed::Cause::other, patience);
+    answer_failure(error, cause_of(error), patience);
   } catch (const Error& error) {
     answer_failure(error, Failed::Cause::other, patience);
   }

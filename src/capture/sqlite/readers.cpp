@@ -59,6 +59,17 @@ UniqueFd open_regular(const DatabasePlace& place, const char* suffix) {
 
 }  // namespace
 
+bool is_roots_alone(const DatabasePlace& place) {
+  struct stat directory {};
+  if (::fstat(place.directory, &directory) != 0 || directory.st_uid != 0) return false;
+  if ((directory.st_mode & S_IWOTH) != 0 && (directory.st_mode & S_ISVTX) == 0) return false;
+  const auto is_others = [&](const char* suffix) {
+    const auto status = status_of(place, suffix);
+    return status && status->st_uid != 0;
+  };
+  return !is_others("") && std::none_of(k_companions.begin(), k_companions.end(), is_others);
+}
+
 // What databases that are under way keep alive.
 class Readers::Pool {
  public:
@@ -198,7 +209,6 @@ class Readers::Attempt {
   };
 
   std::unique_ptr<PageImage> open_as_root(const struct stat& database);
-  bool is_roots_alone() const;
   std::unique_ptr<PageImage> open_by_name(const Identity& identity, bool demanding);
   std::unique_ptr<PageImage> open_by_descriptor();
   std::unique_ptr<PageImage> ask(const Identity& identity, OpenRequest request, const std::vector<int>& descriptors);
@@ -267,7 +277,7 @@ std::unique_ptr<PageImage> Readers::Attempt::open() {
 // Null where nobody who should has the rights.
 std::unique_ptr<PageImage> Readers::Attempt::open_as_root(const struct stat& database) {
   // Root without capabilities still owns the system's files: it reads nothing that others have a hand in.
-  if (m_owner == 0 && !is_roots_alone()) return nullptr;
+  if (m_owner == 0 && !is_roots_alone(m_place)) return nullptr;
   const Identity owner = m_pool->identity_of(m_owner, database.st_gid);
   const auto index = status_of(m_place, k_index);
   const bool another = index && index->st_uid != m_owner && index->st_uid != 0;
@@ -275,19 +285,6 @@ std::unique_ptr<PageImage> Readers::Attempt::open_as_root(const struct stat& dat
   if (image || !another) return image;
   image = open_by_name(m_pool->identity_of(index->st_uid, index->st_gid), true);
   return image ? std::move(image) : open_by_name(owner, false);
-}
-
-// Whether what lies there is root's, and nobody else owns the directory: whoever may write to it by its group could do
-// to root's own service what he could do to this one.
-bool Readers::Attempt::is_roots_alone() const {
-  struct stat directory {};
-  if (::fstat(m_place.directory, &directory) != 0 || directory.st_uid != 0) return false;
-  if ((directory.st_mode & S_IWOTH) != 0 && (directory.st_mode & S_ISVTX) == 0) return false;
-  const auto is_others = [&](const char* suffix) {
-    const auto status = status_of(m_place, suffix);
-    return status && status->st_uid != 0;
-  };
-  return !is_others("") && std::none_of(k_companions.begin(), k_companions.end(), is_others);
 }
 
 // Null where that identity cannot reach it.
@@ -324,7 +321,8 @@ std::unique_ptr<PageImage> Readers::Attempt::open_by_descriptor() {
   std::unique_ptr<PageImage> image;
   if (::geteuid() == 0) {
     try {
-      image = ask(m_pool->identity_of(m_owner != 0 || is_roots_alone() ? m_owner : k_nobody, 0), request, descriptors);
+      image = ask(m_pool->identity_of(m_owner != 0 || is_roots_alone(m_place) ? m_owner : k_nobody, 0), request,
+                  descriptors);
     } catch (const ReaderNotStarted&) {
     }
   }

@@ -48,6 +48,10 @@ struct DatabasePlace {
   std::string shown;  // the path, for messages
 };
 
+// Of a database of root's: whether all that lies there is root's, and nobody else owns the directory. Whoever may write
+// to it by its group could do to root's own service what he could do to this process.
+bool is_roots_alone(const DatabasePlace& place);
+
 // Thread-safe. What it gives may outlive it.
 //
 // As root each database is opened by a child with the rights of its owner, or of the owner of its -shm where he alone

@@ -5,6 +5,7 @@
 #include "engine/restore/target_names.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/own_directory.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -19,9 +20,10 @@ constexpr std::size_t k_name_max = 255;
 
 }  // namespace
 
-void DatabaseLogs::set_aside(const std::string& name, int staged_directory, const std::string& staged_name) {
+bool DatabaseLogs::set_aside(const std::string& name, int staged_directory, const std::string& staged_name,
+                             const std::string& keep_as) {
   const auto staged = status_at(staged_directory, staged_name);
-  if (!staged || !S_ISREG(staged->st_mode)) return;
+  if (!staged || !S_ISREG(staged->st_mode)) return false;
   bool is_database = is_sqlite_file(staged_directory, staged_name);
   for (const char* suffix : {sqlite::k_log, sqlite::k_journal, sqlite::k_index}) {
     const std::string log = name + suffix;
@@ -30,14 +32,15 @@ void DatabaseLogs::set_aside(const std::string& name, int staged_directory, cons
     if (!is_database && !is_sqlite_log_file(m_directory, log)) continue;
     is_database = true;
     const std::string tail = ".cairn-aside-" + random_name();
-    const std::string aside = log.substr(0, k_name_max - tail.size()) + tail;
-    if (::renameat(m_directory, log.c_str(), m_directory, aside.c_str()) != 0) {
+    const std::string aside = keep_as.empty() ? log.substr(0, k_name_max - tail.size()) + tail : keep_as + suffix;
+    if (rename_new_at(m_directory, log, m_directory, aside) != 0) {
       const int error = errno;
       put_back();
       throw_errno("rename", log, error);
     }
     m_renamed.push_back({log, aside});
   }
+  return !m_renamed.empty();
 }
 
 void DatabaseLogs::put_back() const {

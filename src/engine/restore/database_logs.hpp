@@ -18,8 +18,10 @@ class DatabaseLogs {
 
   // Where what is staged is a regular file with the beginning of a database, or what lies beside `name` begins like a
   // log (an encrypted database has no magic): renames NAME-wal, -shm and -journal to NAME-wal.cairn-aside-RANDOM, but
-  // for those that the snapshot has, too. Throws Error(failed), having put back what was renamed.
-  void set_aside(const std::string& name, int staged_directory, const std::string& staged_name);
+  // for those that the snapshot has, too. keep_as, where it is not empty: that the database itself will be called, so
+  // its logs are called after it. Whether something was renamed. Throws Error(failed), having put back what was.
+  bool set_aside(const std::string& name, int staged_directory, const std::string& staged_name,
+                 const std::string& keep_as = {});
   // The database was not replaced: without its log it would have lost what was committed last. Warns of what cannot be
   // renamed back.
   void put_back() const;

@@ -18,6 +18,8 @@ struct RestoreRequest {
   fs::path target;
   std::vector<std::string> paths;  // entries (and what is below them); empty: everything
   bool overwrite = false;
+  bool swap = false;                                      // and that as a whole: a directory by one exchange
+  bool keep_old = false;                                  // what is replaced gets the name TARGET.before-ID
   std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's: a longer restore is warned of
   std::uint64_t stripe = 1ULL << 30;                      // so much of a large file is brought into order at a time
   // Where steps wait that are too many for memory; empty: the directory for temporary files. Where nothing can be

@@ -1,6 +1,6 @@
 // The publisher of a snapshot that is one file.
-#include "engine/restore/database_logs.hpp"
 #include "engine/restore/publisher.hpp"
+#include "engine/restore/replace_file.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/error.hpp"
 
@@ -40,17 +40,10 @@ class FilePublisher : public Publisher {
   void move() override {
     const UniqueFd directory = make_parent_of(target());
     const std::string& name = target().name();
-    DatabaseLogs logs{directory.get(), reporter()};
-    logs.set_aside(name, staging().fd(), k_single_name);
-    const int result = target().exists() ? ::renameat(staging().fd(), k_single_name, directory.get(), name.c_str())
-                                         : rename_new_at(staging().fd(), k_single_name, directory.get(), name);
-    if (result != 0) {
-      const int error = errno;
-      logs.put_back();
-      if (error == EEXIST) throw_appeared(target().path());
-      throw_errno("create", target().path().native(), error);
-    }
-    logs.tell();
+    // What came there since it was looked at is not ours to replace.
+    if (!target().exists() && status_at(directory.get(), name)) throw_appeared(target().path());
+    replace_file({staging().fd(), k_single_name, directory.get(), name, target().path().native(), keep_as()},
+                 reporter());
     sync_names(directory.get(), target().path().parent_path());
     staging().discard();
   }

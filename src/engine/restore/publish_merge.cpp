@@ -1,6 +1,6 @@
 // The publisher of a tree into a directory that is there.
-#include "engine/restore/database_logs.hpp"
 #include "engine/restore/publisher.hpp"
+#include "engine/restore/replace_file.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -92,14 +92,7 @@ class MergePublisher : public Publisher {
         todo.push_back(std::move(entry));
         continue;
       }
-      DatabaseLogs logs{to.get(), reporter()};
-      logs.set_aside(name, from.get(), name);
-      if (::renameat(from.get(), name.c_str(), to.get(), name.c_str()) != 0) {
-        const int error = errno;
-        logs.put_back();
-        throw_errno("replace", shown(entry), error);
-      }
-      logs.tell();
+      replace_file({from.get(), name, to.get(), name, shown(entry), {}}, reporter());
     }
   }
 

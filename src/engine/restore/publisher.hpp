@@ -19,6 +19,7 @@ struct PublishParts {
   Staging& staging;
   SkippedTally& tally;
   Reporter& reporter;
+  std::string keep_as = {};  // the name, beside the target, of what it replaces; empty: nothing is kept
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
@@ -42,6 +43,7 @@ class Publisher {
   const RestoreTarget& target() const noexcept { return m_parts.target; }
   Staging& staging() const noexcept { return m_parts.staging; }
   Reporter& reporter() const noexcept { return m_parts.reporter; }
+  const std::string& keep_as() const noexcept { return m_parts.keep_as; }
   // The tree as it was given, deepest directories first.
   const StagedTree& tree() const noexcept { return m_tree; }
   std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
@@ -68,14 +70,18 @@ class Publisher {
   bool m_privileged;
 };
 
-// The snapshot is one file: it takes its name, and that of what is there, by one rename.
+// The snapshot is one file: it takes its name, and that of what is there, by one call (replace_file()).
 std::unique_ptr<Publisher> make_file_publisher(const PublishParts& parts);
 // Nothing is at the target: staging becomes it by one rename.
 std::unique_ptr<Publisher> make_new_tree_publisher(const PublishParts& parts);
 // The target is a directory: name by name, files replaced, directories merged, what the snapshot does not have left
-// alone. -wal, -shm and -journal beside a restored SQLite database are renamed (DatabaseLogs), as by the file
-// publisher.
+// alone. Each file by replace_file(), as by the file publisher.
 std::unique_ptr<Publisher> make_merge_publisher(const PublishParts& parts);
+
+// The target is a directory that gives way as a whole (RestoreTarget::swapped()): staging and it exchange their names
+// by one renameat2(2), and then the old one is removed, or renamed to keep_as. Until then it is as it was. Throws what
+// require_unused_tree() throws, right before the exchange, too.
+std::unique_ptr<Publisher> make_swap_publisher(const PublishParts& parts);
 
 // The one that fits the target.
 std::unique_ptr<Publisher> make_publisher(const PublishParts& parts);

@@ -104,7 +104,9 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
   const auto opened = see(m_anchor.get(), "");
   if (!opened) throw_errno("stat", m_anchor_path.native(), errno);
   m_root = *opened;
-  if (directory) {
+  if (directory && overwrite == Overwrite::swap) {
+    swap_whole();
+  } else if (directory) {
     m_empty = is_empty_directory(m_anchor.get(), m_path);
     if (!m_empty && overwrite == Overwrite::no) {
       refuse(target, "it is not empty", "--overwrite replaces what the snapshot has, too, and leaves the rest alone");

@@ -47,11 +47,14 @@ class RestoreTarget {
  public:
   // tree: the target becomes the directory "." of the snapshot. single_file: the target becomes its one entry.
   enum class Shape { tree, single_file };
-  enum class Overwrite { no, yes };
+  // swap: of a tree, the target as a whole gives way to another directory (publish_swap.cpp), and the anchor is what it
+  // lies in; else as yes.
+  enum class Overwrite { no, yes, swap };
 
   // Throws Error(usage) where the target
   //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
   //   - is a directory, and the snapshot one file, or the other way round, or a device, even with it.
+  // Error(failed) where a directory that is to be swapped is mounted there, or a subvolume.
   // What interrupted restores left in a directory (k_staging_prefix) does not count as being there. Throws what
   // pin_path() throws.
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
@@ -74,23 +77,30 @@ class RestoreTarget {
   // Of a single file: its name in directory().
   const std::string& name() const noexcept { return m_below.back(); }
   Shape shape() const noexcept { return m_shape; }
-  // Whether there is something already: a directory that the tree is merged into, or a file that is replaced.
+  // Whether there is something already: a directory that the tree is merged into or swapped for, or a file that is
+  // replaced.
   bool exists() const noexcept { return m_exists; }
+  // The directory that a tree is swapped for, open for reading; -1 where nothing is swapped.
+  int swapped() const noexcept { return m_swapped.get(); }
   // The existing directory that staging is made in, on the target's file system: the target itself if it is a
-  // directory, else the nearest directory above it that exists. Open for reading.
+  // directory that is not swapped, else the nearest directory above it that exists. Open for reading.
   int anchor() const noexcept { return m_anchor.get(); }
   const fs::path& anchor_path() const noexcept { return m_anchor_path; }
   // What follows it on the way to the target, the target's own name last; none where it is the target.
   const std::vector<std::string>& below_anchor() const noexcept { return m_below; }
 
   // The target itself where it is a directory, else the directory that a single file goes to; -1 where that does not
-  // exist (yet).
+  // exist (yet), or is swapped.
   int directory() const noexcept { return m_below.size() <= most_below() ? m_anchor.get() : -1; }
 
   static constexpr const char* k_staging_prefix = ".cairn-restore-";
+  // What a swap replaced, beside the target, until it is removed or renamed.
+  static constexpr const char* k_replaced_prefix = ".cairn-replaced-";
 
  private:
   std::size_t most_below() const noexcept { return m_shape == Shape::single_file ? 1 : 0; }
+
+  void swap_whole();
 
   fs::path m_path;
   Shape m_shape;
@@ -99,6 +109,7 @@ class RestoreTarget {
   SeenThere m_root;  // directory()
   fs::path m_anchor_path;
   UniqueFd m_anchor;
+  UniqueFd m_swapped;
   std::vector<std::string> m_below;
 };
 

@@ -5,6 +5,7 @@
 #include "engine/restore/restore_target.hpp"
 #include "engine/restore/skipped_tally.hpp"
 #include "engine/restore/staging.hpp"
+#include "engine/restore/swap_rules.hpp"
 #include "engine/restore/tree_writer.hpp"
 #include "util/error.hpp"
 
@@ -18,16 +19,29 @@ namespace {
 constexpr std::uint64_t k_kept_frames = 32ULL << 20;
 constexpr std::uint64_t k_kept_list_frames = 8ULL << 20;
 
-RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& request) {
+RestoreTarget::Overwrite overwrite_of(const RestoreRequest& request) {
+  if (request.swap) return RestoreTarget::Overwrite::swap;
+  return request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no;
+}
+
+RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& request, Reporter& reporter) {
+  // What the snapshot has elsewhere would go, and not come back.
+  if (request.swap && !request.paths.empty()) {
+    throw Error(ErrorKind::usage, "a part of a snapshot cannot be swapped for the whole target",
+                "restore it with --overwrite");
+  }
   const bool single = manifest.facts.single_file && request.paths.empty();
-  return RestoreTarget{request.target, single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree,
-                       request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no};
+  RestoreTarget target{request.target, single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree,
+                       overwrite_of(request)};
+  if (request.keep_old) check_keeping(target, kept_name(target, manifest.id));
+  check_swap(target, reporter);
+  return target;
 }
 
 }  // namespace
 
 PreparedRestore plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
-  const RestoreTarget target = look_at_target(manifest, request);
+  const RestoreTarget target = look_at_target(manifest, request, context.reporter);
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
   const PackSizes there = pack_sizes(context.repository.packs());
@@ -41,11 +55,12 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const PackTable packs{manifest};
   FrameFetcher lists{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
   FrameFetcher content{context.repository.packs(), context.io, context.pool, packs, k_kept_frames};
-  const RestoreTarget target = look_at_target(manifest, request);
+  const RestoreTarget target = look_at_target(manifest, request, context.reporter);
   const StoreAccess access = access_of(context.repository, request);
   PreparedRestore plan = prepare_restore(context, manifest, request, target, {lists, content, packs, nullptr, access});
   remove_stale_staging(target, context.reporter);
   Staging staging = Staging::create(target, manifest.id);
+  check_exchange(target, staging, context.reporter);
   SkippedTally skipped;
   TreeWriter writer{target, staging, skipped};
   if (access.far) content.expect(std::move(plan.fetch), k_read_ahead);
@@ -53,7 +68,8 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   if (plan.figures.single_file && !done.problems.empty()) {
     throw Error(ErrorKind::damaged, done.problems.front().message, "nothing was restored");
   }
-  make_publisher({target, staging, skipped, context.reporter})->publish(writer.finish());
+  const std::string keep_as = request.keep_old ? kept_name(target, manifest.id) : "";
+  make_publisher({target, staging, skipped, context.reporter, keep_as})->publish(writer.finish());
   RestoreResult result;
   result.entries = plan.figures.entries - done.problems.size() - skipped.devices();
   result.files = done.files;

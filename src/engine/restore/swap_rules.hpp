@@ -1,0 +1,25 @@
+// What --swap and --keep-old ask for beyond other restores, found out before anything is fetched.
+#pragma once
+
+#include "codec/digest.hpp"
+#include "engine/restore/restore_target.hpp"
+#include "engine/restore/staging.hpp"
+#include "util/log.hpp"
+
+#include <string>
+
+namespace cairn {
+
+// "NAME.before-ID" for what a snapshot replaces.
+std::string kept_name(const RestoreTarget& target, const Digest& snapshot);
+
+// Throws Error(usage) where that name is taken (by something else than what an interrupted restore began to keep), is
+// too long, or the target is a directory that is not swapped: of that each file is replaced for itself.
+void check_keeping(const RestoreTarget& target, const std::string& kept);
+
+// Of a target that is swapped: throws what require_unused_tree() throws, and says once how much could not be looked at.
+void check_swap(const RestoreTarget& target, Reporter& reporter);
+// Throws Error(failed) where the file system does not exchange names. Says what interrupted swaps left there.
+void check_exchange(const RestoreTarget& target, const Staging& staging, Reporter& reporter);
+
+}  // namespace cairn
