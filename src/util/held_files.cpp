@@ -42,16 +42,19 @@ class ProcessLook {
       : m_pid(pid), m_directory(std::move(directory)), m_take(take) {}
 
   // False where this user may not.
-  bool look() {
+  bool look(HeldKinds kinds) {
+    if (kinds == HeldKinds::all) look_beside_descriptors();
+    return take_all("fd", HeldFile::How::open);
+  }
+
+ private:
+  void look_beside_descriptors() {
     take(m_directory.get(), "cwd", HeldFile::How::working_directory);
     take(m_directory.get(), "root", HeldFile::How::root);
     take(m_directory.get(), "exe", HeldFile::How::mapped);
     // Memory maps are shown to fewer than descriptors are: what is not shown of them is not said.
     take_all("map_files", HeldFile::How::mapped);
-    return take_all("fd", HeldFile::How::open);
   }
-
- private:
   void take(int directory, const std::string& name, HeldFile::How how) {
     if (const auto id = id_behind(directory, name)) m_take({m_pid, how, *id});
   }
@@ -71,7 +74,7 @@ class ProcessLook {
 
 }  // namespace
 
-std::size_t for_each_held_file(const std::function<void(const HeldFile&)>& take) {
+std::size_t for_each_held_file(HeldKinds kinds, const std::function<void(const HeldFile&)>& take) {
   const UniqueFd proc{::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   std::vector<std::string> names;
   if (proc) read_directory(proc.get(), names);
@@ -82,7 +85,7 @@ std::size_t for_each_held_file(const std::function<void(const HeldFile&)>& take)
     UniqueFd directory{::openat(proc.get(), name.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
     // It has ended meanwhile.
     if (!directory) continue;
-    if (!ProcessLook{*pid, std::move(directory), take}.look()) ++hidden;
+    if (!ProcessLook{*pid, std::move(directory), take}.look(kinds)) ++hidden;
   }
   return hidden;
 }

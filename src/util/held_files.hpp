@@ -18,10 +18,13 @@ struct HeldFile {
   FileId file;
 };
 
+// open: descriptors alone, which is the cheaper question.
+enum class HeldKinds { open, all };
+
 // Calls take for each file and directory that another process holds, in no order. Returns how many processes could not
 // be looked at, for want of rights; where /proc is not mounted, none is seen and none counted. A process of another
 // container is seen where it is below this one. Never throws but what take throws. Thread-safe.
-std::size_t for_each_held_file(const std::function<void(const HeldFile&)>& take);
+std::size_t for_each_held_file(HeldKinds kinds, const std::function<void(const HeldFile&)>& take);
 
 // "process 123 (postgres)"; without the program where that cannot be told.
 std::string describe_process(pid_t pid);

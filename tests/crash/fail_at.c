@@ -7,6 +7,8 @@
 //   fails, but before the Nth call FAIL_UNDER is renamed to DIR; with FAIL_EMPTY=1 an empty
 //                  directory takes its place, as under a mount that is gone
 //   FAIL_COUNT=FILE  gets a line for each process at its end: the calls of that kind
+// The child that SQLite runs in inherits of the environment only what begins with LD_: LD_FAIL_UNDER and so on fail its
+// calls, and not those of the program itself.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -28,9 +30,27 @@ enum kind { change, reading, other };
 static atomic_int calls;
 static atomic_int failing;
 
+// Of the child: it ends without a destructor, so its calls are counted one by one.
+static int is_child(void) {
+  return strcmp(program_invocation_name, "cairn-sqlite-reader") == 0;
+}
+static const char* setting(const char* name) {
+  char own[64];
+  snprintf(own, sizeof own, "LD_%s", name);
+  return getenv(is_child() ? own : name);
+}
+
+static void count_now(void) {
+  const char* path = setting("FAIL_COUNT");
+  if (path == NULL || !is_child()) return;
+  const int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || syscall(SYS_write, fd, "1\n", 2) != 2) abort();
+  syscall(SYS_close, fd);
+}
+
 static void at_exit(void) __attribute__((destructor));
 static void at_exit(void) {
-  const char* path = getenv("FAIL_COUNT");
+  const char* path = is_child() ? NULL : setting("FAIL_COUNT");
   FILE* out = path == NULL ? NULL : fopen(path, "a");
   if (out == NULL) return;
   fprintf(out, "%d\n", atomic_load(&calls));
@@ -43,8 +63,8 @@ static int begins_with(const char* path, const char* prefix) {
 }
 
 static int is_below(const char* path) {
-  const char* under = getenv("FAIL_UNDER");
-  const char* moved = getenv("FAIL_MOVE");
+  const char* under = setting("FAIL_UNDER");
+  const char* moved = setting("FAIL_MOVE");
   if (under == NULL) return 0;
   return begins_with(path, under) || (moved != NULL && begins_with(path, moved));
 }
@@ -69,25 +89,26 @@ static int is_path_below(int at, const char* path) {
 }
 
 static void move_away(void) {
-  const char* under = getenv("FAIL_UNDER");
-  syscall(SYS_renameat2, AT_FDCWD, under, AT_FDCWD, getenv("FAIL_MOVE"), 0);
-  if (getenv("FAIL_EMPTY") != NULL) syscall(SYS_mkdirat, AT_FDCWD, under, 0700);
+  const char* under = setting("FAIL_UNDER");
+  syscall(SYS_renameat2, AT_FDCWD, under, AT_FDCWD, setting("FAIL_MOVE"), 0);
+  if (setting("FAIL_EMPTY") != NULL) syscall(SYS_mkdirat, AT_FDCWD, under, 0700);
 }
 
 // Whether a call on something below the directory is to fail; errno is set then.
 static int fails(enum kind kind) {
-  const char* wanted = getenv("FAIL_KIND");
-  const char* at = getenv("FAIL_AT");
-  const char* number = getenv("FAIL_ERRNO");
+  const char* wanted = setting("FAIL_KIND");
+  const char* at = setting("FAIL_AT");
+  const char* number = setting("FAIL_ERRNO");
   const enum kind counted = wanted != NULL && strcmp(wanted, "read") == 0 ? reading : change;
   int now = atomic_load(&failing);
+  if (kind == counted) count_now();
   if (kind == counted && atomic_fetch_add(&calls, 1) + 1 == (at == NULL ? -1 : atoi(at))) {
-    if (getenv("FAIL_MOVE") != NULL) {
+    if (setting("FAIL_MOVE") != NULL) {
       move_away();
       return 0;
     }
     now = 1;
-    if (getenv("FAIL_ON") != NULL) atomic_store(&failing, 1);
+    if (setting("FAIL_ON") != NULL) atomic_store(&failing, 1);
   }
   // A full disk can still be read; one that fails otherwise is gone.
   if (!now || (kind != counted && number != NULL && atoi(number) == ENOSPC)) return 0;
@@ -119,7 +140,7 @@ WRAP_OPEN(openat64, (int at, const char* path, int flags, ...), at, path)
 
 static ssize_t write_or_fail(int fd, const void* data, size_t length, off_t at, int positioned) {
   if (is_fd_below(fd) && fails(change)) {
-    if (getenv("FAIL_SHORT") == NULL || length < 2) return -1;
+    if (setting("FAIL_SHORT") == NULL || length < 2) return -1;
     // The half is told; what follows meets the full disk.
     atomic_store(&failing, 1);
     length /= 2;

@@ -9,63 +9,64 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include <sys/stat.h>
 
 static atomic_int calls;
 
 static void at_exit(void) __attribute__((destructor));
 static void at_exit(void) {
-  const char *path = getenv("KILL_COUNT");
+  const char* path = getenv("KILL_COUNT");
   if (path == NULL) return;
-  FILE *out = fopen(path, "w");
+  FILE* out = fopen(path, "w");
   if (out == NULL) return;
   fprintf(out, "%d\n", atomic_load(&calls));
   fclose(out);
 }
 
-static int next(const char *kind) {
-  const char *counted = getenv("KILL_CALLS");
+static int next(const char* kind) {
+  const char* counted = getenv("KILL_CALLS");
   if (strcmp(counted == NULL ? "files" : counted, kind) != 0) return 0;
   return atomic_fetch_add(&calls, 1) + 1;
 }
 
-static int is_now(int number, const char *when) {
-  const char *at = getenv("KILL_AT");
-  const char *wanted = getenv("KILL_WHEN");
+static int is_now(int number, const char* when) {
+  const char* at = getenv("KILL_AT");
+  const char* wanted = getenv("KILL_WHEN");
   return number != 0 && at != NULL && atoi(at) == number && strcmp(wanted == NULL ? "before" : wanted, when) == 0;
 }
 
 static void end_now(void) {
   // Another thread's call may have taken effect and not be in record.so's journal yet, if that is there.
   void (*record_end)(void);
-  *(void **)&record_end = dlsym(RTLD_DEFAULT, "record_end");
+  *(void**)&record_end = dlsym(RTLD_DEFAULT, "record_end");
   if (record_end != NULL) record_end();
-  const char *signal_text = getenv("KILL_SIGNAL");
+  const char* signal_text = getenv("KILL_SIGNAL");
   kill(getpid(), signal_text == NULL ? SIGKILL : atoi(signal_text));
 }
 
-#define WRAP(kind, name, parameters, arguments)                            \
-  int name parameters {                                                    \
-    static int(*real) parameters;                                          \
-    if (real == NULL) *(void **)&real = dlsym(RTLD_NEXT, #name);           \
-    const int number = next(kind);                                         \
-    if (is_now(number, "before")) end_now();                               \
-    const int result = real arguments;                                     \
-    if (is_now(number, "after")) end_now();                                \
-    return result;                                                         \
+#define WRAP(kind, name, parameters, arguments)                 \
+  int name parameters {                                         \
+    static int(*real) parameters;                               \
+    if (real == NULL) *(void**)&real = dlsym(RTLD_NEXT, #name); \
+    const int number = next(kind);                              \
+    if (is_now(number, "before")) end_now();                    \
+    const int result = real arguments;                          \
+    if (is_now(number, "after")) end_now();                     \
+    return result;                                              \
   }
 
 WRAP("files", fsync, (int fd), (fd))
 WRAP("files", fdatasync, (int fd), (fd))
 WRAP("files", syncfs, (int fd), (fd))
-WRAP("files", rename, (const char *a, const char *b), (a, b))
-WRAP("files", renameat, (int x, const char *a, int y, const char *b), (x, a, y, b))
-WRAP("files", renameat2, (int x, const char *a, int y, const char *b, unsigned f), (x, a, y, b, f))
-WRAP("files", link, (const char *a, const char *b), (a, b))
-WRAP("files", linkat, (int x, const char *a, int y, const char *b, int f), (x, a, y, b, f))
-WRAP("files", unlink, (const char *a), (a))
-WRAP("files", unlinkat, (int x, const char *a, int f), (x, a, f))
-WRAP("files", mkdir, (const char *a, mode_t m), (a, m))
-WRAP("files", mkdirat, (int x, const char *a, mode_t m), (x, a, m))
-WRAP("http", curl_easy_perform, (void *handle), (handle))
+WRAP("files", rename, (const char* a, const char* b), (a, b))
+WRAP("files", renameat, (int x, const char* a, int y, const char* b), (x, a, y, b))
+WRAP("files", renameat2, (int x, const char* a, int y, const char* b, unsigned f), (x, a, y, b, f))
+WRAP("files", link, (const char* a, const char* b), (a, b))
+WRAP("files", linkat, (int x, const char* a, int y, const char* b, int f), (x, a, y, b, f))
+WRAP("files", unlink, (const char* a), (a))
+WRAP("files", unlinkat, (int x, const char* a, int f), (x, a, f))
+WRAP("files", mkdir, (const char* a, mode_t m), (a, m))
+WRAP("files", mkdirat, (int x, const char* a, mode_t m), (x, a, m))
+WRAP("http", curl_easy_perform, (void* handle), (handle))

@@ -1,10 +1,13 @@
 // Records what a program does to the files below a directory, in the order in which it does it, for a test that plays
 // it again up to any point and drops what had not been made durable by then (tests/acceptance/power_cuts.py):
 // LD_PRELOAD=record.so with RECORD_UNDER=DIRECTORY (absolute, no link in it) and RECORD_TO=FILE, which is appended to.
+// The child that SQLite runs in inherits of the environment only what begins with LD_: it is recorded, too, with
+// LD_RECORD_UNDER and LD_RECORD_TO.
 //
 // A line for each successful call, fields separated by spaces, inodes as numbers:
 //   create PARENT INODE NAME | mkdir PARENT INODE NAME | unlink PARENT NAME | rmdir PARENT NAME
 //   link PARENT INODE NAME | rename FROM-PARENT TO-PARENT INODE FROM-NAME TO-NAME
+//   exchange FROM-PARENT TO-PARENT FROM-INODE TO-INODE FROM-NAME TO-NAME
 //   write INODE OFFSET LENGTH, and then as many bytes and a newline | truncate INODE LENGTH | sync INODE | syncfs 0
 // Calls are made and written down under one lock, so the order is true for all threads of a process. Not seen, because
 // nobody here uses it for such files: memory maps, sendfile, copy_file_range, stdio.
@@ -13,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +28,16 @@
 #include <sys/syscall.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int journal = -1;
+static int recording = 0;
+
+static const char* under(void) {
+  const char* value = getenv("RECORD_UNDER");
+  return value != NULL ? value : getenv("LD_RECORD_UNDER");
+}
+static const char* to(void) {
+  const char* value = getenv("RECORD_TO");
+  return value != NULL ? value : getenv("LD_RECORD_TO");
+}
 
 static void before_fork(void) {
   pthread_mutex_lock(&lock);
@@ -41,9 +54,7 @@ void record_end(void) {
 
 static void begin(void) __attribute__((constructor));
 static void begin(void) {
-  const char* path = getenv("RECORD_TO");
-  if (path == NULL) return;
-  journal = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  recording = to() != NULL;
   pthread_atfork(before_fork, after_fork, after_fork);
 }
 
@@ -53,10 +64,13 @@ static void note(const void* data, size_t length, const char* format, ...) {
   va_start(arguments, format);
   const int n = vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
+  // Each time anew: the child closes what it does not know.
+  const int journal = (int)syscall(SYS_openat, AT_FDCWD, to(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   int bad = syscall(SYS_write, journal, line, (size_t)n) != n;
   if (data != NULL) {
     bad = bad || syscall(SYS_write, journal, data, length) != (long)length || syscall(SYS_write, journal, "\n", 1) != 1;
   }
+  syscall(SYS_close, journal);
   // A test that goes on with half a journal would test nothing.
   if (bad) abort();
 }
@@ -64,14 +78,14 @@ static void note(const void* data, size_t length, const char* format, ...) {
 static int is_below(int fd) {
   char link[64];
   char path[PATH_MAX];
-  const char* under = getenv("RECORD_UNDER");
-  if (journal < 0 || under == NULL) return 0;
+  const char* directory = under();
+  if (!recording || directory == NULL) return 0;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   const ssize_t n = readlink(link, path, sizeof path - 1);
   if (n < 0) return 0;
   path[n] = '\0';
-  const size_t length = strlen(under);
-  return strncmp(path, under, length) == 0 && (path[length] == '\0' || path[length] == '/');
+  const size_t length = strlen(directory);
+  return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
 static unsigned long inode_of(int fd) {
@@ -94,7 +108,7 @@ static struct place place_of(int at, const char* path) {
   while (length > 1 && path[length - 1] == '/') --length;
   size_t base = length;
   while (base > 0 && path[base - 1] != '/') --base;
-  if (journal < 0 || length == 0 || length >= sizeof parent || length - base > NAME_MAX) return out;
+  if (!recording || length == 0 || length >= sizeof parent || length - base > NAME_MAX) return out;
   memcpy(out.name, path + base, length - base);
   out.name[length - base] = '\0';
   memcpy(parent, path, base);
@@ -113,7 +127,7 @@ static struct place place_of(int at, const char* path) {
 }
 
 static int open_recorded(int at, const char* path, int flags, mode_t mode) {
-  if ((flags & (O_CREAT | O_TRUNC)) == 0 || journal < 0) return (int)syscall(SYS_openat, at, path, flags, mode);
+  if ((flags & (O_CREAT | O_TRUNC)) == 0 || !recording) return (int)syscall(SYS_openat, at, path, flags, mode);
   pthread_mutex_lock(&lock);
   const struct place place = place_of(at, path);
   const int fd = (int)syscall(SYS_openat, at, path, flags, mode);
@@ -171,7 +185,7 @@ ssize_t pwrite64(int fd, const void* data, size_t length, off_t at) {
 
 // CALL is made, and what follows noted if it succeeded, under the lock; PLACES are looked up before.
 #define RECORDED(PLACES, CALL, IS_OURS, ...)                \
-  if (journal < 0) return (int)(CALL);                      \
+  if (!recording) return (int)(CALL);                       \
   pthread_mutex_lock(&lock);                                \
   PLACES;                                                   \
   const int result = (int)(CALL);                           \
@@ -201,7 +215,14 @@ int syncfs(int fd) {
   RECORDED((void)0, syscall(SYS_syncfs, fd), is_below(fd), "syncfs 0\n");
 }
 
+static int exchange_recorded(int from_at, const char* from, int to_at, const char* to) {
+  RECORDED(const struct place old = place_of(from_at, from);
+           const struct place new = place_of(to_at, to),
+           syscall(SYS_renameat2, from_at, from, to_at, to, RENAME_EXCHANGE), old.parent != 0 || new.parent != 0,
+           "exchange %lu %lu %lu %lu %s %s\n", old.parent, new.parent, old.inode, new.inode, old.name, new.name);
+}
 static int rename_recorded(int from_at, const char* from, int to_at, const char* to, unsigned flags) {
+  if ((flags & RENAME_EXCHANGE) != 0) return exchange_recorded(from_at, from, to_at, to);
   RECORDED(const struct place old = place_of(from_at, from);
            const struct place new = place_of(to_at, to), syscall(SYS_renameat2, from_at, from, to_at, to, flags),
            old.parent != 0 || new.parent != 0, "rename %lu %lu %lu %s %s\n", old.parent, new.parent, old.inode,
@@ -255,7 +276,7 @@ char* mkdtemp(char* template) {
   if (real == NULL) *(void**)&real = dlsym(RTLD_NEXT, "mkdtemp");
   char* made = real(template);
   const int error = errno;
-  if (made != NULL && journal >= 0) {
+  if (made != NULL && recording) {
     const struct place new = place_of(AT_FDCWD, made);
     if (new.parent != 0) note(NULL, 0, "mkdir %lu %lu %s\n", new.parent, new.inode, new.name);
   }

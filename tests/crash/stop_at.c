@@ -17,18 +17,18 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-static const char *word;
+static const char* word;
 static int wanted;
-static const char *command;
+static const char* command;
 static int begun;
 static int calls;
 
 static int is_of_no_matter(long number) {
   static const long k_others[] = {
-      SYS_read,     SYS_write,         SYS_pread64,         SYS_pwrite64, SYS_close, SYS_lseek,
-      SYS_mmap,     SYS_munmap,        SYS_mprotect,        SYS_mremap,   SYS_brk,   SYS_madvise,
-      SYS_futex,    SYS_clone,         SYS_clone3,          SYS_exit,     SYS_rseq,  SYS_set_robust_list,
-      SYS_getpid,   SYS_gettid,        SYS_rt_sigprocmask,  SYS_geteuid,  SYS_ioctl, SYS_sched_yield,
+      SYS_read,      SYS_write,        SYS_pread64,         SYS_pwrite64, SYS_close, SYS_lseek,
+      SYS_mmap,      SYS_munmap,       SYS_mprotect,        SYS_mremap,   SYS_brk,   SYS_madvise,
+      SYS_futex,     SYS_clone,        SYS_clone3,          SYS_exit,     SYS_rseq,  SYS_set_robust_list,
+      SYS_getpid,    SYS_gettid,       SYS_rt_sigprocmask,  SYS_geteuid,  SYS_ioctl, SYS_sched_yield,
       SYS_getrandom, SYS_rt_sigaction, SYS_clock_nanosleep, SYS_fcntl};
   for (size_t i = 0; i < sizeof k_others / sizeof *k_others; ++i) {
     if (k_others[i] == number) return 1;
@@ -37,7 +37,7 @@ static int is_of_no_matter(long number) {
 }
 
 // Whether one of the arguments may be the address of a path with the word in it.
-static int names_word(pid_t thread, const uint64_t *arguments) {
+static int names_word(pid_t thread, const uint64_t* arguments) {
   for (int i = 0; i < 4; ++i) {
     char text[4096];
     struct iovec to = {text, sizeof text - 1};
@@ -49,7 +49,7 @@ static int names_word(pid_t thread, const uint64_t *arguments) {
       if (piece > sizeof text - 1 - length) piece = sizeof text - 1 - length;
       to.iov_base = text + length;
       to.iov_len = piece;
-      struct iovec from = {(void *)at, piece};
+      struct iovec from = {(void*)at, piece};
       if (process_vm_readv(thread, &to, 1, &from, 1, 0) != (ssize_t)piece) break;
       length += piece;
       if (memchr(to.iov_base, 0, piece) != NULL) break;
@@ -72,7 +72,7 @@ static void at_entry(pid_t thread) {
   }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 6) return 125;
   word = argv[1];
   wanted = atoi(argv[2]);
@@ -109,7 +109,7 @@ int main(int argc, char **argv) {
     }
     ptrace(PTRACE_SYSCALL, thread, NULL, (long)pass_on);
   }
-  FILE *out = fopen(argv[3], "w");
+  FILE* out = fopen(argv[3], "w");
   if (out == NULL) return 125;
   fprintf(out, "%d\n", calls);
   fclose(out);

@@ -65,7 +65,7 @@ std::unique_ptr<OldDatabase> OldDatabase::settle(int directory, const std::strin
 
 pid_t OldDatabase::other_user() const {
   pid_t found = 0;
-  for_each_held_file([&](const HeldFile& held) {
+  for_each_held_file(HeldKinds::open, [&](const HeldFile& held) {
     if (held.file == m_id && held.pid != m_settled->holder()) found = held.pid;
   });
   return found;

@@ -24,7 +24,7 @@ RestoreTarget::Overwrite overwrite_of(const RestoreRequest& request) {
   return request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no;
 }
 
-RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& request, Reporter& reporter) {
+RestoreTarget look_at_target(Context& context, const Manifest& manifest, const RestoreRequest& request) {
   // What the snapshot has elsewhere would go, and not come back.
   if (request.swap && !request.paths.empty()) {
     throw Error(ErrorKind::usage, "a part of a snapshot cannot be swapped for the whole target",
@@ -34,14 +34,17 @@ RestoreTarget look_at_target(const Manifest& manifest, const RestoreRequest& req
   RestoreTarget target{request.target, single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree,
                        overwrite_of(request)};
   if (request.keep_old) check_keeping(target, kept_name(target, manifest.id));
-  check_swap(target, reporter);
+  std::vector<fs::path> own;
+  if (const auto store = context.repository.store().root()) own.push_back(*store);
+  if (!request.spool.empty()) own.push_back(request.spool);
+  check_swap(target, own, context.reporter);
   return target;
 }
 
 }  // namespace
 
 PreparedRestore plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
-  const RestoreTarget target = look_at_target(manifest, request, context.reporter);
+  const RestoreTarget target = look_at_target(context, manifest, request);
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
   const PackSizes there = pack_sizes(context.repository.packs());
@@ -55,7 +58,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const PackTable packs{manifest};
   FrameFetcher lists{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
   FrameFetcher content{context.repository.packs(), context.io, context.pool, packs, k_kept_frames};
-  const RestoreTarget target = look_at_target(manifest, request, context.reporter);
+  const RestoreTarget target = look_at_target(context, manifest, request);
   const StoreAccess access = access_of(context.repository, request);
   PreparedRestore plan = prepare_restore(context, manifest, request, target, {lists, content, packs, nullptr, access});
   remove_stale_staging(target, context.reporter);

@@ -41,9 +41,9 @@ void check_keeping(const RestoreTarget& target, const std::string& kept) {
          "it was kept by an earlier restore: rename or remove it");
 }
 
-void check_swap(const RestoreTarget& target, Reporter& reporter) {
+void check_swap(const RestoreTarget& target, const std::vector<fs::path>& own, Reporter& reporter) {
   if (target.swapped() < 0) return;
-  const std::size_t hidden = require_unused_tree(target.swapped(), target.path());
+  const std::size_t hidden = require_unused_tree(target.swapped(), target.path(), own);
   if (hidden == 0) return;
   reporter.warning(fmt::format(
       "{} of other users could not be looked at: whoever of them uses {} would go on with the old directory",

@@ -7,6 +7,7 @@
 #include "util/log.hpp"
 
 #include <string>
+#include <vector>
 
 namespace cairn {
 
@@ -18,7 +19,8 @@ std::string kept_name(const RestoreTarget& target, const Digest& snapshot);
 void check_keeping(const RestoreTarget& target, const std::string& kept);
 
 // Of a target that is swapped: throws what require_unused_tree() throws, and says once how much could not be looked at.
-void check_swap(const RestoreTarget& target, Reporter& reporter);
+// own: places that the restore itself reads or writes.
+void check_swap(const RestoreTarget& target, const std::vector<fs::path>& own, Reporter& reporter);
 // Throws Error(failed) where the file system does not exchange names. Says what interrupted swaps left there.
 void check_exchange(const RestoreTarget& target, const Staging& staging, Reporter& reporter);
 

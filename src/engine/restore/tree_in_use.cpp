@@ -23,10 +23,15 @@ namespace {
 
 class TreeLook {
  public:
-  TreeLook(int root, const fs::path& shown) : m_root(root), m_shown(shown) {}
+  TreeLook(int root, const fs::path& shown, const std::vector<fs::path>& own) : m_root(root), m_shown(shown) {
+    for (const fs::path& place : own) {
+      struct stat status {};
+      if (::stat(place.c_str(), &status) == 0) m_own.emplace(id_of(status), place);
+    }
+  }
 
   std::size_t run() {
-    const std::size_t hidden = for_each_held_file([&](const HeldFile& held) {
+    const std::size_t hidden = for_each_held_file(HeldKinds::all, [&](const HeldFile& held) {
       m_held.emplace(held.file, std::pair{held.pid, held.how});
     });
     const auto top = see(m_root, "");
@@ -58,6 +63,12 @@ class TreeLook {
   }
 
   void require_not_held(FileId id, const fs::path& shown) const {
+    if (m_own.contains(id)) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("unable to swap {}: this restore itself needs {}, which lies in it",
+                              quote(m_shown.native()), quote(m_own.at(id).native())),
+                  "restore to another directory");
+    }
     const auto at = m_held.find(id);
     if (at == m_held.end()) return;
     const auto [pid, how] = at->second;
@@ -74,13 +85,14 @@ class TreeLook {
   const fs::path& m_shown;
   SeenThere m_top;
   std::map<FileId, std::pair<pid_t, HeldFile::How>> m_held;
+  std::map<FileId, fs::path> m_own;
   std::vector<std::string> m_todo;
 };
 
 }  // namespace
 
-std::size_t require_unused_tree(int directory, const fs::path& shown) {
-  return TreeLook{directory, shown}.run();
+std::size_t require_unused_tree(int directory, const fs::path& shown, const std::vector<fs::path>& own) {
+  return TreeLook{directory, shown, own}.run();
 }
 
 }  // namespace cairn

@@ -28,9 +28,12 @@ std::vector<std::string> seeds() {
   failed.message = "unable to read database 'x'";
   sqlite::OpenRequest request;
   request.name = "app.db";
-  return {text(sqlite::encode(sqlite::Reply{opened})), text(sqlite::encode(sqlite::Reply{failed})),
+  return {text(sqlite::encode(sqlite::Reply{opened})),
+          text(sqlite::encode(sqlite::Reply{failed})),
           text(sqlite::encode(sqlite::Reply{sqlite::TemporaryWanted{4096}})),
-          text(sqlite::encode(sqlite::Reply{sqlite::Released{true, {}}})), text(sqlite::encode(request))};
+          text(sqlite::encode(sqlite::Reply{sqlite::Released{true, {}}})),
+          text(sqlite::encode(sqlite::Reply{sqlite::Settled{}})),
+          text(sqlite::encode(request))};
 }
 
 const fuzz::Registration k_registration{{"reader_protocol", run, seeds}};
