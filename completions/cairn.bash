@@ -330,7 +330,7 @@ _cairn() {
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --plan --overwrite --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --plan --overwrite --swap --keep-old --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi

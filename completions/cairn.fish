@@ -83,6 +83,8 @@ complete -c cairn -n '__fish_seen_subcommand_from restore' -l trusted-key -x -d 
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l path -x -d 'only this path of the snapshot and what is below it, at TARGET/ENTRY'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l plan -d 'print what would be done, and do nothing'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l overwrite -d 'replace what is at TARGET'
+complete -c cairn -n '__fish_seen_subcommand_from restore' -l swap -d 'replace all of TARGET, a directory too, by one exchange'
+complete -c cairn -n '__fish_seen_subcommand_from restore' -l keep-old -d 'keep what is replaced, a file or with --swap a directory, as TARGET.before-ID'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -a '(__fish_complete_directories)'
 complete -c cairn -n '__fish_seen_subcommand_from prune' -s h -l help -d 'print what the program or a command takes'
 complete -c cairn -n '__fish_seen_subcommand_from prune' -l store -x -a '(__fish_complete_directories)' -d 'a name from the configuration, a directory or s3://bucket/prefix'

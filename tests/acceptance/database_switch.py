@@ -3,8 +3,9 @@
 call failing (ENOSPC, EIO). Whatever is left is opened with SQLite itself, as the next user would: it is what was committed
 before, or what the snapshot has, and integrity_check says ok. For databases in WAL and in rollback mode, of several page
 sizes, closed as they should be, with commits in the log (with and without its index), with a hot journal, in mixtures of
-these, without a main file. Arguments: power or errors, and mixtures of losses at each point."""
+these, without a main file. And of a directory that is swapped as a whole. Arguments: power or errors, and mixtures of losses at each point."""
 
+import errno
 import itertools
 import os
 import pathlib
@@ -149,8 +150,8 @@ class Switches:
             taken = self.cairn.json("snapshot", "--store", self.store, path)["id"]
             self.images[mode, page] = taken, committed(path)
 
-    def combinations(self):
-        for state, old_mode, new_mode, (old_page, new_page) in itertools.product(STATES, ("wal", "delete"), ("wal", "delete"), PAGES):
+    def combinations(self, new_modes=("wal", "delete"), pages=PAGES):
+        for state, old_mode, new_mode, (old_page, new_page) in itertools.product(STATES, ("wal", "delete"), new_modes, pages):
             shutil.rmtree(self.live, ignore_errors=True)
             self.live.mkdir()
             if not build(self.work, self.live / LIVE, state, old_mode, old_page):
@@ -182,31 +183,69 @@ class Switches:
             check(committed(self.seen / kept) == old, f"{what}: what was kept is something else")
         return found
 
+    def play(self, disk: Disk, what: str):
+        """Each distinct state that a cut may leave, and where."""
+        seen: set[bytes] = set()
+        calls = parse_journal(self.journal)
+        for at, (_, fields, data) in enumerate(calls):
+            disk.play(fields, data)
+            for loss in (Loss(), LosesNothing(), LosesData(), LeavesZeros(), *(Mixes(1000 * at + i) for i in range(self.mixtures))):
+                tree = loss.left(disk.root)
+                if digest(tree) not in seen:
+                    seen.add(digest(tree))
+                    yield f"{what}, call {at} of {len(calls)} ({' '.join(fields)}), {type(loss).__name__}", tree
+
+    def record(self) -> dict:
+        self.journal.write_bytes(b"")
+        return {"LD_PRELOAD": self.shims["record"], "LD_RECORD_UNDER": self.live, "LD_RECORD_TO": self.journal}
+
+    def tree(self) -> None:
+        """A directory that is swapped is the old one as a whole or the new one, at every moment."""
+        source = self.work / "source"
+        new = {"a": b"new a", "sub": {"b": b"new b" * 1000, "empty": {}}, "only-new": b"x"}
+        old = {"a": b"old a", "sub": {"b": b"old b" * 1000, "mine": b"mine"}, "only-old": {"c": b"c"}}
+        write_tree(source, new)
+        taken = self.cairn.json("snapshot", "--store", self.store, source)["id"]
+        for keep in (False, True):
+            shutil.rmtree(self.live, ignore_errors=True)
+            self.live.mkdir()
+            write_tree(self.live / "tree", old)
+            disk = Disk(self.live.stat().st_ino)
+            disk.put_tree(self.live)
+            recorder = Cairn(self.cairn.binary, self.work)
+            recorder.environment.update({name: str(value) for name, value in self.record().items()})
+            options = ("--keep-old",) if keep else ()
+            recorder.run("restore", "--store", self.store, taken, self.live / "tree", "--swap", *options)
+            olds = news = 0
+            for what, left in self.play(disk, f"a tree, keep {keep}"):
+                self.looked += 1
+                olds += left["tree"] == old
+                news += left["tree"] == new
+                check(left["tree"] in (old, new), f"{what}: neither old nor new: {left['tree'].keys()}")
+                kept = [name for name, inner in left.items() if name != "tree" and inner == old]
+                check(not keep or left["tree"] == old or len(kept) == 1, f"{what}: the old one is not kept: {left.keys()}")
+                check(left["tree"] != old or f"tree.before-{taken[:12]}" not in left, f"{what}: kept before it was replaced")
+            check(olds > 0 and news > 0, "one of them was never seen")
+            self.olds += olds
+            last = Loss().left(disk.root)
+            names = {"tree", f"tree.before-{taken[:12]}"} if keep else {"tree"}
+            check(last["tree"] == new and last.keys() >= names, "not durable at the end")
+            check(set(os.listdir(self.live)) == names, f"left: {os.listdir(self.live)}")
+
     def power(self) -> None:
         """Every call, and what a cut after it may leave."""
         failures = []
         for number, (what, snapshot, old, new) in enumerate(self.combinations()):
             keep = number % 3 == 0 and LIVE in os.listdir(self.live)
             disk = Disk(self.live.stat().st_ino)
-            for path in sorted(self.live.iterdir()):
-                disk.put(path)
-            self.journal.write_bytes(b"")
-            record = {"LD_PRELOAD": self.shims["record"], "LD_RECORD_UNDER": self.live, "LD_RECORD_TO": self.journal}
-            self.restore(snapshot, *(("--keep-old",) if keep else ()), **record)
+            disk.put_tree(self.live)
+            self.restore(snapshot, *(("--keep-old",) if keep else ()), **self.record())
             kept = f"{LIVE}.before-{snapshot[:12]}" if keep else None
-            calls = parse_journal(self.journal)
-            seen: set[bytes] = set()
-            for at, (_, fields, data) in enumerate(calls):
-                disk.play(fields, data)
-                for loss in (Loss(), LosesNothing(), LosesData(), LeavesZeros(), *(Mixes(1000 * at + i) for i in range(self.mixtures))):
-                    tree = loss.left(disk.root)
-                    if digest(tree) in seen:
-                        continue
-                    seen.add(digest(tree))
-                    try:
-                        self.look(f"{what}, call {at} of {len(calls)} ({' '.join(fields)}), {type(loss).__name__}", tree, old, new, kept)
-                    except AssertionError as failure:
-                        failures.append(str(failure))
+            for where, tree in self.play(disk, what):
+                try:
+                    self.look(where, tree, old, new, kept)
+                except AssertionError as failure:
+                    failures.append(str(failure))
             # What was reported is there, whatever was not synced; and no log is left beside it.
             last = Loss().left(disk.root)
             check(self.look(f"{what}, at the end", last, old, new, kept) == new, f"{what}: not durable at the end")
@@ -220,11 +259,11 @@ class Switches:
         check(self.olds > self.looked // 10, "the old state was hardly ever seen")
 
     def errors(self) -> None:
-        """Each call fails, in the program and in its child: once, and from then on."""
+        """Each call fails, in the program and in its child: a disk that stays full, and one bad moment."""
         failed = 0
-        for what, snapshot, old, new in self.combinations():
+        for what, snapshot, old, new in self.combinations(("wal",), PAGES[:1]):
             begin = {path.name: path.read_bytes() for path in self.live.iterdir()}
-            for prefix, number, stays in itertools.product(("", "LD_"), (28, 5), (False, True)):
+            for prefix, number, stays in ((p, n, n == errno.ENOSPC) for p in ("", "LD_") for n in (errno.ENOSPC, errno.EIO)):
                 at = 0
                 while True:
                     at += 1
@@ -257,7 +296,7 @@ def run(binary: str, args: list[str]) -> None:
     with Workspace("switch") as work:
         # Links would hide from the recorder what is below the directory.
         switches = Switches(binary, pathlib.Path(os.path.realpath(work)), int(args[1]) if len(args) > 1 else 2)
-        run_steps((switches.power,) if kind == "power" else (switches.errors,))
+        run_steps((switches.power, switches.tree) if kind == "power" else (switches.errors,))
         print(f"{switches.looked} states looked at, {switches.olds} of them the old database")
 
 

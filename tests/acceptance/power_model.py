@@ -57,14 +57,19 @@ class Disk:
         self.root = Directory()
         self.nodes: dict[int, File | Directory] = {root_inode: self.root}
 
-    def put(self, path: pathlib.Path) -> None:
-        """A file that was there, durable, before anything was recorded."""
-        file = File()
-        file.change(0, path.read_bytes())
-        file.sync()
-        self.nodes[path.stat().st_ino] = file
-        self.root.change({path.name: file})
-        self.root.sync()
+    def put_tree(self, path: pathlib.Path, into: "Directory | None" = None) -> None:
+        """All that is below a directory, durable, before anything was recorded."""
+        into = into or self.root
+        for entry in sorted(path.iterdir()):
+            node: File | Directory = Directory() if entry.is_dir() else File()
+            self.nodes[entry.stat().st_ino] = node
+            if isinstance(node, Directory):
+                self.put_tree(entry, node)
+            else:
+                node.change(0, entry.read_bytes())
+                node.sync()
+            into.change({entry.name: node})
+        into.sync()
 
     def play(self, fields: list[str], data: bytes | None) -> None:
         kind, numbers = fields[0], fields[1:]
