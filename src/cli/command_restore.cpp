@@ -92,6 +92,7 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
     to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
     to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
     to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
+    if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
     to.key("problems").begin_array();
     for (const auto& problem : result.problems) {
       to.begin_object();
@@ -108,6 +109,7 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
                           counted(result.entries, "entry", "entries"), format_size(result.bytes_written),
                           format_size(result.bytes_fetched), counted(result.requests, "request", "requests"),
                           format_duration(result.duration)));
+  if (!result.kept.empty()) session.say(fmt::format("  what was there before is {}", result.kept.native()));
 }
 
 std::string text_of(const UnreadablePack& pack) {

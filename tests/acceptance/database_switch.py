@@ -3,7 +3,8 @@
 call failing (ENOSPC, EIO). Whatever is left is opened with SQLite itself, as the next user would: it is what was committed
 before, or what the snapshot has, and integrity_check says ok. For databases in WAL and in rollback mode, of several page
 sizes, closed as they should be, with commits in the log (with and without its index), with a hot journal, in mixtures of
-these, without a main file. And of a directory that is swapped as a whole. Arguments: power or errors, and mixtures of losses at each point."""
+these, without a main file. And of a directory that is swapped as a whole. Arguments: power and mixtures of losses at each point, or
+errors and few or all of these."""
 
 import errno
 import itertools
@@ -127,8 +128,9 @@ def committed(path: pathlib.Path) -> str:
 
 
 class Switches:
-    def __init__(self, binary: str, work: pathlib.Path, mixtures: int):
+    def __init__(self, binary: str, work: pathlib.Path, mixtures: int, states=STATES):
         self.work = work
+        self.states = states
         self.mixtures = mixtures
         self.live = work / "live"
         self.seen = work / "seen"
@@ -150,8 +152,8 @@ class Switches:
             taken = self.cairn.json("snapshot", "--store", self.store, path)["id"]
             self.images[mode, page] = taken, committed(path)
 
-    def combinations(self, new_modes=("wal", "delete"), pages=PAGES):
-        for state, old_mode, new_mode, (old_page, new_page) in itertools.product(STATES, ("wal", "delete"), new_modes, pages):
+    def combinations(self, states=STATES, new_modes=("wal", "delete"), pages=PAGES):
+        for state, old_mode, new_mode, (old_page, new_page) in itertools.product(states, ("wal", "delete"), new_modes, pages):
             shutil.rmtree(self.live, ignore_errors=True)
             self.live.mkdir()
             if not build(self.work, self.live / LIVE, state, old_mode, old_page):
@@ -261,7 +263,7 @@ class Switches:
     def errors(self) -> None:
         """Each call fails, in the program and in its child: a disk that stays full, and one bad moment."""
         failed = 0
-        for what, snapshot, old, new in self.combinations(("wal",), PAGES[:1]):
+        for what, snapshot, old, new in self.combinations(self.states, ("wal",), PAGES[:1]):
             begin = {path.name: path.read_bytes() for path in self.live.iterdir()}
             for prefix, number, stays in ((p, n, n == errno.ENOSPC) for p in ("", "LD_") for n in (errno.ENOSPC, errno.EIO)):
                 at = 0
@@ -293,11 +295,14 @@ class Switches:
 
 def run(binary: str, args: list[str]) -> None:
     kind = args[0] if args else "power"
+    detail = args[1] if len(args) > 1 else ""
+    states = STATES if detail == "all" else ("log", "hot journal")
     with Workspace("switch") as work:
         # Links would hide from the recorder what is below the directory.
-        switches = Switches(binary, pathlib.Path(os.path.realpath(work)), int(args[1]) if len(args) > 1 else 2)
+        root = pathlib.Path(os.path.realpath(work))
+        switches = Switches(binary, root, int(detail) if detail.isdigit() else 2, states)
         run_steps((switches.power, switches.tree) if kind == "power" else (switches.errors,))
-        print(f"{switches.looked} states looked at, {switches.olds} of them the old database")
+        print(f"{switches.looked} states looked at, {switches.olds} of them the old one")
 
 
 main(run)

@@ -1,4 +1,4 @@
-// A SQLite connection for reading, and the files below it through SQLite's own handles.
+// A SQLite connection for reading or settling, and the files below it through SQLite's own handles.
 #pragma once
 
 #include "capture/sqlite/format.hpp"

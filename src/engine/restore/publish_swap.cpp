@@ -85,7 +85,11 @@ class SwapPublisher : public Publisher {
   void exchange_names() const {
     const char* const name = target().name().c_str();
     if (::renameat2(anchor(), m_aside.c_str(), anchor(), name, RENAME_EXCHANGE) != 0) {
-      throw_errno("swap", target().path().native(), errno);
+      // An overlay says so of what comes from a lower layer.
+      if (errno != EXDEV) throw_errno("swap", target().path().native(), errno);
+      throw Error(ErrorKind::failed,
+                  fmt::format("unable to swap {}: {}", quote(target().path().native()), errno_text(errno)),
+                  "a layer below holds it: restore with --overwrite, or to a directory beside it");
     }
     const bool right =
         id_at(anchor(), name) == id_of(staging().fd()) && id_at(anchor(), m_aside) == id_of(target().swapped());

@@ -81,6 +81,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   result.requests = context.repository.store().requests() - requests_before;
   result.duration = context.clock() - began;
   result.problems = std::move(done.problems);
+  if (target.exists() && !keep_as.empty()) result.kept = target.anchor_path() / keep_as;
   return result;
 }
 

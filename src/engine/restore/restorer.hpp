@@ -25,6 +25,7 @@ struct RestoreResult {
   std::uint64_t requests = 0;
   std::chrono::nanoseconds duration{};
   std::vector<RestoreProblem> problems;
+  fs::path kept;  // what was there before, where that was asked for; empty: nothing was
 };
 
 // Throws what restore() would throw before it touches anything: bad paths (not_found), a target that is not empty

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,7 @@ class TreeLook {
   TreeLook(int root, const fs::path& shown, const std::vector<fs::path>& own) : m_root(root), m_shown(shown) {
     for (const fs::path& place : own) {
       struct stat status {};
-      if (::stat(place.c_str(), &status) == 0) m_own.emplace(id_of(status), place);
+      if (::stat(place.c_str(), &status) == 0) m_own.insert(id_of(status));
     }
   }
 
@@ -66,7 +67,7 @@ class TreeLook {
     if (m_own.contains(id)) {
       throw Error(ErrorKind::usage,
                   fmt::format("unable to swap {}: this restore itself needs {}, which lies in it",
-                              quote(m_shown.native()), quote(m_own.at(id).native())),
+                              quote(m_shown.native()), quote(shown.native())),
                   "restore to another directory");
     }
     const auto at = m_held.find(id);
@@ -85,7 +86,7 @@ class TreeLook {
   const fs::path& m_shown;
   SeenThere m_top;
   std::map<FileId, std::pair<pid_t, HeldFile::How>> m_held;
-  std::map<FileId, fs::path> m_own;
+  std::set<FileId> m_own;
   std::vector<std::string> m_todo;
 };
 
