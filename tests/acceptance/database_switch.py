@@ -14,7 +14,18 @@ import shutil
 import sqlite3
 import subprocess
 
-from power_model import Disk, LeavesZeros, Loss, LosesData, LosesNothing, Mixes, digest, parse_journal, write_tree
+from power_model import (
+    Disk,
+    LeavesZeros,
+    Loss,
+    LosesData,
+    LosesNothing,
+    Mixes,
+    digest,
+    lose_names_one_by_one,
+    parse_journal,
+    write_tree,
+)
 from support import Cairn, Workspace, check, main, run_steps
 
 CRASH = pathlib.Path(__file__).resolve().parent.parent / "crash"
@@ -48,9 +59,9 @@ def make(path: pathlib.Path, mode: str, page: int, text: str) -> sqlite3.Connect
     return connection
 
 
-def fill(connection: sqlite3.Connection, text: str) -> None:
+def fill(connection: sqlite3.Connection, text: str, rows: int = ROWS) -> None:
     connection.execute("BEGIN")
-    connection.executemany("INSERT INTO t(v) VALUES (?)", ((f"{text} {i} {'x' * (i % 97)}",) for i in range(ROWS)))
+    connection.executemany("INSERT INTO t(v) VALUES (?)", ((f"{text} {i} {'x' * (i % 97)}",) for i in range(rows)))
     connection.execute("COMMIT")
 
 
@@ -81,8 +92,9 @@ def build(work: pathlib.Path, to: pathlib.Path, state: str, mode: str, page: int
     elif is_log or state in ("absent", "empty"):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        fill(connection, "old, in the log")
-        connection.execute("DELETE FROM t WHERE id % 3 = 0")
+        # Most pages are in the main file alone: without it the log is not the old database either.
+        fill(connection, "old, in the log", 8)
+        connection.execute("DELETE FROM t WHERE id < 8")
         suffixes = ("", "-wal") if state == "log without index" else ("-wal", "-shm") if state in ("absent", "empty") else SUFFIXES
         copy_files(source, to, suffixes)
         if state == "empty":
@@ -191,7 +203,8 @@ class Switches:
         calls = parse_journal(self.journal)
         for at, (_, fields, data) in enumerate(calls):
             disk.play(fields, data)
-            for loss in (Loss(), LosesNothing(), LosesData(), LeavesZeros(), *(Mixes(1000 * at + i) for i in range(self.mixtures))):
+            losses = [Loss(), LosesNothing(), LosesData(), LeavesZeros(), *lose_names_one_by_one(disk.root)]
+            for loss in losses + [Mixes(1000 * at + i) for i in range(self.mixtures)]:
                 tree = loss.left(disk.root)
                 if digest(tree) not in seen:
                     seen.add(digest(tree))

@@ -159,6 +159,27 @@ class LeavesZeros(LosesNothing):
         return file.synced[: len(file.now)].ljust(len(file.now), b"\0")
 
 
+class LosesOneName(LosesNothing):
+    """All but one of the changes of names that are not synced, in each directory; or that one alone."""
+
+    def __init__(self, index: int, alone: bool):
+        self.index = index
+        self.alone = alone
+
+    def names(self, directory: Directory) -> dict:
+        entries = dict(directory.synced)
+        for at, names in enumerate(directory.pending):
+            if (at == self.index) == self.alone:
+                apply_names(entries, names)
+        return entries
+
+
+def lose_names_one_by_one(root: Directory) -> list[Loss]:
+    """For every change of names in it that is not synced."""
+    count = len(root.pending)
+    return [LosesOneName(index, alone) for index in range(count) for alone in (False, True)]
+
+
 class Mixes(Loss):
     def __init__(self, seed: int):
         self.random = random.Random(seed)
