@@ -25,14 +25,15 @@ class DatabaseLogs {
   // The database was not replaced: without its log it would have lost what was committed last. Warns of what cannot be
   // renamed back.
   void put_back() const;
-  // It was replaced: says in a warning each how the logs are called now.
-  void tell() const;
-
- private:
   struct Renamed {
     std::string log;
     std::string aside;
   };
+  const std::vector<Renamed>& renamed() const noexcept { return m_renamed; }
+  // It was replaced: says in a warning each how the logs are called now.
+  void tell() const;
+
+ private:
   int m_directory;
   Reporter& m_reporter;
   std::vector<Renamed> m_renamed;

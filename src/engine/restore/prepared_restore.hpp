@@ -39,6 +39,7 @@ struct RestoreFigures {
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;           // of files, holes included; at most 2^53-1
   std::uint64_t space = 0;           // that they take, which is less where they have holes
+  std::uint64_t inodes = 0;          // that staging makes
   std::uint64_t bytes_to_fetch = 0;  // stored bytes
   std::uint64_t requests = 0;
   std::uint64_t packs = 0;

@@ -3,6 +3,7 @@
 #include "engine/restore/apply_metadata.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
+#include "util/capabilities.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 #include "util/open_directories.hpp"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include <linux/capability.h>
 #include <sys/stat.h>
 
 namespace cairn {
@@ -27,7 +29,10 @@ Metadata metadata_of(const StagedDirectory& directory, std::uint32_t mode) {
 
 }  // namespace
 
-Publisher::Publisher(const PublishParts& parts) : m_parts(parts), m_privileged(::geteuid() == 0) {}
+Publisher::Publisher(const PublishParts& parts)
+    : m_parts(parts),
+      m_privileged(has_capability(CAP_DAC_OVERRIDE)),
+      m_gives_away_last(!m_privileged && has_capability(CAP_CHOWN)) {}
 
 void Publisher::publish(StagedTree tree) {
   m_tree = std::move(tree);
@@ -57,9 +62,13 @@ void Publisher::finish_directories() {
     const auto parent = open.open(slash == std::string::npos ? "." : std::string_view{directory.path}.substr(0, slash));
     if (!parent) throw_errno("open directory", shown(directory.path), errno);
     const UniqueFd fd = open_directory_below(parent->get(), directory.path.substr(slash + 1), shown(directory.path));
-    // Whoever is not root must be able to move what it holds, and the directory itself.
+    // Whoever is bound by modes must be able to move what it holds, and the directory itself.
     const std::uint32_t mode = m_privileged ? directory.mode : directory.mode | k_owner_bits;
-    m_parts.tally.note(apply_metadata(fd.get(), metadata_of(directory, mode), shown(directory.path)));
+    if (!m_gives_away_last) {
+      m_parts.tally.note(apply_metadata(fd.get(), metadata_of(directory, mode), shown(directory.path)));
+    } else if (::fchmod(fd.get(), k_owner_bits) != 0) {
+      throw_errno("set the mode of", shown(directory.path), errno);
+    }
     directory.id = id_of(fd.get()).value_or(FileId{});
   }
 }
@@ -70,9 +79,12 @@ void Publisher::put_metadata(int fd, const StagedDirectory& directory, const std
 }
 
 void Publisher::close_moved(int root, const StagedDirectory& directory) const {
-  if (m_privileged || (directory.mode & k_owner_bits) == k_owner_bits) return;
+  if (!m_gives_away_last && (m_privileged || (directory.mode & k_owner_bits) == k_owner_bits)) return;
   const UniqueFd fd = open_directory_below(root, directory.path, shown(directory.path));
   if (id_of(fd.get()) != directory.id) throw_replaced(shown(directory.path));
+  if (m_gives_away_last) {
+    return m_parts.tally.note(apply_metadata(fd.get(), metadata_of(directory, directory.mode), shown(directory.path)));
+  }
   if (::fchmod(fd.get(), directory.mode) != 0) throw_errno("set the mode of", shown(directory.path), errno);
 }
 

@@ -1,6 +1,7 @@
 // Moves what is staged into place: everything durable first, every refusal before the first move.
 #pragma once
 
+#include "engine/restore/mended_directories.hpp"
 #include "engine/restore/restore_target.hpp"
 #include "engine/restore/skipped_tally.hpp"
 #include "engine/restore/staged_tree.hpp"
@@ -19,13 +20,17 @@ struct PublishParts {
   Staging& staging;
   SkippedTally& tally;
   Reporter& reporter;
-  std::string keep_as = {};  // the name, beside the target, of what it replaces; empty: nothing is kept
+  std::string keep_as = {};   // the name, beside the target, of what it replaces; empty: nothing is kept
+  MendedDirectories& mended;  // the target itself may be among them already
+  // Where the record of a long move waits; empty: the directory for temporary files.
+  fs::path spool = {};
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
 // still changes nothing; put the metadata on what is staged; make it durable (syncfs(2), begun while entries still
 // came, no fsync a file); move it; tell what was skipped. Everything is durable when it returns. If the system fails in
-// the middle of moving, the message says so. Throws Error. One thread, once.
+// the middle of moving, what was moved is put back, and the message says in which state the target is. Throws Error.
+// One thread, once.
 //
 // Whoever may change names beside the target or in it may make a restore by root fail, and no more: everything is moved
 // and changed below open directories, and where a name leads to something else than it did, Error(failed).
@@ -44,6 +49,8 @@ class Publisher {
   Staging& staging() const noexcept { return m_parts.staging; }
   Reporter& reporter() const noexcept { return m_parts.reporter; }
   const std::string& keep_as() const noexcept { return m_parts.keep_as; }
+  MendedDirectories& mended() const noexcept { return m_parts.mended; }
+  const fs::path& spool() const noexcept { return m_parts.spool; }
   // The tree as it was given, deepest directories first.
   const StagedTree& tree() const noexcept { return m_tree; }
   std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
@@ -52,8 +59,8 @@ class Publisher {
 
   // Puts the metadata on a directory that is in place.
   void put_metadata(int fd, const StagedDirectory& directory, const std::string& shown) const;
-  // Of a directory that had to stay open to its owner, so that what it holds could be moved: closes it now that it is
-  // in place below root, if it is still the one that was staged.
+  // Of a directory that had to stay this user's, and open to him, so that it could be moved with what it holds: gives
+  // it its own mode, and owner, now that it is in place below root, if it is still the one that was staged.
   void close_moved(int root, const StagedDirectory& directory) const;
 
  private:
@@ -67,7 +74,10 @@ class Publisher {
 
   PublishParts m_parts;
   StagedTree m_tree;
+  // Modes do not bind this process.
   bool m_privileged;
+  // They do, and yet it may give what it owns to others: directories only when they are in place.
+  bool m_gives_away_last;
 };
 
 // The snapshot is one file: it takes its name, and that of what is there, by one call (replace_file()).

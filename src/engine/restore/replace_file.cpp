@@ -1,6 +1,5 @@
 #include "engine/restore/replace_file.hpp"
 
-#include "engine/restore/database_logs.hpp"
 #include "engine/restore/old_database.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/error.hpp"
@@ -111,29 +110,34 @@ class OneName {
 
 }  // namespace
 
-void replace_file(const Replacement& what, Reporter& reporter) {
+void change_name(const Replacement& what, DatabaseLogs& logs, Reporter& reporter, const NameChange& change) {
   const auto there = status_at(what.directory, what.name);
   if (!there && errno != ENOENT) throw_errno("stat", what.shown, errno);
   if (there && S_ISDIR(there->st_mode)) throw_replaced(what.shown);
-  OneName name{what, there};
-  {
-    const auto old = there ? OldDatabase::settle(what.directory, what.name, *there, what.shown, reporter) : nullptr;
-    bool changed = old && old->clear_logs();
-    DatabaseLogs logs{what.directory, reporter};
-    changed = logs.set_aside(what.name, what.from_directory, what.from, there ? what.keep_as : "") || changed;
-    try {
-      // Before the main file changes: else a crash could leave the new one beside a log of the old.
-      if (changed) sync_names(what.directory, what.shown);
-      name.change();
-    } catch (...) {
-      logs.put_back();
-      throw;
-    }
-    logs.tell();
-    if (old || changed || !what.keep_as.empty()) sync_names(what.directory, what.shown);
-    if (old) old->warn_of_late_users();
+  const auto old = there ? OldDatabase::settle(what.directory, what.name, *there, what.shown, reporter) : nullptr;
+  bool changed = old && old->clear_logs();
+  changed = logs.set_aside(what.name, what.from_directory, what.from, there ? what.keep_as : "") || changed;
+  try {
+    // Before the main file changes: else a crash could leave the new one beside a log of the old.
+    if (changed) sync_names(what.directory, what.shown);
+    change(there);
+  } catch (...) {
+    logs.put_back();
+    throw;
   }
-  name.drop_old();
+  if (old || changed || !what.keep_as.empty()) sync_names(what.directory, what.shown);
+  if (old) old->warn_of_late_users();
+}
+
+void replace_file(const Replacement& what, Reporter& reporter) {
+  DatabaseLogs logs{what.directory, reporter};
+  std::optional<OneName> name;
+  change_name(what, logs, reporter, [&](const std::optional<struct stat>& there) {
+    name.emplace(what, there);
+    name->change();
+  });
+  logs.tell();
+  name->drop_old();
 }
 
 bool can_exchange(int directory, const std::string& shown) {

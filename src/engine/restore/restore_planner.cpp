@@ -3,6 +3,7 @@
 #include "engine/restore/content_planner.hpp"
 #include "engine/restore/owner_numbers.hpp"
 #include "engine/restore/path_selection.hpp"
+#include "engine/restore/planned_access.hpp"
 #include "repo/entry_list.hpp"
 #include "repo/layout.hpp"
 #include "util/interrupt.hpp"
@@ -64,7 +65,7 @@ class PacksOfStore : public PlannedPacks {
 class Survey {
  public:
   Survey(const RestoreTarget& target, PathSelection& selection, ContentPlanner& content, PreparedRestore& plan)
-      : m_target(target), m_selection(selection), m_content(content), m_plan(plan) {}
+      : m_target(target), m_access(target), m_selection(selection), m_content(content), m_plan(plan) {}
 
   void run(EntryListReader& list) {
     while (auto line = list.next()) {
@@ -90,6 +91,9 @@ class Survey {
     if (there == RestoreTarget::There::directory) {
       planned.action = planned.asked_for ? EntryAction::metadata : EntryAction::keep;
     }
+    m_access.check(entry.path, planned.action);
+    // A link has none of its own.
+    if (entry.type != EntryType::hard_link) ++m_plan.figures.inodes;
     if (entry.type == EntryType::hard_link) {
       // Targets come before their links.
       if (m_links.contains(entry.link_target)) {
@@ -119,6 +123,7 @@ class Survey {
   }
 
   const RestoreTarget& m_target;
+  PlannedAccess m_access;
   PathSelection& m_selection;
   ContentPlanner& m_content;
   PreparedRestore& m_plan;
@@ -208,6 +213,7 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
   if (const auto warning = warning_of_grace(figures.estimate, request.grace)) context.reporter.warning(*warning);
   selection.check_found();
   target.check_space(figures.space);
+  target.check_inodes(figures.inodes);
   return plan;
 }
 

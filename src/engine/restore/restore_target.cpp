@@ -47,13 +47,19 @@ std::optional<SeenThere> see(int directory, const std::string& name) noexcept {
   const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (name.empty() ? AT_EMPTY_PATH : 0);
   // A name on which something is mounted leads to the root of that mount, which has another number than the directory.
   struct statx told {};
-  if (::statx(directory, name.c_str(), flags, STATX_TYPE | STATX_MODE | STATX_MNT_ID, &told) == 0 &&
+  if (::statx(directory, name.c_str(), flags, STATX_TYPE | STATX_MODE | STATX_UID | STATX_MNT_ID, &told) == 0 &&
       (told.stx_mask & STATX_MNT_ID) != 0) {
-    return SeenThere{told.stx_mode, {true, told.stx_mnt_id}, ::makedev(told.stx_dev_major, told.stx_dev_minor)};
+    return SeenThere{told.stx_mode,
+                     {true, told.stx_mnt_id},
+                     ::makedev(told.stx_dev_major, told.stx_dev_minor),
+                     protection_of(told)};
   }
   struct stat status {};
   if (::fstatat(directory, name.c_str(), &status, flags) != 0) return std::nullopt;
-  return SeenThere{status.st_mode, {false, status.st_dev}, status.st_dev};
+  return SeenThere{status.st_mode,
+                   {false, status.st_dev},
+                   status.st_dev,
+                   {status.st_uid, status.st_mode, protection_of(told).immutable, protection_of(told).append_only}};
 }
 
 void require_within_reach(const SeenThere& there, const SeenThere& directory, const fs::path& shown) {
@@ -64,6 +70,15 @@ void require_within_reach(const SeenThere& there, const SeenThere& directory, co
               fmt::format("unable to restore to {}: {}", quote(shown.native()),
                           mounted ? "something is mounted there" : "it is a subvolume of its own"),
               mounted ? "unmount it, or " + hint : hint);
+}
+
+void require_replaceable(const SeenThere& there, const SeenThere& directory, const fs::path& shown) {
+  if (S_ISDIR(there.mode)) return;
+  // Of every entry: who asks is looked up only where it matters.
+  const Rights rights = (directory.mode & S_ISVTX) != 0 ? own_rights() : Rights{};
+  if (const auto refusal = refusal_to_replace(there.protection, directory.protection, rights)) {
+    throw_refusal(*refusal, shown.native());
+  }
 }
 
 void require_not_given_away(int directory, uid_t owner, const fs::path& shown) {
@@ -121,6 +136,7 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
   if (m_shape == Shape::single_file) {
     const auto there = see(directory(), name());
     if (there) require_within_reach(*there, m_root, m_path);
+    if (there) require_replaceable(*there, m_root, m_path);
     check_database(directory(), name(), m_path);
     return there ? There::other : There::nothing;
   }
@@ -150,6 +166,7 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
   const bool wants_directory = entry.type == EntryType::directory;
   if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
   if (there) require_within_reach(*there, m_root, m_path / entry.path);
+  if (there) require_replaceable(*there, *above, m_path / entry.path);
   if (there && wants_directory && ::geteuid() == 0) {
     const UniqueFd opened = open_beneath(directory, name, O_PATH | O_DIRECTORY);
     if (opened) require_not_given_away(opened.get(), entry.uid, m_path / entry.path);
@@ -168,6 +185,16 @@ void RestoreTarget::check_space(std::uint64_t bytes) const {
               fmt::format("unable to restore to {}: the disk is too small: {} needed, {} free", quote(m_path.native()),
                           format_size(bytes), format_size(free)),
               "free space there, or restore to another disk");
+}
+
+void RestoreTarget::check_inodes(std::uint64_t entries) const {
+  struct statvfs room {};
+  if (::fstatvfs(m_anchor.get(), &room) != 0) throw_errno("get the free inodes of", m_anchor_path.native(), errno);
+  if (room.f_files == 0 || room.f_favail >= entries) return;
+  throw Error(ErrorKind::failed,
+              fmt::format("unable to restore to {}: the file system has too few inodes: {} needed, {} free",
+                          quote(m_path.native()), entries, std::uint64_t{room.f_favail}),
+              "remove files there, or restore to another file system");
 }
 
 void throw_conflict(const fs::path& root, const std::string& path, bool target_is_directory) {

@@ -1,6 +1,7 @@
 // Where a restore goes: everything that can be found out by looking, before anything there is touched.
 #pragma once
 
+#include "engine/restore/write_access.hpp"
 #include "repo/entry.hpp"
 #include "util/file.hpp"
 
@@ -27,12 +28,16 @@ struct SeenThere {
   mode_t mode = 0;
   Mount mount;
   dev_t device = 0;
+  Protection protection = {};
 };
 std::optional<SeenThere> see(int directory, const std::string& name) noexcept;
 // Throws Error(failed) where nothing can be moved to what is there from a directory: it is on another mount, or a
 // directory in a subvolume of its own (btrfs), which is no mount and has another device. Of a file the device says
 // nothing: an overlay gives its files those of its layers.
 void require_within_reach(const SeenThere& there, const SeenThere& directory, const fs::path& shown);
+// Throws Error(failed) where what is there in a directory, and is no directory itself, may not be replaced: it has the
+// immutable or append-only attribute, or a sticky bit keeps it.
+void require_replaceable(const SeenThere& there, const SeenThere& directory, const fs::path& shown);
 
 // Throws Error(usage) where root would have an open directory of its own, which lies in one of another user's, become
 // that of the owner given: whoever owns what is above may have given it the name that the snapshot has, and what it
@@ -64,7 +69,7 @@ class RestoreTarget {
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
   // where something above it is no directory, and what require_not_given_away() throws; Error(failed) where something
   // is mounted there (another file system, or a directory or file of this one: "bind") or a subvolume begins, as
-  // nothing can be moved there from staging; Error(busy) where a SQLite database would be replaced, or put beside the
+  // nothing can be moved there from staging, and what require_replaceable() throws; Error(busy) where a SQLite database would be replaced, or put beside the
   // log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by the
   // plan, and once more by TreeWriter.
   There check_entry(const Entry& entry) const;
@@ -72,6 +77,8 @@ class RestoreTarget {
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
   // space that it takes cannot be counted on.
   void check_space(std::uint64_t bytes) const;
+  // The same for so many inodes. A file system that has no number of them (0 in all) has no such limit.
+  void check_inodes(std::uint64_t entries) const;
 
   const fs::path& path() const noexcept { return m_path; }  // absolute, links resolved
   // Of a single file: its name in directory().

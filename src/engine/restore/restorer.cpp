@@ -1,5 +1,7 @@
 #include "engine/restore/restorer.hpp"
 
+#include "engine/restore/mended_directories.hpp"
+#include "engine/restore/planned_access.hpp"
 #include "engine/restore/publisher.hpp"
 #include "engine/restore/restore_planner.hpp"
 #include "engine/restore/restore_target.hpp"
@@ -61,6 +63,9 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const RestoreTarget target = look_at_target(context, manifest, request);
   const StoreAccess access = access_of(context.repository, request);
   PreparedRestore plan = prepare_restore(context, manifest, request, target, {lists, content, packs, nullptr, access});
+  // Before staging, which it has to outlive.
+  MendedDirectories mended{context.reporter};
+  mend_target(target, mended);
   remove_stale_staging(target, context.reporter);
   Staging staging = Staging::create(target, manifest.id);
   check_exchange(target, staging, context.reporter);
@@ -72,7 +77,8 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
     throw Error(ErrorKind::damaged, done.problems.front().message, "nothing was restored");
   }
   const std::string keep_as = request.keep_old ? kept_name(target, manifest.id) : "";
-  make_publisher({target, staging, skipped, context.reporter, keep_as})->publish(writer.finish());
+  make_publisher({target, staging, skipped, context.reporter, keep_as, mended, request.spool})
+      ->publish(writer.finish());
   RestoreResult result;
   result.entries = plan.figures.entries - done.problems.size() - skipped.devices();
   result.files = done.files;

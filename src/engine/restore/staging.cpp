@@ -157,6 +157,16 @@ bool Staging::discard() noexcept {
   }
 }
 
+fs::path Staging::keep() noexcept {
+  const std::string name = "cairn-kept-" + random_name();
+  if (m_anchor && rename_new_at(m_anchor.get(), m_name, m_anchor.get(), name) == 0) {
+    m_path.replace_filename(name);
+    m_name = name;
+  }
+  release();
+  return m_path;
+}
+
 void remove_stale_staging(const RestoreTarget& target, Reporter& reporter) {
   std::vector<std::string> names;
   if (read_directory(target.anchor(), names) != 0) return;

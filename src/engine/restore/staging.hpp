@@ -48,6 +48,9 @@ class Staging {
 
   // Removes it with all that it holds, now. False where something is left: then a later restore removes that.
   bool discard() noexcept;
+  // It stays, under another name that no restore takes for something to remove, and is no matter of this object any
+  // more: it holds what was at the target and could not be put back. Returns where it is.
+  fs::path keep() noexcept;
   // It stays: it has become something else.
   void release() noexcept { m_anchor.reset(); }
 

@@ -46,7 +46,8 @@ struct Executing {
     SkippedTally skipped;
     TreeWriter writer{to, staging, skipped};
     Restored done = execute_restore(engine.context, fetcher, writer, plan);
-    make_publisher({to, staging, skipped, engine.reporter})->publish(writer.finish());
+    MendedDirectories mended{engine.reporter};
+    make_publisher({to, staging, skipped, engine.reporter, mended})->publish(writer.finish());
     return done;
   }
   std::string get(const std::string& path) const { return std::string{as_text(read_file(target / path))}; }

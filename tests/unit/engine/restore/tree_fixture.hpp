@@ -57,12 +57,12 @@ inline Entry make_entry(std::string path, EntryType type, std::uint64_t size = 0
 class StagedRestore {
  public:
   StagedRestore(RestoreTarget target, Reporter& reporter, const Digest& snapshot = {})
-      : m_target(std::move(target)), m_reporter(reporter), m_staging(make(snapshot)) {}
+      : m_target(std::move(target)), m_reporter(reporter), m_mended(reporter), m_staging(make(snapshot)) {}
   std::unique_ptr<TreeWriter::File> begin_file(const Entry& entry) { return m_writer.begin_file(entry); }
   void finish_file(std::unique_ptr<TreeWriter::File> file) { m_writer.finish_file(std::move(file)); }
   void drop_file(std::unique_ptr<TreeWriter::File> file) { m_writer.drop_file(std::move(file)); }
   void add(const Entry& entry) { m_writer.add(entry); }
-  void publish() { make_publisher({m_target, m_staging, m_tally, m_reporter})->publish(m_writer.finish()); }
+  void publish() { make_publisher({m_target, m_staging, m_tally, m_reporter, m_mended})->publish(m_writer.finish()); }
   const SkippedTally& skipped() const { return m_tally; }
   const Staging& staging() const { return m_staging; }
 
@@ -73,6 +73,7 @@ class StagedRestore {
   }
   RestoreTarget m_target;
   Reporter& m_reporter;
+  MendedDirectories m_mended;
   Staging m_staging;
   SkippedTally m_tally;
   TreeWriter m_writer{m_target, m_staging, m_tally};
