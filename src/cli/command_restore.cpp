@@ -4,13 +4,19 @@
 #include "cli/snapshot_text.hpp"
 #include "engine/restore/restorer.hpp"
 #include "util/error.hpp"
+#include "util/secret_text.hpp"
 #include "util/units.hpp"
+
+#include <algorithm>
 
 #include <fmt/format.h>
 
 namespace cairn {
 
 namespace {
+
+// Below it not even an answer's header comes in the time after which a connection counts as dead.
+constexpr std::uint64_t k_least_rate = k_kib;
 
 class RestoreCommand : public Command {
  public:
@@ -28,6 +34,9 @@ class RestoreCommand : public Command {
     options.flag("--swap", m_swap, "replace all of TARGET, a directory too, by one exchange");
     options.flag("--keep-old", m_keep_old,
                  "keep what is replaced, a file or with --swap a directory, as TARGET.before-ID");
+    options.value("--limit-download", "RATE", m_limit_download,
+                  "fetch at most so many bytes a second from the store, as 10MiB");
+    options.flag("--no-check", m_no_check, "do not check restored databases before they take their place");
   }
   ExitStatus run(Session& session) override;
 
@@ -41,6 +50,8 @@ class RestoreCommand : public Command {
   bool m_overwrite = false;
   bool m_swap = false;
   bool m_keep_old = false;
+  bool m_no_check = false;
+  std::optional<std::string> m_limit_download;
 };
 
 void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
@@ -123,8 +134,26 @@ std::string signer_note(const SnapshotInfo& snapshot, const TrustPolicy& trust) 
                      trust.demands_signature() ? "" : ", which is not among keys to trust: there are none");
 }
 
+// Of the files that were left out, what is wrong with them.
+std::string_view fault_of(const std::vector<RestoreProblem>& problems) {
+  const auto by_check = std::count_if(problems.begin(), problems.end(), [](const auto& problem) {
+    return problem.found == RestoreProblem::Found::by_check;
+  });
+  if (by_check == 0) return "damaged in the store";
+  return static_cast<std::size_t>(by_check) == problems.size() ? "broken when captured"
+                                                               : "damaged in the store or broken when captured";
+}
+
+std::uint64_t rate_of(const std::string& text) {
+  const auto rate = parse_size(text);
+  if (rate && *rate >= k_least_rate) return *rate;
+  throw Error(ErrorKind::usage, fmt::format("invalid --limit-download {}", quote_given(text)),
+              "a number of bytes a second from 1KiB on, as 500k or 10MiB");
+}
+
 ExitStatus RestoreCommand::run(Session& session) {
   if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
+  if (m_limit_download) session.limit_downloads(rate_of(*m_limit_download));
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
@@ -138,6 +167,7 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .overwrite = m_overwrite,
                                .swap = m_swap,
                                .keep_old = m_keep_old,
+                               .check = !m_no_check,
                                .spool = session.config().spool.dir.value_or(fs::path{})};
   if (m_plan) {
     const RestoreFigures plan = plan_restore(context, manifest, request).figures;
@@ -165,8 +195,8 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (result.problems.empty()) return ExitStatus::done;
   session.print_error(
       Error(ErrorKind::damaged,
-            fmt::format("{} left out of {}, damaged in the store",
-                        counted(result.problems.size(), "file was", "files were"), quote(request.target.native())),
+            fmt::format("{} left out of {}, {}", counted(result.problems.size(), "file was", "files were"),
+                        quote(request.target.native()), fault_of(result.problems)),
             "another snapshot, or another store, may have them whole: restore those with --path"));
   return ExitStatus::damaged;
 }

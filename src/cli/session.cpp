@@ -101,6 +101,7 @@ std::string Session::store_name(const std::optional<std::string>& option, const 
 StoreAddress Session::address(const std::string& store) {
   StoreAddress address = config().store(store).address;
   address.patience = m_patience;
+  address.downloads = m_downloads;
   return address;
 }
 

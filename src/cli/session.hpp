@@ -68,6 +68,10 @@ class Session {
   // CAIRN_STORE, else the configuration's default. Error(usage) where there is none.
   std::string store_name(const std::optional<std::string>& option, const std::optional<std::string>& otherwise = {});
   StoreAddress address(const std::string& store);
+  // From now on all stores that are opened are read no faster, together.
+  void limit_downloads(std::uint64_t bytes_per_second) {
+    m_downloads = std::make_shared<RateLimiter>(bytes_per_second);
+  }
   // keys: what the command line adds to the configuration; null: nothing.
   OpenStore open(const std::string& store, StoreUse access, const KeyOptions* keys = nullptr);
   OpenStore open(const std::optional<std::string>& option, StoreUse access, const KeyOptions* keys = nullptr) {
@@ -96,6 +100,7 @@ class Session {
   ConsoleReporter& m_reporter;
   CommandInfo m_program;
   Patience m_patience;
+  std::shared_ptr<RateLimiter> m_downloads;
   std::optional<Config> m_config;
   std::optional<SpoolDirectory> m_spool;
   std::unique_ptr<ThreadPool> m_pool;

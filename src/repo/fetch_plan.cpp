@@ -26,6 +26,21 @@ constexpr std::uint64_t k_nears[] = {std::numeric_limits<std::uint64_t>::max(), 
 
 }  // namespace
 
+std::vector<ByteRange> pieces_of(std::uint64_t offset, std::uint64_t length) {
+  const std::uint64_t count = std::max<std::uint64_t>(1, (length + k_run_piece / 2) / k_run_piece);
+  const std::uint64_t each = (length + count - 1) / count;
+  std::vector<ByteRange> pieces;
+  for (std::uint64_t at = 0; at < length; at += each) pieces.push_back({offset + at, std::min(each, length - at)});
+  if (pieces.empty()) pieces.push_back({offset, length});
+  return pieces;
+}
+
+std::uint64_t requests_of(const std::vector<FrameRun>& runs) {
+  std::uint64_t requests = 0;
+  for (const FrameRun& run : runs) requests += pieces_of(run.offset, run.length).size();
+  return requests;
+}
+
 bool worth_whole(const PackRef& pack) noexcept {
   return pack.size <= k_small || (pack.size <= k_max_whole && pack.live_bytes >= pack.raw_bytes - pack.raw_bytes / 4);
 }

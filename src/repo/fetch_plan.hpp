@@ -4,6 +4,7 @@
 
 #include "repo/pack.hpp"
 #include "repo/pack_directory.hpp"
+#include "store/object_store.hpp"
 
 #include <cstdint>
 #include <unordered_map>
@@ -35,6 +36,14 @@ struct FrameRun {
   std::uint64_t length = 0;  // stored bytes up to the end of the last; of a whole pack: its size
   bool whole = false;
 };
+
+// A run is fetched in pieces of about that size, so that one large file, too, keeps all connections busy: one of them
+// seldom has all that the way to a far store can carry.
+inline constexpr std::uint64_t k_run_piece = 4ULL << 20;
+// The pieces of so many bytes, in order; at least one.
+std::vector<ByteRange> pieces_of(std::uint64_t offset, std::uint64_t length);
+// So many requests all runs take.
+std::uint64_t requests_of(const std::vector<FrameRun>& runs);
 
 class FetchPlan {
  public:

@@ -295,22 +295,30 @@ void FrameFetcher::expect(FetchPlan plan, std::uint64_t limit) {
   m_ahead->go_ahead();
 }
 
-std::function<Bytes()> FrameFetcher::reader_of(const FrameRun& run) {
-  ++m_requests;
+ReadAhead::Parts FrameFetcher::reader_of(const FrameRun& run) {
   if (run.whole) {
-    return [this, ref = m_packs.find(run.pack)] {
-      Bytes bytes = m_from.read_range(ref, {0, ref.size});
-      m_bytes_fetched += bytes.size();
-      return bytes;
-    };
+    const PackRef& ref = m_packs.find(run.pack);
+    return parts_of(ref, {0, ref.size}, [] {});
   }
   const Source& from = source(run.pack);
-  return [this, ref = from.ref, directory = from.directory, run] {
-    require_key(ref, *directory);
-    Bytes bytes = m_from.read_range(ref, byte_range(stored_range(ref, *directory, run.offset, run.length)));
-    m_bytes_fetched += bytes.size();
-    return bytes;
-  };
+  const StoredRange range = stored_range(from.ref, *from.directory, run.offset, run.length);
+  return parts_of(from.ref, range,
+                  [this, ref = from.ref, directory = from.directory] { require_key(ref, *directory); });
+}
+
+// before: called by each of them first.
+ReadAhead::Parts FrameFetcher::parts_of(const PackRef& ref, StoredRange range, const std::function<void()>& before) {
+  ReadAhead::Parts parts;
+  for (const ByteRange& piece : pieces_of(range.offset, range.length)) {
+    parts.emplace_back([this, ref, piece, before] {
+      before();
+      Bytes bytes = m_from.read_range(ref, piece);
+      m_bytes_fetched += bytes.size();
+      return bytes;
+    });
+  }
+  m_requests += parts.size();
+  return parts;
 }
 
 // A frame from what came of the range that was asked for. Thread-safe.

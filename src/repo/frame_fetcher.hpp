@@ -107,7 +107,8 @@ class FrameFetcher {
   using FramePointer = std::shared_ptr<const DecodedFrame>;
   const Source& source(std::uint64_t pack);
   std::shared_ptr<const PackDirectory> directory_ahead(const PackRef& ref, std::optional<Error>& damage);
-  std::function<Bytes()> reader_of(const FrameRun& run);
+  ReadAhead::Parts reader_of(const FrameRun& run);
+  ReadAhead::Parts parts_of(const PackRef& ref, StoredRange range, const std::function<void()>& before);
   std::size_t fetch(std::span<const FrameId> wanted);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
   bool fetch_ahead(const FrameId& id);

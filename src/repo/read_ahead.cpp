@@ -12,6 +12,46 @@ namespace {
 // After so many, packs are not read whole any more: what is read jumps between more of them than there is room for.
 constexpr unsigned k_max_lost = 4;
 
+// The parts of a run as they come.
+class Gathering {
+ public:
+  explicit Gathering(std::size_t parts) : m_parts(parts), m_missing(parts) {}
+
+  // Whether it was the last one. From then on nobody else uses this.
+  bool add(std::size_t part, const std::function<Bytes()>& read) {
+    Bytes bytes;
+    std::exception_ptr failure;
+    try {
+      bytes = read();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const std::scoped_lock lock{m_mutex};
+    m_parts[part] = std::move(bytes);
+    if (failure && !m_failure) m_failure = failure;
+    return --m_missing == 0;
+  }
+  ReadAhead::Fetched result() {
+    if (m_failure) return {nullptr, m_failure};
+    if (m_parts.size() == 1) return {std::make_shared<const Bytes>(std::move(m_parts.front())), nullptr};
+    std::size_t size = 0;
+    for (const Bytes& part : m_parts) size += part.size();
+    Bytes all;
+    all.reserve(size);
+    for (Bytes& part : m_parts) {
+      append(all, part);
+      part = {};
+    }
+    return {std::make_shared<const Bytes>(std::move(all)), nullptr};
+  }
+
+ private:
+  std::mutex m_mutex;
+  std::vector<Bytes> m_parts;
+  std::size_t m_missing;
+  std::exception_ptr m_failure;
+};
+
 }  // namespace
 
 ReadAhead::ReadAhead(ThreadPool& io, Reader reader, const std::vector<FrameRun>& runs, std::uint64_t limit)
@@ -36,9 +76,9 @@ bool ReadAhead::start(HeldRun& run) {
     run.state = HeldRun::State::gone;
     return false;
   }
-  std::function<Bytes()> read;
+  Parts parts;
   try {
-    read = m_reader(run.range);
+    parts = m_reader(run.range);
   } catch (const Error&) {
     // The caller that needs it is told.
     run.state = HeldRun::State::gone;
@@ -50,24 +90,25 @@ bool ReadAhead::start(HeldRun& run) {
   m_started.push_back(static_cast<std::size_t>(&run - m_runs.data()));
   std::erase_if(m_jobs,
                 [](const auto& job) { return job.wait_for(std::chrono::seconds{0}) == std::future_status::ready; });
-  m_jobs.push_back(m_io.submit([arrival = run.arrival, range = run.range, read = std::move(read)] {
-    Fetched fetched;
-    try {
-      fetched.bytes = std::make_shared<const Bytes>(read());
-    } catch (...) {
-      fetched.failure = std::current_exception();
-    }
-    std::vector<Use> waiting;
-    {
-      const std::scoped_lock lock{arrival->mutex};
-      arrival->done = true;
-      arrival->fetched = fetched;
-      waiting = std::exchange(arrival->waiting, {});
-    }
-    arrival->changed.notify_all();
-    for (const auto& use : waiting) use(range, fetched);
-  }));
+  const auto gathering = std::make_shared<Gathering>(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    m_jobs.push_back(m_io.submit([arrival = run.arrival, range = run.range, gathering, i, read = std::move(parts[i])] {
+      if (gathering->add(i, read)) arrive(*arrival, range, gathering->result());
+    }));
+  }
   return true;
+}
+
+void ReadAhead::arrive(HeldRun::Arrival& arrival, const FrameRun& range, Fetched fetched) {
+  std::vector<Use> waiting;
+  {
+    const std::scoped_lock lock{arrival.mutex};
+    arrival.done = true;
+    arrival.fetched = fetched;
+    waiting = std::exchange(arrival.waiting, {});
+  }
+  arrival.changed.notify_all();
+  for (const auto& use : waiting) use(range, fetched);
 }
 
 void ReadAhead::let_go(HeldRun& run) {

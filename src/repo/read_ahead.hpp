@@ -24,8 +24,11 @@ namespace cairn {
 // Used by one thread; what it calls back may run in another.
 class ReadAhead {
  public:
-  // Makes what reads a run's stored bytes, to be called by another thread. May throw: then it is not read ahead.
-  using Reader = std::function<std::function<Bytes()>(const FrameRun&)>;
+  // Each gives a part of a run's stored bytes; one after another they are the run. Called by other threads, at the same
+  // time.
+  using Parts = std::vector<std::function<Bytes()>>;
+  // Makes what reads a run, at least one part. May throw: then it is not read ahead.
+  using Reader = std::function<Parts(const FrameRun&)>;
   // The bytes of a run, or why there are none.
   struct Fetched {
     std::shared_ptr<const Bytes> bytes;
@@ -71,6 +74,7 @@ class ReadAhead {
     };
     std::shared_ptr<Arrival> arrival;
   };
+  static void arrive(HeldRun::Arrival& arrival, const FrameRun& range, Fetched fetched);
   HeldRun* find(std::uint64_t pack, std::uint32_t frame);
   bool start(HeldRun& run);
   bool start_now(HeldRun& run);

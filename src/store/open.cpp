@@ -1,5 +1,6 @@
 #include "store/open.hpp"
 
+#include "store/limited_store.hpp"
 #include "store/local_store.hpp"
 #include "store/retrying_store.hpp"
 #include "store/s3/s3_store.hpp"
@@ -50,6 +51,7 @@ std::unique_ptr<ObjectStore> open_s3(const S3Url& url, const StoreAddress& addre
                                      const std::shared_ptr<Trace>& trace) {
   const s3::AwsEnvironment aws{environment, address.profile, s3::read_settings_file};
   s3::Location location = s3::locate(url, address, aws);
+  location.downloads = address.downloads;
   s3::CredentialSource credentials = [found = aws.credentials()] { return found; };
   auto store = std::make_unique<s3::S3Store>(std::move(location), std::move(credentials), reporter);
   return std::make_unique<RetryingStore>(traced(std::move(store), trace), retry_policy(environment, address.patience),
@@ -63,7 +65,9 @@ std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const Envir
   const StoreUrl url = parse_store_url(address.url);
   const auto trace = open_trace(environment, reporter);
   if (const auto* s3 = std::get_if<S3Url>(&url)) return open_s3(*s3, address, environment, reporter, trace);
-  return traced(std::make_unique<LocalStore>(std::get<fs::path>(url), create), trace);
+  auto store = traced(std::make_unique<LocalStore>(std::get<fs::path>(url), create), trace);
+  if (!address.downloads) return store;
+  return std::make_unique<LimitedStore>(std::move(store), address.downloads);
 }
 
 }  // namespace cairn

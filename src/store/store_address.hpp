@@ -1,6 +1,9 @@
 // The description of a store before it is opened: where it is, and what it is for.
 #pragma once
 
+#include "util/rate_limiter.hpp"
+
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -20,6 +23,8 @@ struct StoreAddress {
   std::optional<std::string> ca_file = {};
   std::optional<std::string> profile = {};  // of the shared credentials files
   Patience patience = Patience::job;
+  // How fast its bytes may come, all stores with the same one together; null: as they can.
+  std::shared_ptr<RateLimiter> downloads = nullptr;
 };
 
 enum class CreateRoot {

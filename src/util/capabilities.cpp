@@ -1,9 +1,9 @@
 #include "util/capabilities.hpp"
 
 #include <array>
+#include <linux/capability.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
 #include <sys/syscall.h>
 
 namespace cairn {

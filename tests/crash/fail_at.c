@@ -6,6 +6,7 @@
 //   too FAIL_SHORT=1   a write that fails has written half before it, as on a disk that fills up FAIL_MOVE=DIR  nothing
 //   fails, but before the Nth call FAIL_UNDER is renamed to DIR; with FAIL_EMPTY=1 an empty
 //                  directory takes its place, as under a mount that is gone
+//   FAIL_EXCHANGE=1  the file system can exchange no two names (EINVAL), whatever else is asked for
 //   FAIL_COUNT=FILE  gets a line for each process at its end: the calls of that kind
 // The child that SQLite runs in inherits of the environment only what begins with LD_: LD_FAIL_UNDER and so on fail its
 // calls, and not those of the program itself.
@@ -178,8 +179,15 @@ WRAP_FD(int, syncfs, change, (int fd), syscall(SYS_syncfs, fd))
   }
 WRAP_PATH(rename, change, (const char* a, const char* b), AT_FDCWD, b, syscall(SYS_rename, a, b))
 WRAP_PATH(renameat, change, (int x, const char* a, int y, const char* b), y, b, syscall(SYS_renameat2, x, a, y, b, 0))
-WRAP_PATH(renameat2, change, (int x, const char* a, int y, const char* b, unsigned f), y, b,
-          syscall(SYS_renameat2, x, a, y, b, f))
+static int exchanges(unsigned flags) {
+  return (flags & RENAME_EXCHANGE) != 0 && getenv("FAIL_EXCHANGE") != NULL;
+}
+static long rename_with(int x, const char* a, int y, const char* b, unsigned flags) {
+  if (!exchanges(flags)) return syscall(SYS_renameat2, x, a, y, b, flags);
+  errno = EINVAL;
+  return -1;
+}
+WRAP_PATH(renameat2, change, (int x, const char* a, int y, const char* b, unsigned f), y, b, rename_with(x, a, y, b, f))
 WRAP_PATH(link, change, (const char* a, const char* b), AT_FDCWD, b, syscall(SYS_link, a, b))
 WRAP_PATH(linkat, change, (int x, const char* a, int y, const char* b, int f), y, b, syscall(SYS_linkat, x, a, y, b, f))
 WRAP_PATH(symlinkat, change, (const char* text, int at, const char* path), at, path,

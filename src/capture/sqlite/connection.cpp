@@ -84,26 +84,31 @@ void Connection::Close::operator()(sqlite3* db) const noexcept {
 
 Connection::Connection(const std::string& path, fs::path shown, Mode mode, Patience& patience)
     : m_shown(std::move(shown)), m_patience(patience) {
-  const int access = mode == Mode::read_only ? SQLITE_OPEN_READONLY
-                     : mode == Mode::alone   ? SQLITE_OPEN_READWRITE
-                                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const bool writes = mode == Mode::own_copy;
+  const bool at_rest = mode == Mode::at_rest;
+  const std::string name = at_rest ? "file:" + path + "?immutable=1" : path;
+  const int access = writes                ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                     : mode == Mode::alone ? SQLITE_OPEN_READWRITE
+                     : at_rest             ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+                                           : SQLITE_OPEN_READONLY;
   sqlite3* db = nullptr;
   // FULLMUTEX is not needed: one thread at a time uses it.
   const int result =
-      sqlite3_open_v2(path.c_str(), &db, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, "unix");
+      sqlite3_open_v2(name.c_str(), &db, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, "unix");
   m_db.reset(db);
   if (result != SQLITE_OK) fail("open", result);
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_handler(db, wait_for_turn, this);
   // As the last connection we would otherwise checkpoint, and delete the log.
-  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == Mode::own_copy ? 0 : 1, nullptr);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, writes ? 0 : 1, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, mode == Mode::read_only ? 1 : 0, nullptr);
-  sqlite3_limit(db, SQLITE_LIMIT_LENGTH, k_longest_text);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, writes ? 0 : 1, nullptr);
+  // A check may have to read a value of any length; what it takes of memory is bounded all the same.
+  if (!at_rest) sqlite3_limit(db, SQLITE_LIMIT_LENGTH, k_longest_text);
   sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, k_longest_text);
   sqlite3_wal_autocheckpoint(db, 0);
   execute("PRAGMA temp_store = MEMORY");
-  if (mode == Mode::own_copy) execute("PRAGMA synchronous = OFF");
+  if (writes) execute("PRAGMA synchronous = OFF");
 }
 
 Connection::~Connection() = default;

@@ -117,6 +117,67 @@ bool CopyDirectory::remove(const std::string& name) noexcept {
   return false;
 }
 
+int GivenFile::open(const std::string& name, int flags, unsigned) noexcept {
+  if (name == m_name && (flags & O_ACCMODE) == O_RDONLY) return ::fcntl(m_file.get(), F_DUPFD_CLOEXEC, 3);
+  errno = name == m_name ? EROFS : ENOENT;
+  return -1;
+}
+
+bool GivenFile::status(const std::string& name, struct stat& out) noexcept {
+  if (name == m_name) return ::fstat(m_file.get(), &out) == 0;
+  errno = ENOENT;
+  return false;
+}
+
+bool GivenFile::may(const std::string& name, int access) noexcept {
+  if (name == m_name && (access & W_OK) == 0) return true;
+  errno = name == m_name ? EROFS : ENOENT;
+  return false;
+}
+
+bool GivenFile::remove(const std::string&) noexcept {
+  errno = EROFS;
+  return false;
+}
+
+namespace {
+
+constexpr std::uint64_t k_told_at_once = 1 << 20;
+
+// Of SQLite's system calls, which have no argument of ours.
+struct Watched {
+  const std::function<void(std::uint64_t)>* told = nullptr;
+  std::uint64_t bytes = 0;
+};
+Watched watched;
+
+ssize_t count_read(ssize_t got) noexcept {
+  if (got <= 0 || watched.told == nullptr) return got;
+  const int error = errno;
+  watched.bytes += static_cast<std::uint64_t>(got);
+  if (watched.bytes >= k_told_at_once) (*watched.told)(std::exchange(watched.bytes, 0));
+  errno = error;
+  return got;
+}
+
+ssize_t sqlite_read(int fd, void* out, std::size_t size) {
+  return count_read(::read(fd, out, size));
+}
+
+ssize_t sqlite_pread(int fd, void* out, std::size_t size, off_t offset) {
+  return count_read(::pread(fd, out, size, offset));
+}
+
+}  // namespace
+
+ReadWatch::ReadWatch(const std::function<void(std::uint64_t)>& told) noexcept {
+  watched = {&told, 0};
+}
+
+ReadWatch::~ReadWatch() {
+  watched = {};
+}
+
 namespace {
 
 // SQLite's system calls have no argument of ours.
@@ -241,6 +302,10 @@ void replace_system_calls() {
   replace(vfs, "openDirectory", sqlite_open_directory);
   replace(vfs, "mkdir", sqlite_mkdir);
   replace(vfs, "rmdir", sqlite_rmdir);
+  // It uses one of them, depending on how it was built.
+  replace(vfs, "read", sqlite_read);
+  replace(vfs, "pread", sqlite_pread);
+  replace(vfs, "pread64", sqlite_pread);
 }
 
 }  // namespace

@@ -11,9 +11,11 @@
 #include "capture/sqlite/protocol.hpp"
 #include "util/file.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/stat.h>
@@ -82,6 +84,31 @@ class CopyDirectory : public Directory {
  private:
   std::function<int()> m_make;
   std::map<std::string, UniqueFd> m_files;
+};
+
+// One file that came as a descriptor, for reading alone.
+class GivenFile : public Directory {
+ public:
+  GivenFile(std::string name, UniqueFd file) : m_name(std::move(name)), m_file(std::move(file)) {}
+  int open(const std::string& name, int flags, unsigned mode) noexcept override;
+  bool status(const std::string& name, struct stat& out) noexcept override;
+  bool may(const std::string& name, int access) noexcept override;
+  // Never.
+  bool remove(const std::string& name) noexcept override;
+
+ private:
+  std::string m_name;
+  UniqueFd m_file;
+};
+
+// While one lives, what SQLite in this process reads of files is told, a MiB or more at a time. One at a time; told
+// must not throw, and outlives it.
+class ReadWatch {
+ public:
+  explicit ReadWatch(const std::function<void(std::uint64_t bytes)>& told) noexcept;
+  ReadWatch(const ReadWatch&) = delete;
+  ReadWatch& operator=(const ReadWatch&) = delete;
+  ~ReadWatch();
 };
 
 // From now on SQLite in this process has these alone; null: not that one. To be called before its first connection and

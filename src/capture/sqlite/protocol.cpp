@@ -42,6 +42,13 @@ void write(MessageWriter& to, const Released& released) {
 }
 
 void write(MessageWriter&, const Settled&) {}
+void write(MessageWriter& to, const CheckProgress& progress) {
+  to.number(progress.bytes);
+}
+
+void write(MessageWriter& to, const Checked& checked) {
+  to.number(number_of(checked.verdict)).text(checked.message).text(checked.schema_digest);
+}
 
 Opened read_opened(MessageReader& from) {
   Opened opened;
@@ -69,6 +76,21 @@ Failed read_failed(MessageReader& from) {
   return failed;
 }
 
+Released read_released(MessageReader& from) {
+  Released released;
+  released.stood_still = from.number(1) != 0;
+  released.pinned = duration(from);
+  return released;
+}
+
+Checked read_checked(MessageReader& from) {
+  Checked checked;
+  checked.verdict = static_cast<Checked::Verdict>(from.number(number_of(Checked::Verdict::unknown)));
+  checked.message = from.text();
+  checked.schema_digest = from.text();
+  return checked;
+}
+
 }  // namespace
 
 Bytes encode(const OpenRequest& request) {
@@ -83,7 +105,7 @@ Bytes encode(const OpenRequest& request) {
 OpenRequest decode_request(ByteView bytes) {
   MessageReader from{bytes};
   OpenRequest request;
-  request.reach = static_cast<OpenRequest::Reach>(from.number(1));
+  request.reach = static_cast<OpenRequest::Reach>(from.number(number_of(OpenRequest::Reach::check)));
   request.name = from.text();
   request.file.device = from.number();
   request.file.inode = from.number();
@@ -106,21 +128,21 @@ Bytes encode(const Reply& reply) {
 
 Reply decode_reply(ByteView bytes) {
   MessageReader from{bytes};
-  switch (from.number(4)) {
+  switch (from.number(std::variant_size_v<Reply> - 1)) {
     case 0:
       return read_opened(from);
     case 1:
       return read_failed(from);
     case 2:
       return TemporaryWanted{from.number()};
-    case 3: {
-      Released released;
-      released.stood_still = from.number(1) != 0;
-      released.pinned = duration(from);
-      return released;
-    }
-    default:
+    case 3:
+      return read_released(from);
+    case 4:
       return Settled{};
+    case 5:
+      return CheckProgress{from.number()};
+    default:
+      return read_checked(from);
   }
 }
 

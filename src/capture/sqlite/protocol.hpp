@@ -16,9 +16,10 @@
 namespace cairn::sqlite {
 
 // To the child. With it goes one descriptor, the directory (O_PATH is enough); or, where the child could not open the
-// files by itself, one of the database and one each of the -wal and -journal that there are, open for reading.
+// files by itself, one of the database and one each of the -wal and -journal that there are, open for reading. With
+// Reach::check comes one descriptor of a database at rest, which is not to be held but checked.
 struct OpenRequest {
-  enum class Reach { by_name, by_descriptor };
+  enum class Reach { by_name, by_descriptor, check };
   Reach reach = Reach::by_name;
   std::string name;                       // of the database in the directory
   FileId file;                            // what has to lie there
@@ -83,8 +84,22 @@ struct Released {
 
 // From the child: the database is settled, until the child ends.
 struct Settled {};
+// From the child, to Reach::check: so many bytes were read since it told last; and what it found.
+struct CheckProgress {
+  std::uint64_t bytes = 0;
+};
+struct Checked {
+  enum class Verdict {
+    sound,
+    broken,
+    unknown,  // this SQLite cannot tell
+  };
+  Verdict verdict = Verdict::sound;
+  std::string message;        // why, unless it is sound
+  std::string schema_digest;  // schema.hpp; of a sound one
+};
 
-using Reply = std::variant<Opened, Failed, TemporaryWanted, Released, Settled>;
+using Reply = std::variant<Opened, Failed, TemporaryWanted, Released, Settled, CheckProgress, Checked>;
 
 Bytes encode(const OpenRequest& request);
 Bytes encode(const Reply& reply);

@@ -2,6 +2,7 @@
 
 #include "capture/sqlite/held_database.hpp"
 #include "capture/sqlite/identity.hpp"
+#include "capture/sqlite/image_check.hpp"
 #include "capture/sqlite/settle.hpp"
 #include "util/message_socket.hpp"
 
@@ -67,6 +68,7 @@ class ReaderService {
  private:
   void send(const Reply& reply, const std::vector<int>& descriptors = {});
   int make_temporary_file();
+  void check(const OpenRequest& request, std::vector<UniqueFd>& given);
   HeldDatabase hold(const OpenRequest& request, std::vector<UniqueFd>& given, Patience& patience);
   [[noreturn]] void settle(const OpenRequest& request, UniqueFd directory, Patience& patience);
   void answer_failure(const Error& error, Failed::Cause cause, const Patience& patience);
@@ -131,6 +133,19 @@ void ReaderService::settle(const OpenRequest& request, UniqueFd directory, Patie
   ::_exit(0);
 }
 
+void ReaderService::check(const OpenRequest& request, std::vector<UniqueFd>& given) {
+  if (given.empty()) throw Error(ErrorKind::failed, "unable to check a database: no descriptor came with the request");
+  // Called by SQLite, which cannot be thrown through.
+  const auto tell = [this](std::uint64_t bytes) {
+    try {
+      send(CheckProgress{bytes});
+    } catch (const std::exception&) {
+      ::_exit(0);
+    }
+  };
+  send(check_image(std::move(given.front()), request.shown, tell));
+}
+
 void ReaderService::answer_failure(const Error& error, Failed::Cause cause, const Patience& patience) {
   send(Failed{cause, error.kind(), error.message(), error.hint(), patience.waited()});
 }
@@ -148,6 +163,7 @@ void ReaderService::serve(MessageSocket::Message message) {
     if (request.settle && !message.descriptors.empty()) {
       settle(request, std::move(message.descriptors.front()), patience);
     }
+    if (request.reach == OpenRequest::Reach::check) return check(request, message.descriptors);
     held = hold(request, message.descriptors, patience);
     held.opened.waited = patience.waited();
     send(held.opened, held.descriptors);

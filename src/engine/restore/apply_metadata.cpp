@@ -1,10 +1,12 @@
 #include "engine/restore/apply_metadata.hpp"
 
+#include "util/capabilities.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -37,6 +39,13 @@ void set_xattrs(const std::vector<Xattr>& xattrs, Set set, const std::string& sh
   }
 }
 
+// Whether this process may give a file to that user, and nothing more of it then: a root with CAP_CHOWN, but without
+// CAP_FOWNER. The owner has to come last, though it costs set-id bits.
+bool gives_away_for_good(uid_t uid) noexcept {
+  static const bool k_may_only_give = has_capability(CAP_CHOWN) && !has_capability(CAP_FOWNER);
+  return k_may_only_give && uid != ::geteuid();
+}
+
 // chown(uid, gid), else at least the group: a user may give a file to any group he is in.
 template <class Chown>
 bool set_owner(const Metadata& metadata, Chown chown, const std::string& shown) {
@@ -50,27 +59,37 @@ bool set_owner(const Metadata& metadata, Chown chown, const std::string& shown) 
 
 SkippedMetadata apply_metadata(int fd, const Metadata& metadata, const std::string& shown) {
   SkippedMetadata skipped;
-  skipped.owner = !set_owner(
-      metadata, [fd](uid_t uid, gid_t gid) { return ::fchown(fd, uid, gid); }, shown);
+  const auto give = [&] {
+    skipped.owner = !set_owner(
+        metadata, [fd](uid_t uid, gid_t gid) { return ::fchown(fd, uid, gid); }, shown);
+  };
+  const bool owner_last = gives_away_for_good(metadata.uid);
+  if (!owner_last) give();
   set_xattrs(
       metadata.xattrs,
       [fd](const Xattr& x) { return ::fsetxattr(fd, x.name.c_str(), x.value.data(), x.value.size(), 0); }, shown,
       skipped);
   std::uint32_t mode = metadata.mode & 07777U;
   struct stat status {};
-  if (skipped.owner && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) mode &= ~k_set_id_bits;
+  if ((skipped.owner || owner_last) && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) mode &= ~k_set_id_bits;
   if (::fchmod(fd, mode) != 0) throw_errno("set the mode of", shown, errno);
   struct timespec times[2] = {{0, UTIME_OMIT}, to_timespec(metadata.mtime)};
   if (::futimens(fd, times) != 0) throw_errno("set the times of", shown, errno);
+  if (owner_last) give();
   return skipped;
 }
 
 SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryType type, const Metadata& metadata,
                                   const std::string& shown) {
   SkippedMetadata skipped;
-  skipped.owner = !set_owner(
-      metadata,
-      [&](uid_t uid, gid_t gid) { return ::fchownat(directory, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW); }, shown);
+  const auto give = [&] {
+    skipped.owner = !set_owner(
+        metadata,
+        [&](uid_t uid, gid_t gid) { return ::fchownat(directory, name.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW); },
+        shown);
+  };
+  const bool owner_last = gives_away_for_good(metadata.uid);
+  if (!owner_last) give();
   // There is no lsetxattrat() before Linux 6.13.
   const std::string path = fmt::format("/proc/self/fd/{}/{}", directory, name);
   set_xattrs(
@@ -85,6 +104,7 @@ SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryT
   if (::utimensat(directory, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) {
     throw_errno("set the times of", shown, errno);
   }
+  if (owner_last) give();
   return skipped;
 }
 

@@ -6,8 +6,8 @@
 
 namespace cairn {
 
-// Who has the database `name` in an open directory open: "process 123", "another process"; nothing where nobody is
-// seen to. Looks at the locks of the database and of its -shm (a connection in WAL mode holds one on each all the
+// Who has the database `name` in an open directory open: "process 123 (app)", "another process"; nothing where nobody
+// is seen to. Looks at the locks of the database and of its -shm (a connection in WAL mode holds one on each all the
 // time; https://www.sqlite.org/fileformat2.html, "lock-byte page", and SQLite's os_unix.c), and through /proc at which
 // files processes have open (a connection in rollback mode that does nothing holds no lock). A process in another
 // container, or of another user when this one is not root, may be seen by its locks only; one on another host not at

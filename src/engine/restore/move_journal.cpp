@@ -230,8 +230,8 @@ void MoveJournal::undo_all(Undone& undone) {
     const std::string wrong = reached ? put_back(record, directories) : "its directory has gone";
     if (wrong.empty()) continue;
     if (undone.left++ == 0) {
-      undone.first = fmt::format("{}: {}", quote(entered.first == "." ? record.first : entered.first + "/" + record.first),
-                                 wrong);
+      undone.first =
+          fmt::format("{}: {}", quote(entered.first == "." ? record.first : entered.first + "/" + record.first), wrong);
     }
     undone.kept_in_staging |= record.kind == Kind::exchanged || record.kind == Kind::linked;
   }

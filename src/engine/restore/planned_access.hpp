@@ -25,7 +25,7 @@ class PlannedAccess {
   void check_directory(const std::string& path);
 
   const RestoreTarget& m_target;
-  OpenDirectories m_open;  // below the target
+  OpenDirectories m_open;                // below the target
   std::optional<std::string> m_checked;  // the directory that was looked at last
 };
 

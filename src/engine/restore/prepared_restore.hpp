@@ -20,6 +20,7 @@ struct RestoreRequest {
   bool overwrite = false;
   bool swap = false;                                      // and that as a whole: a directory by one exchange
   bool keep_old = false;                                  // what is replaced gets the name TARGET.before-ID
+  bool check = true;                                      // databases, before they are moved into place
   std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's: a longer restore is warned of
   std::uint64_t stripe = 1ULL << 30;                      // so much of a large file is brought into order at a time
   // Where steps wait that are too many for memory; empty: the directory for temporary files. Where nothing can be

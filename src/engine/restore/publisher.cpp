@@ -11,10 +11,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 #include <utility>
 
-#include <linux/capability.h>
 #include <sys/stat.h>
 
 namespace cairn {

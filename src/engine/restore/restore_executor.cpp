@@ -149,7 +149,7 @@ class Execution {
         m_feed(plan.steps, [&fetcher](std::uint64_t pack) { return fetcher.directory(pack); }),
         m_tasks(context, writer) {}
 
-  Restored run() {
+  Restored run(const AfterFiles& after_files) {
     m_plan.steps.rewind();
     auto planned = m_plan.steps.next_entry();
     for (; planned && planned->entry.type != EntryType::hard_link; planned = m_plan.steps.next_entry()) {
@@ -159,6 +159,7 @@ class Execution {
     end_wave();
     run_wave();
     Restored done = m_tasks.finish();
+    if (after_files) after_files(done);
     const std::set<std::string> damaged = paths_of(done.problems);
     for (; planned; planned = m_plan.steps.next_entry()) {
       const Entry& link = planned->entry;
@@ -267,8 +268,9 @@ class Execution {
 
 }  // namespace
 
-Restored execute_restore(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan) {
-  return Execution{context, fetcher, writer, plan}.run();
+Restored execute_restore(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan,
+                         const AfterFiles& after_files) {
+  return Execution{context, fetcher, writer, plan}.run(after_files);
 }
 
 }  // namespace cairn

@@ -7,6 +7,7 @@
 #include "repo/frame_fetcher.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,10 @@ namespace cairn {
 
 // A file whose stored content is damaged. It is left out; the rest is restored.
 struct RestoreProblem {
+  enum class Found { in_store, by_check };
   std::string path;
   std::string message;
+  Found found = Found::in_store;
 };
 
 struct Restored {
@@ -24,8 +27,13 @@ struct Restored {
   std::vector<RestoreProblem> problems;  // files by path, then links to them
 };
 
+// Called when all files are written, and no hard links yet: what it takes out of staging and puts among the problems is
+// not there for them.
+using AfterFiles = std::function<void(Restored&)>;
+
 // Takes the steps from their beginning. fetcher: told what to expect. Throws what is no damage to a single file; then
 // everything that was begun is at rest. By one thread, which is none of the context's.
-Restored execute_restore(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan);
+Restored execute_restore(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan,
+                         const AfterFiles& after_files = {});
 
 }  // namespace cairn

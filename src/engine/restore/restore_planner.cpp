@@ -208,7 +208,9 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
   take_apart_long_held(context.repository, tools, plan);
   figures.packs = plan.fetch.packs();
   figures.bytes_to_fetch = plan.fetch.bytes();
-  figures.requests = plan.fetch.runs(held_ahead(k_read_ahead)).size();
+  const auto runs = plan.fetch.runs(held_ahead(k_read_ahead));
+  // Only what is read ahead is fetched in pieces.
+  figures.requests = tools.access.far ? requests_of(runs) : runs.size();
   figures.estimate = estimate_restore(figures.bytes_to_fetch, tools.lists.statistics().bytes, surveyed);
   if (const auto warning = warning_of_grace(figures.estimate, request.grace)) context.reporter.warning(*warning);
   selection.check_found();

@@ -49,10 +49,8 @@ std::optional<SeenThere> see(int directory, const std::string& name) noexcept {
   struct statx told {};
   if (::statx(directory, name.c_str(), flags, STATX_TYPE | STATX_MODE | STATX_UID | STATX_MNT_ID, &told) == 0 &&
       (told.stx_mask & STATX_MNT_ID) != 0) {
-    return SeenThere{told.stx_mode,
-                     {true, told.stx_mnt_id},
-                     ::makedev(told.stx_dev_major, told.stx_dev_minor),
-                     protection_of(told)};
+    return SeenThere{
+        told.stx_mode, {true, told.stx_mnt_id}, ::makedev(told.stx_dev_major, told.stx_dev_minor), protection_of(told)};
   }
   struct stat status {};
   if (::fstatat(directory, name.c_str(), &status, flags) != 0) return std::nullopt;

@@ -69,9 +69,9 @@ class RestoreTarget {
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
   // where something above it is no directory, and what require_not_given_away() throws; Error(failed) where something
   // is mounted there (another file system, or a directory or file of this one: "bind") or a subvolume begins, as
-  // nothing can be moved there from staging, and what require_replaceable() throws; Error(busy) where a SQLite database would be replaced, or put beside the
-  // log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by the
-  // plan, and once more by TreeWriter.
+  // nothing can be moved there from staging, and what require_replaceable() throws; Error(busy) where a SQLite database
+  // would be replaced, or put beside the log of one, that a process has open. Cheap where the target has nothing yet.
+  // Called for every entry by the plan, and once more by TreeWriter.
   There check_entry(const Entry& entry) const;
 
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the

@@ -1,5 +1,6 @@
 #include "engine/restore/restorer.hpp"
 
+#include "engine/restore/database_check.hpp"
 #include "engine/restore/mended_directories.hpp"
 #include "engine/restore/planned_access.hpp"
 #include "engine/restore/publisher.hpp"
@@ -12,6 +13,8 @@
 #include "util/error.hpp"
 
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -72,9 +75,16 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   SkippedTally skipped;
   TreeWriter writer{target, staging, skipped};
   if (access.far) content.expect(std::move(plan.fetch), k_read_ahead);
-  Restored done = execute_restore(context, content, writer, plan);
+  DatabaseCheck check{context.reporter, recorded_schema(manifest)};
+  const AfterFiles after = [&](Restored& restored) { check.run(writer, restored); };
+  Restored done = execute_restore(context, content, writer, plan, request.check ? after : AfterFiles{});
   if (plan.figures.single_file && !done.problems.empty()) {
-    throw Error(ErrorKind::damaged, done.problems.front().message, "nothing was restored");
+    const RestoreProblem& problem = done.problems.front();
+    const bool broken = problem.found == RestoreProblem::Found::by_check;
+    throw Error(ErrorKind::damaged,
+                broken ? fmt::format("unable to restore to {}: {}", quote(target.path().native()), problem.message)
+                       : problem.message,
+                "nothing was restored");
   }
   const std::string keep_as = request.keep_old ? kept_name(target, manifest.id) : "";
   make_publisher({target, staging, skipped, context.reporter, keep_as, mended, request.spool})

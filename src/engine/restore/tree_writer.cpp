@@ -1,12 +1,16 @@
 #include "engine/restore/tree_writer.hpp"
 
+#include "capture/file_kind.hpp"
+#include "capture/sqlite/companions.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -52,6 +56,13 @@ SplitPath split_path(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return {".", path};
   return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+bool begins_like_database(int fd, std::uint64_t size) noexcept {
+  // Not smaller than a page is, and as much as its header.
+  std::array<std::uint8_t, 512> head{};
+  const ssize_t n = size < head.size() ? 0 : ::pread(fd, head.data(), head.size(), 0);
+  return n > 0 && is_sqlite_database(ByteView{head}.first(static_cast<std::size_t>(n)), size);
 }
 
 Metadata metadata_of(const Entry& entry) {
@@ -142,6 +153,10 @@ void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
 }
 
 void TreeWriter::finish_file(std::unique_ptr<File> file) {
+  if (begins_like_database(file->m_fd.get(), file->m_entry.size)) {
+    const std::lock_guard lock{m_mutex};
+    m_databases.push_back({file->m_entry.path, file->m_entry.size});
+  }
   m_tally.note(apply_metadata(file->m_fd.get(), metadata_of(file->m_entry), file->m_shown));
   // Network file systems report here what they could not write.
   if (::close(file->m_fd.release()) != 0) throw_errno("close", file->m_shown, errno);
@@ -152,6 +167,40 @@ void TreeWriter::drop_file(std::unique_ptr<File> file) {
   const StagedName place = locate(staged(file->m_entry.path));
   if (::unlinkat(place.parent(), place.name.c_str(), 0) != 0) throw_errno("remove", file->m_shown, errno);
   --m_unfinished;
+}
+
+std::vector<TreeWriter::Database> TreeWriter::take_databases() {
+  const std::lock_guard lock{m_mutex};
+  std::vector<Database> databases = std::exchange(m_databases, {});
+  std::sort(databases.begin(), databases.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  return databases;
+}
+
+bool TreeWriter::has_log(const std::string& path) {
+  const StagedName place = locate(staged(path));
+  return std::any_of(sqlite::k_logs.begin(), sqlite::k_logs.end(), [&](const char* suffix) {
+    const auto log = sqlite::status_beside(place.parent(), place.name, suffix);
+    return log && log->st_size > 0;
+  });
+}
+
+UniqueFd TreeWriter::open_finished(const std::string& path) {
+  const StagedName place = locate(staged(path));
+  UniqueFd fd = open_beneath(place.parent(), place.name, O_RDONLY);
+  struct stat status {};
+  // Its mode may let not even its owner read it.
+  if (!fd && errno == EACCES && ::fstatat(place.parent(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+      ::fchmodat(place.parent(), place.name.c_str(), (status.st_mode & 07777U) | S_IRUSR, 0) == 0) {
+    fd = open_beneath(place.parent(), place.name, O_RDONLY);
+    if (fd && ::fchmod(fd.get(), status.st_mode & 07777U) != 0) throw_errno("set the mode of", shown(path), errno);
+  }
+  if (!fd && errno != EACCES && errno != EPERM) throw_errno("open", shown(path), errno);
+  return fd;
+}
+
+void TreeWriter::remove_finished(const std::string& path) {
+  const StagedName place = locate(staged(path));
+  if (::unlinkat(place.parent(), place.name.c_str(), 0) != 0) throw_errno("remove", shown(path), errno);
 }
 
 void TreeWriter::add(const Entry& entry, ExistingDirectory existing) {

@@ -60,6 +60,20 @@ class TreeWriter {
   // Removes what was written of a file that turned out damaged: it will not be at the target.
   void drop_file(std::unique_ptr<File> file);
 
+  // A finished file that begins like a SQLite database.
+  struct Database {
+    std::string path;
+    std::uint64_t size = 0;
+  };
+  // Those finished since the last call, by path.
+  std::vector<Database> take_databases();
+  // Whether a log or a journal with something in it was written beside a finished file.
+  bool has_log(const std::string& path);
+  // A finished file, for reading, whatever its mode (empty where this user may not read what he has given away); and
+  // removed: it will not be at the target.
+  UniqueFd open_finished(const std::string& path);
+  void remove_finished(const std::string& path);
+
   // Any entry but a regular file. A hard link's target must be an entry of this writer, too (sooner or later).
   void add(const Entry& entry, ExistingDirectory existing = ExistingDirectory::changed);
 
@@ -96,9 +110,10 @@ class TreeWriter {
   SkippedTally& m_tally;
   OpenDirectories m_open;  // below staging
 
-  std::mutex m_mutex;  // guards the three below
+  std::mutex m_mutex;  // guards the four below
   std::vector<StagedDirectory> m_directories;
-  std::vector<Link> m_late_links;        // their targets had not been begun yet
+  std::vector<Link> m_late_links;  // their targets had not been begun yet
+  std::vector<Database> m_databases;
   std::set<std::string> m_device_paths;  // that may not be made; links to them go with them
 
   std::atomic<std::int64_t> m_unfinished{0};

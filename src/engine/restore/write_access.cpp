@@ -5,10 +5,10 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -80,21 +80,20 @@ WriteJudgement judge_writing(const DirectoryAccess& directory, const Rights& rig
   if (directory.write_error == EACCES && protection.owner == rights.user && closed_to_owner) {
     return {Writing::mendable, {}};
   }
-  const std::string hint =
-      directory.write_error == EACCES || directory.write_error == EPERM
-          ? fmt::format("it belongs to {}: restore as that user, or as root with all capabilities", owner_of(protection))
-          : std::string{};
-  return {Writing::refused,
-          {"names in it may not be changed: " + errno_text(directory.write_error), hint}};
+  const std::string hint = directory.write_error == EACCES || directory.write_error == EPERM
+                               ? fmt::format("it belongs to {}: restore as that user, or as root with all capabilities",
+                                             owner_of(protection))
+                               : std::string{};
+  return {Writing::refused, {"names in it may not be changed: " + errno_text(directory.write_error), hint}};
 }
 
 std::optional<Refusal> refusal_to_replace(const Protection& there, const Protection& directory, const Rights& rights) {
   if (auto refusal = refusal_to_change(there)) return refusal;
   const bool sticky = (directory.mode & S_ISVTX) != 0;
   if (!sticky || rights.any_owner || there.owner == rights.user || directory.owner == rights.user) return std::nullopt;
-  return Refusal{fmt::format("it belongs to {}, and where it lies only its owner may replace it (sticky bit)",
-                             owner_of(there)),
-                 "restore as that user, or as root with all capabilities"};
+  return Refusal{
+      fmt::format("it belongs to {}, and where it lies only its owner may replace it (sticky bit)", owner_of(there)),
+      "restore as that user, or as root with all capabilities"};
 }
 
 }  // namespace cairn

@@ -33,7 +33,7 @@ Client::Client(Location location, CredentialSource credentials, Reporter& report
       m_credentials(std::move(credentials)),
       m_reporter(reporter),
       m_clock(std::move(clock)),
-      m_http(m_location.ca_file),
+      m_http(m_location.ca_file, {}, m_location.downloads),
       m_region(m_location.region) {}
 
 std::string Client::region() {
@@ -81,7 +81,8 @@ Client::Attempt Client::attempt(const Call& call) {
   ++exchange.requests;
   exchange.status = 0;
   auto result = m_http.send(request);
-  if (const auto* failure = std::get_if<HttpFailure>(&result)) {
+  if (auto* failure = std::get_if<HttpFailure>(&result)) {
+    if (call.broken_off != nullptr) *call.broken_off = std::move(failure->broken_off);
     throw StoreError(
         ErrorKind::failed, transience(failure->kind),
         fmt::format("unable to {} {}: {}", call.verb, call.what, failure->cause),

@@ -28,6 +28,8 @@ struct Call {
   // A 2xx body is an object's bytes, not an answer in XML.
   bool returns_object = false;
   bool fresh_connection = false;
+  // Where there is one, it gets what came of an answer that broke off.
+  HttpResponse* broken_off = nullptr;
   // For messages: "read", "'packs/aa' in s3://bucket/prefix".
   std::string verb;
   std::string what;

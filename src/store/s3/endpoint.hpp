@@ -4,7 +4,9 @@
 #include "store/s3/credentials.hpp"
 #include "store/store_address.hpp"
 #include "store/store_url.hpp"
+#include "util/rate_limiter.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +36,7 @@ struct Location {
   std::string region;
   Style style = Style::automatic;
   std::optional<std::string> ca_file;
+  std::shared_ptr<RateLimiter> downloads = nullptr;  // StoreAddress::downloads
 };
 
 // URL options over the address's fields over environment and profile. Throws Error(usage).

@@ -23,6 +23,15 @@ constexpr std::size_t k_max_idle = 64;
 // Memory is set aside for an announced length up to here; beyond it grows as the bytes come.
 constexpr std::uint64_t k_max_reserve = k_gib;
 
+// Seconds without a byte after which a connection is dead.
+constexpr long k_silence = 30;
+
+// Seconds that a connection may have to wait for its turn while all others take a piece each.
+long longest_wait(const RateLimiter& downloads) noexcept {
+  constexpr std::uint64_t k_pieces = k_max_idle * CURL_MAX_WRITE_SIZE;
+  return static_cast<long>(k_pieces / downloads.rate());
+}
+
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r' || text.back() == '\n')) {
@@ -45,6 +54,7 @@ std::uint64_t number(std::string_view text) {
 struct Exchange {
   const HttpRequest& request;
   const HttpPace& pace;
+  RateLimiter* downloads = nullptr;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::uint64_t sent = 0;
   HttpResponse response{};
@@ -53,6 +63,7 @@ struct Exchange {
   bool too_slow = false;
   std::exception_ptr failure{};
 
+  HttpResponse broken_off() { return header_ended ? std::move(response) : HttpResponse{}; }
   std::uint64_t limit() const {
     return response.status >= 200 && response.status < 300 ? request.max_response : k_max_error_body;
   }
@@ -130,6 +141,8 @@ std::size_t on_write(char* data, std::size_t size, std::size_t count, void* user
       body.reserve(static_cast<std::size_t>(std::min({announced, exchange.limit(), k_max_reserve})));
     }
     append(body, {reinterpret_cast<const std::uint8_t*>(data), n});
+    // That it waits here is not the server's fault.
+    if (exchange.downloads != nullptr) exchange.started += exchange.downloads->take(n);
     return n;
   });
 }
@@ -210,8 +223,8 @@ class HttpClient::Handle {
   ~Handle() { curl_easy_cleanup(m_curl); }
 
   std::variant<HttpResponse, HttpFailure> perform(const HttpRequest& request, const std::optional<std::string>& ca_file,
-                                                  const HttpPace& pace) {
-    Exchange exchange{.request = request, .pace = pace};
+                                                  const HttpPace& pace, RateLimiter* downloads) {
+    Exchange exchange{.request = request, .pace = pace, .downloads = downloads};
     char error_text[CURL_ERROR_SIZE] = "";
     // Keeps the connections; every option goes back to its default.
     curl_easy_reset(m_curl);
@@ -228,7 +241,7 @@ class HttpClient::Handle {
     set(CURLOPT_HTTPHEADER, headers.get());
     set(CURLOPT_CONNECTTIMEOUT, 10L);
     set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-    set(CURLOPT_LOW_SPEED_TIME, 30L);
+    set(CURLOPT_LOW_SPEED_TIME, k_silence + (downloads == nullptr ? 0 : longest_wait(*downloads)));
     if (const auto left = InterruptPause::left()) {
       const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*left).count();
       set(CURLOPT_TIMEOUT_MS, std::max(static_cast<long>(ms), 1L));
@@ -272,7 +285,8 @@ class HttpClient::Handle {
     if (exchange.too_slow) {
       return HttpFailure{HttpFailure::Kind::broken,
                          fmt::format("less than {} bytes a second went over the connection", pace.rate),
-                         {}};
+                         {},
+                         exchange.broken_off()};
     }
     if (exchange.too_long) {
       return HttpFailure{
@@ -289,7 +303,8 @@ class HttpClient::Handle {
     } else if (from_proxy >= 300) {
       hint = "this is the answer of the proxy that https_proxy, HTTPS_PROXY or ALL_PROXY names";
     }
-    return HttpFailure{kind, terminal_safe(error_text[0] != '\0' ? error_text : curl_easy_strerror(code)), hint};
+    return HttpFailure{kind, terminal_safe(error_text[0] != '\0' ? error_text : curl_easy_strerror(code)), hint,
+                       kind == HttpFailure::Kind::broken ? exchange.broken_off() : HttpResponse{}};
   }
 
  private:
@@ -318,8 +333,8 @@ bool is_too_slow(const HttpPace& pace, std::chrono::milliseconds elapsed, std::u
   return moved * 1000 < pace.rate * static_cast<std::uint64_t>((elapsed - pace.patience).count());
 }
 
-HttpClient::HttpClient(std::optional<std::string> ca_file, HttpPace pace)
-    : m_ca_file(std::move(ca_file)), m_pace(pace) {
+HttpClient::HttpClient(std::optional<std::string> ca_file, HttpPace pace, std::shared_ptr<RateLimiter> downloads)
+    : m_ca_file(std::move(ca_file)), m_pace(pace), m_downloads(std::move(downloads)) {
   initialise_once();
 }
 
@@ -340,7 +355,7 @@ void HttpClient::give_back(std::unique_ptr<Handle> handle) {
 
 std::variant<HttpResponse, HttpFailure> HttpClient::send(const HttpRequest& request) {
   auto handle = take();
-  auto result = handle->perform(request, m_ca_file, m_pace);
+  auto result = handle->perform(request, m_ca_file, m_pace, m_downloads.get());
   // After a failure, and for servers that are overloaded behind one address, the next request begins with a new handle
   // and so on a new connection.
   const auto* response = std::get_if<HttpResponse>(&result);

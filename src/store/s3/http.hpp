@@ -4,6 +4,7 @@
 
 #include "store/s3/sigv4.hpp"
 #include "util/bytes.hpp"
+#include "util/rate_limiter.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -55,6 +56,8 @@ struct HttpFailure {
   Kind kind = Kind::broken;
   std::string cause;
   std::string hint;
+  // broken: what came of an answer whose header was complete, without its end.
+  HttpResponse broken_off = {};
 };
 
 // How slow a whole request may be: after `patience` it must have moved `rate` bytes for each second beyond. That is its
@@ -68,8 +71,10 @@ bool is_too_slow(const HttpPace& pace, std::chrono::milliseconds elapsed, std::u
 
 class HttpClient {
  public:
-  // ca_file: PEM certificates to trust instead of the system's.
-  explicit HttpClient(std::optional<std::string> ca_file, HttpPace pace = {});
+  // ca_file: PEM certificates to trust instead of the system's. downloads: how fast bodies may come; null: as they can.
+  // A connection that has to wait for it is not read meanwhile, so that the sender slows down.
+  explicit HttpClient(std::optional<std::string> ca_file, HttpPace pace = {},
+                      std::shared_ptr<RateLimiter> downloads = nullptr);
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
@@ -85,6 +90,7 @@ class HttpClient {
 
   std::optional<std::string> m_ca_file;
   HttpPace m_pace;
+  std::shared_ptr<RateLimiter> m_downloads;
   std::mutex m_mutex;
   std::vector<std::unique_ptr<Handle>> m_idle;
 };

@@ -22,8 +22,9 @@ using Transient = StoreError::Transient;
 constexpr std::uint64_t k_max_xml = 8 * k_mib;
 constexpr std::size_t k_delete_batch = 1000;
 constexpr std::uint64_t k_max_put = 5 * k_gib;
-// Of an object that is read as a whole, its size not known: no kind of which that is asked is larger.
-constexpr std::uint64_t k_max_whole = k_gib;
+// An answer that brings less before it breaks off counts as an attempt that failed; what it brought is kept all the
+// same.
+constexpr std::uint64_t k_progress = 16 * k_kib;
 
 [[noreturn]] void fail_plainly(const Call& call, std::string_view cause, Transient transient = Transient::no) {
   throw StoreError(ErrorKind::failed, transient, fmt::format("unable to {} {}: {}", call.verb, call.what, cause));
@@ -34,33 +35,6 @@ std::optional<std::uint64_t> whole_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-struct ContentRange {
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  std::uint64_t total = 0;
-};
-
-// "bytes 0-9/443" (RFC 9110, 14.4); a total that the server does not know is of no use here.
-std::optional<ContentRange> parse_content_range(std::string_view text) {
-  if (!text.starts_with("bytes ")) return std::nullopt;
-  text.remove_prefix(6);
-  const std::size_t dash = text.find('-');
-  const std::size_t slash = text.find('/');
-  if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
-  const auto first = whole_number(text.substr(0, dash));
-  const auto last = whole_number(text.substr(dash + 1, slash - dash - 1));
-  const auto total = whole_number(text.substr(slash + 1));
-  if (!first || !last || !total || *first > *last || *last >= *total) return std::nullopt;
-  return ContentRange{*first, *last, *total};
-}
-
-// Object bodies are stored as they are; a server or proxy that compresses them in transit hands out other bytes.
-void require_plain_content(const Call& call, const HttpResponse& response) {
-  const std::string encoding = response.header("content-encoding").value_or("");
-  if (encoding.empty() || encoding == "identity") return;
-  fail_plainly(call, fmt::format("the server changed the content (content-encoding {})", quote(encoding)));
 }
 
 struct BodyHashes {
@@ -224,50 +198,52 @@ bool S3Store::is_absent(const Call& call, const Answer& answer) {
 }
 
 std::optional<Bytes> S3Store::get(const std::string& key, std::optional<ByteRange> range) {
-  Call call = object_call("GET", key, "read");
-  if (range && range->length == 0) return head(key) ? std::optional{Bytes{}} : std::nullopt;
-  call.returns_object = true;
-  call.max_response = range ? range->length : k_max_whole;
-  if (range) {
-    // The last byte's position, not the length; a range may reach past every object's end.
-    const std::uint64_t span = range->length - 1;
-    const std::uint64_t last = range->offset > INT64_MAX - std::min<std::uint64_t>(span, INT64_MAX)
-                                   ? static_cast<std::uint64_t>(INT64_MAX)
-                                   : range->offset + std::min<std::uint64_t>(span, INT64_MAX);
-    if (range->offset > last) return head(key) ? std::optional{Bytes{}} : std::nullopt;
-    call.headers.emplace_back("range", fmt::format("bytes={}-{}", range->offset, last));
+  require_valid_key(key);
+  // No byte, or one beyond every object's end.
+  if (range && (range->length == 0 || range->offset > static_cast<std::uint64_t>(INT64_MAX))) {
+    return head(key) ? std::optional{Bytes{}} : std::nullopt;
   }
-  Answer answer = m_client.perform(call);
-  HttpResponse& response = answer.response;
-  if (is_absent(call, answer)) return std::nullopt;
-  if (range && response.status == 416) return Bytes{};
-  if (!answer.ok()) m_client.fail(call, answer);
-  require_plain_content(call, response);
-  const auto length = response.header("content-length");
-  if (length) {
-    if (whole_number(*length) != response.body.size()) {
-      fail_plainly(call, fmt::format("the answer has {} bytes instead of {}", response.body.size(), quote(*length)),
-                   Transient::yes);
+  ObjectRead read = m_broken_reads.take(key, range);
+  try {
+    for (;;) {
+      auto done = read_on(key, range.has_value(), read);
+      if (done) return std::move(*done);
     }
-  } else if (!response.header("transfer-encoding")) {
-    fail_plainly(call, "the answer does not tell its length");
+  } catch (const StoreError& e) {
+    // Whoever tries again goes on from there.
+    if (e.transient() && read.reached() > 0) m_broken_reads.put(key, range, std::move(read));
+    throw;
   }
-  if (!range) return std::move(response.body);
+}
 
-  if (response.status != 206) {
-    // The whole object where a range was asked for: right only if the range holds all of it.
-    if (range->offset == 0) return std::move(response.body);
-    fail_plainly(call, "the server ignores ranges");
+// One answer more; nothing where another one is needed.
+std::optional<std::optional<Bytes>> S3Store::read_on(const std::string& key, bool is_range, ObjectRead& read) {
+  Call call = object_call("GET", key, "read");
+  call.returns_object = true;
+  call.headers = read.headers();
+  call.max_response = read.max_response();
+  HttpResponse broken_off;
+  call.broken_off = &broken_off;
+  const bool goes_on = read.reached() > 0;
+  Answer answer;
+  try {
+    answer = m_client.perform(call);
+  } catch (const StoreError& e) {
+    if (!e.transient() || read.keep(std::move(broken_off)) < k_progress) throw;
+    return std::nullopt;
   }
-  const auto got = parse_content_range(response.header("content-range").value_or(""));
-  if (!got || got->first != range->offset || got->last - got->first + 1 != response.body.size() ||
-      response.body.size() != std::min(range->length, got->total - got->first)) {
-    fail_plainly(call,
-                 fmt::format("asked for {} bytes from {} on, got {} bytes as {}", range->length, range->offset,
-                             response.body.size(), quote(response.header("content-range").value_or(""))),
-                 Transient::yes);
+  HttpResponse& response = answer.response;
+  if (is_absent(call, answer)) return std::optional<Bytes>{};
+  if (goes_on && (response.status == 412 || response.status == 416)) {
+    read.restart();
+    return std::nullopt;
   }
-  return std::move(response.body);
+  if (is_range && response.status == 416) return Bytes{};
+  if (!answer.ok()) m_client.fail(call, answer);
+  if (const auto wrong = read.finish(std::move(response))) {
+    fail_plainly(call, wrong->cause, wrong->transient ? Transient::yes : Transient::no);
+  }
+  return read.take();
 }
 
 std::optional<ObjectInfo> S3Store::head(const std::string& key) {

@@ -1,9 +1,12 @@
 // A bucket, or a prefix of one, as an object store: single PUTs with Content-MD5 and a signed SHA-256, which every
-// vendor accepts; no multipart upload. Objects are immutable by the format's rules, so a range needs no ETag.
+// vendor accepts; no multipart upload. A GET whose connection dies in the middle of the body goes on from the byte that
+// was reached, at once as long as that gets somewhere; where it does not, the caller is told, and goes on when he asks
+// again.
 #pragma once
 
 #include "store/object_store.hpp"
 #include "store/s3/client.hpp"
+#include "store/s3/object_read.hpp"
 
 #include <atomic>
 
@@ -48,12 +51,14 @@ class S3Store : public ObjectStore {
     Answer answer;
     ListPage page;
   };
+  std::optional<std::optional<Bytes>> read_on(const std::string& key, bool is_range, ObjectRead& read);
   Listing list_page(Call& call);
   bool remove_batch(std::span<const std::string> keys, std::vector<RemoveFailure>& failures);
   void remove_one(const std::string& key, std::vector<RemoveFailure>& failures);
   std::string full_key(const std::string& key) const;
 
   Client m_client;
+  BrokenReads m_broken_reads;
   std::atomic<bool> m_create_only{false};
   std::atomic<bool> m_bucket_seen{false};  // a listing came, or S3 said that it lacks an object
   std::atomic<bool> m_batch_delete{true};

@@ -30,13 +30,13 @@ struct Subject {
   std::optional<ReadAhead> ahead;
 
   Subject(unsigned threads, std::vector<FrameRun> runs, std::uint64_t limit) : io(threads) {
-    const auto reader = [this](const FrameRun& run) -> std::function<Bytes()> {
+    const auto reader = [this](const FrameRun& run) -> ReadAhead::Parts {
       started.push_back(run.first);
-      return [this, run] {
+      return {[this, run] {
         const std::scoped_lock lock{mutex};
         if (failing.contains(run.first)) throw Error(ErrorKind::damaged, "gone");
         return Bytes(run.length, static_cast<std::uint8_t>(run.first));
-      };
+      }};
     };
     ahead.emplace(io, reader, std::move(runs), limit);
   }
@@ -164,4 +164,42 @@ TEST_CASE("read ahead: many that wait for one run are all served, and what nobod
     go.set_value();
   }
   CHECK(served == 4);
+}
+
+TEST_CASE("read ahead: a run that comes in parts is put together, and fails where one does") {
+  for (const unsigned threads : {0U, 4U}) {
+    CAPTURE(threads);
+    ThreadPool io{threads};
+    std::atomic<bool> fails{false};
+    const auto reader = [&](const FrameRun& run) {
+      ReadAhead::Parts parts;
+      for (std::uint8_t i = 0; i < 5; ++i) {
+        parts.emplace_back([&fails, run, i] {
+          if (fails && i == 3) throw Error(ErrorKind::damaged, "gone");
+          // The last one is short, as the end of a pack that was cut.
+          return Bytes(i == 4 ? 7 : 100, static_cast<std::uint8_t>(run.first + i));
+        });
+      }
+      return parts;
+    };
+    ReadAhead ahead{io, reader, runs_of(2), 10 * k_length};
+    const auto take = [&](std::uint32_t frame) {
+      std::promise<ReadAhead::Fetched> came;
+      REQUIRE(ahead.take(1, frame, [&](const FrameRun&, const ReadAhead::Fetched& f) { came.set_value(f); }));
+      return came.get_future().get();
+    };
+    const auto whole = take(0);
+    REQUIRE(whole.bytes);
+    CHECK(whole.bytes->size() == 407);
+    for (std::size_t i = 0; i < whole.bytes->size(); ++i) REQUIRE((*whole.bytes)[i] == i / 100);
+    fails = true;
+    const auto failed = take(4);
+    // What was under way before may have come whole.
+    if (!failed.failure) CHECK(failed.bytes->size() == 407);
+    ReadAhead again{io, reader, runs_of(1), 10 * k_length};
+    std::promise<bool> told;
+    REQUIRE(
+        again.take(1, 0, [&](const FrameRun&, const ReadAhead::Fetched& f) { told.set_value(f.failure != nullptr); }));
+    CHECK(told.get_future().get());
+  }
 }

@@ -604,3 +604,96 @@ TEST_CASE("s3 store: a signal ends the attempts") {
   set_interrupted(0);
   CHECK(bench.slept.empty());
 }
+
+TEST_CASE("s3 store: a GET that dies in the middle of the body goes on from the byte that was reached") {
+  Bench bench;
+  std::string whole(400'000, '\0');
+  for (std::size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<char>('a' + i % 23);
+  const auto range_from = [&](std::size_t from) {
+    return "Content-Range: bytes " + std::to_string(from) + "-399999/400000";
+  };
+  // So much of the answer that it should be.
+  const auto cut = [](const std::string& answer, std::size_t missing) {
+    return answer.substr(0, answer.size() - missing);
+  };
+  SUBCASE("at once, as long as that gets somewhere: no attempt failed") {
+    bench.server.then(cut(http_answer(200, {"ETag: \"tag\""}, whole), 300'000))
+        .then(cut(http_answer(206, {"ETag: \"tag\"", range_from(100'000)}, whole.substr(100'000)), 200'000))
+        .then(http_answer(206, {"ETag: \"tag\"", range_from(200'000)}, whole.substr(200'000)));
+    const auto got = bench.store()->get("k");
+    REQUIRE(got);
+    CHECK(as_text(*got) == whole);
+    const auto seen = bench.server.seen();
+    REQUIRE(seen.size() == 3);
+    CHECK(seen[0].header("range").empty());
+    CHECK(seen[1].header("range") == "bytes=100000-");
+    CHECK(seen[1].header("if-match") == "\"tag\"");
+    CHECK(seen[2].header("range") == "bytes=200000-");
+  }
+  SUBCASE("after an attempt that got nowhere, too") {
+    bench.server.then(cut(http_answer(206, {range_from(1000)}, whole.substr(1000)), 300'000))
+        .then("")
+        .then(error_answer(503, "SlowDown"))
+        .then(cut(http_answer(206, {range_from(100'000)}, whole.substr(100'000)), 299'990))
+        .then(http_answer(206, {range_from(100'010)}, whole.substr(100'010)));
+    const auto store = bench.retrying(bench.store());
+    const auto got = store->get("k", ByteRange{1000, 500'000});
+    REQUIRE(got);
+    CHECK(as_text(*got) == whole.substr(1000));
+    const auto seen = bench.server.seen();
+    REQUIRE(seen.size() == 5);
+    CHECK(seen[1].header("range") == "bytes=100000-500999");
+    CHECK(seen[2].header("range") == "bytes=100000-500999");
+    CHECK(seen[4].header("range") == "bytes=100010-500999");
+    // The dropped connection, the refusal, and the ten bytes.
+    CHECK(bench.slept.size() == 3);
+  }
+  SUBCASE("from the beginning where it is another object by now") {
+    bench.server.then(cut(http_answer(200, {"ETag: \"tag\""}, whole), 300'000))
+        .then(error_answer(412, "PreconditionFailed"))
+        .then(http_answer(200, {"ETag: \"other\""}, "short"));
+    const auto got = bench.store()->get("k");
+    REQUIRE(got);
+    CHECK(as_text(*got) == "short");
+    CHECK(bench.server.seen().at(2).header("range").empty());
+  }
+  SUBCASE("from a server that knows no ranges") {
+    bench.server.then(cut(http_answer(200, {}, whole), 300'000)).then(http_answer(200, {}, whole));
+    const auto got = bench.store()->get("k");
+    REQUIRE(got);
+    CHECK(as_text(*got) == whole);
+  }
+  SUBCASE("and where it has gone meanwhile, it has gone") {
+    bench.server.then(cut(http_answer(200, {}, whole), 300'000)).then(error_answer(404, "NoSuchKey")).then(page({}));
+    CHECK_FALSE(bench.store()->get("k"));
+  }
+}
+
+TEST_CASE("s3 store: bodies come no faster than they may") {
+  Bench bench;
+  Location location;
+  location.bucket = "bucket";
+  location.prefix = "p";
+  location.endpoint = parse_endpoint(bench.server.endpoint());
+  location.region = "us-east-1";
+  std::vector<std::chrono::nanoseconds> slept;
+  RateLimiter::Clock::time_point now{};
+  location.downloads = std::make_shared<RateLimiter>(100'000, RateLimiter::Tools{[&] { return now; },
+                                                                                 [&](std::chrono::nanoseconds d) {
+                                                                                   slept.push_back(d);
+                                                                                   now += d;
+                                                                                 }});
+  S3Store store{location,
+                [] {
+                  return Credentials{"AKID", "HUSHHUSH", "", "the test"};
+                },
+                bench.reporter, [&] { return bench.clock; }};
+  const std::string body(300'000, 'x');
+  bench.server.then(http_answer(200, {}, body));
+  const auto got = store.get("k");
+  REQUIRE(got);
+  CHECK(as_text(*got) == body);
+  CHECK(now.time_since_epoch() >= std::chrono::milliseconds{2900});
+  // Piece by piece, and not all of it at the end.
+  CHECK(slept.size() >= 10);
+}

@@ -1,0 +1,78 @@
+#include "capture/sqlite/image_checker.hpp"
+
+#include "util/error.hpp"
+
+#include <chrono>
+#include <unistd.h>
+#include <variant>
+
+namespace cairn::sqlite {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// It tells of every MiB that it reads.
+constexpr auto k_silence = 5min;
+constexpr uid_t k_nobody = 65534;
+
+Checked unknown(const Error& e) {
+  Checked checked;
+  checked.verdict = Checked::Verdict::unknown;
+  checked.message = e.message();
+  return checked;
+}
+
+}  // namespace
+
+void ImageChecker::start() {
+  if (m_child) return;
+  if (::geteuid() == 0) {
+    try {
+      m_child = std::make_unique<ReaderProcess>(Identity{k_nobody, k_nobody, {}});
+      return;
+    } catch (const ReaderNotStarted&) {
+      // Root of a container that may not become others, or knows no such user.
+    }
+  }
+  m_child = std::make_unique<ReaderProcess>(own_identity());
+}
+
+Checked ImageChecker::check(int file, const std::string& shown, const std::function<void(std::uint64_t)>& read) {
+  try {
+    start();
+  } catch (const ReaderNotStarted& e) {
+    return unknown(e);
+  }
+  OpenRequest request;
+  request.reach = OpenRequest::Reach::check;
+  request.shown = shown;
+  try {
+    m_child->send(encode(request), {file});
+    std::uint64_t bytes = 0;
+    while (true) {
+      const auto answer = m_child->receive(ReaderProcess::Clock::now() + k_silence, shown);
+      if (const auto* const progress = std::get_if<CheckProgress>(&answer.reply)) {
+        bytes += progress->bytes;
+        read(bytes);
+      } else if (const auto* const checked = std::get_if<Checked>(&answer.reply)) {
+        return *checked;
+      } else if (const auto* const failed = std::get_if<Failed>(&answer.reply)) {
+        return unknown(Error{failed->kind, failed->message});
+      } else {
+        throw ReaderGone(ErrorKind::failed, "the process that checks it talks nonsense");
+      }
+    }
+  } catch (const ReaderGone& e) {
+    m_child.reset();
+    Checked checked;
+    checked.verdict = Checked::Verdict::broken;
+    checked.message = e.message();
+    return checked;
+  } catch (...) {
+    m_child.reset();
+    throw;
+  }
+}
+
+}  // namespace cairn::sqlite
