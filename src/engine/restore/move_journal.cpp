@@ -178,25 +178,40 @@ int MoveJournal::replace_without_exchange(const std::string& name, const FileId&
   return error;
 }
 
-// Empty, or why not.
-std::string MoveJournal::put_back(const Record& move, const Pair& directories) noexcept {
+// Empty, or why not. Somebody else may change names at the target meanwhile: what comes back into staging, and will be
+// removed with it, is looked at once more when it is there.
+std::string MoveJournal::put_back(const Record& move, const Pair& directories, bool& kept_in_staging) {
   const int from = directories.from.get();
   const int to = directories.to.get();
-  const auto text_of = [](int result) { return result == 0 ? std::string{} : errno_text(errno); };
-  const std::string& now = move.kind == Kind::renamed ? move.second : move.first;
-  if (id_at(to, now) != move.id) return "something else took its place meanwhile";
+  const std::string& name = move.first;
+  const bool holds_old = move.kind == Kind::exchanged || move.kind == Kind::linked;
+  const std::string another = "something else took its place meanwhile";
+  kept_in_staging = holds_old;
+  if (id_at(to, move.kind == Kind::renamed ? move.second : name) != move.id) return another;
+  int result = 0;
   switch (move.kind) {
     case Kind::created:
-      return text_of(rename_new_at(to, move.first, from, move.first));
+      result = rename_new_at(to, name, from, name);
+      if (result != 0 || id_at(from, name) == move.id) break;
+      kept_in_staging = rename_new_at(from, name, to, name) != 0;
+      return another;
     case Kind::exchanged:
-      return text_of(exchange(from, to, move.first) ? 0 : -1);
+      result = exchange(from, to, name) ? 0 : -1;
+      if (result != 0 || id_at(from, name) == move.id) break;
+      kept_in_staging = true;
+      return exchange(from, to, name) ? another : another + ", and is in staging";
     case Kind::linked:
-      return text_of(::renameat(from, move.second.c_str(), to, move.first.c_str()));
+      result = ::renameat(from, move.second.c_str(), to, name.c_str());
+      break;
     case Kind::renamed:
-      return text_of(rename_new_at(to, move.second, to, move.first));
+      result = rename_new_at(to, move.second, to, name);
+      break;
     default:
       return "the file system can exchange no files: it was replaced for good";
   }
+  if (result != 0) return errno_text(errno);
+  kept_in_staging = false;
+  return {};
 }
 
 void MoveJournal::undo_all(Undone& undone) {
@@ -227,13 +242,14 @@ void MoveJournal::undo_all(Undone& undone) {
     }
     ++undone.moved;
     const bool reached = directories.from && directories.to;
-    const std::string wrong = reached ? put_back(record, directories) : "its directory has gone";
+    bool kept = record.kind == Kind::exchanged || record.kind == Kind::linked;
+    const std::string wrong = reached ? put_back(record, directories, kept) : "its directory has gone";
     if (wrong.empty()) continue;
     if (undone.left++ == 0) {
       undone.first =
           fmt::format("{}: {}", quote(entered.first == "." ? record.first : entered.first + "/" + record.first), wrong);
     }
-    undone.kept_in_staging |= record.kind == Kind::exchanged || record.kind == Kind::linked;
+    undone.kept_in_staging |= kept;
   }
 }
 

@@ -69,7 +69,7 @@ class MoveJournal {
   int replace(const std::string& name, const FileId& id);
   int replace_without_exchange(const std::string& name, const FileId& id);
   void undo_all(Undone& undone);
-  std::string put_back(const Record& move, const Pair& directories) noexcept;
+  std::string put_back(const Record& move, const Pair& directories, bool& kept_in_staging);
 
   int m_staging;
   int m_target;

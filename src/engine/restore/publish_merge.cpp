@@ -146,7 +146,8 @@ class MergePublisher : public Publisher {
   std::string take_back(MoveJournal& journal) {
     const Undone undone = journal.undo();
     const std::string kept = undone.kept_in_staging ? staging().keep().native() : std::string{};
-    mended().put_back();
+    // But for the target itself, where staging is still to be removed from.
+    mended().put_back_but([](const std::string& path) { return path == "."; });
     if (undone.left == 0) {
       return undone.moved == 0 ? "; nothing was moved: the target is as it was"
                                : "; what had been moved was put back: the target is as it was";
