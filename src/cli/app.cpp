@@ -44,6 +44,7 @@ Io process_io() {
             return value;
           },
           .clock = [] { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); },
+          .out_descriptor = STDOUT_FILENO,
           .out_abandoned =
               [] {
                 // The stream forgets which error it met; a pipe or socket without a reader still says so itself.

@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/restore_output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
 #include "engine/restore/restorer.hpp"
@@ -25,7 +26,7 @@ class RestoreCommand : public Command {
   void declare(OptionSet& options) override {
     m_choice.declare(options);
     options.operand("TARGET", m_target, OptionSet::Required::yes,
-                    "what becomes of the snapshot: a directory that is empty or not there, or a file");
+                    "what becomes of the snapshot: a directory that is empty or not there, a file, or - for output");
     declare_store(options, m_store);
     m_keys.declare(options);
     options.values("--path", "ENTRY", m_paths, "only this path of the snapshot and what is below it, at TARGET/ENTRY");
@@ -37,6 +38,7 @@ class RestoreCommand : public Command {
     options.value("--limit-download", "RATE", m_limit_download,
                   "fetch at most so many bytes a second from the store, as 10MiB");
     options.flag("--no-check", m_no_check, "do not check restored databases before they take their place");
+    options.flag("--tar", m_tar, "write a tar archive to standard output, TARGET -");
   }
   ExitStatus run(Session& session) override;
 
@@ -52,6 +54,7 @@ class RestoreCommand : public Command {
   bool m_keep_old = false;
   bool m_no_check = false;
   std::optional<std::string> m_limit_download;
+  bool m_tar = false;
 };
 
 void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
@@ -154,6 +157,8 @@ std::uint64_t rate_of(const std::string& text) {
 ExitStatus RestoreCommand::run(Session& session) {
   if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
   if (m_limit_download) session.limit_downloads(rate_of(*m_limit_download));
+  const bool to_output = is_standard_output(*m_target);
+  check_output_options(session, *m_target, {.tar = m_tar, .plan = m_plan, .overwrite = m_overwrite});
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
@@ -169,11 +174,13 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .keep_old = m_keep_old,
                                .check = !m_no_check,
                                .spool = session.config().spool.dir.value_or(fs::path{})};
+  const StreamShape shape = m_tar ? StreamShape::tar : StreamShape::file;
   if (m_plan) {
-    const RestoreFigures plan = plan_restore(context, manifest, request).figures;
+    const RestoreFigures plan =
+        to_output ? plan_stream(context, manifest, request, shape) : plan_restore(context, manifest, request).figures;
     session.reporter().clear_progress();
     for (const auto& pack : plan.unreadable) session.reporter().warning(text_of(pack));
-    print_plan(session, snapshot, request.target, plan);
+    print_plan(session, snapshot, to_output && !session.json() ? "standard output" : request.target, plan);
     return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
   }
   const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
@@ -182,7 +189,11 @@ ExitStatus RestoreCommand::run(Session& session) {
                                            short_id(snapshot.id),
                                            counted(manifest.facts.stats.errors, "path", "paths")));
   }
-  if (snapshot.signer) session.say(signer_note(snapshot, store.repository->trust()));
+  if (snapshot.signer && !to_output) session.say(signer_note(snapshot, store.repository->trust()));
+  if (to_output) {
+    if (snapshot.signer) session.reporter().info(signer_note(snapshot, store.repository->trust()));
+    return restore_to_output(session, context, manifest, request, shape);
+  }
   const RestoreResult result = restore(context, manifest, request);
   session.reporter().clear_progress();
   session.note_change(

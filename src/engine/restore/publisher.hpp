@@ -20,10 +20,10 @@ struct PublishParts {
   Staging& staging;
   SkippedTally& tally;
   Reporter& reporter;
-  std::string keep_as = {};   // the name, beside the target, of what it replaces; empty: nothing is kept
   MendedDirectories& mended;  // the target itself may be among them already
   // Where the record of a long move waits; empty: the directory for temporary files.
   fs::path spool = {};
+  std::string keep_as = {};  // the name, beside the target, of what it replaces; empty: nothing is kept
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal

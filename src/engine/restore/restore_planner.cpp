@@ -144,17 +144,6 @@ FetchPlan lists_of(const Manifest& manifest, const PackTable& packs) {
   return plan;
 }
 
-// Before anything is asked for: what the plan itself will need, over a network in few requests side by side.
-void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const PlanningTools& tools) {
-  if (!tools.access.far) return;
-  tools.lists.expect(lists_of(manifest, tools.packs), k_list_read_ahead);
-  if (!tools.access.whole) return;
-  std::vector<PackRef> others;
-  std::copy_if(tools.packs.all().begin(), tools.packs.all().end(), std::back_inserter(others),
-               [](const PackRef& pack) { return !worth_whole(pack); });
-  repository.packs().fetch_directories(others);
-}
-
 // Packs that would be held for too long if they were fetched whole are fetched in runs.
 void take_apart_long_held(Repository& repository, const PlanningTools& tools, PreparedRestore& plan) {
   const auto held = plan.fetch.held_long(held_ahead(k_read_ahead));
@@ -179,6 +168,16 @@ fs::path spool_of(const RestoreRequest& request, const RestoreTarget& target) {
 }
 
 }  // namespace
+
+void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const PlanningTools& tools) {
+  if (!tools.access.far) return;
+  tools.lists.expect(lists_of(manifest, tools.packs), k_list_read_ahead);
+  if (!tools.access.whole) return;
+  std::vector<PackRef> others;
+  std::copy_if(tools.packs.all().begin(), tools.packs.all().end(), std::back_inserter(others),
+               [](const PackRef& pack) { return !worth_whole(pack); });
+  repository.packs().fetch_directories(others);
+}
 
 StoreAccess access_of(Repository& repository, const RestoreRequest& request) {
   // A store on this machine answers at once, and its files are read ahead by the system.

@@ -35,6 +35,9 @@ struct PlanningTools {
   StoreAccess access;
 };
 
+// Before anything is asked for: what the plan itself will need, over a network in few requests side by side.
+void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const PlanningTools& tools);
+
 // Throws Error for what restore() refuses: see there. Damage to the entry list is Error(damaged); damage to content is
 // none, and leaves out the files that need it.
 PreparedRestore prepare_restore(Context& context, const Manifest& manifest, const RestoreRequest& request,

@@ -87,7 +87,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
                 "nothing was restored");
   }
   const std::string keep_as = request.keep_old ? kept_name(target, manifest.id) : "";
-  make_publisher({target, staging, skipped, context.reporter, keep_as, mended, request.spool})
+  make_publisher({target, staging, skipped, context.reporter, mended, request.spool, keep_as})
       ->publish(writer.finish());
   RestoreResult result;
   result.entries = plan.figures.entries - done.problems.size() - skipped.devices();
