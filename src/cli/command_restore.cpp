@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/restore_lists.hpp"
 #include "cli/restore_output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
@@ -30,6 +31,7 @@ class RestoreCommand : public Command {
     declare_store(options, m_store);
     m_keys.declare(options);
     options.values("--path", "ENTRY", m_paths, "only this path of the snapshot and what is below it, at TARGET/ENTRY");
+    m_lists.declare(options);
     options.flag("--plan", m_plan, "print what would be done, and do nothing");
     options.flag("--overwrite", m_overwrite, "replace what is at TARGET");
     options.flag("--swap", m_swap, "replace all of TARGET, a directory too, by one exchange");
@@ -48,6 +50,7 @@ class RestoreCommand : public Command {
   std::optional<std::string> m_store;
   KeyOptions m_keys;
   std::vector<std::string> m_paths;
+  RestoreLists m_lists;
   bool m_plan = false;
   bool m_overwrite = false;
   bool m_swap = false;
@@ -137,16 +140,6 @@ std::string signer_note(const SnapshotInfo& snapshot, const TrustPolicy& trust) 
                      trust.demands_signature() ? "" : ", which is not among keys to trust: there are none");
 }
 
-// Of the files that were left out, what is wrong with them.
-std::string_view fault_of(const std::vector<RestoreProblem>& problems) {
-  const auto by_check = std::count_if(problems.begin(), problems.end(), [](const auto& problem) {
-    return problem.found == RestoreProblem::Found::by_check;
-  });
-  if (by_check == 0) return "damaged in the store";
-  return static_cast<std::size_t>(by_check) == problems.size() ? "broken when captured"
-                                                               : "damaged in the store or broken when captured";
-}
-
 std::uint64_t rate_of(const std::string& text) {
   const auto rate = parse_size(text);
   if (rate && *rate >= k_least_rate) return *rate;
@@ -158,7 +151,11 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
   if (m_limit_download) session.limit_downloads(rate_of(*m_limit_download));
   const bool to_output = is_standard_output(*m_target);
-  check_output_options(session, *m_target, {.tar = m_tar, .plan = m_plan, .overwrite = m_overwrite});
+  check_output_options(session, *m_target,
+                       {.tar = m_tar,
+                        .plan = m_plan,
+                        .of_files = {{"--overwrite", m_overwrite}, {"--swap", m_swap}, {"--keep-old", m_keep_old}}});
+  m_lists.check(to_output && m_tar);
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
@@ -173,7 +170,10 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .swap = m_swap,
                                .keep_old = m_keep_old,
                                .check = !m_no_check,
-                               .spool = session.config().spool.dir.value_or(fs::path{})};
+                               .spool = session.config().spool.dir.value_or(fs::path{}),
+                               .literal_paths = m_lists.read_paths(session.io()),
+                               .excludes = m_lists.excludes(),
+                               .owners = m_lists.owners()};
   const StreamShape shape = m_tar ? StreamShape::tar : StreamShape::file;
   if (m_plan) {
     const RestoreFigures plan =
@@ -198,18 +198,9 @@ ExitStatus RestoreCommand::run(Session& session) {
   session.reporter().clear_progress();
   session.note_change(
       fmt::format("snapshot {} was restored to {}", short_id(snapshot.id), quote(request.target.native())));
-  for (const auto& problem : result.problems) {
-    session.print_error(
-        Error(ErrorKind::damaged, fmt::format("unable to restore {}: {}", quote(problem.path), problem.message)));
-  }
+  print_problems(session, result.problems);
   print_result(session, snapshot, request.target, result);
-  if (result.problems.empty()) return ExitStatus::done;
-  session.print_error(
-      Error(ErrorKind::damaged,
-            fmt::format("{} left out of {}, {}", counted(result.problems.size(), "file was", "files were"),
-                        quote(request.target.native()), fault_of(result.problems)),
-            "another snapshot, or another store, may have them whole: restore those with --path"));
-  return ExitStatus::damaged;
+  return print_left_out(session, result.problems, quote(request.target.native()));
 }
 
 }  // namespace

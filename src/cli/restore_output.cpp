@@ -59,19 +59,52 @@ class StandardOutput : public StreamOutput {
   Session& m_session;
 };
 
-void print_problems(Session& session, const std::vector<RestoreProblem>& problems) {
-  for (const auto& problem : problems) {
-    session.print_error(
-        Error(ErrorKind::damaged, fmt::format("unable to restore {}: {}", quote(problem.path), problem.message)));
-  }
-  session.print_error(
-      Error(ErrorKind::damaged,
-            fmt::format("{} left out of the archive, damaged in the store",
-                        counted(problems.size(), "file was", "files were")),
-            "another snapshot, or another store, may have them whole: restore those with --path"));
+}  // namespace
+
+namespace {
+
+using Kind = RestoreProblem::Kind;
+
+std::size_t count_of(const std::vector<RestoreProblem>& problems, Kind kind) {
+  return static_cast<std::size_t>(
+      std::count_if(problems.begin(), problems.end(), [&](const auto& problem) { return problem.kind == kind; }));
+}
+
+std::string_view fault_text(std::size_t damaged, std::size_t broken) {
+  if (broken == 0) return "damaged in the store";
+  return damaged == 0 ? "broken when captured" : "damaged in the store or broken when captured";
 }
 
 }  // namespace
+
+void print_problems(Session& session, const std::vector<RestoreProblem>& problems) {
+  for (const auto& problem : problems) {
+    session.print_error(Error(problem.kind == Kind::unfit ? ErrorKind::failed : ErrorKind::damaged,
+                              fmt::format("unable to restore {}: {}", quote(problem.path), problem.message)));
+  }
+}
+
+ExitStatus print_left_out(Session& session, const std::vector<RestoreProblem>& problems, const std::string& where) {
+  const std::size_t unfit = count_of(problems, Kind::unfit);
+  const std::size_t damaged = count_of(problems, Kind::damaged);
+  const std::size_t broken = count_of(problems, Kind::broken);
+  ExitStatus status = ExitStatus::done;
+  if (unfit != 0) {
+    session.print_error(Error(ErrorKind::failed,
+                              fmt::format("{} left out of {}: its file system cannot have them",
+                                          counted(unfit, "entry was", "entries were"), where),
+                              "restore them to another file system, or as an archive: TARGET - with --tar"));
+    status = ExitStatus::failed;
+  }
+  if (damaged + broken != 0) {
+    session.print_error(Error(ErrorKind::damaged,
+                              fmt::format("{} left out of {}, {}", counted(damaged + broken, "file was", "files were"),
+                                          where, fault_text(damaged, broken)),
+                              "another snapshot, or another store, may have them whole: restore those with --path"));
+    status = gravest(status, ExitStatus::damaged);
+  }
+  return status;
+}
 
 bool is_standard_output(const std::string& target) {
   return target == "-";
@@ -83,8 +116,9 @@ void check_output_options(const Session& session, const std::string& target, con
     throw Error(ErrorKind::usage, "--tar writes to standard output: TARGET must be -",
                 "redirect it to have the archive in a file");
   }
-  if (options.overwrite) {
-    throw Error(ErrorKind::usage, "--overwrite does not go together with standard output as TARGET",
+  for (const auto& [name, given] : options.of_files) {
+    if (!given) continue;
+    throw Error(ErrorKind::usage, fmt::format("{} does not go together with standard output as TARGET", name),
                 "a directory that is called - is ./-");
   }
   if (session.json() && !options.plan) {
@@ -104,9 +138,8 @@ ExitStatus restore_to_output(Session& session, Context& context, const Manifest&
     session.reporter().warning(fmt::format("{} left out: an archive has no form for them",
                                            counted(result.sockets, "socket was", "sockets were")));
   }
-  if (result.problems.empty()) return ExitStatus::done;
   print_problems(session, result.problems);
-  return ExitStatus::damaged;
+  return print_left_out(session, result.problems, "the archive");
 }
 
 }  // namespace cairn

@@ -29,10 +29,31 @@ struct timespec to_timespec(Time time) noexcept {
   return result;
 }
 
+// The file system has no such thing, or not for this user: what is restored is whole without it.
+bool cannot_take(int error) noexcept {
+  return error == EPERM || error == EINVAL || error == ENOTSUP || error == ENOSYS || error == EOVERFLOW ||
+         error == ERANGE;
+}
+
+std::string why(const std::string& shown, std::string_view cause) {
+  return fmt::format("that of {}: {}", quote(shown), cause);
+}
+
+// result: of the call that was to set it. verb: what that was.
+void note_result(int result, std::string& skipped, std::string_view verb, const std::string& shown) {
+  if (result == 0) return;
+  if (!cannot_take(errno)) throw_errno(verb, shown, errno);
+  skipped = why(shown, errno_text(errno));
+}
+
 template <class Set>
 void set_xattrs(const std::vector<Xattr>& xattrs, Set set, const std::string& shown, SkippedMetadata& skipped) {
   for (const Xattr& xattr : xattrs) {
     if (set(xattr) == 0) continue;
+    if (xattr.name == k_access_acl || xattr.name == k_default_acl) {
+      if (skipped.acls++ == 0) skipped.first_acl = why(shown, errno_text(errno));
+      continue;
+    }
     if (skipped.xattrs++ == 0) {
       skipped.first_xattr = fmt::format("{} of {}: {}", quote(xattr.name), quote(shown), errno_text(errno));
     }
@@ -50,9 +71,29 @@ bool gives_away_for_good(uid_t uid) noexcept {
 template <class Chown>
 bool set_owner(const Metadata& metadata, Chown chown, const std::string& shown) {
   if (chown(metadata.uid, metadata.gid) == 0) return true;
-  if (errno != EPERM && errno != EINVAL && errno != ENOTSUP) throw_errno("set the owner of", shown, errno);
+  if (!cannot_take(errno)) throw_errno("set the owner of", shown, errno);
   static_cast<void>(chown(static_cast<uid_t>(-1), metadata.gid));
   return false;
+}
+
+bool is_owner(const struct stat& status, const Metadata& metadata) noexcept {
+  return (metadata.uid == k_keep_owner || status.st_uid == metadata.uid) &&
+         (metadata.gid == k_keep_owner || status.st_gid == metadata.gid);
+}
+
+// Some file systems (ntfs-3g, exfat-fuse) take owner and mode without a word, and without effect.
+void note_forgotten(int fd, const Metadata& metadata, std::uint32_t mode, const std::string& shown,
+                    SkippedMetadata& skipped) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return;
+  if (skipped.mode.empty() && (status.st_mode & 0777U) != (mode & 0777U)) {
+    skipped.mode = why(shown, "the file system does not keep it");
+  }
+  if (skipped.owner || is_owner(status, metadata)) return;
+  skipped.owner = true;
+  if (S_ISREG(status.st_mode) && (status.st_mode & k_set_id_bits) != 0) {
+    note_result(::fchmod(fd, mode & ~k_set_id_bits), skipped.mode, "set the mode of", shown);
+  }
 }
 
 }  // namespace
@@ -72,10 +113,11 @@ SkippedMetadata apply_metadata(int fd, const Metadata& metadata, const std::stri
   std::uint32_t mode = metadata.mode & 07777U;
   struct stat status {};
   if ((skipped.owner || owner_last) && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) mode &= ~k_set_id_bits;
-  if (::fchmod(fd, mode) != 0) throw_errno("set the mode of", shown, errno);
+  note_result(::fchmod(fd, mode), skipped.mode, "set the mode of", shown);
   struct timespec times[2] = {{0, UTIME_OMIT}, to_timespec(metadata.mtime)};
-  if (::futimens(fd, times) != 0) throw_errno("set the times of", shown, errno);
+  note_result(::futimens(fd, times), skipped.times, "set the times of", shown);
   if (owner_last) give();
+  note_forgotten(fd, metadata, mode, shown, skipped);
   return skipped;
 }
 
@@ -97,13 +139,12 @@ SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryT
       [&](const Xattr& x) { return ::lsetxattr(path.c_str(), x.name.c_str(), x.value.data(), x.value.size(), 0); },
       shown, skipped);
   // The name is our own in a private directory, and no link: following it goes nowhere else.
-  if (type != EntryType::symlink && ::fchmodat(directory, name.c_str(), metadata.mode & 07777U, 0) != 0) {
-    throw_errno("set the mode of", shown, errno);
+  if (type != EntryType::symlink) {
+    note_result(::fchmodat(directory, name.c_str(), metadata.mode & 07777U, 0), skipped.mode, "set the mode of", shown);
   }
   struct timespec times[2] = {{0, UTIME_OMIT}, to_timespec(metadata.mtime)};
-  if (::utimensat(directory, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) {
-    throw_errno("set the times of", shown, errno);
-  }
+  note_result(::utimensat(directory, name.c_str(), times, AT_SYMLINK_NOFOLLOW), skipped.times, "set the times of",
+              shown);
   if (owner_last) give();
   return skipped;
 }

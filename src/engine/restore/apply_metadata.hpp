@@ -9,6 +9,9 @@
 
 namespace cairn {
 
+// As owner or group: it stays what it is. No account has that number: chown(2).
+inline constexpr std::uint32_t k_keep_owner = 0xffffffff;
+
 struct Metadata {
   std::uint32_t mode = 0;
   std::uint32_t uid = 0;
@@ -22,12 +25,16 @@ struct SkippedMetadata {
   bool owner = false;
   std::uint64_t xattrs = 0;
   std::string first_xattr;  // "'user.name' of 'path': cause"
+  std::uint64_t acls = 0;
+  std::string first_acl = {};  // "that of 'path': cause"
+  std::string mode = {};       // the same, where it could not be set
+  std::string times = {};
 };
 
 // In the order that keeps each step from undoing another: the owner first (it clears set-id bits and capabilities),
 // xattrs (an ACL sets the group bits), mode, times. Set-id bits of a regular file whose owner could not be set are
-// left out: they would lend the wrong user's rights. Throws Error(failed), naming `shown`, where mode or times cannot
-// be set.
+// left out: they would lend the wrong user's rights. Owners and modes that a file system takes and forgets count as not
+// set. Throws Error(failed), naming `shown`, where something fails that the file system can do.
 SkippedMetadata apply_metadata(int fd, const Metadata& metadata, const std::string& shown);
 // A name in an open directory that must not be opened: a symbolic link (which has no mode), device, FIFO or socket.
 SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryType type, const Metadata& metadata,

@@ -41,8 +41,8 @@ class DataSegments {
 
   SpoolFile m_spool;
   std::optional<DataRange> m_last;  // of the file, not written yet
-  std::uint64_t m_count = 0;      // written
-  std::uint64_t m_first = 0;      // of the file
+  std::uint64_t m_count = 0;        // written
+  std::uint64_t m_first = 0;        // of the file
 };
 
 // The segments of one file, one after the other. all outlives it.

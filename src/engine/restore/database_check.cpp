@@ -41,7 +41,7 @@ void DatabaseCheck::run(TreeWriter& writer, Restored& restored) {
     writer.remove_finished(database.path);
     --restored.files;
     restored.bytes -= std::min(restored.bytes, database.size);
-    restored.problems.push_back({database.path, *problem, RestoreProblem::Found::by_check});
+    restored.problems.push_back({database.path, *problem, RestoreProblem::Kind::broken});
   }
   std::sort(restored.problems.begin(), restored.problems.end(),
             [](const auto& a, const auto& b) { return a.path < b.path; });

@@ -36,9 +36,9 @@ class InOrder {
   SegmentCursor m_data;
   Emit m_emit;
   std::optional<DataRange> m_segment;  // that is being emitted; nothing: all is done
-  std::uint64_t m_at = 0;            // in the file: what comes next
+  std::uint64_t m_at = 0;              // in the file: what comes next
   UniqueFd m_file;
-  std::uint64_t m_file_begin = 0;                  // which byte of the content its first one is
+  std::uint64_t m_file_begin = 0;                 // which byte of the content its first one is
   std::map<std::uint64_t, std::uint64_t> m_held;  // begin and end of what waits
 };
 

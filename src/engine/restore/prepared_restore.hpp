@@ -2,6 +2,8 @@
 // then printed, or carried out as it is (restore_executor.hpp).
 #pragma once
 
+#include "engine/restore/owner_numbers.hpp"
+#include "engine/restore/path_selection.hpp"
 #include "engine/restore/restore_estimate.hpp"
 #include "engine/restore/restore_steps.hpp"
 #include "repo/fetch_plan.hpp"
@@ -16,7 +18,7 @@ namespace cairn {
 
 struct RestoreRequest {
   fs::path target;
-  std::vector<std::string> paths;  // entries (and what is below them); empty: everything
+  std::vector<std::string> paths;  // entries or patterns (and what is below them); none: everything. See PathChoice
   bool overwrite = false;
   bool swap = false;                                      // and that as a whole: a directory by one exchange
   bool keep_old = false;                                  // what is replaced gets the name TARGET.before-ID
@@ -26,6 +28,11 @@ struct RestoreRequest {
   // Where steps wait that are too many for memory; empty: the directory for temporary files. Where nothing can be
   // written there, the target's file system.
   fs::path spool = {};
+  std::vector<std::string> literal_paths = {};  // the same as paths, but never patterns
+  std::vector<std::string> excludes = {};       // patterns
+  Owners owners = Owners::by_name;
+
+  PathChoice choice() const { return {paths, literal_paths, excludes}; }
 };
 
 // A pack that a restore would read in vain: files that need it would be left out.

@@ -13,12 +13,16 @@
 
 namespace cairn {
 
-// A file whose stored content is damaged. It is left out; the rest is restored.
+// An entry that is left out while the rest is restored.
 struct RestoreProblem {
-  enum class Found { in_store, by_check };
+  enum class Kind : std::uint8_t {
+    damaged,  // a file whose stored content is
+    broken,   // a database that was so when it was captured
+    unfit,    // the target's file system does not take its name or its kind
+  };
   std::string path;
   std::string message;
-  Found found = Found::in_store;
+  Kind kind = Kind::damaged;
 };
 
 struct Restored {

@@ -64,8 +64,14 @@ class PacksOfStore : public PlannedPacks {
 // One reading of the entry list.
 class Survey {
  public:
-  Survey(const RestoreTarget& target, PathSelection& selection, ContentPlanner& content, PreparedRestore& plan)
-      : m_target(target), m_access(target), m_selection(selection), m_content(content), m_plan(plan) {}
+  Survey(const RestoreTarget& target, PathSelection& selection, ContentPlanner& content, Owners owners,
+         PreparedRestore& plan)
+      : m_target(target),
+        m_access(target),
+        m_selection(selection),
+        m_content(content),
+        m_plan(plan),
+        m_owners(owners) {}
 
   void run(EntryListReader& list) {
     while (auto line = list.next()) {
@@ -86,7 +92,7 @@ class Survey {
     ++m_plan.figures.entries;
     const auto there = m_target.check_entry(entry);
     // Whoever asks for a file below /tmp does not ask for another /tmp.
-    planned.asked_for = m_selection.covers(entry.path);
+    planned.asked_for = m_selection.covers(entry.path, entry.type);
     if (there == RestoreTarget::There::other) planned.action = EntryAction::replace;
     if (there == RestoreTarget::There::directory) {
       planned.action = planned.asked_for ? EntryAction::metadata : EntryAction::keep;
@@ -181,18 +187,18 @@ void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const
 
 StoreAccess access_of(Repository& repository, const RestoreRequest& request) {
   // A store on this machine answers at once, and its files are read ahead by the system.
-  return {repository.store().distance() == Distance::far, request.paths.empty()};
+  return {repository.store().distance() == Distance::far, request.choice().everything()};
 }
 
 PreparedRestore prepare_restore(Context& context, const Manifest& manifest, const RestoreRequest& request,
                                 const RestoreTarget& target, const PlanningTools& tools) {
-  PathSelection selection{request.paths};
+  PathSelection selection{request.choice()};
   PacksOfStore packs{tools};
   const auto survey = [&] {
     PreparedRestore plan{{}, {}, RestoreSteps{spool_of(request, target)}};
     ContentPlanner content{packs, plan.fetch, plan.steps, request.stripe};
     EntryListReader list{tools.lists, manifest};
-    Survey{target, selection, content, plan}.run(list);
+    Survey{target, selection, content, request.owners, plan}.run(list);
     plan.figures.unreadable = content.take_unreadable();
     return plan;
   };
@@ -201,7 +207,7 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
   PreparedRestore plan = survey();
   const auto surveyed = std::chrono::steady_clock::now() - began;
   // That a file was needed for the sake of a link has turned out only after it had gone by.
-  if (selection.has_stand_ins()) plan = survey();
+  while (selection.look_again()) plan = survey();
   RestoreFigures& figures = plan.figures;
   figures.single_file = target.shape() == RestoreTarget::Shape::single_file;
   take_apart_long_held(context.repository, tools, plan);

@@ -1,5 +1,6 @@
 #include "engine/restore/restore_target.hpp"
 
+#include "engine/restore/apply_metadata.hpp"
 #include "engine/restore/database_in_use.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
@@ -39,6 +40,23 @@ bool is_empty_directory(int directory, const fs::path& shown) {
   if (const int error = read_directory(directory, names)) throw_errno("read directory", shown.native(), error);
   return std::all_of(names.begin(), names.end(),
                      [](const std::string& name) { return name.starts_with(RestoreTarget::k_staging_prefix); });
+}
+
+// A file system that was made a moment ago has one name in its root.
+bool is_new_file_system(int directory, const fs::path& shown) {
+  std::vector<std::string> names;
+  if (const int error = read_directory(directory, names)) throw_errno("read directory", shown.native(), error);
+  return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+    if (name.starts_with(RestoreTarget::k_staging_prefix)) return true;
+    struct stat status {};
+    return name == "lost+found" && ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(status.st_mode);
+  });
+}
+
+// A name that this file system cannot have.
+bool is_unfit_name(int error) noexcept {
+  return error == EINVAL || error == EILSEQ || error == ENAMETOOLONG;
 }
 
 }  // namespace
@@ -82,7 +100,7 @@ void require_replaceable(const SeenThere& there, const SeenThere& directory, con
 void require_not_given_away(int directory, uid_t owner, const fs::path& shown) {
   struct stat there {};
   struct stat above {};
-  if (::geteuid() != 0 || owner == 0) return;
+  if (::geteuid() != 0 || owner == 0 || owner == k_keep_owner) return;
   if (::fstat(directory, &there) != 0 || ::fstatat(directory, "..", &above, 0) != 0) {
     throw_errno("stat", shown.native(), errno);
   }
@@ -121,7 +139,7 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
     swap_whole();
   } else if (directory) {
     m_empty = is_empty_directory(m_anchor.get(), m_path);
-    if (!m_empty && overwrite == Overwrite::no) {
+    if (!m_empty && overwrite == Overwrite::no && !is_new_file_system(m_anchor.get(), m_path)) {
       refuse(target, "it is not empty", "--overwrite replaces what the snapshot has, too, and leaves the rest alone");
     }
   }
@@ -147,7 +165,7 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
   if (slash != std::string::npos) {
     parent = open_beneath(m_anchor.get(), std::string_view{entry.path}.substr(0, slash), O_PATH | O_DIRECTORY);
     if (!parent) {
-      if (errno == ENOENT) return There::nothing;
+      if (errno == ENOENT || is_unfit_name(errno)) return There::nothing;
       if (errno == ENOTDIR || errno == ELOOP) {
         refuse(m_path / entry.path, "something above it is not a directory");
       }
@@ -177,6 +195,8 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
 void RestoreTarget::check_space(std::uint64_t bytes) const {
   struct statvfs room {};
   if (::fstatvfs(m_anchor.get(), &room) != 0) throw_errno("get the free space of", m_anchor_path.native(), errno);
+  // Some file systems in memory (ramfs) count nothing.
+  if (room.f_blocks == 0) return;
   const std::uint64_t free = static_cast<std::uint64_t>(room.f_bavail) * static_cast<std::uint64_t>(room.f_frsize);
   if (free >= bytes) return;
   throw Error(ErrorKind::failed,

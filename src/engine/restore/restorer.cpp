@@ -31,11 +31,11 @@ RestoreTarget::Overwrite overwrite_of(const RestoreRequest& request) {
 
 RestoreTarget look_at_target(Context& context, const Manifest& manifest, const RestoreRequest& request) {
   // What the snapshot has elsewhere would go, and not come back.
-  if (request.swap && !request.paths.empty()) {
+  if (request.swap && !(request.paths.empty() && request.literal_paths.empty() && request.excludes.empty())) {
     throw Error(ErrorKind::usage, "a part of a snapshot cannot be swapped for the whole target",
                 "restore it with --overwrite");
   }
-  const bool single = manifest.facts.single_file && request.paths.empty();
+  const bool single = manifest.facts.single_file && request.paths.empty() && request.literal_paths.empty();
   RestoreTarget target{request.target, single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree,
                        overwrite_of(request)};
   if (request.keep_old) check_keeping(target, kept_name(target, manifest.id));
@@ -80,7 +80,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   Restored done = execute_restore(context, content, writer, plan, request.check ? after : AfterFiles{});
   if (plan.figures.single_file && !done.problems.empty()) {
     const RestoreProblem& problem = done.problems.front();
-    const bool broken = problem.found == RestoreProblem::Found::by_check;
+    const bool broken = problem.kind == RestoreProblem::Kind::broken;
     throw Error(ErrorKind::damaged,
                 broken ? fmt::format("unable to restore to {}: {}", quote(target.path().native()), problem.message)
                        : problem.message,
@@ -90,7 +90,8 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   make_publisher({target, staging, skipped, context.reporter, mended, request.spool, keep_as})
       ->publish(writer.finish());
   RestoreResult result;
-  result.entries = plan.figures.entries - done.problems.size() - skipped.devices();
+  const auto unfit = skipped.left_out();
+  result.entries = plan.figures.entries - done.problems.size() - skipped.devices() - unfit.size();
   result.files = done.files;
   result.bytes_written = done.bytes;
   result.bytes_fetched = lists.statistics().bytes + content.statistics().bytes;
@@ -98,6 +99,10 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   result.duration = context.clock() - began;
   result.problems = std::move(done.problems);
   if (target.exists() && !keep_as.empty()) result.kept = target.anchor_path() / keep_as;
+  for (const auto& entry : unfit) {
+    if (entry.file && result.files != 0) --result.files;
+    result.problems.push_back({entry.path, entry.reason, RestoreProblem::Kind::unfit});
+  }
   return result;
 }
 

@@ -34,7 +34,8 @@ struct RestoreResult {
 PreparedRestore plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 
 // Everything is written beside the target, verified, and moved into place at the end: an exception leaves the target
-// as it was. Files that are damaged in the store are left out and named in the result (a snapshot of one file throws
+// as it was. Files that are damaged in the store, and entries that the target's file system does not take, are left out
+// and named in the result (a snapshot of one file throws
 // Error(damaged) instead); damage to the entry list itself throws.
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 

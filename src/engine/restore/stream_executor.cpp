@@ -163,8 +163,8 @@ class StreamExecution {
       return leave_out(link.path, fmt::format("{} is a hard link to a damaged file", quote(link.path)));
     }
     if (target == m_linked.end()) {
-      throw Error(ErrorKind::damaged, fmt::format("damaged entry list: {} is a hard link to what is not there",
-                                                  quote(link.path)));
+      throw Error(ErrorKind::damaged,
+                  fmt::format("damaged entry list: {} is a hard link to what is not there", quote(link.path)));
     }
     // Some programs put what the link is said to be on what it leads to.
     Entry entry = target->second;

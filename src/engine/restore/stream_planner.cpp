@@ -62,8 +62,9 @@ class StreamSurvey {
       check_interrupted();
       m_selection.survey(*line->entry);
       PlannedEntry planned{std::move(*line->entry)};
-      // Directories that only lead to what was asked for would change those that are there when the archive is unpacked.
-      if (!m_selection.select(planned.entry) || !m_selection.covers(planned.entry.path)) continue;
+      // Directories that only lead to what was asked for would change those that are there when the archive is
+      // unpacked.
+      if (!m_selection.select(planned.entry) || !m_selection.covers(planned.entry.path, planned.entry.type)) continue;
       if (!m_plan.refusal) take(planned, *line, list);
     }
   }
@@ -210,8 +211,9 @@ std::optional<StreamNote> StreamNotes::next() {
 
 PreparedStream prepare_stream(Context& context, const Manifest& manifest, const RestoreRequest& request,
                               StreamShape shape, const PlanningTools& tools) {
-  PathSelection selection{request.paths};
-  if (shape == StreamShape::file && selection.everything() && !manifest.facts.single_file) {
+  PathSelection selection{request.choice()};
+  const bool all = request.paths.empty() && request.literal_paths.empty();
+  if (shape == StreamShape::file && all && !manifest.facts.single_file) {
     throw Error(ErrorKind::usage, "unable to write the snapshot to standard output: it is a directory",
                 "--tar writes it as an archive; --path chooses one file of it");
   }
@@ -230,7 +232,7 @@ PreparedStream prepare_stream(Context& context, const Manifest& manifest, const 
   fetch_directories(context.repository, tools, selection.everything());
   PreparedStream plan = survey();
   const auto surveyed = std::chrono::steady_clock::now() - began;
-  if (selection.has_stand_ins()) plan = survey();
+  while (selection.look_again()) plan = survey();
   selection.check_found();
   if (plan.refusal) throw Error(*plan.refusal);
   RestoreFigures& figures = plan.figures;

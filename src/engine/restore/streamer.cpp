@@ -45,8 +45,8 @@ void cut_short(Reporter& reporter, StreamForm& form, const CountedOutput& output
     // Whoever reads is told by the exit status alone.
   }
   if (before == 0) return;
-  reporter.warning(fmt::format("what went to standard output is cut short after {}: it is not to be used",
-                               format_size(before)));
+  reporter.warning(
+      fmt::format("what went to standard output is cut short after {}: it is not to be used", format_size(before)));
 }
 
 StoreAccess stream_access(Repository& repository) {
@@ -59,9 +59,8 @@ RestoreFigures plan_stream(Context& context, const Manifest& manifest, const Res
                            StreamShape shape) {
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
-  PreparedStream plan =
-      prepare_stream(context, manifest, request, shape,
-                     {fetcher, fetcher, packs, nullptr, stream_access(context.repository)});
+  PreparedStream plan = prepare_stream(context, manifest, request, shape,
+                                       {fetcher, fetcher, packs, nullptr, stream_access(context.repository)});
   return std::move(plan.figures);
 }
 
@@ -77,8 +76,10 @@ StreamResult stream_snapshot(Context& context, const Manifest& manifest, const R
   }
   if (access.far) content.expect(std::move(plan.fetch), k_read_ahead);
   CountedOutput counted{output};
-  const auto form = shape == StreamShape::tar ? make_tar_form(counted, plan.segments, OwnerNamesIn::yes)
-                                              : make_plain_form(counted);
+  const auto form = shape == StreamShape::tar
+                        ? make_tar_form(counted, plan.segments,
+                                        request.owners == Owners::by_number ? OwnerNamesIn::no : OwnerNamesIn::yes)
+                        : make_plain_form(counted);
   Restored done;
   try {
     done = execute_stream(context, content, *form, plan);

@@ -26,8 +26,8 @@ RestoreFigures plan_stream(Context& context, const Manifest& manifest, const Res
 
 // Memory is bounded whatever the size; content that is scattered over packs waits in the spool, up to k_stream_stripe.
 // Files of an archive whose damage is known before their name is written are left out and named in the result. Whatever
-// else is wrong throws: of one file, damage of any kind; then the output ends there, an archive so that whoever reads it
-// finds it broken, and that is warned of.
+// else is wrong throws: of one file, damage of any kind; then the output ends there, an archive so that whoever reads
+// it finds it broken, and that is warned of.
 StreamResult stream_snapshot(Context& context, const Manifest& manifest, const RestoreRequest& request,
                              StreamShape shape, StreamOutput& output);
 

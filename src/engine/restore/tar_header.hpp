@@ -1,9 +1,9 @@
 // Entries as headers of a tar archive in the pax form that GNU tar and libarchive's bsdtar both read. Pure.
 //
-// Sources: POSIX.1-2017 pax(1), "pax Interchange Format" and "ustar Interchange Format"; the manual of GNU tar, "Storing
-// Sparse Files", PAX format 1.0; star(5), SCHILY.xattr and SCHILY.acl. libarchive's own writer is not used: it puts the
-// data of sparse files where GNU tar does not look for them unless every hole is aligned, and times before 1970 are
-// read wrong.
+// Sources: POSIX.1-2017 pax(1), "pax Interchange Format" and "ustar Interchange Format"; the manual of GNU tar,
+// "Storing Sparse Files", PAX format 1.0; star(5), SCHILY.xattr and SCHILY.acl. libarchive's own writer is not used: it
+// puts the data of sparse files where GNU tar does not look for them unless every hole is aligned, and times before
+// 1970 are read wrong.
 #pragma once
 
 #include "repo/entry.hpp"

@@ -2,6 +2,7 @@
 
 #include "capture/file_kind.hpp"
 #include "capture/sqlite/companions.hpp"
+#include "engine/restore/link_copy.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
@@ -27,6 +28,36 @@ namespace {
 // A name that does not lead where entries may lie: an earlier entry of the snapshot is in the way.
 bool is_blocked(int error) noexcept {
   return error == ENOTDIR || error == ELOOP;
+}
+
+// The file system of the target cannot have the entry: its name, or its kind. It is left out.
+class Unfit : public Error {
+ public:
+  explicit Unfit(std::string reason) : Error(ErrorKind::failed, std::move(reason)) {}
+};
+
+bool is_unfit_name(int error) noexcept {
+  return error == EINVAL || error == EILSEQ || error == ENAMETOOLONG;
+}
+
+bool is_unfit_kind(int error) noexcept {
+  return error == EPERM || error == ENOTSUP || error == ENOSYS || is_unfit_name(error);
+}
+
+bool has_exact_name(int directory, const std::string& name, const std::string& shown) {
+  const UniqueFd opened = open_beneath(directory, ".", O_RDONLY | O_DIRECTORY);
+  if (!opened) throw_errno("open directory", shown, errno);
+  std::vector<std::string> names;
+  if (const int error = read_directory(opened.get(), names)) throw_errno("read directory", shown, error);
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// FAT, exFAT and NTFS drop dots and blanks at the end of a name.
+void require_kept(int directory, const std::string& name, bool is_directory, const std::string& shown) {
+  if (!name.ends_with('.') && !name.ends_with(' ')) return;
+  if (has_exact_name(directory, name, shown)) return;
+  ::unlinkat(directory, name.c_str(), is_directory ? AT_REMOVEDIR : 0);
+  throw Unfit("the file system there does not keep its name as it is");
 }
 
 constexpr std::string_view k_not_below = "it lies below an entry that is no directory";
@@ -99,8 +130,10 @@ void TreeWriter::make_parents(const std::string& path) const {
     const std::string name = path.substr(begin, slash - begin);
     const int parent = at ? at.get() : m_staging.fd();
     // Nobody else gets into staging, so the default mode is as good as a private one here.
-    if (::mkdirat(parent, name.c_str(), 0777) != 0 && errno != EEXIST)
+    if (::mkdirat(parent, name.c_str(), 0777) != 0 && errno != EEXIST) {
+      if (is_unfit_name(errno)) throw Unfit(errno_text(errno));
       throw_errno("create directory", shown(path), errno);
+    }
     UniqueFd next = open_beneath(parent, name, O_PATH | O_DIRECTORY);
     if (!next) {
       if (is_blocked(errno)) refuse(path, k_not_below);
@@ -120,23 +153,66 @@ TreeWriter::StagedName TreeWriter::locate(const std::string& path) {
   }
   if (!directory) {
     if (is_blocked(errno)) refuse(path, k_not_below);
+    if (is_unfit_name(errno)) throw Unfit(errno_text(errno));
     throw_errno("open directory", shown(parent), errno);
   }
   return {std::move(directory), name};
 }
 
+void TreeWriter::leave_out(const Entry& entry, const std::string& reason) {
+  m_tally.leave_out({entry.path, reason, entry.type == EntryType::file});
+  const std::lock_guard lock{m_mutex};
+  m_left_out.insert(entry.path);
+  m_any_left_out = true;
+}
+
+void TreeWriter::require_parents(const std::string& path) {
+  if (!m_any_left_out) return;
+  const std::lock_guard lock{m_mutex};
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    if (m_left_out.contains(path.substr(0, slash))) throw Unfit("the directory that it is in was left out");
+  }
+}
+
+bool TreeWriter::was_left_out(const std::string& path) {
+  const std::lock_guard lock{m_mutex};
+  return m_left_out.contains(path);
+}
+
+// Of a name that the directory said it has.
+void TreeWriter::refuse_taken(const Entry& entry, const StagedName& place) const {
+  if (has_exact_name(place.parent(), place.name, shown(entry.path))) refuse(entry.path, k_twice);
+  throw Unfit("the file system there takes its name for that of another entry");
+}
+
 std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
   admit(entry);
+  try {
+    return create_file(entry);
+  } catch (const Unfit& e) {
+    leave_out(entry, e.message());
+    return std::unique_ptr<File>(new File(entry, UniqueFd{}, {}, nullptr));
+  }
+}
+
+std::unique_ptr<TreeWriter::File> TreeWriter::create_file(const Entry& entry) {
+  require_parents(entry.path);
   const std::string path = staged(entry.path);
   const std::string name = single() ? m_target.path().native() : shown(entry.path);
   const StagedName place = locate(path);
   UniqueFd fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!fd) {
-    if (errno == EEXIST) refuse(entry.path, k_twice);
+    if (errno == EEXIST) refuse_taken(entry, place);
+    if (is_unfit_name(errno)) throw Unfit(errno_text(errno));
     throw_errno("create", name, errno);
   }
+  require_kept(place.parent(), place.name, false, name);
   if (entry.size != 0 && ::ftruncate(fd.get(), static_cast<off_t>(entry.size)) != 0) {
-    throw_errno("set the size of", name, errno);
+    const int error = errno;
+    if (error != EFBIG || ::unlinkat(place.parent(), place.name.c_str(), 0) != 0) {
+      throw_errno("set the size of", name, error);
+    }
+    throw Unfit("it is larger than a file of the file system there can be");
   }
   ++m_unfinished;
   // A single file is synced alone: what else its file system has to write is no matter of it.
@@ -148,11 +224,13 @@ void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
   if (offset > m_entry.size || bytes.size() > m_entry.size - offset) {
     refuse(m_entry.path, "its content is longer than its size");
   }
+  if (!m_fd) return;
   cairn::write_at(m_fd.get(), bytes, offset, m_shown);
   if (m_sync != nullptr) m_sync->wrote(bytes.size());
 }
 
 void TreeWriter::finish_file(std::unique_ptr<File> file) {
+  if (!file->m_fd) return;
   if (begins_like_database(file->m_fd.get(), file->m_entry.size)) {
     const std::lock_guard lock{m_mutex};
     m_databases.push_back({file->m_entry.path, file->m_entry.size});
@@ -164,6 +242,7 @@ void TreeWriter::finish_file(std::unique_ptr<File> file) {
 }
 
 void TreeWriter::drop_file(std::unique_ptr<File> file) {
+  if (!file->m_fd) return;
   const StagedName place = locate(staged(file->m_entry.path));
   if (::unlinkat(place.parent(), place.name.c_str(), 0) != 0) throw_errno("remove", file->m_shown, errno);
   --m_unfinished;
@@ -205,6 +284,15 @@ void TreeWriter::remove_finished(const std::string& path) {
 
 void TreeWriter::add(const Entry& entry, ExistingDirectory existing) {
   admit(entry);
+  try {
+    make(entry, existing);
+  } catch (const Unfit& e) {
+    leave_out(entry, e.message());
+  }
+}
+
+void TreeWriter::make(const Entry& entry, ExistingDirectory existing) {
+  require_parents(entry.path);
   switch (entry.type) {
     case EntryType::file:
       throw Error(ErrorKind::failed, "unable to restore a file without its content");
@@ -232,12 +320,15 @@ void TreeWriter::add_directory(const Entry& entry, ExistingDirectory existing) {
       struct stat status {};
       // It may have been made for what lies in it; whether the snapshot names it twice is found when all are known.
       const bool exists = errno == EEXIST;
+      if (is_unfit_kind(errno)) throw Unfit(errno_text(errno));
       if (!exists) throw_errno("create directory", shown(entry.path), errno);
       if (::fstatat(place.parent(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
           !S_ISDIR(status.st_mode)) {
-        refuse(entry.path, k_twice);
+        refuse_taken(entry, place);
       }
+      if (!has_exact_name(place.parent(), place.name, shown(entry.path))) refuse_taken(entry, place);
     }
+    require_kept(place.parent(), place.name, true, shown(entry.path));
   }
   const std::lock_guard lock{m_mutex};
   m_directories.push_back({entry.path, entry.mode & 07777U, entry.uid, entry.gid, entry.mtime, entry.xattrs, existing});
@@ -264,14 +355,17 @@ void TreeWriter::add_special(const Entry& entry) {
     }
   }
   if (result != 0) {
-    if (errno == EEXIST) refuse(entry.path, k_twice);
+    if (errno == EEXIST) refuse_taken(entry, place);
+    if (is_unfit_kind(errno)) throw Unfit("the file system there: " + errno_text(errno));
     throw_errno("create", shown(entry.path), errno);
   }
+  require_kept(place.parent(), place.name, false, shown(entry.path));
   m_tally.note(apply_metadata_at(parent, place.name, entry.type, metadata_of(entry), shown(entry.path)));
 }
 
 // False where the target is not there (yet).
 bool TreeWriter::make_link(const Link& link) {
+  if (m_any_left_out && was_left_out(link.target)) throw Unfit("what it is a hard link to was left out");
   const auto [parent, name] = split_path(link.target);
   const auto from = m_open.open(parent);
   if (!from) {
@@ -282,10 +376,37 @@ bool TreeWriter::make_link(const Link& link) {
   const StagedName place = locate(link.path);
   // No AT_SYMLINK_FOLLOW: a symbolic link may have several names, too.
   if (::linkat(from->get(), name.c_str(), place.parent(), place.name.c_str(), 0) == 0) return true;
-  if (errno == ENOENT) return false;
-  if (errno == EEXIST) refuse(link.path, k_twice);
-  if (errno == EPERM) refuse(link.path, "it is a link to a directory");
-  throw_errno("create hard link", shown(link.path), errno);
+  const int error = errno;
+  if (error == ENOENT) return false;
+  if (error == EEXIST) refuse_taken(link_entry(link), place);
+  struct stat status {};
+  const bool there = ::fstatat(from->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (error == EPERM && there && S_ISDIR(status.st_mode)) refuse(link.path, "it is a link to a directory");
+  if (is_unfit_name(error)) throw Unfit(errno_text(error));
+  if ((is_unfit_kind(error) || error == EMLINK) && there && S_ISREG(status.st_mode)) {
+    copy_for_link(from->get(), name, place.parent(), place.name, shown(link.path));
+    m_tally.note_copy();
+    return true;
+  }
+  if (is_unfit_kind(error)) throw Unfit("the file system there: " + errno_text(error));
+  throw_errno("create hard link", shown(link.path), error);
+}
+
+Entry TreeWriter::link_entry(const Link& link) {
+  Entry entry;
+  entry.path = link.path;
+  entry.type = EntryType::hard_link;
+  return entry;
+}
+
+// True where nothing is left to do for it.
+bool TreeWriter::settle_link(const Link& link) {
+  try {
+    return make_link(link);
+  } catch (const Unfit& e) {
+    leave_out(link_entry(link), e.message());
+    return true;
+  }
 }
 
 void TreeWriter::make_late_links() {
@@ -300,7 +421,7 @@ void TreeWriter::make_late_links() {
   while (!left.empty()) {
     const std::size_t before = left.size();
     left.erase(std::remove_if(left.begin(), left.end(),
-                              [&](const Link& link) { return goes_with_device(link) || make_link(link); }),
+                              [&](const Link& link) { return goes_with_device(link) || settle_link(link); }),
                left.end());
     if (left.size() == before) {
       refuse(left.front().path, fmt::format("it is a link to {}, which is not there", quote(left.front().target)));

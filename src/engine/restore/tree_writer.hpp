@@ -29,8 +29,11 @@ namespace cairn {
 // refuses throws what that throws. Failing system calls throw Error(failed).
 //
 // Metadata: owner (by number), xattrs and ACLs, mode and times are set by descriptor, in this order; those of
-// directories are the publisher's to set. What this user may not set is left out and noted in the tally: ownership
-// (set-id bits of a file that could not be given away are dropped, too), xattrs, device files and hard links to them.
+// directories are the publisher's to set. What this user may not set, or the file system cannot take, is left out and
+// noted in the tally: ownership (set-id bits of a file that could not be given away are dropped, too), xattrs, modes,
+// times, device files and hard links to them. So are entries that the file system cannot have: names that are too long,
+// hold what it does not allow or are another entry's to it, files that are too large, symbolic links and FIFOs; and all
+// below such a directory. Where it makes no hard links, there are copies.
 class TreeWriter {
  public:
   // All of them outlive it.
@@ -94,6 +97,14 @@ class TreeWriter {
     int parent() const noexcept { return directory->get(); }
   };
 
+  std::unique_ptr<File> create_file(const Entry& entry);
+  void make(const Entry& entry, ExistingDirectory existing);
+  void leave_out(const Entry& entry, const std::string& reason);
+  bool was_left_out(const std::string& path);
+  void require_parents(const std::string& path);
+  [[noreturn]] void refuse_taken(const Entry& entry, const StagedName& place) const;
+  static Entry link_entry(const Link& link);
+  bool settle_link(const Link& link);
   bool single() const noexcept { return m_target.shape() == RestoreTarget::Shape::single_file; }
   std::string staged(const std::string& entry_path) const;
   std::string shown(const std::string& entry_path) const { return (m_target.path() / entry_path).native(); }
@@ -110,7 +121,9 @@ class TreeWriter {
   SkippedTally& m_tally;
   OpenDirectories m_open;  // below staging
 
-  std::mutex m_mutex;  // guards the four below
+  std::atomic<bool> m_any_left_out{false};
+  std::mutex m_mutex;  // guards the five below
+  std::set<std::string> m_left_out;
   std::vector<StagedDirectory> m_directories;
   std::vector<Link> m_late_links;  // their targets had not been begun yet
   std::vector<Database> m_databases;

@@ -54,7 +54,7 @@ TEST_CASE_FIXTURE(Checking, "database check: what is broken is taken out, and na
   check();
   REQUIRE(restored.problems.size() == 1);
   CHECK(restored.problems[0].path == "sub/broken.db");
-  CHECK(restored.problems[0].found == RestoreProblem::Found::by_check);
+  CHECK(restored.problems[0].kind == RestoreProblem::Kind::broken);
   CHECK(restored.problems[0].message.find("the database is broken: ") == 0);
   CHECK(restored.files == 3);
   CHECK_FALSE(staged("sub/broken.db"));

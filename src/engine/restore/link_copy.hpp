@@ -1,0 +1,13 @@
+// A copy of a file in the place of a hard link, where the file system makes none.
+#pragma once
+
+#include <string>
+
+namespace cairn {
+
+// to_name: not there yet. Mode and times are those of the file, as far as that can be. Throws Error(failed), naming
+// `shown`.
+void copy_for_link(int from_directory, const std::string& from_name, int to_directory, const std::string& to_name,
+                   const std::string& shown);
+
+}  // namespace cairn
