@@ -159,7 +159,7 @@ void PathSelection::check_found() const {
                 std::string{k_list_hint});
   }
   if (!everything() && !m_any) {
-    throw Error(ErrorKind::not_found, "unable to restore anything: all that was asked for is excluded");
+    throw Error(ErrorKind::not_found, "unable to restore paths: none of them is left after --exclude");
   }
 }
 

@@ -40,8 +40,17 @@ bool is_unfit_name(int error) noexcept {
   return error == EINVAL || error == EILSEQ || error == ENAMETOOLONG;
 }
 
+// Of what is made in an open directory: exfat-fuse says that there is no such name.
+bool is_refused_name(int error) noexcept {
+  return is_unfit_name(error) || error == ENOENT;
+}
+
 bool is_unfit_kind(int error) noexcept {
   return error == EPERM || error == ENOTSUP || error == ENOSYS || is_unfit_name(error);
+}
+
+std::string unfit_name(int error) {
+  return "the file system there does not take its name: " + errno_text(error);
 }
 
 bool has_exact_name(int directory, const std::string& name, const std::string& shown) {
@@ -131,7 +140,7 @@ void TreeWriter::make_parents(const std::string& path) const {
     const int parent = at ? at.get() : m_staging.fd();
     // Nobody else gets into staging, so the default mode is as good as a private one here.
     if (::mkdirat(parent, name.c_str(), 0777) != 0 && errno != EEXIST) {
-      if (is_unfit_name(errno)) throw Unfit(errno_text(errno));
+      if (is_refused_name(errno)) throw Unfit(unfit_name(errno));
       throw_errno("create directory", shown(path), errno);
     }
     UniqueFd next = open_beneath(parent, name, O_PATH | O_DIRECTORY);
@@ -153,7 +162,7 @@ TreeWriter::StagedName TreeWriter::locate(const std::string& path) {
   }
   if (!directory) {
     if (is_blocked(errno)) refuse(path, k_not_below);
-    if (is_unfit_name(errno)) throw Unfit(errno_text(errno));
+    if (is_unfit_name(errno)) throw Unfit(unfit_name(errno));
     throw_errno("open directory", shown(parent), errno);
   }
   return {std::move(directory), name};
@@ -203,7 +212,7 @@ std::unique_ptr<TreeWriter::File> TreeWriter::create_file(const Entry& entry) {
   UniqueFd fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (!fd) {
     if (errno == EEXIST) refuse_taken(entry, place);
-    if (is_unfit_name(errno)) throw Unfit(errno_text(errno));
+    if (is_refused_name(errno)) throw Unfit(unfit_name(errno));
     throw_errno("create", name, errno);
   }
   require_kept(place.parent(), place.name, false, name);
@@ -320,7 +329,7 @@ void TreeWriter::add_directory(const Entry& entry, ExistingDirectory existing) {
       struct stat status {};
       // It may have been made for what lies in it; whether the snapshot names it twice is found when all are known.
       const bool exists = errno == EEXIST;
-      if (is_unfit_kind(errno)) throw Unfit(errno_text(errno));
+      if (is_refused_name(errno)) throw Unfit(unfit_name(errno));
       if (!exists) throw_errno("create directory", shown(entry.path), errno);
       if (::fstatat(place.parent(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
           !S_ISDIR(status.st_mode)) {
@@ -356,7 +365,8 @@ void TreeWriter::add_special(const Entry& entry) {
   }
   if (result != 0) {
     if (errno == EEXIST) refuse_taken(entry, place);
-    if (is_unfit_kind(errno)) throw Unfit("the file system there: " + errno_text(errno));
+    if (is_refused_name(errno)) throw Unfit(unfit_name(errno));
+    if (is_unfit_kind(errno)) throw Unfit("the file system there does not make any: " + errno_text(errno));
     throw_errno("create", shown(entry.path), errno);
   }
   require_kept(place.parent(), place.name, false, shown(entry.path));
@@ -377,18 +387,18 @@ bool TreeWriter::make_link(const Link& link) {
   // No AT_SYMLINK_FOLLOW: a symbolic link may have several names, too.
   if (::linkat(from->get(), name.c_str(), place.parent(), place.name.c_str(), 0) == 0) return true;
   const int error = errno;
-  if (error == ENOENT) return false;
   if (error == EEXIST) refuse_taken(link_entry(link), place);
   struct stat status {};
   const bool there = ::fstatat(from->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-  if (error == EPERM && there && S_ISDIR(status.st_mode)) refuse(link.path, "it is a link to a directory");
-  if (is_unfit_name(error)) throw Unfit(errno_text(error));
-  if ((is_unfit_kind(error) || error == EMLINK) && there && S_ISREG(status.st_mode)) {
+  if (!there) return false;
+  if (error == EPERM && S_ISDIR(status.st_mode)) refuse(link.path, "it is a link to a directory");
+  if (is_refused_name(error)) throw Unfit(unfit_name(error));
+  if ((is_unfit_kind(error) || error == EMLINK) && S_ISREG(status.st_mode)) {
     copy_for_link(from->get(), name, place.parent(), place.name, shown(link.path));
     m_tally.note_copy();
     return true;
   }
-  if (is_unfit_kind(error)) throw Unfit("the file system there: " + errno_text(error));
+  if (is_unfit_kind(error)) throw Unfit("the file system there does not make any: " + errno_text(error));
   throw_errno("create hard link", shown(link.path), error);
 }
 

@@ -16,19 +16,25 @@ TEST_CASE("skipped tally: one warning a kind, with counts, from any thread") {
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
         for (int i = 0; i < 100; ++i) {
-          tally.note({true, 0, ""});
-          tally.note({false, 2, "the first"});
+          tally.note({.owner = true});
+          tally.note({.xattrs = 2, .first_xattr = "the first"});
+          tally.note({.acls = 1, .first_acl = "acl", .mode = "mode", .times = "time"});
+          tally.note_copy();
           tally.note({});
           tally.note_device();
         }
       });
     }
   }
-  tally.note({true, 1, "a later one"});
+  tally.note({.owner = true, .xattrs = 1, .first_xattr = "a later one"});
   CHECK(tally.devices() == 400);
-  CHECK(tally.all() == 401 + 801 + 400);
+  CHECK(tally.all() == 401 + 801 + 3 * 400 + 400);
   tally.tell(notes);
   CHECK(notes.warnings == std::vector<std::string>{"the owner of 401 restored entries could not be set: not permitted",
                                                    "801 extended attributes could not be set, the first the first",
+                                                   "400 access control lists could not be set, the first acl",
+                                                   "the mode of 400 restored entries could not be set, the first mode",
+                                                   "the times of 400 restored entries could not be set, the first time",
+                                                   "400 hard links became copies: the file system does not make any",
                                                    "400 devices could not be made: not permitted"});
 }
