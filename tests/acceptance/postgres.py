@@ -95,6 +95,15 @@ def custom_dump(cairn: Cairn, server: Server, store: pathlib.Path, work: pathlib
     restore = server.command("pg_restore", "--exit-on-error", "-d", "copy", str(work / "pg.dump"))
     subprocess.run(restore, env=server.environment, check=True)
     check(server.dump("app") == server.dump("copy"), "the database made by pg_restore dumps otherwise")
+    # And without a file between.
+    subprocess.run(server.command("createdb", "piped"), env=server.environment, check=True)
+    sender = cairn.start("restore", "--store", store, "pg", "-")
+    restore = server.command("pg_restore", "--exit-on-error", "-d", "piped")
+    subprocess.run(restore, env=server.environment, stdin=sender.stdout, check=True)
+    sender.stdout.close()
+    check(sender.wait() == 0, f"the stream exits {sender.returncode}: {sender.stderr.read()!r}")
+    sender.stderr.close()
+    check(server.dump("app") == server.dump("piped"), "the database made from the stream dumps otherwise")
     print(f"pg_dump -Fc: {taken['bytes']} bytes, restored by pg_restore, dumps are equal")
 
 
