@@ -1,4 +1,5 @@
 #include "engine/restore/swap_rules.hpp"
+#include "support/nobody.hpp"
 #include "unit/engine/restore/tree_fixture.hpp"
 #include "util/own_directory.hpp"
 
@@ -85,7 +86,8 @@ TEST_CASE_FIXTURE(Swapping, "swap: the old directory is kept where that is asked
   TreeWriter writer{there, staging, tally};
   writer.add(make_entry(".", EntryType::directory));
   const auto before = id_at(AT_FDCWD, target);
-  make_publisher({there, staging, tally, notes, "target.before"})->publish(writer.finish());
+  MendedDirectories mended{notes};
+  make_publisher({there, staging, tally, notes, mended, {}, "target.before"})->publish(writer.finish());
   CHECK(names_in(directory.path()) == Names{"target", "target.before"});
   CHECK(id_at(AT_FDCWD, directory.path() / "target.before") == before);
   CHECK(names_in(target).empty());

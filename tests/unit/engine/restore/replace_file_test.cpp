@@ -1,5 +1,6 @@
 #include "engine/restore/replace_file.hpp"
 
+#include "support/nobody.hpp"
 #include "unit/engine/restore/tree_fixture.hpp"
 #include "util/own_directory.hpp"
 

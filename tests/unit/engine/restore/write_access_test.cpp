@@ -1,5 +1,6 @@
 #include "engine/restore/write_access.hpp"
 
+#include "support/nobody.hpp"
 #include "unit/engine/restore/tree_fixture.hpp"
 
 #include <cerrno>
