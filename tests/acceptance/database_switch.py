@@ -124,7 +124,7 @@ def make_clean(directory: pathlib.Path, page: int) -> pathlib.Path:
 
 
 def committed(path: pathlib.Path) -> str:
-    """What whoever opens it sees."""
+    """The state that the next user sees."""
     connection = connect(path)
     try:
         tables = connection.execute("SELECT name FROM sqlite_schema ORDER BY name").fetchall()
@@ -261,7 +261,7 @@ class Switches:
                     self.look(where, tree, old, new, kept)
                 except AssertionError as failure:
                     failures.append(str(failure))
-            # What was reported is there, whatever was not synced; and no log is left beside it.
+            # A restore that was reported is there, whatever was not synced; and no log is left beside it.
             last = Loss().left(disk.root)
             check(self.look(f"{what}, at the end", last, old, new, kept) == new, f"{what}: not durable at the end")
             logs = [name for name in os.listdir(self.live) if name.startswith(LIVE + "-") and "aside" not in name]

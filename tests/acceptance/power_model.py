@@ -1,5 +1,5 @@
-"""What a cut of power leaves of the files that a program wrote (tests/crash/record.c writes down how it did), in a model
-that keeps nothing but what was synced, or what it likes of the rest."""
+"""A model of a disk on which a program wrote (tests/crash/record.c writes down how it did): a cut of power leaves what was
+synced, and what it likes of the rest."""
 
 import hashlib
 import pathlib

@@ -15,7 +15,7 @@ namespace cairn::sqlite {
 // whoever tries is told that it is busy. As long as the object lives. Used by one thread at a time.
 class SettledDatabase {
  public:
-  // What stood in the way. The database is as whole as it was: SQLite may have recovered it, as whoever opens it next
+  // Why it was refused. The database is as whole as it was: SQLite may have recovered it, as whoever opens it next
   // would have.
   struct Refusal {
     enum class Cause {

@@ -40,7 +40,7 @@ class FilePublisher : public Publisher {
   void move() override {
     const UniqueFd directory = make_parent_of(target());
     const std::string& name = target().name();
-    // What came there since it was looked at is not ours to replace.
+    // A file that came there since it was looked at is not ours to replace.
     if (!target().exists() && status_at(directory.get(), name)) throw_appeared(target().path());
     replace_file({staging().fd(), k_single_name, directory.get(), name, target().path().native(), keep_as()},
                  reporter());

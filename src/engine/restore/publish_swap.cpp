@@ -106,7 +106,7 @@ class SwapPublisher : public Publisher {
     }
   }
 
-  // What could not be swapped has to be removed again, by somebody who may be no more than its owner.
+  // Staging has to be removed again, by somebody who may be no more than its owner.
   void open_again() const noexcept {
     ::fchmod(staging().fd(), k_private_mode);
     try {

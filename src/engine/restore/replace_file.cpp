@@ -18,7 +18,7 @@ namespace cairn {
 
 namespace {
 
-// What renameat2(2) and link(2) say where the file system, or a rule of the system, knows no such thing.
+// The answer of renameat2(2) and link(2) where the file system, or a rule of the system, knows no such thing.
 bool is_not_supported(int error) noexcept {
   return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM || error == EMLINK;
 }

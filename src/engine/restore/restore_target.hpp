@@ -101,7 +101,7 @@ class RestoreTarget {
   int directory() const noexcept { return m_below.size() <= most_below() ? m_anchor.get() : -1; }
 
   static constexpr const char* k_staging_prefix = ".cairn-restore-";
-  // What a swap replaced, beside the target, until it is removed or renamed.
+  // The directory that a swap replaced is beside the target under such a name until it is removed or renamed.
   static constexpr const char* k_replaced_prefix = ".cairn-replaced-";
 
  private:

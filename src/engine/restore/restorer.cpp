@@ -30,7 +30,7 @@ RestoreTarget::Overwrite overwrite_of(const RestoreRequest& request) {
 }
 
 RestoreTarget look_at_target(Context& context, const Manifest& manifest, const RestoreRequest& request) {
-  // What the snapshot has elsewhere would go, and not come back.
+  // All else that is at the target would go, and not come back.
   if (request.swap && !(request.paths.empty() && request.literal_paths.empty() && request.excludes.empty())) {
     throw Error(ErrorKind::usage, "a part of a snapshot cannot be swapped for the whole target",
                 "restore it with --overwrite");

@@ -1,4 +1,4 @@
-// What --swap and --keep-old ask for beyond other restores, found out before anything is fetched.
+// The conditions that --swap and --keep-old have beyond other restores, found out before anything is fetched.
 #pragma once
 
 #include "codec/digest.hpp"

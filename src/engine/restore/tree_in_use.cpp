@@ -55,7 +55,7 @@ class TreeLook {
     for (const std::string& name : names_in(directory.get(), (m_shown / path).native())) {
       const std::string entry = join_path(path, name);
       const auto there = see(directory.get(), name);
-      // Whoever removed it does not use it.
+      // It was removed meanwhile: nobody uses it.
       if (!there) continue;
       require_within_reach(*there, m_top, m_shown / entry);
       if (const auto id = id_at(directory.get(), name)) require_not_held(*id, m_shown / entry);
