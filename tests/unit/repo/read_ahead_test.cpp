@@ -150,11 +150,11 @@ TEST_CASE("read ahead: many that wait for one run are all served, and what nobod
   const auto may = go.get_future().share();
   {
     ThreadPool io{2};
-    const auto reader = [&](const FrameRun& run) -> std::function<Bytes()> {
-      return [&, run] {
+    const auto reader = [&](const FrameRun& run) -> ReadAhead::Parts {
+      return {[&, run] {
         may.wait();
         return Bytes(run.length);
-      };
+      }};
     };
     ReadAhead ahead{io, reader, runs_of(2), 2 * k_length};
     for (std::uint32_t frame = 0; frame < 4; ++frame) {
