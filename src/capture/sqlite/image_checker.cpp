@@ -1,6 +1,7 @@
 #include "capture/sqlite/image_checker.hpp"
 
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <chrono>
 #include <unistd.h>
@@ -51,6 +52,7 @@ Checked ImageChecker::check(int file, const std::string& shown, const std::funct
     m_child->send(encode(request), {file});
     std::uint64_t bytes = 0;
     while (true) {
+      check_interrupted();
       const auto answer = m_child->receive(ReaderProcess::Clock::now() + k_silence, shown);
       if (const auto* const progress = std::get_if<CheckProgress>(&answer.reply)) {
         bytes += progress->bytes;
