@@ -16,9 +16,9 @@ TEST_CASE("skipped tally: one warning a kind, with counts, from any thread") {
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
         for (int i = 0; i < 100; ++i) {
-          tally.note({.owner = true});
+          tally.note({true, 0, ""});
           tally.note({.xattrs = 2, .first_xattr = "the first"});
-          tally.note({.acls = 1, .first_acl = "acl", .mode = "mode", .times = "time"});
+          tally.note({.xattrs = 0, .first_xattr = {}, .acls = 1, .first_acl = "acl", .mode = "mode", .times = "time"});
           tally.note_copy();
           tally.note({});
           tally.note_device();

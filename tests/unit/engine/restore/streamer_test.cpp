@@ -92,18 +92,19 @@ TEST_CASE_FIXTURE(Streams, "stream: one file, byte by byte, with its holes as ze
   write(source / "other", "x");
   ::link((source / "f").c_str(), (source / "zlink").c_str());
   const Manifest tree = take(source);
-  get(tree, StreamShape::file, {.paths = {"f"}});
+  get(tree, StreamShape::file, {.target = {}, .paths = {"f"}});
   CHECK(out.text == expected);
-  get(tree, StreamShape::file, {.paths = {"zlink"}});
+  get(tree, StreamShape::file, {.target = {}, .paths = {"zlink"}});
   CHECK(out.text == expected);
   get(take(source / "f"), StreamShape::file);
   CHECK(out.text == expected);
 
   for (const auto& paths : std::vector<std::vector<std::string>>{{}, {"f", "other"}, {"f", "zlink"}, {"."}}) {
-    CHECK(test::failure_of([&] { get(tree, StreamShape::file, {.paths = paths}); }) == ErrorKind::usage);
+    CHECK(test::failure_of([&] { get(tree, StreamShape::file, {.target = {}, .paths = paths}); }) == ErrorKind::usage);
     CHECK(out.text.empty());
   }
-  CHECK(test::failure_of([&] { get(tree, StreamShape::file, {.paths = {"none"}}); }) == ErrorKind::not_found);
+  CHECK(test::failure_of([&] { get(tree, StreamShape::file, {.target = {}, .paths = {"none"}}); }) ==
+        ErrorKind::not_found);
 }
 
 TEST_CASE_FIXTURE(Streams, "stream: content that changed here and there leaves in the order of the file") {
@@ -190,9 +191,9 @@ TEST_CASE_FIXTURE(Streams, "stream: an archive has what was chosen, and no direc
   write(source / "d" / "e" / "f.txt", "1");
   write(source / "d" / "g", "2");
   const Manifest manifest = take(source);
-  get(manifest, StreamShape::tar, {.paths = {"*.txt"}});
+  get(manifest, StreamShape::tar, {.target = {}, .paths = {"*.txt"}});
   CHECK(out.text.starts_with("d/e/f.txt"));
   CHECK(unpacked("tar") == "whole");
-  const StreamResult result = get(manifest, StreamShape::tar, {.excludes = {"e"}});
+  const StreamResult result = get(manifest, StreamShape::tar, {.target = {}, .paths = {}, .excludes = {"e"}});
   CHECK(result.entries == 3);  // the root, d and g
 }
