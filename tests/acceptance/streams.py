@@ -17,7 +17,7 @@ PROGRAMS = {
     "bsdtar": ["bsdtar", "--xattrs", "--acls", "--numeric-owner", "-xpf", "-"],
 }
 # Where a snapshot of the tree is damaged.
-PLACES = 40
+PLACES = 20
 
 
 def more_kinds(root: pathlib.Path) -> None:
@@ -112,7 +112,7 @@ def run(binary: str, args: list[str]) -> None:
     with Workspace("streams") as work:
         cairn = Cairn(binary, work)
         source = work / "source"
-        make_tree(source, sparse=500_000_000)
+        make_tree(source, sparse=200_000_000)
         more_kinds(source)
         store = work / "store"
         cairn.run("init", "--store", store, "--no-encryption")

@@ -108,11 +108,11 @@ TEST_CASE_FIXTURE(Streams, "stream: one file, byte by byte, with its holes as ze
 }
 
 TEST_CASE_FIXTURE(Streams, "stream: content that changed here and there leaves in the order of the file") {
-  std::string content = noise(40 << 20, 3);
+  std::string content = noise(17 << 20, 3);
   std::vector<Manifest> all;
-  for (unsigned round = 0; round < 4; ++round) {
+  for (unsigned round = 0; round < 3; ++round) {
     for (std::size_t at = round * 4096; at < content.size(); at += 16 * 4096) {
-      content.replace(at, 64, noise(64, 100 + round));
+      content[at] = static_cast<char>(content[at] + 1);
     }
     write(source / "f", content);
     all.push_back(take(source / "f"));
@@ -122,7 +122,7 @@ TEST_CASE_FIXTURE(Streams, "stream: content that changed here and there leaves i
 }
 
 TEST_CASE_FIXTURE(Streams, "stream: damage that is found after the first byte ends the output, and that is an error") {
-  write(source / "f", noise(60 << 20, 4));
+  write(source / "f", noise(24 << 20, 4));
   const Manifest manifest = take(source / "f");
   damage(fs::file_size(pack()) / 2);
   const std::string expected = std::string{as_text(read_file(source / "f"))};
