@@ -24,7 +24,7 @@ struct Metadata {
 struct SkippedMetadata {
   bool owner = false;
   std::uint64_t xattrs = 0;
-  std::string first_xattr;  // "'user.name' of 'path': cause"
+  std::string first_xattr = {};  // "'user.name' of 'path': cause"
   std::uint64_t acls = 0;
   std::string first_acl = {};  // "that of 'path': cause"
   std::string mode = {};       // the same, where it could not be set

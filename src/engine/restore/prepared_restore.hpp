@@ -17,8 +17,9 @@
 namespace cairn {
 
 struct RestoreRequest {
-  fs::path target;
-  std::vector<std::string> paths;  // entries or patterns (and what is below them); none: everything. See PathChoice
+  fs::path target = {};
+  std::vector<std::string> paths =
+      {};  // entries or patterns (and what is below them); none: everything. See PathChoice
   bool overwrite = false;
   bool swap = false;                                      // and that as a whole: a directory by one exchange
   bool keep_old = false;                                  // what is replaced gets the name TARGET.before-ID
