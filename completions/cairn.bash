@@ -174,6 +174,18 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    restore:--exclude)
+      COMPREPLY=()
+      return
+      ;;
+    restore:--files-from)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    restore:--limit-download)
+      COMPREPLY=()
+      return
+      ;;
     prune:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -330,7 +342,7 @@ _cairn() {
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --plan --overwrite --swap --keep-old --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --swap --keep-old --limit-download --no-check --tar --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi

@@ -39,7 +39,7 @@ struct FrameRun {
 
 // A run is fetched in pieces of about that size, so that one large file, too, keeps all connections busy: one of them
 // seldom has all that the way to a far store can carry.
-inline constexpr std::uint64_t k_run_piece = 4ULL << 20;
+inline constexpr std::uint64_t k_run_piece = 8ULL << 20;
 // The pieces of so many bytes, in order; at least one.
 std::vector<ByteRange> pieces_of(std::uint64_t offset, std::uint64_t length);
 // So many requests all runs take.
