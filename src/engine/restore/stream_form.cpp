@@ -83,8 +83,11 @@ class TarForm : public StreamForm {
     m_output.write(end);
   }
   void cut() override {
-    // An archive that ends with a whole member is no error to GNU tar, though its end is missing.
-    if (!m_within) m_output.write(as_bytes("cut short"));
+    // An archive that ends with a whole member is no error to GNU tar, though its end is missing, and neither is a part
+    // of a block. A block that is no header is one to everybody.
+    if (m_within) return;
+    Bytes block(k_tar_block, 'x');
+    m_output.write(block);
   }
 
  private:
