@@ -31,8 +31,11 @@ std::vector<std::string> names_in(int directory, const std::string& shown) {
 }
 
 void sync_names(int directory, const fs::path& shown) {
+  // The directory may be open for its path only (O_PATH).
+  const UniqueFd readable = open_beneath(directory, ".", O_RDONLY | O_DIRECTORY);
+  if (!readable) throw_errno("open directory", shown.native(), errno);
   // EINVAL: a file system that cannot fsync directories.
-  if (::fsync(directory) != 0 && errno != EINVAL) throw_errno("fsync", shown.native(), errno);
+  if (::fsync(readable.get()) != 0 && errno != EINVAL) throw_errno("fsync", shown.native(), errno);
 }
 
 UniqueFd make_parent_of(const RestoreTarget& target) {
