@@ -83,11 +83,16 @@ class TarForm : public StreamForm {
     m_output.write(end);
   }
   void cut() override {
-    // An archive that ends with a whole member is no error to GNU tar, though its end is missing, and neither is a part
-    // of a block. A block that is no header is one to everybody.
+    // An archive that ends with a whole member is no error to GNU tar, though its end is missing, neither is a part of
+    // a block, and to bsdtar a block that is no header is its end. Records that do not come are an error to both, and
+    // make no file.
     if (m_within) return;
-    Bytes block(k_tar_block, 'x');
-    m_output.write(block);
+    Entry entry;
+    entry.path = "cut short";
+    entry.mtime = Time{Nanoseconds{1}};
+    Bytes header;
+    append_tar_header(header, entry, {});
+    m_output.write(ByteView{header}.first(k_tar_block));
   }
 
  private:

@@ -196,6 +196,8 @@ TEST_CASE_FIXTURE(Streams, "stream: an archive that ends between two members is 
   DataSegments none{directory.path()};
   make_tar_form(out, none, OwnerNamesIn::yes)->cut();
   CHECK(unpacked("tar") == "broken");
+  CHECK_FALSE(fs::exists(directory.path() / "unpacked" / "cut short"));
+  if (std::system("bsdtar --version >/dev/null 2>&1") == 0) CHECK(unpacked("bsdtar") == "broken");
   out.most = whole.size() - 1;
   CHECK(test::failure_of([&] { get(manifest, StreamShape::tar); }) == ErrorKind::failed);
 }
