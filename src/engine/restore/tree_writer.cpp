@@ -61,14 +61,6 @@ bool has_exact_name(int directory, const std::string& name, const std::string& s
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// FAT, exFAT and NTFS drop dots and blanks at the end of a name.
-void require_kept(int directory, const std::string& name, bool is_directory, const std::string& shown) {
-  if (!name.ends_with('.') && !name.ends_with(' ')) return;
-  if (has_exact_name(directory, name, shown)) return;
-  ::unlinkat(directory, name.c_str(), is_directory ? AT_REMOVEDIR : 0);
-  throw Unfit("the file system there does not keep its name as it is");
-}
-
 constexpr std::string_view k_not_below = "it lies below an entry that is no directory";
 constexpr std::string_view k_twice = "the snapshot names it twice";
 
@@ -166,6 +158,20 @@ TreeWriter::StagedName TreeWriter::locate(const std::string& path) {
     throw_errno("open directory", shown(parent), errno);
   }
   return {std::move(directory), name};
+}
+
+// FAT, exFAT and NTFS drop dots and blanks at the end of a name. All of staging lies on one file system: one look
+// tells.
+void TreeWriter::require_kept(int directory, const std::string& name, bool is_directory, const std::string& shown) {
+  if (!name.ends_with('.') && !name.ends_with(' ')) return;
+  std::atomic<bool>& kept = name.ends_with('.') ? m_keeps_dots : m_keeps_blanks;
+  if (kept) return;
+  if (has_exact_name(directory, name, shown)) {
+    kept = true;
+    return;
+  }
+  ::unlinkat(directory, name.c_str(), is_directory ? AT_REMOVEDIR : 0);
+  throw Unfit("the file system there does not keep its name as it is");
 }
 
 void TreeWriter::leave_out(const Entry& entry, const std::string& reason) {

@@ -101,6 +101,7 @@ class TreeWriter {
   void make(const Entry& entry, ExistingDirectory existing);
   void leave_out(const Entry& entry, const std::string& reason);
   bool was_left_out(const std::string& path);
+  void require_kept(int directory, const std::string& name, bool is_directory, const std::string& shown);
   void require_parents(const std::string& path);
   [[noreturn]] void refuse_taken(const Entry& entry, const StagedName& place) const;
   static Entry link_entry(const Link& link);
@@ -122,6 +123,8 @@ class TreeWriter {
   OpenDirectories m_open;  // below staging
 
   std::atomic<bool> m_any_left_out{false};
+  std::atomic<bool> m_keeps_dots{false};  // at the end of a name
+  std::atomic<bool> m_keeps_blanks{false};
   std::mutex m_mutex;  // guards the five below
   std::set<std::string> m_left_out;
   std::vector<StagedDirectory> m_directories;
