@@ -91,7 +91,8 @@ def damaged(cairn: Cairn, store: pathlib.Path, source: pathlib.Path, work: pathl
             check(status == 0, f"{pack} at {at}: exit 0, and tar fails")
         else:
             check(done.returncode == 4, f"{pack} at {at}: exit {done.returncode}: {done.stderr[-500:]!r}")
-            check(done.stderr.startswith(b"cairn: ") and b"damaged" in done.stderr, "what is damaged is not told")
+            told = b"damaged" in done.stderr or b"unable to restore" in done.stderr
+            check(b"cairn: error: " in done.stderr and told, f"what is damaged is not told: {done.stderr!r}")
             cut = b"is cut short" in done.stderr
             check(not cut or status != 0, f"{pack} at {at}: what was cut is whole to tar")
             check(cut or not done.stdout or status == 0, f"{pack} at {at}: what was not cut is broken to tar")
