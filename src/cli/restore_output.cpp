@@ -79,8 +79,9 @@ std::string_view fault_text(std::size_t damaged, std::size_t broken) {
 
 void print_problems(Session& session, const std::vector<RestoreProblem>& problems) {
   for (const auto& problem : problems) {
+    const char* const told = problem.kind == Kind::unsound ? "{} was restored, and {}" : "unable to restore {}: {}";
     session.print_error(Error(problem.kind == Kind::unfit ? ErrorKind::failed : ErrorKind::damaged,
-                              fmt::format("unable to restore {}: {}", quote(problem.path), problem.message)));
+                              fmt::format(fmt::runtime(told), quote(problem.path), problem.message)));
   }
 }
 
@@ -88,6 +89,7 @@ ExitStatus print_left_out(Session& session, const std::vector<RestoreProblem>& p
   const std::size_t unfit = count_of(problems, Kind::unfit);
   const std::size_t damaged = count_of(problems, Kind::damaged);
   const std::size_t broken = count_of(problems, Kind::broken);
+  const std::size_t unsound = count_of(problems, Kind::unsound);
   ExitStatus status = ExitStatus::done;
   if (unfit != 0) {
     session.print_error(Error(ErrorKind::failed,
@@ -101,9 +103,8 @@ ExitStatus print_left_out(Session& session, const std::vector<RestoreProblem>& p
                               fmt::format("{} left out of {}, {}", counted(damaged + broken, "file was", "files were"),
                                           where, fault_text(damaged, broken)),
                               "another snapshot, or another store, may have them whole: restore those with --path"));
-    status = gravest(status, ExitStatus::damaged);
   }
-  return status;
+  return damaged + broken + unsound != 0 ? gravest(status, ExitStatus::damaged) : status;
 }
 
 bool is_standard_output(const std::string& target) {

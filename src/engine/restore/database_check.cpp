@@ -21,7 +21,7 @@ std::string recorded_schema(const Manifest& manifest) {
 DatabaseCheck::DatabaseCheck(Reporter& reporter, std::string schema)
     : m_reporter(reporter), m_schema(std::move(schema)) {}
 
-void DatabaseCheck::run(TreeWriter& writer, Restored& restored) {
+void DatabaseCheck::run(TreeWriter& writer, Restored& restored, const Replaces& replaces) {
   const auto databases = writer.take_databases();
   for (const auto& database : databases) m_all += database.size;
   for (const auto& database : databases) {
@@ -38,10 +38,16 @@ void DatabaseCheck::run(TreeWriter& writer, Restored& restored) {
     const auto problem = broken(file.get(), database.path);
     m_bytes += database.size;
     if (!problem) continue;
+    if (!replaces(database.path)) {
+      restored.problems.push_back(
+          {database.path, *problem + "; it is as it was captured", RestoreProblem::Kind::unsound});
+      continue;
+    }
     writer.remove_finished(database.path);
     --restored.files;
     restored.bytes -= std::min(restored.bytes, database.size);
-    restored.problems.push_back({database.path, *problem, RestoreProblem::Kind::broken});
+    restored.problems.push_back(
+        {database.path, *problem + "; --no-check restores it as it is", RestoreProblem::Kind::broken});
   }
   std::sort(restored.problems.begin(), restored.problems.end(),
             [](const auto& a, const auto& b) { return a.path < b.path; });
@@ -52,9 +58,7 @@ std::optional<std::string> DatabaseCheck::broken(int file, const std::string& pa
     m_reporter.progress("check", std::min(m_bytes + read, m_all), m_all);
   };
   const sqlite::Checked checked = m_checker.check(file, path, progress);
-  const auto text = [&](std::string_view why) {
-    return fmt::format("the database is broken: {}; --no-check restores it as it is", why);
-  };
+  const auto text = [&](std::string_view why) { return fmt::format("the database is broken: {}", why); };
   if (checked.verdict == sqlite::Checked::Verdict::broken) return text(terminal_safe(checked.message));
   if (checked.verdict == sqlite::Checked::Verdict::unknown) {
     m_reporter.warning(

@@ -9,6 +9,7 @@
 #include "util/log.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -24,9 +25,11 @@ class DatabaseCheck {
   DatabaseCheck(Reporter& reporter, std::string schema);
 
   // PRAGMA quick_check and the schema of each database that a writer has finished, in a child process
-  // (sqlite::ImageChecker). Those that are broken are taken out of staging and become problems. Of one that cannot be
+  // (sqlite::ImageChecker). Those that are broken become problems, and are taken out of staging where they would
+  // replace something: a copy that is broken is better than none, and worse than another one. Of one that cannot be
   // checked (a newer schema, a log beside it, no child) a warning tells, and it stays. Throws Error, also interrupted.
-  void run(TreeWriter& writer, Restored& restored);
+  using Replaces = std::function<bool(const std::string& path)>;
+  void run(TreeWriter& writer, Restored& restored, const Replaces& replaces);
 
  private:
   std::optional<std::string> broken(int file, const std::string& path);

@@ -175,7 +175,9 @@ class Execution {
  private:
   static std::set<std::string> paths_of(const std::vector<RestoreProblem>& problems) {
     std::set<std::string> paths;
-    for (const auto& problem : problems) paths.insert(problem.path);
+    for (const auto& problem : problems) {
+      if (problem.kind != RestoreProblem::Kind::unsound) paths.insert(problem.path);
+    }
     return paths;
   }
 

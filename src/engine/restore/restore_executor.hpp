@@ -13,11 +13,12 @@
 
 namespace cairn {
 
-// An entry that is left out while the rest is restored.
+// An entry that is left out while the rest is restored, but for an unsound database.
 struct RestoreProblem {
   enum class Kind : std::uint8_t {
     damaged,  // a file whose stored content is
-    broken,   // a database that was so when it was captured
+    broken,   // a database that was so when it was captured, and would have replaced another file
+    unsound,  // such a database where nothing was in its place: it is not left out
     unfit,    // the target's file system does not take its name or its kind
   };
   std::string path;

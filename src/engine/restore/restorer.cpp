@@ -12,6 +12,7 @@
 #include "engine/restore/tree_writer.hpp"
 #include "util/error.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -76,9 +77,19 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   TreeWriter writer{target, staging, skipped};
   if (access.far) content.expect(std::move(plan.fetch), k_read_ahead);
   DatabaseCheck check{context.reporter, recorded_schema(manifest)};
-  const AfterFiles after = [&](Restored& restored) { check.run(writer, restored); };
+  const auto replaces = [&](const std::string& path) {
+    Entry entry;
+    entry.path = path;
+    entry.type = EntryType::file;
+    return target.check_entry(entry) != RestoreTarget::There::nothing;
+  };
+  const AfterFiles after = [&](Restored& restored) { check.run(writer, restored, replaces); };
   Restored done = execute_restore(context, content, writer, plan, request.check ? after : AfterFiles{});
-  if (plan.figures.single_file && !done.problems.empty()) {
+  const auto left_out =
+      static_cast<std::size_t>(std::count_if(done.problems.begin(), done.problems.end(), [](const auto& problem) {
+        return problem.kind != RestoreProblem::Kind::unsound;
+      }));
+  if (plan.figures.single_file && left_out != 0) {
     const RestoreProblem& problem = done.problems.front();
     const bool broken = problem.kind == RestoreProblem::Kind::broken;
     throw Error(ErrorKind::damaged,
@@ -91,7 +102,7 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
       ->publish(writer.finish());
   RestoreResult result;
   const auto unfit = skipped.left_out();
-  result.entries = plan.figures.entries - done.problems.size() - skipped.devices() - unfit.size();
+  result.entries = plan.figures.entries - left_out - skipped.devices() - unfit.size();
   result.files = done.files;
   result.bytes_written = done.bytes;
   result.bytes_fetched = lists.statistics().bytes + content.statistics().bytes;

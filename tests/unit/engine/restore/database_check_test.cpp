@@ -32,10 +32,13 @@ struct Checking : TreeFixture {
     ++restored.files;
     restored.bytes += content.size();
   }
-  void check(const std::string& schema = {}) { DatabaseCheck{notes, schema}.run(writer, restored); }
+  void check(const std::string& schema = {}) {
+    DatabaseCheck{notes, schema}.run(writer, restored, [this](const std::string&) { return replaces; });
+  }
   bool staged(const std::string& path) const { return fs::exists(staging.path() / path); }
 
   std::string sound;
+  bool replaces = true;  // what is at the target
   std::string broken;
   RestoreTarget to{target, Shape::tree, Overwrite::no};
   Staging staging = Staging::create(to, Digest{});
@@ -45,6 +48,17 @@ struct Checking : TreeFixture {
 };
 
 }  // namespace
+
+TEST_CASE_FIXTURE(Checking, "database check: what is broken and replaces nothing stays, and is named") {
+  replaces = false;
+  add("broken.db", broken);
+  check();
+  REQUIRE(restored.problems.size() == 1);
+  CHECK(restored.problems[0].kind == RestoreProblem::Kind::unsound);
+  CHECK(restored.problems[0].message.find("the database is broken: ") == 0);
+  CHECK(restored.files == 1);
+  CHECK(staged("broken.db"));
+}
 
 TEST_CASE_FIXTURE(Checking, "database check: what is broken is taken out, and named") {
   add("sub/broken.db", broken);
