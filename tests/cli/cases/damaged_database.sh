@@ -18,7 +18,7 @@ for run in 1 2; do
   cairn snapshot --quiet --store st ./tree
   echo "exit $?"
 done
-echo "# The check of a restore leaves it out; without that it comes back as it was."
+echo "# The check of a restore tells of it; without that it comes back in silence."
 cairn restore --quiet --store st tree checked
 echo "exit $?"
 ls checked
