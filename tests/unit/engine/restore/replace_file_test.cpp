@@ -28,8 +28,8 @@ struct Replacing : TreeFixture {
   static std::string sql(const fs::path& path, const std::string& text) {
     sqlite3* db = nullptr;
     std::string value;
-    const auto take = [](void* to, int, char** columns, char**) {
-      *static_cast<std::string*>(to) = columns[0] != nullptr ? columns[0] : "";
+    const auto take = [](void* result_to, int, char** columns, char**) {
+      *static_cast<std::string*>(result_to) = columns[0] != nullptr ? columns[0] : "";
       return 0;
     };
     REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
