@@ -282,8 +282,8 @@ class Battle:
             new = self.play / "back" / f"at{rng.randrange(1000)}"
             target = rng.choice((place / "sub", place / "further" / "below", new, place))
             if what == "user" and rng.random() < 0.5:
-                return RESTORE, ["restore", "--quiet", "--overwrite", what, self.play / "back" / "keep"]
-            return RESTORE, ["restore", "--quiet", what, target]
+                return RESTORE, ["restore", "--quiet", "--no-check", "--overwrite", what, self.play / "back" / "keep"]
+            return RESTORE, ["restore", "--quiet", "--no-check", what, target]
         chance = rng.random()
         if chance < 0.25 and {"swap", "ambush"} & set(self.kinds):
             return DATABASE, ["snapshot", "--json", f"one{rng.randrange(PLACES)}"]
