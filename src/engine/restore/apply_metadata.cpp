@@ -67,6 +67,20 @@ bool gives_away_for_good(uid_t uid) noexcept {
   return k_may_only_give && uid != ::geteuid();
 }
 
+template <class Chosen>
+void remove_xattrs(int fd, const std::vector<Xattr>& keep, Chosen chosen) {
+  std::string names(65536, '\0');  // the most that the kernel gives (XATTR_LIST_MAX)
+  const ssize_t size = ::flistxattr(fd, names.data(), names.size());
+  if (size <= 0) return;
+  names.resize(static_cast<std::size_t>(size));
+  for (std::size_t begin = 0; begin < names.size();) {
+    const std::string name{names.c_str() + begin};
+    begin += name.size() + 1;
+    const bool kept = std::any_of(keep.begin(), keep.end(), [&](const Xattr& xattr) { return xattr.name == name; });
+    if (!kept && chosen(name)) ::fremovexattr(fd, name.c_str());
+  }
+}
+
 // chown(uid, gid), else at least the group: a user may give a file to any group he is in.
 template <class Chown>
 bool set_owner(const Metadata& metadata, Chown chown, const std::string& shown) {
@@ -150,17 +164,14 @@ SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryT
 }
 
 void remove_other_xattrs(int fd, const std::vector<Xattr>& keep) {
-  std::string names(65536, '\0');  // the most that the kernel gives (XATTR_LIST_MAX)
-  const ssize_t size = ::flistxattr(fd, names.data(), names.size());
-  if (size <= 0) return;
-  names.resize(static_cast<std::size_t>(size));
-  for (std::size_t begin = 0; begin < names.size();) {
-    const std::string name{names.c_str() + begin};
-    begin += name.size() + 1;
-    const bool ours = name.starts_with("user.") || name == k_access_acl || name == k_default_acl;
-    const bool kept = std::any_of(keep.begin(), keep.end(), [&](const Xattr& xattr) { return xattr.name == name; });
-    if (ours && !kept) ::fremovexattr(fd, name.c_str());
-  }
+  remove_xattrs(fd, keep, [](const std::string& name) {
+    return name.starts_with("user.") || name == k_access_acl || name == k_default_acl;
+  });
+}
+
+void replace_xattrs(int fd, const std::vector<Xattr>& keep) {
+  // A security module labels what it likes, and takes the label of nothing for none of its own.
+  remove_xattrs(fd, keep, [](const std::string& name) { return name != "security.selinux"; });
 }
 
 void remove_acls(int fd) noexcept {

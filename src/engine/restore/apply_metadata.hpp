@@ -42,6 +42,9 @@ SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryT
 
 // Removes attributes of user and ACL kind that are not among those given: for a directory that was there before.
 void remove_other_xattrs(int fd, const std::vector<Xattr>& keep);
+// Removes all attributes that a capture would read and that are not among those given, as far as this user may: for
+// what is to be exactly what the snapshot says. Best effort: what stays, stays.
+void replace_xattrs(int fd, const std::vector<Xattr>& keep);
 // Removes access control lists, so that nothing made in a directory inherits one.
 void remove_acls(int fd) noexcept;
 

@@ -22,7 +22,9 @@ void put_entry(Bytes& to, const PlannedEntry& planned) {
   const Entry& entry = planned.entry;
   to.push_back(static_cast<std::uint8_t>(entry.type));
   to.push_back(static_cast<std::uint8_t>(planned.action));
+  to.push_back(static_cast<std::uint8_t>(planned.if_settled));
   to.push_back(planned.asked_for ? 1 : 0);
+  put_u64(to, planned.seen);
   for (const std::uint32_t value : {entry.mode, entry.uid, entry.gid, entry.device_major, entry.device_minor}) {
     put_u32(to, value);
   }
@@ -61,7 +63,9 @@ PlannedEntry get_entry(Fields from) {
   Entry& entry = planned.entry;
   entry.type = static_cast<EntryType>(from.u8());
   planned.action = static_cast<EntryAction>(from.u8());
+  planned.if_settled = static_cast<EntryAction>(from.u8());
   planned.asked_for = from.u8() != 0;
+  planned.seen = from.u64();
   for (std::uint32_t* value : {&entry.mode, &entry.uid, &entry.gid, &entry.device_major, &entry.device_minor}) {
     *value = from.u32();
   }
@@ -105,6 +109,17 @@ void put(Bytes& to, const DamagedContent& damaged) {
   append(to, as_bytes(damaged.message));
 }
 
+void put(Bytes& to, const LocalBase& base) {
+  put_u64(to, base.file);
+}
+void put(Bytes& to, const LocalWrite& write) {
+  for (const std::uint64_t value : {write.offset, write.length, write.file, write.from}) put_u64(to, value);
+}
+void put(Bytes& to, const PlannedHole& hole) {
+  put_u64(to, hole.offset);
+  put_u64(to, hole.length);
+}
+
 void get(Fields& from, ChunkRange& range) {
   range.pack = from.u64();
   range.first = from.u32();
@@ -133,6 +148,27 @@ void get(Fields& from, DamagedContent& damaged) {
   damaged.message = from.rest();
 }
 
+void get(Fields& from, LocalBase& base) {
+  base.file = from.u64();
+}
+void get(Fields& from, LocalWrite& write) {
+  for (std::uint64_t* value : {&write.offset, &write.length, &write.file, &write.from}) *value = from.u64();
+}
+void get(Fields& from, PlannedHole& hole) {
+  hole.offset = from.u64();
+  hole.length = from.u64();
+}
+
+PlannedRemoval get_removal(Fields from) {
+  PlannedRemoval removal;
+  removal.directory = from.u8() != 0;
+  removal.in_the_way = from.u8() != 0;
+  removal.id.device = static_cast<dev_t>(from.u64());
+  removal.id.inode = static_cast<ino_t>(from.u64());
+  removal.path = from.rest();
+  return removal;
+}
+
 // The alternative of ContentStep with that number.
 template <std::size_t N = 0>
 ContentStep get_step(std::size_t number, Fields from) {
@@ -157,13 +193,16 @@ void end_record(Bytes& record) {
 
 }  // namespace
 
-RestoreSteps::RestoreSteps(const fs::path& directory) : m_entries(directory), m_links(directory) {}
+RestoreSteps::RestoreSteps(const fs::path& directory)
+    : m_entries(directory), m_links(directory), m_removals(directory) {}
 
 void RestoreSteps::add_entry(const PlannedEntry& planned) {
   begin_record(m_record, k_entry);
   put_entry(m_record, planned);
   end_record(m_record);
-  (planned.entry.type == EntryType::hard_link ? m_links : m_entries).write(m_record);
+  const bool link = planned.entry.type == EntryType::hard_link;
+  if (!link) m_last_entry = m_entries.size();
+  (link ? m_links : m_entries).write(m_record);
 }
 
 void RestoreSteps::add_step(const ContentStep& step) {
@@ -173,36 +212,74 @@ void RestoreSteps::add_step(const ContentStep& step) {
   m_entries.write(m_record);
 }
 
+void RestoreSteps::retract() {
+  m_entries.truncate(m_last_entry);
+}
+
+void RestoreSteps::add_removal(const PlannedRemoval& removal) {
+  begin_record(m_record, k_entry);
+  m_record.push_back(removal.directory ? 1 : 0);
+  m_record.push_back(removal.in_the_way ? 1 : 0);
+  put_u64(m_record, removal.id.device);
+  put_u64(m_record, removal.id.inode);
+  append(m_record, as_bytes(removal.path));
+  end_record(m_record);
+  m_removals.write(m_record);
+}
+
 void RestoreSteps::rewind() {
   m_entry_at = 0;
   m_link_at = 0;
+  m_removal_at = 0;
+  m_stays = false;
 }
 
-PlannedEntry RestoreSteps::read_entry(SpoolFile& from, std::uint64_t& at) {
+// The record that comes next, into m_record.
+void RestoreSteps::read_record(SpoolFile& from, std::uint64_t& at) {
   std::uint8_t header[k_header];
   from.read(at, header);
   m_record.resize(get_u32(header + 1));
   from.read(m_record);
   at += sizeof header + m_record.size();
-  return get_entry(Fields{m_record});
+}
+
+PlannedEntry RestoreSteps::read_entry(SpoolFile& from, std::uint64_t& at) {
+  read_record(from, at);
+  PlannedEntry planned = get_entry(Fields{m_record});
+  m_stays = m_settled.contains(planned.entry.path);
+  if (m_stays) planned.action = planned.if_settled;
+  return planned;
 }
 
 std::optional<PlannedEntry> RestoreSteps::next_entry() {
-  while (next_step()) continue;
+  while (skip_step()) continue;
   if (m_entry_at < m_entries.size()) return read_entry(m_entries, m_entry_at);
   if (m_link_at < m_links.size()) return read_entry(m_links, m_link_at);
   return std::nullopt;
 }
 
+bool RestoreSteps::skip_step() {
+  if (m_entry_at == m_entries.size()) return false;
+  std::uint8_t header[k_header];
+  m_entries.read(m_entry_at, header);
+  if (header[0] == k_entry) return false;
+  m_entry_at += sizeof header + get_u32(header + 1);
+  return true;
+}
+
 std::optional<ContentStep> RestoreSteps::next_step() {
-  if (m_entry_at == m_entries.size()) return std::nullopt;
+  if (m_stays || m_entry_at == m_entries.size()) return std::nullopt;
   std::uint8_t header[k_header];
   m_entries.read(m_entry_at, header);
   if (header[0] == k_entry) return std::nullopt;
-  m_record.resize(get_u32(header + 1));
-  m_entries.read(m_record);
-  m_entry_at += sizeof header + m_record.size();
+  read_record(m_entries, m_entry_at);
   return get_step(header[0] - 1U, Fields{m_record});
+}
+
+std::optional<PlannedRemoval> RestoreSteps::next_removal() {
+  if (m_removal_at == m_removals.size()) return std::nullopt;
+  read_record(m_removals, m_removal_at);
+  return get_removal(Fields{m_record});
 }
 
 }  // namespace cairn
