@@ -1,6 +1,7 @@
 #include "util/held_files.hpp"
 
 #include "util/beneath.hpp"
+#include "util/error.hpp"
 #include "util/file.hpp"
 
 #include <cerrno>
@@ -93,10 +94,12 @@ std::size_t for_each_held_file(HeldKinds kinds, const std::function<void(const H
 std::string describe_process(pid_t pid) {
   const UniqueFd file{::open(fmt::format("/proc/{}/comm", pid).c_str(), O_RDONLY | O_CLOEXEC)};
   std::string program(k_program_name_max, '\0');
-  const ssize_t n = file ? ::read(file.get(), program.data(), program.size()) : -1;
+  const ssize_t n = file ? retry_interrupted([&] { return ::read(file.get(), program.data(), program.size()); }) : -1;
   program.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
   while (!program.empty() && program.back() == '\n') program.pop_back();
-  return program.empty() ? fmt::format("process {}", pid) : fmt::format("process {} ({})", pid, program);
+  if (program.empty()) return fmt::format("process {}", pid);
+  // Its name was chosen by the one who runs it.
+  return fmt::format("process {} ({})", pid, terminal_safe(program));
 }
 
 }  // namespace cairn

@@ -26,7 +26,7 @@ enum class HeldKinds { open, all };
 // container is seen where it is below this one. Never throws but what take throws. Thread-safe.
 std::size_t for_each_held_file(HeldKinds kinds, const std::function<void(const HeldFile&)>& take);
 
-// "process 123 (postgres)"; without the program where that cannot be told.
+// "process 123 (postgres)", safe for terminals; without the program where that cannot be told.
 std::string describe_process(pid_t pid);
 
 }  // namespace cairn

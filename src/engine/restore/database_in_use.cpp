@@ -2,15 +2,12 @@
 
 #include "capture/file_kind.hpp"
 #include "util/beneath.hpp"
-#include "util/error.hpp"
+#include "util/held_files.hpp"
 
-#include <array>
-#include <charconv>
 #include <cstdint>
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
 #include <sys/stat.h>
 
 namespace cairn {
@@ -42,17 +39,6 @@ Bytes read_head(const Opened& file) {
   return head;
 }
 
-// "process 123 (app)"; without a name where /proc shows none.
-std::string text_of_process(int pid) {
-  std::array<std::uint8_t, 64> name{};
-  const UniqueFd file{::open(fmt::format("/proc/{}/comm", pid).c_str(), O_RDONLY | O_CLOEXEC)};
-  ssize_t n = file ? retry_interrupted([&] { return ::read(file.get(), name.data(), name.size()); }) : 0;
-  while (n > 0 && name[static_cast<std::size_t>(n) - 1] == '\n') --n;
-  if (n <= 0) return fmt::format("process {}", pid);
-  // Whoever runs it chose it.
-  return fmt::format("process {} ({})", pid, terminal_safe(as_text(ByteView{name}.first(static_cast<std::size_t>(n)))));
-}
-
 std::optional<std::string> find_lock(const Opened& file, off_t begin, off_t length) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
@@ -61,33 +47,16 @@ std::optional<std::string> find_lock(const Opened& file, off_t begin, off_t leng
   lock.l_len = length;
   // The open-file-description form sees locks of other descriptors in this process, too.
   if (::fcntl(file.fd.get(), F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return std::nullopt;
-  return lock.l_pid > 0 ? text_of_process(lock.l_pid) : std::string{"another process"};
-}
-
-std::vector<std::string> names_in(int directory) {
-  std::vector<std::string> names;
-  read_directory(directory, names);
-  return names;
+  return lock.l_pid > 0 ? describe_process(lock.l_pid) : std::string{"another process"};
 }
 
 // A process other than this one that has the file open, as far as /proc shows it.
 std::optional<std::string> find_open(const struct stat& wanted) {
-  const UniqueFd proc{::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!proc) return std::nullopt;
-  for (const std::string& pid_text : names_in(proc.get())) {
-    int pid = 0;
-    const auto [end, error] = std::from_chars(pid_text.data(), pid_text.data() + pid_text.size(), pid);
-    if (error != std::errc{} || end != pid_text.data() + pid_text.size() || pid == ::getpid()) continue;
-    const std::string path = pid_text + "/fd";
-    const UniqueFd fds{::openat(proc.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (!fds) continue;
-    for (const std::string& fd : names_in(fds.get())) {
-      struct stat status {};
-      if (::fstatat(fds.get(), fd.c_str(), &status, 0) != 0) continue;
-      if (status.st_dev == wanted.st_dev && status.st_ino == wanted.st_ino) return text_of_process(pid);
-    }
-  }
-  return std::nullopt;
+  std::optional<pid_t> user;
+  for_each_held_file(HeldKinds::open, [&](const HeldFile& held) {
+    if (held.file == id_of(wanted)) user = held.pid;
+  });
+  return user ? std::optional{describe_process(*user)} : std::nullopt;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "engine/restore/apply_metadata.hpp"
 #include "engine/restore/database_in_use.hpp"
+#include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 #include "util/pinned_path.hpp"
@@ -52,11 +53,6 @@ bool is_new_file_system(int directory, const fs::path& shown) {
     return name == "lost+found" && ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
            S_ISDIR(status.st_mode);
   });
-}
-
-// A name that this file system cannot have.
-bool is_unfit_name(int error) noexcept {
-  return error == EINVAL || error == EILSEQ || error == ENAMETOOLONG;
 }
 
 }  // namespace

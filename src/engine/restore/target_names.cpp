@@ -18,6 +18,10 @@ std::optional<struct stat> status_at(int directory, const std::string& name) noe
   return status;
 }
 
+bool is_unfit_name(int error) noexcept {
+  return error == EINVAL || error == EILSEQ || error == ENAMETOOLONG;
+}
+
 UniqueFd open_directory_below(int root, const std::string& path, const std::string& shown) {
   UniqueFd fd = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
   if (!fd) throw_errno("open directory", shown, errno);

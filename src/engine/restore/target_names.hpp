@@ -16,6 +16,9 @@ namespace cairn {
 // out.
 std::optional<struct stat> status_at(int directory, const std::string& name) noexcept;
 
+// Whether a call failed because the file system cannot have the name.
+bool is_unfit_name(int error) noexcept;
+
 // All throw Error(failed) naming `shown`.
 UniqueFd open_directory_below(int root, const std::string& path, const std::string& shown);
 std::vector<std::string> names_in(int directory, const std::string& shown);

@@ -3,6 +3,7 @@
 #include "capture/file_kind.hpp"
 #include "capture/sqlite/companions.hpp"
 #include "engine/restore/link_copy.hpp"
+#include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
@@ -35,10 +36,6 @@ class Unfit : public Error {
  public:
   explicit Unfit(std::string reason) : Error(ErrorKind::failed, std::move(reason)) {}
 };
-
-bool is_unfit_name(int error) noexcept {
-  return error == EINVAL || error == EILSEQ || error == ENAMETOOLONG;
-}
 
 // Of what is made in an open directory: exfat-fuse says that there is no such name.
 bool is_refused_name(int error) noexcept {
