@@ -63,7 +63,7 @@ class Commands {
   template <class F>
   Ended run(const char* what, Machine& machine, Process::Kind kind, F&& body);
   static std::vector<SnapshotInfo> relied_on(Repository& repository, const Store& store);
-  void compare(Repository& repository, Context& context, const SnapshotInfo& snapshot, Process& process, bool must);
+  void compare(Program& program, const Store& store, const SnapshotInfo& snapshot, Process& process, bool must);
 
   World& m_world;
   Captures& m_captures;
