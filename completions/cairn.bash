@@ -182,6 +182,10 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    restore:--seed)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     restore:--limit-download)
       COMPREPLY=()
       return
@@ -342,7 +346,7 @@ _cairn() {
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --swap --keep-old --limit-download --no-check --tar --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --discard --swap --keep-old --limit-download --no-check --tar --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi

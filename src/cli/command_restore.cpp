@@ -10,6 +10,7 @@
 #include "util/units.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -34,6 +35,11 @@ class RestoreCommand : public Command {
     m_lists.declare(options);
     options.flag("--plan", m_plan, "print what would be done, and do nothing");
     options.flag("--overwrite", m_overwrite, "replace what is at TARGET");
+    options.flag("--in-place", m_in_place,
+                 "make what is at TARGET equal to the snapshot: only what differs is fetched");
+    options.flag("--delete", m_delete, "with --in-place: remove what the snapshot does not have");
+    options.values("--seed", "PATH", m_seeds, "use what a file or tree has of the content, instead of fetching it");
+    options.flag("--discard", m_discard, "begin anew: use nothing that an interrupted restore left, and remove it");
     options.flag("--swap", m_swap, "replace all of TARGET, a directory too, by one exchange");
     options.flag("--keep-old", m_keep_old,
                  "keep what is replaced, a file or with --swap a directory, as TARGET.before-ID");
@@ -53,6 +59,10 @@ class RestoreCommand : public Command {
   RestoreLists m_lists;
   bool m_plan = false;
   bool m_overwrite = false;
+  bool m_in_place = false;
+  bool m_delete = false;
+  bool m_discard = false;
+  std::vector<std::string> m_seeds;
   bool m_swap = false;
   bool m_keep_old = false;
   bool m_no_check = false;
@@ -67,24 +77,78 @@ void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& ta
   to.member("signer", snapshot.signer);
 }
 
-void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreFigures& plan) {
-  if (session.json()) {
-    JsonWriter to = begin_document("restore");
-    begin_json(to, snapshot, target);
-    to.key("plan").begin_object().member("entries", plan.entries).member("files", plan.files);
-    to.member("bytes", plan.bytes).member("bytes_to_fetch", plan.bytes_to_fetch).member("requests", plan.requests);
-    to.member("packs", plan.packs).member("single_file", plan.single_file);
-    to.key("estimate").begin_object();
-    to.member("seconds", static_cast<std::uint64_t>(plan.estimate.duration.count()));
-    to.member("bytes_per_second", plan.estimate.bytes_per_second).member("measured", plan.estimate.measured);
-    to.end_object().key("unreadable").begin_array();
-    for (const auto& pack : plan.unreadable) {
-      to.begin_object().member("message", terminal_safe(pack.message)).member("files", pack.files).end_object();
-    }
-    to.end_array().end_object();
-    session.print(std::move(to));
-    return;
+const char* name_of(EntryAction action) {
+  switch (action) {
+    case EntryAction::create:
+      return "create";
+    case EntryAction::change:
+      return "change";
+    case EntryAction::metadata:
+      return "metadata";
+    case EntryAction::keep:
+      break;
   }
+  return "keep";
+}
+
+// Every path with what becomes of it, as it is read back: there may be millions.
+void print_entries(Session& session, RestoreSteps& steps) {
+  auto& out = session.out();
+  const char* separator = "";
+  const auto print = [&](const std::string& path, const char* action) {
+    JsonWriter one;
+    one.begin_object();
+    text_member(one, "path", path);
+    one.member("action", action).end_object();
+    out << std::exchange(separator, ",") << one.text();
+    session.check_output();
+  };
+  steps.rewind();
+  while (const auto planned = steps.next_entry()) print(planned->entry.path, name_of(planned->action));
+  while (const auto removal = steps.next_removal()) print(removal->path, "delete");
+}
+
+void print_removals(Session& session, RestoreSteps& steps) {
+  steps.rewind();
+  while (const auto removal = steps.next_removal()) {
+    session.out() << "  delete " << terminal_safe(removal->path) << (removal->directory ? "/\n" : "\n");
+    session.check_output();
+  }
+}
+
+std::string text_of(const UnreadablePack& pack) {
+  if (pack.files == 0) return pack.message;
+  return fmt::format("{}; {} it", pack.message, counted(pack.files, "file needs", "files need"));
+}
+
+void print_plan_json(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreFigures& plan,
+                     RestoreSteps* steps) {
+  JsonWriter to = begin_document("restore");
+  begin_json(to, snapshot, target);
+  to.key("plan").begin_object().member("entries", plan.entries).member("files", plan.files);
+  to.member("create", plan.to_create).member("change", plan.to_change).member("metadata", plan.metadata_only);
+  to.member("keep", plan.to_keep).member("delete", plan.to_remove);
+  to.member("bytes", plan.bytes).member("bytes_to_fetch", plan.bytes_to_fetch);
+  to.member("bytes_to_reuse", plan.bytes_to_reuse).member("requests", plan.requests);
+  to.member("packs", plan.packs).member("single_file", plan.single_file);
+  to.key("estimate").begin_object();
+  to.member("seconds", static_cast<std::uint64_t>(plan.estimate.duration.count()));
+  to.member("bytes_per_second", plan.estimate.bytes_per_second).member("measured", plan.estimate.measured);
+  to.end_object().key("unreadable").begin_array();
+  for (const auto& pack : plan.unreadable) {
+    to.begin_object().member("message", terminal_safe(pack.message)).member("files", pack.files).end_object();
+  }
+  to.end_array();
+  if (!plan.left.empty()) text_member(to, "staging", plan.left);
+  to.end_object().key("entries").begin_array();
+  session.reporter().clear_progress();
+  session.out() << to.text();
+  if (steps != nullptr) print_entries(session, *steps);
+  session.out() << "]}\n";
+}
+
+void print_plan_text(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreFigures& plan,
+                     RestoreSteps* steps) {
   auto& out = session.out();
   out << fmt::format("would restore snapshot {} of {} to {}\n", short_id(snapshot.id), snapshot.record.series,
                      terminal_safe(target.native()));
@@ -92,14 +156,39 @@ void print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& 
   fields.add("cut point", format_time_short(snapshot.record.cut_point));
   fields.add("write", fmt::format("{} in {}, {} in all", format_size(plan.bytes), counted(plan.files, "file", "files"),
                                   counted(plan.entries, "entry", "entries")));
+  if (plan.in_place) {
+    fields.add("entries",
+               fmt::format("{} to create, {} to change, {} to get other metadata, {} to keep, {} to delete",
+                           plan.to_create, plan.to_change, plan.metadata_only, plan.to_keep, plan.to_remove));
+  }
   fields.add("fetch", fmt::format("{} of {} in {}", format_size(plan.bytes_to_fetch),
                                   counted(plan.packs, "pack", "packs"), counted(plan.requests, "request", "requests")));
+  if (plan.bytes_to_reuse != 0) {
+    fields.add("reuse", fmt::format("{} that are here already", format_size(plan.bytes_to_reuse)));
+  }
   fields.add("time", fmt::format("about {} to fetch, at {}/s, {}", format_duration(plan.estimate.duration),
                                  format_size(plan.estimate.bytes_per_second),
                                  plan.estimate.measured ? "as measured while planning"
                                                         : "assumed: too little was fetched to measure it"));
+  if (!plan.left.empty()) {
+    fields.add("staging", fmt::format("{}, left by an interrupted restore: --discard drops it", plan.left));
+  }
   fields.print(out);
+  if (steps != nullptr) print_removals(session, *steps);
   out << "nothing was changed; leave out --plan to restore\n";
+}
+
+// steps: null where the restore is to standard output. Returns the status that the restore would have.
+ExitStatus print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& target,
+                      const RestoreFigures& plan, RestoreSteps* steps) {
+  session.reporter().clear_progress();
+  for (const auto& pack : plan.unreadable) session.reporter().warning(text_of(pack));
+  if (session.json()) {
+    print_plan_json(session, snapshot, target, plan, steps);
+  } else {
+    print_plan_text(session, snapshot, target, plan, steps);
+  }
+  return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
 }
 
 void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result) {
@@ -108,6 +197,7 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
     begin_json(to, snapshot, target);
     to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
     to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
+    to.member("deleted", result.removed);
     to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
     if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
     to.key("problems").begin_array();
@@ -126,12 +216,11 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
                           counted(result.entries, "entry", "entries"), format_size(result.bytes_written),
                           format_size(result.bytes_fetched), counted(result.requests, "request", "requests"),
                           format_duration(result.duration)));
+  if (result.bytes_reused != 0 || result.removed != 0) {
+    session.say(fmt::format("  {} were here already, {} deleted", format_size(result.bytes_reused),
+                            counted(result.removed, "name was", "names were")));
+  }
   if (!result.kept.empty()) session.say(fmt::format("  what was there before is {}", result.kept.native()));
-}
-
-std::string text_of(const UnreadablePack& pack) {
-  if (pack.files == 0) return pack.message;
-  return fmt::format("{}; {} it", pack.message, counted(pack.files, "file needs", "files need"));
 }
 
 // Whoever restores on a machine that trusts no key yet is to see whose word it is.
@@ -154,8 +243,17 @@ ExitStatus RestoreCommand::run(Session& session) {
   check_output_options(session, *m_target,
                        {.tar = m_tar,
                         .plan = m_plan,
-                        .of_files = {{"--overwrite", m_overwrite}, {"--swap", m_swap}, {"--keep-old", m_keep_old}}});
+                        .of_files = {{"--overwrite", m_overwrite},
+                                     {"--swap", m_swap},
+                                     {"--keep-old", m_keep_old},
+                                     {"--in-place", m_in_place},
+                                     {"--delete", m_delete},
+                                     {"--seed", !m_seeds.empty()},
+                                     {"--discard", m_discard}}});
   m_lists.check(to_output && m_tar);
+  if (m_overwrite && m_in_place) throw Error(ErrorKind::usage, "--overwrite and --in-place exclude each other");
+  if (m_swap && m_in_place) throw Error(ErrorKind::usage, "--swap and --in-place exclude each other");
+  if (m_delete && !m_in_place) throw Error(ErrorKind::usage, "--delete needs --in-place");
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
@@ -170,18 +268,22 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .swap = m_swap,
                                .keep_old = m_keep_old,
                                .check = !m_no_check,
+                               .in_place = m_in_place,
+                               .remove = m_delete,
+                               .discard = m_discard,
+                               .seeds = {m_seeds.begin(), m_seeds.end()},
                                .spool = session.config().spool.dir.value_or(fs::path{}),
                                .literal_paths = m_lists.read_paths(session.io()),
                                .excludes = m_lists.excludes(),
                                .owners = m_lists.owners()};
   const StreamShape shape = m_tar ? StreamShape::tar : StreamShape::file;
+  if (m_plan && to_output) {
+    const RestoreFigures plan = plan_stream(context, manifest, request, shape);
+    return print_plan(session, snapshot, session.json() ? request.target : "standard output", plan, nullptr);
+  }
   if (m_plan) {
-    const RestoreFigures plan =
-        to_output ? plan_stream(context, manifest, request, shape) : plan_restore(context, manifest, request).figures;
-    session.reporter().clear_progress();
-    for (const auto& pack : plan.unreadable) session.reporter().warning(text_of(pack));
-    print_plan(session, snapshot, to_output && !session.json() ? "standard output" : request.target, plan);
-    return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
+    PreparedRestore plan = plan_restore(context, manifest, request);
+    return print_plan(session, snapshot, request.target, plan.figures, &plan.steps);
   }
   const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
   if (manifest.record.incomplete && unread) {

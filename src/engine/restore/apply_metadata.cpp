@@ -67,6 +67,28 @@ bool gives_away_for_good(uid_t uid) noexcept {
   return k_may_only_give && uid != ::geteuid();
 }
 
+// Attributes of users' are written by whoever may write the content, the owner no less. The mode is set after them.
+void let_owner_write(int fd) noexcept {
+  struct stat status {};
+  if (::geteuid() == 0 || ::fstat(fd, &status) != 0 || (status.st_mode & S_IWUSR) != 0) return;
+  ::fchmod(fd, (status.st_mode & 07777U) | S_IWUSR);
+}
+
+template <class Chosen>
+void remove_xattrs(int fd, const std::vector<Xattr>& keep, Chosen chosen) {
+  std::string names(65536, '\0');  // the most that the kernel gives (XATTR_LIST_MAX)
+  const ssize_t size = ::flistxattr(fd, names.data(), names.size());
+  if (size <= 0) return;
+  names.resize(static_cast<std::size_t>(size));
+  let_owner_write(fd);
+  for (std::size_t begin = 0; begin < names.size();) {
+    const std::string name{names.c_str() + begin};
+    begin += name.size() + 1;
+    const bool kept = std::any_of(keep.begin(), keep.end(), [&](const Xattr& xattr) { return xattr.name == name; });
+    if (!kept && chosen(name)) ::fremovexattr(fd, name.c_str());
+  }
+}
+
 // chown(uid, gid), else at least the group: a user may give a file to any group he is in.
 template <class Chown>
 bool set_owner(const Metadata& metadata, Chown chown, const std::string& shown) {
@@ -96,7 +118,18 @@ void note_forgotten(int fd, const Metadata& metadata, std::uint32_t mode, const 
   }
 }
 
+void set_time(int fd, Time mtime, const std::string& shown, SkippedMetadata& skipped) {
+  struct timespec times[2] = {{0, UTIME_OMIT}, to_timespec(mtime)};
+  note_result(::futimens(fd, times), skipped.times, "set the times of", shown);
+}
+
 }  // namespace
+
+SkippedMetadata apply_time(int fd, Time mtime, const std::string& shown) {
+  SkippedMetadata skipped;
+  set_time(fd, mtime, shown, skipped);
+  return skipped;
+}
 
 SkippedMetadata apply_metadata(int fd, const Metadata& metadata, const std::string& shown) {
   SkippedMetadata skipped;
@@ -106,6 +139,7 @@ SkippedMetadata apply_metadata(int fd, const Metadata& metadata, const std::stri
   };
   const bool owner_last = gives_away_for_good(metadata.uid);
   if (!owner_last) give();
+  if (!metadata.xattrs.empty()) let_owner_write(fd);
   set_xattrs(
       metadata.xattrs,
       [fd](const Xattr& x) { return ::fsetxattr(fd, x.name.c_str(), x.value.data(), x.value.size(), 0); }, shown,
@@ -114,8 +148,7 @@ SkippedMetadata apply_metadata(int fd, const Metadata& metadata, const std::stri
   struct stat status {};
   if ((skipped.owner || owner_last) && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) mode &= ~k_set_id_bits;
   note_result(::fchmod(fd, mode), skipped.mode, "set the mode of", shown);
-  struct timespec times[2] = {{0, UTIME_OMIT}, to_timespec(metadata.mtime)};
-  note_result(::futimens(fd, times), skipped.times, "set the times of", shown);
+  set_time(fd, metadata.mtime, shown, skipped);
   if (owner_last) give();
   note_forgotten(fd, metadata, mode, shown, skipped);
   return skipped;
@@ -150,17 +183,14 @@ SkippedMetadata apply_metadata_at(int directory, const std::string& name, EntryT
 }
 
 void remove_other_xattrs(int fd, const std::vector<Xattr>& keep) {
-  std::string names(65536, '\0');  // the most that the kernel gives (XATTR_LIST_MAX)
-  const ssize_t size = ::flistxattr(fd, names.data(), names.size());
-  if (size <= 0) return;
-  names.resize(static_cast<std::size_t>(size));
-  for (std::size_t begin = 0; begin < names.size();) {
-    const std::string name{names.c_str() + begin};
-    begin += name.size() + 1;
-    const bool ours = name.starts_with("user.") || name == k_access_acl || name == k_default_acl;
-    const bool kept = std::any_of(keep.begin(), keep.end(), [&](const Xattr& xattr) { return xattr.name == name; });
-    if (ours && !kept) ::fremovexattr(fd, name.c_str());
-  }
+  remove_xattrs(fd, keep, [](const std::string& name) {
+    return name.starts_with("user.") || name == k_access_acl || name == k_default_acl;
+  });
+}
+
+void replace_xattrs(int fd, const std::vector<Xattr>& keep) {
+  // A security module labels what it likes, and takes the label of nothing for none of its own.
+  remove_xattrs(fd, keep, [](const std::string& name) { return name != "security.selinux"; });
 }
 
 void remove_acls(int fd) noexcept {

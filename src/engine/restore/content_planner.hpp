@@ -2,9 +2,11 @@
 #pragma once
 
 #include "engine/restore/content_layout.hpp"
+#include "engine/restore/content_steps.hpp"
+#include "engine/restore/local_content.hpp"
+#include "engine/restore/planning_order.hpp"
 #include "engine/restore/prepared_restore.hpp"
 #include "engine/restore/restore_steps.hpp"
-#include "engine/restore/write_order.hpp"
 #include "repo/extent.hpp"
 #include "repo/fetch_plan.hpp"
 #include "repo/pack.hpp"
@@ -31,17 +33,18 @@ class PlannedPacks {
 };
 
 // One file after the other: begin_file(), its extent()s, end_part() after each part (a file without parts has none),
-// end_file(). What is wrong with a file becomes its last step; only a StoreError and what is no damage are thrown.
-// One thread.
-//
-// A large file is taken in stripes. One that jumps from pack to pack very often is written pack by pack, and fetched
-// so: else each frame would be fetched and decoded again and again. The rest is written in the order of the file.
+// end_file(). What is wrong with a file becomes its last step; only a StoreError and what is no damage are thrown. One
+// thread. Here is decided whether what the entry list says fits, and where each chunk belongs; ContentSteps decides how
+// that is written. Where content may lie in local files, it is looked for in the pool, and files are planned some way
+// ahead of their steps: whoever adds entries to the steps does so in the same order.
 class ContentPlanner {
  public:
   // stripe: bytes, not 0. steps: the entry is there before its content.
-  ContentPlanner(PlannedPacks& packs, FetchPlan& fetch, RestoreSteps& steps, std::uint64_t stripe);
+  ContentPlanner(PlannedPacks& packs, FetchPlan& fetch, RestoreSteps& steps, std::uint64_t stripe,
+                 PlanningOrder& order);
 
-  void begin_file(const Entry& file);
+  // local: where content of it may lie; null: nowhere.
+  void begin_file(const Entry& file, std::shared_ptr<LocalContent> local = {});
   void extent(const Extent& extent);
   void end_part(std::uint64_t size);
   // damage: its parts could not be read. Returns the space that the file takes, which is less than its size where it
@@ -56,42 +59,30 @@ class ContentPlanner {
     UnreadablePack known;
     std::uint64_t last_file = 0;  // that needs it, counted from 1
   };
-  std::shared_ptr<const PackDirectory> look_up(const ChunkRange& chunks);
+  using Directory = std::shared_ptr<const PackDirectory>;
+  void hole(std::uint64_t bytes);
+  Directory look_up(const ChunkRange& chunks);
   void note_unreadable(std::uint64_t pack, const Error& e);
-  void want(const ChunkRange& chunks, const PackDirectory& directory);
-  void add_write(const ChunkRange& chunks, const PackDirectory& directory);
-  void add_pending(const ContentStep& step);
+  void add_write(const PlannedWrite& write, const Directory& directory);
+  void look_for(const PlannedWrite& write, const Directory& directory);
+  void add_pending(const ContentStep& step, const Directory& directory = {});
   void go_pending();
-  void go_to_stripe();
-  void begin_group(std::uint64_t at);
-  void end_group(std::uint64_t end);
-  void write_group(bool scattered);
 
   PlannedPacks& m_packs;
   FetchPlan& m_fetch;
-  RestoreSteps& m_steps;
-  const std::uint64_t m_stripe_size;
+  PlanningOrder& m_order;
+  ContentSteps m_steps;
   std::map<std::uint64_t, Unreadable> m_unreadable;
-  std::uint64_t m_files = 0;    // begun so far
-  std::uint64_t m_file_at = 0;  // content before the file
-  std::uint64_t m_end = 0;      // content up to the end of the file
+  std::uint64_t m_files = 0;  // begun so far
 
   // Of the file:
   std::optional<ContentLayout> m_layout;
+  std::shared_ptr<LocalContent> m_local;
   std::uint64_t m_size = 0;
   std::uint64_t m_part_at = 0;  // bytes before the part
   std::uint64_t m_holes = 0;    // bytes of them
   bool m_pending = false;       // from here on nobody knows where the bytes are
   std::optional<Error> m_damage;
-
-  // Of a large file, what is written in one order: a stripe, or less where it has very many writes.
-  bool m_grouping = false;
-  std::uint64_t m_stripe = 0;    // number of the present stripe
-  std::uint64_t m_stripes = 0;   // begun so far
-  std::uint64_t m_group_at = 0;  // bytes before it
-  bool m_scattered = false;      // the last one was
-  std::vector<Write> m_group_writes;
-  std::vector<ContentStep> m_group_steps;  // that follow them
 };
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 #include "engine/restore/database_in_use.hpp"
 
 #include "capture/file_kind.hpp"
+#include "capture/sqlite/companions.hpp"
 #include "util/beneath.hpp"
 #include "util/held_files.hpp"
 
@@ -72,6 +73,11 @@ std::optional<std::string> find_database_user(int directory, const std::string& 
   if (!shm && !has_sqlite_magic(read_head(*database), size)) return std::nullopt;
   if (auto user = find_lock(*database, k_lock_bytes, k_lock_length)) return user;
   return find_open(database->status);
+}
+
+bool is_log_name(std::string_view name) noexcept {
+  return std::any_of(sqlite::k_companions.begin(), sqlite::k_companions.end(),
+                     [&](const char* suffix) { return name.ends_with(suffix); });
 }
 
 bool is_sqlite_file(int directory, const std::string& name) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace cairn {
 
@@ -14,6 +15,8 @@ namespace cairn {
 // all. Changes nothing; must not be called in a process that has the database open itself.
 std::optional<std::string> find_database_user(int directory, const std::string& name);
 
+// Whether a file of that name may be what SQLite keeps beside a database.
+bool is_log_name(std::string_view name) noexcept;
 // Whether `name` in an open directory is a regular file with the beginning of a SQLite database.
 bool is_sqlite_file(int directory, const std::string& name);
 // Whether it begins like a SQLite rollback journal or write-ahead log.

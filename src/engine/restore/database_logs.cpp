@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -50,6 +51,13 @@ void DatabaseLogs::put_back() const {
         fmt::format("unable to rename {} back to {}: {}; the database beside it needs it under that name",
                     quote(renamed.aside), quote(renamed.log), errno_text(errno)));
   }
+}
+
+void DatabaseLogs::remove_or_tell(const std::function<bool(const std::string& log)>& gone) {
+  std::erase_if(m_renamed, [&](const Renamed& renamed) {
+    return gone(renamed.log) && ::unlinkat(m_directory, renamed.aside.c_str(), 0) == 0;
+  });
+  tell();
 }
 
 void DatabaseLogs::tell() const {

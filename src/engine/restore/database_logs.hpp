@@ -3,6 +3,7 @@
 
 #include "util/log.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class DatabaseLogs {
   const std::vector<Renamed>& renamed() const noexcept { return m_renamed; }
   // It was replaced: says in a warning each how the logs are called now.
   void tell() const;
+  // It was replaced: removes those whose old names are to go, by gone(name), and tells of the others.
+  void remove_or_tell(const std::function<bool(const std::string& log)>& gone);
 
  private:
   int m_directory;

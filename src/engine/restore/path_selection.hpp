@@ -48,6 +48,8 @@ class PathSelection {
   // Whether it was asked for, by its name or by one above it, and is not excluded. A directory that is selected and not
   // covered only leads to what was asked for.
   bool covers(std::string_view path, EntryType type = EntryType::file) const;
+  // Whether a directory lies above something that was asked for. What a pattern matches counts once it was surveyed.
+  bool leads_to(std::string_view directory) const;
 
  private:
   struct Pattern {
@@ -60,7 +62,6 @@ class PathSelection {
   bool asked_for(std::string_view path, EntryType type) const;
   bool is_named(std::string_view path, EntryType type) const;
   bool is_excluded(std::string_view path, EntryType type) const;
-  bool leads_to(std::string_view directory) const;
   void note_found(const Entry& entry);
   void note_leading(std::string_view path);
 

@@ -14,6 +14,10 @@ std::string parent_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
+std::string name_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
 // Whether it has to be mended.
 bool look_at_anchor(const RestoreTarget& target) {
   const std::string shown = target.anchor_path().native();
@@ -32,16 +36,47 @@ PlannedAccess::PlannedAccess(const RestoreTarget& target) : m_target(target), m_
 }
 
 void PlannedAccess::check(const std::string& path, EntryAction action) {
-  // A single file lies in what the constructor looked at, and below a target that is not there yet nothing is.
+  if (action == EntryAction::keep) return;
+  if (m_target.shape() == RestoreTarget::Shape::single_file) {
+    // It lies in what the constructor looked at.
+    if (m_target.in_place() && m_target.exists()) {
+      check_there(m_target.directory(), m_target.name(), m_target.path().native(), action);
+    }
+    return;
+  }
+  // Below a target that is not there yet nothing is.
   if (!m_target.below_anchor().empty() || path == ".") return;
-  if (action == EntryAction::create || action == EntryAction::replace) check_directory(parent_of(path));
-  if (action != EntryAction::metadata) return;
-  const auto directory = m_open.open(path);
+  if (action != EntryAction::metadata) check_directory(parent_of(path));
+  // But for a restore in place, RestoreTarget has looked at what gives way.
+  if (action == EntryAction::create || (action == EntryAction::change && !m_target.in_place())) return;
+  const auto directory = m_open.open(parent_of(path));
   if (!directory) return;  // it has gone: the publisher looks once more
-  const std::string shown = (m_target.path() / path).native();
-  const auto there = see(directory->get(), "");
-  if (!there) throw_errno("stat", shown, errno);
-  if (const auto refusal = refusal_to_change(there->protection)) throw_refusal(*refusal, shown);
+  check_there(directory->get(), name_of(path), (m_target.path() / path).native(), action);
+}
+
+void PlannedAccess::check_there(int directory, const std::string& name, const std::string& shown,
+                                EntryAction action) const {
+  const auto there = see(directory, name);
+  if (!there) return;  // as above
+  if (action == EntryAction::metadata) {
+    if (const auto refusal = refusal_to_change(there->protection)) throw_refusal(*refusal, shown);
+    return;
+  }
+  const auto above = see(directory, "");
+  if (!above) throw_errno("stat", shown, errno);
+  require_replaceable(*there, *above, shown);
+}
+
+void PlannedAccess::check_removal(const std::string& path) {
+  check_directory(parent_of(path));
+  const auto directory = m_open.open(parent_of(path));
+  if (!directory) return;
+  const auto there = see(directory->get(), name_of(path));
+  const auto above = see(directory->get(), "");
+  if (!there || !above) return;
+  if (const auto refusal = refusal_to_replace(there->protection, above->protection, own_rights())) {
+    throw_refusal(*refusal, (m_target.path() / path).native());
+  }
 }
 
 void PlannedAccess::check_directory(const std::string& path) {

@@ -20,9 +20,12 @@ class PlannedAccess {
   explicit PlannedAccess(const RestoreTarget& target);
   // What becomes of an entry that RestoreTarget::check_entry() found nothing against.
   void check(const std::string& path, EntryAction action);
+  // Something below the target, a directory too, that goes.
+  void check_removal(const std::string& path);
 
  private:
   void check_directory(const std::string& path);
+  void check_there(int directory, const std::string& name, const std::string& shown, EntryAction action) const;
 
   const RestoreTarget& m_target;
   OpenDirectories m_open;                // below the target

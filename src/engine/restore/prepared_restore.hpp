@@ -2,6 +2,7 @@
 // then printed, or carried out as it is (restore_executor.hpp).
 #pragma once
 
+#include "engine/restore/local_files.hpp"
 #include "engine/restore/owner_numbers.hpp"
 #include "engine/restore/path_selection.hpp"
 #include "engine/restore/restore_estimate.hpp"
@@ -11,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,10 @@ struct RestoreRequest {
   bool swap = false;                                      // and that as a whole: a directory by one exchange
   bool keep_old = false;                                  // what is replaced gets the name TARGET.before-ID
   bool check = true;                                      // databases, before they are moved into place
+  bool in_place = false;                                  // what is at the target becomes equal to the snapshot
+  bool remove = false;                                    // with in_place: what the snapshot lacks goes
+  bool discard = false;                                   // what interrupted restores left is not used, and goes
+  std::vector<fs::path> seeds = {};                       // files and trees whose content may be used
   std::chrono::nanoseconds grace = std::chrono::days{7};  // prune's: a longer restore is warned of
   std::uint64_t stripe = 1ULL << 30;                      // so much of a large file is brought into order at a time
   // Where steps wait that are too many for memory; empty: the directory for temporary files. Where nothing can be
@@ -50,9 +56,17 @@ struct RestoreFigures {
   std::uint64_t space = 0;           // that they take, which is less where they have holes
   std::uint64_t inodes = 0;          // that staging makes
   std::uint64_t bytes_to_fetch = 0;  // stored bytes
+  std::uint64_t bytes_to_reuse = 0;  // that local files have, those that stay as they are included
+  std::uint64_t to_create = 0;       // entries, by what becomes of them
+  std::uint64_t to_change = 0;
+  std::uint64_t to_keep = 0;
+  std::uint64_t metadata_only = 0;
+  std::uint64_t to_remove = 0;  // names at the target that the snapshot does not have
   std::uint64_t requests = 0;
   std::uint64_t packs = 0;
   bool single_file = false;
+  bool in_place = false;  // into something that is there
+  std::string left;       // what an interrupted restore left and this one goes on from: its path; empty: nothing
   RestoreEstimate estimate;
   // Packs that the store does not have with their right size, and those whose directories cannot be read.
   std::vector<UnreadablePack> unreadable;
@@ -62,6 +76,8 @@ struct PreparedRestore {
   RestoreFigures figures;
   FetchPlan fetch;     // of content, in the order of the steps
   RestoreSteps steps;  // of every entry that is restored
+  // The local files that the steps take from; null where they take nothing.
+  std::unique_ptr<LocalFiles> local = nullptr;
 };
 
 }  // namespace cairn

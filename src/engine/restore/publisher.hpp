@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/restore/mended_directories.hpp"
+#include "engine/restore/prepared_restore.hpp"
 #include "engine/restore/restore_target.hpp"
 #include "engine/restore/skipped_tally.hpp"
 #include "engine/restore/staged_tree.hpp"
@@ -10,6 +11,7 @@
 #include "util/log.hpp"
 
 #include <memory>
+#include <set>
 #include <string>
 
 namespace cairn {
@@ -24,6 +26,10 @@ struct PublishParts {
   // Where the record of a long move waits; empty: the directory for temporary files.
   fs::path spool = {};
   std::string keep_as = {};  // the name, beside the target, of what it replaces; empty: nothing is kept
+  // In place: what stays, and what goes. Else not needed.
+  PreparedRestore* plan = nullptr;
+  // Of what stays according to the plan, what was made anew all the same.
+  std::set<std::string> remade = {};
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
@@ -51,6 +57,9 @@ class Publisher {
   const std::string& keep_as() const noexcept { return m_parts.keep_as; }
   MendedDirectories& mended() const noexcept { return m_parts.mended; }
   const fs::path& spool() const noexcept { return m_parts.spool; }
+  SkippedTally& tally() const noexcept { return m_parts.tally; }
+  PreparedRestore* plan() const noexcept { return m_parts.plan; }
+  bool is_remade(const std::string& path) const { return m_parts.remade.contains(path); }
   // The tree as it was given, deepest directories first.
   const StagedTree& tree() const noexcept { return m_tree; }
   std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
@@ -87,6 +96,10 @@ std::unique_ptr<Publisher> make_new_tree_publisher(const PublishParts& parts);
 // The target is a directory: name by name, files replaced, directories merged, what the snapshot does not have left
 // alone. Each file by replace_file(), as by the file publisher.
 std::unique_ptr<Publisher> make_merge_publisher(const PublishParts& parts);
+// The target becomes equal to the snapshot: as the merge publisher, and what is of another type gives way, links are
+// made to what stays, metadata is put on it, and what the plan removes is removed, last. Each name is old or new at any
+// time, but for one whose type changes.
+std::unique_ptr<Publisher> make_in_place_publisher(const PublishParts& parts);
 
 // The target is a directory that gives way as a whole (RestoreTarget::swapped()): staging and it exchange their names
 // by one renameat2(2), and then the old one is removed, or renamed to keep_as. Until then it is as it was. Throws what

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
@@ -27,6 +28,8 @@ constexpr std::uint64_t k_task_bytes = 2ULL << 20;
 // Small files are written many by one job.
 constexpr std::uint64_t k_batch_bytes = 1ULL << 20;
 constexpr std::size_t k_batch_tasks = 64;
+// Ranges of local files, and holes, that one job makes.
+constexpr std::size_t k_task_locals = 256;
 constexpr std::size_t k_batches_in_flight = 16;
 // The frames that they write from: a slow disk must not have them pile up.
 constexpr std::uint64_t k_frames_in_flight = 64ULL << 20;
@@ -34,21 +37,41 @@ constexpr std::uint64_t k_frames_in_flight = 64ULL << 20;
 // One file on its way to the target.
 struct FileState {
   Entry entry;
+  // Local files that it takes content from, the one that it begins as first if there is one. Few; closed with it.
+  std::vector<std::pair<LocalFiles::Id, std::shared_ptr<LocalSource>>> locals;
+  LocalSource* base = nullptr;
   std::unique_ptr<TreeWriter::File> file;
   std::once_flag begun;
   std::atomic<std::uint64_t> tasks_left{1};  // one for its last task
+  std::atomic<std::uint64_t> reused{0};
   std::mutex mutex;
   std::optional<Error> failure;
+  bool outdated = false;  // a local file changed
 
   void fail(const Error& e) {
     const std::scoped_lock lock{mutex};
     if (!failure) failure = e;
   }
+  void outdate() {
+    const std::scoped_lock lock{mutex};
+    outdated = true;
+  }
+  bool is_outdated() {
+    const std::scoped_lock lock{mutex};
+    return outdated;
+  }
+};
+
+struct LocalPiece {
+  LocalWrite write;
+  std::shared_ptr<LocalSource> from;
 };
 
 // A part of a file's content that one job writes.
 struct Task {
   std::shared_ptr<FileState> file;
+  std::vector<LocalPiece> locals;
+  std::vector<PlannedHole> holes;
   std::vector<Write> writes;
   std::vector<FrameFetcher::Future> frames;  // one a write
   std::uint64_t bytes = 0;
@@ -104,20 +127,42 @@ class TaskWriter {
   void execute(Task& task) {
     FileState& state = *task.file;
     const auto damage = damage_of([&] {
-      std::call_once(state.begun, [&] { state.file = m_writer.begin_file(state.entry); });
-      for (std::size_t i = 0; i < task.writes.size(); ++i) {
-        const Write& write = task.writes[i];
-        const ByteView bytes = task.frames[i].get()->chunks(write.first, write.count);
-        state.file->write_at(write.offset, bytes);
-        m_bytes_written += bytes.size();
+      try {
+        if (!state.is_outdated()) write(state, task);
+      } catch (const LocalChanged&) {
+        state.outdate();
       }
     });
     if (damage) state.fail(*damage);
     task.frames.clear();
+    task.locals.clear();
     if (state.tasks_left.fetch_sub(1) == 1) finish_file(state);
   }
 
+  void write(FileState& state, Task& task) {
+    std::call_once(state.begun, [&] { state.file = m_writer.begin_file(state.entry, state.base); });
+    for (const LocalPiece& piece : task.locals) {
+      state.file->copy_at(piece.write.offset, piece.write.length, *piece.from, piece.write.from);
+      state.reused += piece.write.length;
+      m_bytes_written += piece.write.length;
+    }
+    for (const PlannedHole& hole : task.holes) state.file->make_hole_at(hole.offset, hole.length);
+    for (std::size_t i = 0; i < task.writes.size(); ++i) {
+      const Write& write = task.writes[i];
+      const ByteView bytes = task.frames[i].get()->chunks(write.first, write.count);
+      state.file->write_at(write.offset, bytes);
+      m_bytes_written += bytes.size();
+    }
+  }
+
   void finish_file(FileState& state) {
+    state.locals.clear();
+    if (state.outdated) {
+      if (state.file) m_writer.drop_file(std::move(state.file));
+      const std::scoped_lock lock{m_mutex};
+      m_done.outdated.insert(state.entry.path);
+      return;
+    }
     if (state.failure) {
       if (state.file) m_writer.drop_file(std::move(state.file));
       const std::scoped_lock lock{m_mutex};
@@ -128,6 +173,7 @@ class TaskWriter {
     const std::scoped_lock lock{m_mutex};
     ++m_done.files;
     m_done.bytes = saturating_add(m_done.bytes, state.entry.size);
+    m_done.reused = saturating_add(m_done.reused, state.reused.load());
   }
 
   TreeWriter& m_writer;
@@ -149,7 +195,7 @@ class Execution {
         m_feed(plan.steps, [&fetcher](std::uint64_t pack) { return fetcher.directory(pack); }),
         m_tasks(context, writer) {}
 
-  Restored run(const AfterFiles& after_files) {
+  Restored run() {
     m_plan.steps.rewind();
     auto planned = m_plan.steps.next_entry();
     for (; planned && planned->entry.type != EntryType::hard_link; planned = m_plan.steps.next_entry()) {
@@ -159,38 +205,29 @@ class Execution {
     end_wave();
     run_wave();
     Restored done = m_tasks.finish();
-    if (after_files) after_files(done);
-    const std::set<std::string> damaged = paths_of(done.problems);
-    for (; planned; planned = m_plan.steps.next_entry()) {
-      const Entry& link = planned->entry;
-      if (damaged.contains(link.link_target)) {
-        done.problems.push_back({link.path, fmt::format("{} is a hard link to a damaged file", quote(link.path))});
-      } else {
-        m_writer.add(link);
-      }
-    }
+    done.files += m_kept.files;
+    done.reused = saturating_add(done.reused, m_kept.reused);
+    done.outdated.merge(m_kept.outdated);
     return done;
   }
 
  private:
-  static std::set<std::string> paths_of(const std::vector<RestoreProblem>& problems) {
-    std::set<std::string> paths;
-    for (const auto& problem : problems) {
-      if (problem.kind != RestoreProblem::Kind::unsound) paths.insert(problem.path);
-    }
-    return paths;
-  }
-
   void take(PlannedEntry& planned) {
-    if (planned.entry.type != EntryType::file) {
+    const bool stays = planned.action == EntryAction::keep || planned.action == EntryAction::metadata;
+    if (planned.entry.type == EntryType::directory) {
       const auto existing = planned.asked_for ? ExistingDirectory::changed : ExistingDirectory::kept;
+      if (stays && m_plan.figures.in_place) return m_writer.add_existing(planned.entry, existing);
       return m_writer.add(planned.entry, existing);
     }
+    if (stays) return take_staying(planned);
+    if (planned.entry.type != EntryType::file) return m_writer.add(planned.entry);
     m_file = std::make_shared<FileState>();
     m_file->entry = std::move(planned.entry);
-    m_feed.begin(m_file->entry);
     const auto damage = damage_of([&] {
-      while (const auto write = m_feed.next()) add_write(*write);
+      if (const auto base = m_feed.begin(m_file->entry)) m_file->base = local(*base).get();
+      while (const auto piece = m_feed.next()) {
+        std::visit([this](const auto& what) { add_piece(what); }, *piece);
+      }
     });
     if (damage) m_file->fail(*damage);
     // Without writes where the file is empty, which is made all the same.
@@ -199,11 +236,46 @@ class Execution {
     end_wave_if_full();
   }
 
+  // A file that is at the target already is looked at once more: it may be something else by now.
+  void take_staying(const PlannedEntry& planned) {
+    const LocalFile seen = m_plan.local->get(planned.seen);
+    try {
+      if (stamp_now(seen) != seen.stamp) throw LocalChanged(seen.shown());
+    } catch (const LocalChanged&) {
+      m_kept.outdated.insert(planned.entry.path);
+      return;
+    }
+    m_writer.note_staying();
+    if (planned.entry.type != EntryType::file) return;
+    ++m_kept.files;
+    m_kept.reused = saturating_add(m_kept.reused, planned.entry.size);
+  }
+
+  const std::shared_ptr<LocalSource>& local(LocalFiles::Id id) {
+    auto& locals = m_file->locals;
+    const auto found = std::find_if(locals.begin(), locals.end(), [&](const auto& known) { return known.first == id; });
+    if (found != locals.end()) return found->second;
+    return locals.emplace_back(id, std::make_shared<LocalSource>(m_plan.local->get(id))).second;
+  }
+
+  void add_piece(const Write& write) { add_write(write); }
+  // A range that is taken over costs little to begin with, so it is many ranges that make a task.
+  void add_piece(const LocalWrite& write) {
+    m_task.locals.push_back({write, local(write.file)});
+    if (m_task.locals.size() >= k_task_locals) end_task();
+  }
+  void add_piece(const PlannedHole& hole) {
+    m_task.holes.push_back(hole);
+    if (m_task.holes.size() >= k_task_locals) end_task();
+  }
+
   void add_write(const Write& write) {
     m_wave_frames.insert(write.frame);
     m_task.writes.push_back(write);
     m_task.bytes += write.bytes;
-    if (m_task.bytes < k_task_bytes && m_wave_frames.size() < k_wave_frames) return;
+    if (m_task.bytes >= k_task_bytes || m_wave_frames.size() >= k_wave_frames) end_task();
+  }
+  void end_task() {
     m_file->tasks_left.fetch_add(1);
     push_task();
     end_wave_if_full();
@@ -261,8 +333,9 @@ class Execution {
   WriteFeed m_feed;
   std::shared_ptr<FileState> m_file;
   Task m_task;
-  Tasks m_wave;   // being filled
-  Tasks m_ready;  // its frames are on their way
+  Restored m_kept;  // what stays
+  Tasks m_wave;     // being filled
+  Tasks m_ready;    // its frames are on their way
   std::uint64_t m_wave_bytes = 0;
   std::set<FrameId> m_wave_frames;
   TaskWriter m_tasks;  // last: its jobs use what is above
@@ -270,9 +343,27 @@ class Execution {
 
 }  // namespace
 
-Restored execute_restore(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan,
-                         const AfterFiles& after_files) {
-  return Execution{context, fetcher, writer, plan}.run(after_files);
+Restored execute_files(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan) {
+  return Execution{context, fetcher, writer, plan}.run();
+}
+
+void execute_links(TreeWriter& writer, PreparedRestore& plan, Restored& done) {
+  std::set<std::string> damaged;
+  for (const auto& problem : done.problems) {
+    if (problem.kind != RestoreProblem::Kind::unsound) damaged.insert(problem.path);
+  }
+  plan.steps.rewind();
+  while (const auto planned = plan.steps.next_entry()) {
+    const Entry& link = planned->entry;
+    if (link.type != EntryType::hard_link) continue;
+    if (damaged.contains(link.link_target)) {
+      done.problems.push_back({link.path, fmt::format("{} is a hard link to a damaged file", quote(link.path))});
+    } else if (plan.figures.in_place) {
+      writer.add_link(link);
+    } else {
+      writer.add(link);
+    }
+  }
 }
 
 }  // namespace cairn

@@ -7,7 +7,7 @@
 #include "repo/frame_fetcher.hpp"
 
 #include <cstdint>
-#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,18 +27,19 @@ struct RestoreProblem {
 };
 
 struct Restored {
-  std::uint64_t files = 0;
-  std::uint64_t bytes = 0;               // of them, holes included
+  std::uint64_t files = 0;               // made, or found to be what they are to be
+  std::uint64_t bytes = 0;               // of those that were made, holes included
+  std::uint64_t reused = 0;              // bytes that came from local files or stayed where they are
   std::vector<RestoreProblem> problems;  // files by path, then links to them
+  // Files whose local files are not what they were when the restore was planned: they are to be planned anew, without
+  // those.
+  std::set<std::string> outdated;
 };
 
-// Called when all files are written, and no hard links yet: what it takes out of staging and puts among the problems is
-// not there for them.
-using AfterFiles = std::function<void(Restored&)>;
-
-// Takes the steps from their beginning. fetcher: told what to expect. Throws what is no damage to a single file; then
-// everything that was begun is at rest. By one thread, which is none of the context's.
-Restored execute_restore(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan,
-                         const AfterFiles& after_files = {});
+// Takes the steps from their beginning, but for hard links. fetcher: told what to expect. Throws what is no damage to a
+// single file; then everything that was begun is at rest. By one thread, which is none of the context's.
+Restored execute_files(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan);
+// Hard links, when all files are there. done: of them all.
+void execute_links(TreeWriter& writer, PreparedRestore& plan, Restored& done);
 
 }  // namespace cairn

@@ -1,9 +1,10 @@
 #include "engine/restore/restore_planner.hpp"
 
+#include "capture/source_kind.hpp"
 #include "engine/restore/content_planner.hpp"
-#include "engine/restore/owner_numbers.hpp"
+#include "engine/restore/entry_survey.hpp"
 #include "engine/restore/path_selection.hpp"
-#include "engine/restore/planned_access.hpp"
+#include "engine/restore/staged_tree.hpp"
 #include "repo/entry_list.hpp"
 #include "repo/layout.hpp"
 #include "util/interrupt.hpp"
@@ -11,7 +12,7 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
+#include <optional>
 #include <span>
 #include <unistd.h>
 #include <utility>
@@ -36,7 +37,8 @@ class PacksOfStore : public PlannedPacks {
     return ref;
   }
   bool comes_whole(const PackRef& pack) override {
-    return m_tools.access.far && m_tools.access.whole && worth_whole(pack);
+    // Whether its chunks are at hand already, its directory tells.
+    return m_tools.local == nullptr && m_tools.access.far && m_tools.access.whole && worth_whole(pack);
   }
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack) override {
     return m_tools.content.directory(pack);
@@ -59,82 +61,6 @@ class PacksOfStore : public PlannedPacks {
   }
 
   const PlanningTools& m_tools;
-};
-
-// One reading of the entry list.
-class Survey {
- public:
-  Survey(const RestoreTarget& target, PathSelection& selection, ContentPlanner& content, Owners owners,
-         PreparedRestore& plan)
-      : m_target(target),
-        m_access(target),
-        m_selection(selection),
-        m_content(content),
-        m_plan(plan),
-        m_owners(owners) {}
-
-  void run(EntryListReader& list) {
-    while (auto line = list.next()) {
-      check_interrupted();
-      Entry& given = *line->entry;
-      m_selection.survey(given);
-      PlannedEntry planned{std::move(given)};
-      if (!m_selection.select(planned.entry)) continue;
-      add(planned);
-      if (planned.entry.type == EntryType::file) add_content(planned.entry, *line, list);
-    }
-  }
-
- private:
-  void add(PlannedEntry& planned) {
-    Entry& entry = planned.entry;
-    m_owners.localise(entry);
-    ++m_plan.figures.entries;
-    const auto there = m_target.check_entry(entry);
-    // Whoever asks for a file below /tmp does not ask for another /tmp.
-    planned.asked_for = m_selection.covers(entry.path, entry.type);
-    if (there == RestoreTarget::There::other) planned.action = EntryAction::replace;
-    if (there == RestoreTarget::There::directory) {
-      planned.action = planned.asked_for ? EntryAction::metadata : EntryAction::keep;
-    }
-    m_access.check(entry.path, planned.action);
-    // A link has none of its own.
-    if (entry.type != EntryType::hard_link) ++m_plan.figures.inodes;
-    if (entry.type == EntryType::hard_link) {
-      // Targets come before their links.
-      if (m_links.contains(entry.link_target)) {
-        throw Error(ErrorKind::damaged,
-                    fmt::format("damaged entry list: {} is a hard link to a hard link", quote(entry.path)));
-      }
-      m_links.insert(entry.path);
-    }
-    m_plan.steps.add_entry(planned);
-  }
-
-  void add_content(const Entry& entry, const EntryLine& line, EntryListReader& list) {
-    RestoreFigures& figures = m_plan.figures;
-    ++figures.files;
-    figures.bytes = saturating_add(figures.bytes, entry.size);
-    m_content.begin_file(entry);
-    for (const auto& extent : line.extents) m_content.extent(extent);
-    // Damage to this file alone; or to the list, which its next line tells.
-    const auto damage = damage_of([&] {
-      for (std::uint64_t i = 0; i < line.parts; ++i) {
-        const EntryLine part = list.next_part();
-        for (const auto& extent : part.extents) m_content.extent(extent);
-        m_content.end_part(part.part_size);
-      }
-    });
-    figures.space = saturating_add(figures.space, m_content.end_file(damage));
-  }
-
-  const RestoreTarget& m_target;
-  PlannedAccess m_access;
-  PathSelection& m_selection;
-  ContentPlanner& m_content;
-  PreparedRestore& m_plan;
-  OwnerNumbers m_owners;
-  std::set<std::string> m_links;
 };
 
 // The packs with the entry list, in the order in which it is read as far as the manifest tells.
@@ -166,6 +92,12 @@ void take_apart_long_held(Repository& repository, const PlanningTools& tools, Pr
   }
 }
 
+// How content that is not paged was cut.
+ChunkRule rule_of(const Manifest& manifest) {
+  const bool stream = parse_source_kind(manifest.facts.kind) == SourceKind::command;
+  return {stream ? ChunkRule::Kind::stream : ChunkRule::Kind::files, 0};
+}
+
 fs::path spool_of(const RestoreRequest& request, const RestoreTarget& target) {
   fs::path spool = request.spool;
   // A TMPDIR that is none stands in nobody's way on the day of a restore.
@@ -181,7 +113,9 @@ void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const
   if (!tools.access.whole) return;
   std::vector<PackRef> others;
   std::copy_if(tools.packs.all().begin(), tools.packs.all().end(), std::back_inserter(others),
-               [](const PackRef& pack) { return !worth_whole(pack); });
+               [&](const PackRef& pack) {
+                 return !worth_whole(pack) || (tools.local != nullptr && pack.content == PackContent::files);
+               });
   repository.packs().fetch_directories(others);
 }
 
@@ -194,11 +128,20 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
                                 const RestoreTarget& target, const PlanningTools& tools) {
   PathSelection selection{request.choice()};
   PacksOfStore packs{tools};
+  const bool single = target.shape() == RestoreTarget::Shape::single_file;
   const auto survey = [&] {
-    PreparedRestore plan{{}, {}, RestoreSteps{spool_of(request, target)}};
-    ContentPlanner content{packs, plan.fetch, plan.steps, request.stripe};
+    const fs::path spool = spool_of(request, target);
+    PreparedRestore plan{{}, {}, RestoreSteps{spool}};
+    PlanningOrder order{context.pool};
+    ContentPlanner content{packs, plan.fetch, plan.steps, request.stripe, order};
+    std::optional<LocalSources> sources;
+    if (tools.local != nullptr) {
+      plan.local = std::make_unique<LocalFiles>(tools.local->roots(), spool);
+      sources.emplace(*tools.local, *plan.local, context.pool, rule_of(manifest),
+                      single ? k_single_name : std::string{}, single ? target.name() : std::string{});
+    }
     EntryListReader list{tools.lists, manifest};
-    Survey{target, selection, content, request.owners, plan}.run(list);
+    EntrySurvey{target, request, selection, content, order, sources ? &*sources : nullptr, tools.only, plan}.run(list);
     plan.figures.unreadable = content.take_unreadable();
     return plan;
   };
@@ -209,16 +152,18 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
   // That a file was needed for the sake of a link has turned out only after it had gone by.
   while (selection.look_again()) plan = survey();
   RestoreFigures& figures = plan.figures;
-  figures.single_file = target.shape() == RestoreTarget::Shape::single_file;
+  figures.single_file = single;
   take_apart_long_held(context.repository, tools, plan);
   figures.packs = plan.fetch.packs();
   figures.bytes_to_fetch = plan.fetch.bytes();
   const auto runs = plan.fetch.runs(held_ahead(k_read_ahead));
   // Only what is read ahead is fetched in pieces.
   figures.requests = tools.access.far ? requests_of(runs) : runs.size();
-  figures.estimate = estimate_restore(figures.bytes_to_fetch, tools.lists.statistics().bytes, surveyed);
+  // Reading local files took its time, too.
+  const std::uint64_t fetched = figures.bytes_to_reuse == 0 ? tools.lists.statistics().bytes : 0;
+  figures.estimate = estimate_restore(figures.bytes_to_fetch, fetched, surveyed);
   if (const auto warning = warning_of_grace(figures.estimate, request.grace)) context.reporter.warning(*warning);
-  selection.check_found();
+  if (tools.only == nullptr) selection.check_found();
   target.check_space(figures.space);
   target.check_inodes(figures.inodes);
   return plan;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/context.hpp"
+#include "engine/restore/local_sources.hpp"
 #include "engine/restore/prepared_restore.hpp"
 #include "engine/restore/restore_target.hpp"
 #include "repo/frame_fetcher.hpp"
@@ -9,6 +10,8 @@
 #include "repo/objects.hpp"
 
 #include <cstdint>
+#include <set>
+#include <string>
 #include <unordered_map>
 
 namespace cairn {
@@ -33,6 +36,8 @@ struct PlanningTools {
   const PackTable& packs;
   const PackSizes* there;  // null: nobody looked
   StoreAccess access;
+  const LocalPlaces* local = nullptr;           // where content is looked for first; null: nowhere
+  const std::set<std::string>* only = nullptr;  // paths of files that are planned once more; null: everything
 };
 
 // Before anything is asked for: what the plan itself will need, over a network in few requests side by side.

@@ -1,7 +1,9 @@
 #include "engine/restore/restore_steps.hpp"
 
+#include "capture/sqlite/companions.hpp"
 #include "util/bytes.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace cairn {
@@ -22,7 +24,9 @@ void put_entry(Bytes& to, const PlannedEntry& planned) {
   const Entry& entry = planned.entry;
   to.push_back(static_cast<std::uint8_t>(entry.type));
   to.push_back(static_cast<std::uint8_t>(planned.action));
+  to.push_back(static_cast<std::uint8_t>(planned.if_settled));
   to.push_back(planned.asked_for ? 1 : 0);
+  put_u64(to, planned.seen);
   for (const std::uint32_t value : {entry.mode, entry.uid, entry.gid, entry.device_major, entry.device_minor}) {
     put_u32(to, value);
   }
@@ -61,7 +65,9 @@ PlannedEntry get_entry(Fields from) {
   Entry& entry = planned.entry;
   entry.type = static_cast<EntryType>(from.u8());
   planned.action = static_cast<EntryAction>(from.u8());
+  planned.if_settled = static_cast<EntryAction>(from.u8());
   planned.asked_for = from.u8() != 0;
+  planned.seen = from.u64();
   for (std::uint32_t* value : {&entry.mode, &entry.uid, &entry.gid, &entry.device_major, &entry.device_minor}) {
     *value = from.u32();
   }
@@ -105,6 +111,17 @@ void put(Bytes& to, const DamagedContent& damaged) {
   append(to, as_bytes(damaged.message));
 }
 
+void put(Bytes& to, const LocalBase& base) {
+  put_u64(to, base.file);
+}
+void put(Bytes& to, const LocalWrite& write) {
+  for (const std::uint64_t value : {write.offset, write.length, write.file, write.from}) put_u64(to, value);
+}
+void put(Bytes& to, const PlannedHole& hole) {
+  put_u64(to, hole.offset);
+  put_u64(to, hole.length);
+}
+
 void get(Fields& from, ChunkRange& range) {
   range.pack = from.u64();
   range.first = from.u32();
@@ -133,6 +150,27 @@ void get(Fields& from, DamagedContent& damaged) {
   damaged.message = from.rest();
 }
 
+void get(Fields& from, LocalBase& base) {
+  base.file = from.u64();
+}
+void get(Fields& from, LocalWrite& write) {
+  for (std::uint64_t* value : {&write.offset, &write.length, &write.file, &write.from}) *value = from.u64();
+}
+void get(Fields& from, PlannedHole& hole) {
+  hole.offset = from.u64();
+  hole.length = from.u64();
+}
+
+PlannedRemoval get_removal(Fields from) {
+  PlannedRemoval removal;
+  removal.directory = from.u8() != 0;
+  removal.in_the_way = from.u8() != 0;
+  removal.id.device = static_cast<dev_t>(from.u64());
+  removal.id.inode = static_cast<ino_t>(from.u64());
+  removal.path = from.rest();
+  return removal;
+}
+
 // The alternative of ContentStep with that number.
 template <std::size_t N = 0>
 ContentStep get_step(std::size_t number, Fields from) {
@@ -157,13 +195,16 @@ void end_record(Bytes& record) {
 
 }  // namespace
 
-RestoreSteps::RestoreSteps(const fs::path& directory) : m_entries(directory), m_links(directory) {}
+RestoreSteps::RestoreSteps(const fs::path& directory)
+    : m_entries(directory), m_links(directory), m_removals(directory) {}
 
 void RestoreSteps::add_entry(const PlannedEntry& planned) {
   begin_record(m_record, k_entry);
   put_entry(m_record, planned);
   end_record(m_record);
-  (planned.entry.type == EntryType::hard_link ? m_links : m_entries).write(m_record);
+  const bool link = planned.entry.type == EntryType::hard_link;
+  if (!link) m_last_entry = m_entries.size();
+  (link ? m_links : m_entries).write(m_record);
 }
 
 void RestoreSteps::add_step(const ContentStep& step) {
@@ -173,36 +214,99 @@ void RestoreSteps::add_step(const ContentStep& step) {
   m_entries.write(m_record);
 }
 
+void RestoreSteps::retract() {
+  m_entries.truncate(m_last_entry);
+}
+
+void RestoreSteps::add_removal(const PlannedRemoval& removal) {
+  begin_record(m_record, k_entry);
+  m_record.push_back(removal.directory ? 1 : 0);
+  m_record.push_back(removal.in_the_way ? 1 : 0);
+  put_u64(m_record, removal.id.device);
+  put_u64(m_record, removal.id.inode);
+  append(m_record, as_bytes(removal.path));
+  end_record(m_record);
+  m_removals.write(m_record);
+}
+
 void RestoreSteps::rewind() {
   m_entry_at = 0;
   m_link_at = 0;
+  m_removal_at = 0;
+  m_stays = false;
 }
 
-PlannedEntry RestoreSteps::read_entry(SpoolFile& from, std::uint64_t& at) {
+// The record that comes next, into m_record.
+void RestoreSteps::read_record(SpoolFile& from, std::uint64_t& at) {
   std::uint8_t header[k_header];
   from.read(at, header);
   m_record.resize(get_u32(header + 1));
   from.read(m_record);
   at += sizeof header + m_record.size();
-  return get_entry(Fields{m_record});
+}
+
+PlannedEntry RestoreSteps::read_entry(SpoolFile& from, std::uint64_t& at) {
+  read_record(from, at);
+  PlannedEntry planned = get_entry(Fields{m_record});
+  m_stays = m_settled.contains(planned.entry.path);
+  if (m_stays) planned.action = planned.if_settled;
+  return planned;
 }
 
 std::optional<PlannedEntry> RestoreSteps::next_entry() {
-  while (next_step()) continue;
+  while (skip_step()) continue;
   if (m_entry_at < m_entries.size()) return read_entry(m_entries, m_entry_at);
   if (m_link_at < m_links.size()) return read_entry(m_links, m_link_at);
   return std::nullopt;
 }
 
+bool RestoreSteps::skip_step() {
+  if (m_entry_at == m_entries.size()) return false;
+  std::uint8_t header[k_header];
+  m_entries.read(m_entry_at, header);
+  if (header[0] == k_entry) return false;
+  m_entry_at += sizeof header + get_u32(header + 1);
+  return true;
+}
+
 std::optional<ContentStep> RestoreSteps::next_step() {
-  if (m_entry_at == m_entries.size()) return std::nullopt;
+  if (m_stays || m_entry_at == m_entries.size()) return std::nullopt;
   std::uint8_t header[k_header];
   m_entries.read(m_entry_at, header);
   if (header[0] == k_entry) return std::nullopt;
-  m_record.resize(get_u32(header + 1));
-  m_entries.read(m_record);
-  m_entry_at += sizeof header + m_record.size();
+  read_record(m_entries, m_entry_at);
   return get_step(header[0] - 1U, Fields{m_record});
+}
+
+bool RestoreSteps::is_spared(const PlannedRemoval& removal) const {
+  if (m_spared.empty()) return false;
+  const std::string& path = removal.path;
+  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    if (m_spared.contains(path.substr(0, slash))) return true;
+  }
+  if (removal.directory) return false;
+  return std::any_of(sqlite::k_companions.begin(), sqlite::k_companions.end(), [&](std::string_view suffix) {
+    return path.ends_with(suffix) && m_spared.contains(path.substr(0, path.size() - suffix.size()));
+  });
+}
+
+std::uint64_t RestoreSteps::spare(std::set<std::string> paths) {
+  m_spared = std::move(paths);
+  std::uint64_t spared = 0;
+  for (std::uint64_t at = 0; at != m_removals.size();) {
+    read_record(m_removals, at);
+    if (is_spared(get_removal(Fields{m_record}))) ++spared;
+  }
+  return spared;
+}
+
+std::optional<PlannedRemoval> RestoreSteps::next_removal() {
+  while (m_removal_at != m_removals.size()) {
+    read_record(m_removals, m_removal_at);
+    PlannedRemoval removal = get_removal(Fields{m_record});
+    if (!is_spared(removal)) return removal;
+  }
+  return std::nullopt;
 }
 
 }  // namespace cairn

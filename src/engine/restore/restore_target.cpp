@@ -103,13 +103,14 @@ void require_not_given_away(int directory, uid_t owner, const fs::path& shown) {
   if (there.st_uid != 0 || above.st_uid == 0) return;
   throw Error(
       ErrorKind::usage,
-      fmt::format("unable to restore to {}: it belongs to root, in a directory of user {}, and in the snapshot to "
-                  "user {}",
-                  quote(shown.native()), above.st_uid, owner),
+      fmt::format(
+          "unable to restore to {}: it belongs to root, in a directory of user {}, and in the snapshot to user {}",
+          quote(shown.native()), above.st_uid, owner),
       "if what is in it may become that user's, chown it first");
 }
 
-RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite) : m_shape(shape) {
+RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite)
+    : m_shape(shape), m_in_place(overwrite == Overwrite::in_place) {
   if (target.empty()) throw Error(ErrorKind::usage, "unable to restore: the target is empty");
   PinnedPath pinned = pin(target);
   if (pinned.leads_to_nothing) refuse(target, "it is a symbolic link to nothing");
@@ -121,7 +122,8 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
   if (m_exists && shape == Shape::single_file) {
     if (directory) refuse(target, "it is a directory, and the snapshot is one file", "name the file itself");
     if (S_ISBLK(pinned.there) || S_ISCHR(pinned.there)) refuse(target, "it is a device");
-    if (overwrite == Overwrite::no) refuse(target, "it exists already", "--overwrite replaces it");
+    if (overwrite == Overwrite::no)
+      refuse(target, "it exists already", "--overwrite replaces it, --in-place changes what differs");
   }
   if (m_exists && shape == Shape::tree && !directory) {
     refuse(target, "it is not a directory, and the snapshot is one");
@@ -148,7 +150,7 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
   if (m_shape == Shape::single_file) {
     const auto there = see(directory(), name());
     if (there) require_within_reach(*there, m_root, m_path);
-    if (there) require_replaceable(*there, m_root, m_path);
+    if (there && !m_in_place) require_replaceable(*there, m_root, m_path);
     check_database(directory(), name(), m_path);
     return there ? There::other : There::nothing;
   }
@@ -163,6 +165,7 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
     if (!parent) {
       if (errno == ENOENT || is_unfit_name(errno)) return There::nothing;
       if (errno == ENOTDIR || errno == ELOOP) {
+        if (m_in_place) return There::nothing;
         refuse(m_path / entry.path, "something above it is not a directory");
       }
       throw_errno("open", (m_path / entry.path).native(), errno);
@@ -176,10 +179,10 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
   const auto there = see(directory, name);
   const bool directory_there = there && S_ISDIR(there->mode);
   const bool wants_directory = entry.type == EntryType::directory;
-  if (there && directory_there != wants_directory) throw_conflict(m_path, entry.path, directory_there);
+  if (there && directory_there != wants_directory && !m_in_place) throw_conflict(m_path, entry.path, directory_there);
   if (there) require_within_reach(*there, m_root, m_path / entry.path);
-  if (there) require_replaceable(*there, *above, m_path / entry.path);
-  if (there && wants_directory && ::geteuid() == 0) {
+  if (there && !m_in_place) require_replaceable(*there, *above, m_path / entry.path);
+  if (directory_there && wants_directory && ::geteuid() == 0) {
     const UniqueFd opened = open_beneath(directory, name, O_PATH | O_DIRECTORY);
     if (opened) require_not_given_away(opened.get(), entry.uid, m_path / entry.path);
   }

@@ -53,8 +53,8 @@ class RestoreTarget {
   // tree: the target becomes the directory "." of the snapshot. single_file: the target becomes its one entry.
   enum class Shape { tree, single_file };
   // swap: of a tree, the target as a whole gives way to another directory (publish_swap.cpp), and the anchor is what it
-  // lies in; else as yes.
-  enum class Overwrite { no, yes, swap };
+  // lies in; else as yes. in_place: it becomes equal to the snapshot, and what is of another type gives way.
+  enum class Overwrite { no, yes, swap, in_place };
 
   // Throws Error(usage) where the target
   //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
@@ -64,14 +64,16 @@ class RestoreTarget {
   // pin_path() throws.
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
 
-  // What the target has where an entry goes.
+  // The kind of thing that the target has where an entry goes. In place, something above it that is no directory is
+  // nothing.
   enum class There { nothing, directory, other };
   // Throws Error(usage) where the entry is a directory and what the target has there is not, or the other way round, or
-  // where something above it is no directory, and what require_not_given_away() throws; Error(failed) where something
-  // is mounted there (another file system, or a directory or file of this one: "bind") or a subvolume begins, as
-  // nothing can be moved there from staging, and what require_replaceable() throws; Error(busy) where a SQLite database
-  // would be replaced, or put beside the log of one, that a process has open. Cheap where the target has nothing yet.
-  // Called for every entry by the plan, and once more by TreeWriter.
+  // where something above it is no directory (none of them in place), and what require_not_given_away() throws;
+  // Error(failed) where something is mounted there (another file system, or a directory or file of this one: "bind") or
+  // a subvolume begins, as nothing can be moved there from staging, and what require_replaceable() throws (not in
+  // place, where it may stay: PlannedAccess has it then); Error(busy) where a SQLite database would be replaced, or put
+  // beside the log of one, that a process has open. Cheap where the target has nothing yet. Called for every entry by
+  // the plan, and once more by TreeWriter.
   There check_entry(const Entry& entry) const;
 
   // Throws Error(failed) where the file system has less than this free. What is replaced stays until the end, so the
@@ -84,9 +86,13 @@ class RestoreTarget {
   // Of a single file: its name in directory().
   const std::string& name() const noexcept { return m_below.back(); }
   Shape shape() const noexcept { return m_shape; }
+  // The tree or file there is to become equal to the snapshot.
+  bool in_place() const noexcept { return m_in_place; }
   // Whether there is something already: a directory that the tree is merged into or swapped for, or a file that is
   // replaced.
   bool exists() const noexcept { return m_exists; }
+  // Whether that has something in it that is not staging.
+  bool has_content() const noexcept { return m_exists && (m_shape == Shape::single_file || !m_empty); }
   // The directory that a tree is swapped for, open for reading; -1 where nothing is swapped.
   int swapped() const noexcept { return m_swapped.get(); }
   // The existing directory that staging is made in, on the target's file system: the target itself if it is a
@@ -111,6 +117,7 @@ class RestoreTarget {
 
   fs::path m_path;
   Shape m_shape;
+  bool m_in_place;
   bool m_exists = false;
   bool m_empty = true;
   SeenThere m_root;  // directory()

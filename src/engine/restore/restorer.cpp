@@ -1,6 +1,7 @@
 #include "engine/restore/restorer.hpp"
 
 #include "engine/restore/database_check.hpp"
+#include "engine/restore/local_sources.hpp"
 #include "engine/restore/mended_directories.hpp"
 #include "engine/restore/planned_access.hpp"
 #include "engine/restore/publisher.hpp"
@@ -11,9 +12,14 @@
 #include "engine/restore/swap_rules.hpp"
 #include "engine/restore/tree_writer.hpp"
 #include "util/error.hpp"
+#include "util/json.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -27,12 +33,13 @@ constexpr std::uint64_t k_kept_list_frames = 8ULL << 20;
 
 RestoreTarget::Overwrite overwrite_of(const RestoreRequest& request) {
   if (request.swap) return RestoreTarget::Overwrite::swap;
+  if (request.in_place) return RestoreTarget::Overwrite::in_place;
   return request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no;
 }
 
 RestoreTarget look_at_target(Context& context, const Manifest& manifest, const RestoreRequest& request) {
   // All else that is at the target would go, and not come back.
-  if (request.swap && !(request.paths.empty() && request.literal_paths.empty() && request.excludes.empty())) {
+  if (request.swap && !request.choice().everything()) {
     throw Error(ErrorKind::usage, "a part of a snapshot cannot be swapped for the whole target",
                 "restore it with --overwrite");
   }
@@ -47,73 +54,189 @@ RestoreTarget look_at_target(Context& context, const Manifest& manifest, const R
   return target;
 }
 
+// The places where content is looked for before it is fetched, best first.
+LocalPlaces places_of(const RestoreRequest& request, const RestoreTarget& target, const LeftStaging& left) {
+  LocalPlaces places;
+  if (!request.discard) {
+    for (const Staging& staging : left.all()) {
+      places.add_staging(left.is_same(staging) ? LocalRoot::Kind::staging : LocalRoot::Kind::other, staging.fd(),
+                         staging.path().native());
+    }
+  }
+  places.add_target(target);
+  for (const fs::path& seed : request.seeds) places.add_seed(seed);
+  return places;
+}
+
+std::string path_of(const RestoreRequest& request, const LeftStaging& left) {
+  return request.discard || left.all().empty() ? std::string{} : left.all().front().path().native();
+}
+
+bool is_left_out(const RestoreProblem& problem) {
+  return problem.kind != RestoreProblem::Kind::unsound;
+}
+
+std::set<std::string> not_restored(const std::vector<RestoreProblem>& problems,
+                                   const std::vector<SkippedTally::LeftOut>& unfit) {
+  std::set<std::string> paths;
+  for (const auto& problem : problems) {
+    if (is_left_out(problem)) paths.insert(problem.path);
+  }
+  for (const auto& entry : unfit) paths.insert(entry.path);
+  return paths;
+}
+
+// The content restored so far is of use to whoever tries again, unless it cannot be used.
+bool is_resumable(const Error& e) {
+  return e.kind() == ErrorKind::failed || e.kind() == ErrorKind::busy || e.kind() == ErrorKind::interrupted ||
+         dynamic_cast<const StoreError*>(&e) != nullptr;
+}
+
+// A restore from its plan to the end: built in staging, planned anew where what it was to take changed meanwhile,
+// moved.
+class Restore {
+ public:
+  Restore(Context& context, const Manifest& manifest, const RestoreRequest& request, const PackTable& packs)
+      : m_context(context),
+        m_manifest(manifest),
+        m_request(request),
+        m_packs(packs),
+        m_lists(context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames),
+        m_target(look_at_target(context, manifest, request)),
+        m_left(m_target, manifest.id),
+        m_places(places_of(request, m_target, m_left)),
+        m_access(access_of(context.repository, request)) {}
+
+  RestoreResult run() {
+    FrameFetcher content{m_context.repository.packs(), m_context.io, m_context.pool, m_packs, k_kept_frames};
+    const LocalPlaces* const local = m_places.empty() ? nullptr : &m_places;
+    PreparedRestore plan = prepare_restore(m_context, m_manifest, m_request, m_target,
+                                           {m_lists, content, m_packs, nullptr, m_access, local});
+    // Before staging, which it has to outlive.
+    MendedDirectories mended{m_context.reporter};
+    mend_target(m_target, mended);
+    if (m_request.discard) m_left.discard(m_context.reporter);
+    Staging staging = Staging::create(m_target, m_manifest.id);
+    check_exchange(m_target, staging, m_context.reporter);
+    try {
+      return build(plan, content, staging, mended);
+    } catch (const Error& e) {
+      if (!is_resumable(e) || !staging.is_worth_keeping()) throw;
+      m_context.reporter.warning(fmt::format(
+          "what was restored so far is kept in {}: the same command goes on from there, with --discard it begins anew",
+          quote(staging.path().native())));
+      staging.release();
+      throw;
+    }
+  }
+
+ private:
+  RestoreResult build(PreparedRestore& plan, FrameFetcher& content, Staging& staging, MendedDirectories& mended) {
+    SkippedTally skipped;
+    TreeWriter writer{m_target, staging, skipped};
+    if (m_access.far) content.expect(std::move(plan.fetch), k_read_ahead);
+    Restored done = execute_files(m_context, content, writer, plan);
+    const std::set<std::string> outdated = std::exchange(done.outdated, {});
+    std::uint64_t fetched = content.statistics().bytes;
+    if (!outdated.empty()) fetched += fetch_outdated(outdated, writer, done);
+    if (m_request.check) check_databases(writer, done);
+    execute_links(writer, plan, done);
+    const auto left_out =
+        static_cast<std::size_t>(std::count_if(done.problems.begin(), done.problems.end(), is_left_out));
+    if (plan.figures.single_file && left_out != 0) throw_nothing_restored(done.problems.front());
+    const std::string keep_as = m_request.keep_old ? kept_name(m_target, m_manifest.id) : "";
+    StagedTree tree = writer.finish();
+    const auto unfit = skipped.left_out();
+    const std::uint64_t spared = plan.steps.spare(not_restored(done.problems, unfit));
+    // All of it that is of use is in staging now. The times of the directory that it lies in come last.
+    m_left.discard(m_context.reporter);
+    make_publisher({m_target, staging, skipped, m_context.reporter, mended, m_request.spool, keep_as, &plan, outdated})
+        ->publish(std::move(tree));
+    RestoreResult result;
+    result.entries = plan.figures.entries - left_out - skipped.devices() - unfit.size();
+    result.files = done.files;
+    result.bytes_written = done.bytes;
+    result.bytes_reused = done.reused;
+    result.removed = plan.figures.to_remove - spared;
+    result.bytes_fetched = m_lists.statistics().bytes + fetched;
+    result.problems = std::move(done.problems);
+    // A file that stays where it is has replaced none.
+    const bool replaced = !plan.figures.in_place || plan.figures.to_change != 0 || !outdated.empty();
+    if (m_target.exists() && replaced && !keep_as.empty()) result.kept = m_target.anchor_path() / keep_as;
+    for (const auto& entry : unfit) {
+      if (entry.file && result.files != 0) --result.files;
+      result.problems.push_back({entry.path, entry.reason, RestoreProblem::Kind::unfit});
+    }
+    return result;
+  }
+
+  void check_databases(TreeWriter& writer, Restored& done) const {
+    const auto replaces = [this](const std::string& path) {
+      Entry entry;
+      entry.path = path;
+      entry.type = EntryType::file;
+      return m_target.check_entry(entry) != RestoreTarget::There::nothing;
+    };
+    DatabaseCheck{m_context.reporter, recorded_schema(m_manifest)}.run(writer, done, replaces);
+  }
+
+  [[noreturn]] void throw_nothing_restored(const RestoreProblem& problem) const {
+    const bool broken = problem.kind == RestoreProblem::Kind::broken;
+    throw Error(ErrorKind::damaged,
+                broken ? fmt::format("unable to restore to {}: {}", quote(m_target.path().native()), problem.message)
+                       : problem.message,
+                "nothing was restored");
+  }
+
+  // The content that local files were to give is fetched, too. Returns the bytes that came from the store for it.
+  std::uint64_t fetch_outdated(const std::set<std::string>& outdated, TreeWriter& writer, Restored& done) {
+    m_context.reporter.info(
+        fmt::format("{} files are fetched after all: what they were to be taken from changed", outdated.size()));
+    FrameFetcher content{m_context.repository.packs(), m_context.io, m_context.pool, m_packs, k_kept_frames};
+    PreparedRestore plan = prepare_restore(m_context, m_manifest, m_request, m_target,
+                                           {m_lists, content, m_packs, nullptr, m_access, nullptr, &outdated});
+    if (m_access.far) content.expect(std::move(plan.fetch), k_read_ahead);
+    Restored more = execute_files(m_context, content, writer, plan);
+    done.files += more.files;
+    done.bytes = saturating_add(done.bytes, more.bytes);
+    std::move(more.problems.begin(), more.problems.end(), std::back_inserter(done.problems));
+    return content.statistics().bytes;
+  }
+
+  Context& m_context;
+  const Manifest& m_manifest;
+  const RestoreRequest& m_request;
+  const PackTable& m_packs;
+  FrameFetcher m_lists;
+  RestoreTarget m_target;
+  LeftStaging m_left;
+  LocalPlaces m_places;
+  StoreAccess m_access;
+};
+
 }  // namespace
 
 PreparedRestore plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
   const RestoreTarget target = look_at_target(context, manifest, request);
+  const LeftStaging left{target, manifest.id};
+  const LocalPlaces places = places_of(request, target, left);
   const PackTable packs{manifest};
   FrameFetcher fetcher{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
   const PackSizes there = pack_sizes(context.repository.packs());
-  return prepare_restore(context, manifest, request, target,
-                         {fetcher, fetcher, packs, &there, access_of(context.repository, request)});
+  PreparedRestore plan = prepare_restore(
+      context, manifest, request, target,
+      {fetcher, fetcher, packs, &there, access_of(context.repository, request), places.empty() ? nullptr : &places});
+  plan.figures.left = path_of(request, left);
+  return plan;
 }
 
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
   const Time began = context.clock();
   const std::uint64_t requests_before = context.repository.store().requests();
   const PackTable packs{manifest};
-  FrameFetcher lists{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
-  FrameFetcher content{context.repository.packs(), context.io, context.pool, packs, k_kept_frames};
-  const RestoreTarget target = look_at_target(context, manifest, request);
-  const StoreAccess access = access_of(context.repository, request);
-  PreparedRestore plan = prepare_restore(context, manifest, request, target, {lists, content, packs, nullptr, access});
-  // Before staging, which it has to outlive.
-  MendedDirectories mended{context.reporter};
-  mend_target(target, mended);
-  remove_stale_staging(target, context.reporter);
-  Staging staging = Staging::create(target, manifest.id);
-  check_exchange(target, staging, context.reporter);
-  SkippedTally skipped;
-  TreeWriter writer{target, staging, skipped};
-  if (access.far) content.expect(std::move(plan.fetch), k_read_ahead);
-  DatabaseCheck check{context.reporter, recorded_schema(manifest)};
-  const auto replaces = [&](const std::string& path) {
-    Entry entry;
-    entry.path = path;
-    entry.type = EntryType::file;
-    return target.check_entry(entry) != RestoreTarget::There::nothing;
-  };
-  const AfterFiles after = [&](Restored& restored) { check.run(writer, restored, replaces); };
-  Restored done = execute_restore(context, content, writer, plan, request.check ? after : AfterFiles{});
-  const auto left_out =
-      static_cast<std::size_t>(std::count_if(done.problems.begin(), done.problems.end(), [](const auto& problem) {
-        return problem.kind != RestoreProblem::Kind::unsound;
-      }));
-  if (plan.figures.single_file && left_out != 0) {
-    const RestoreProblem& problem = done.problems.front();
-    const bool broken = problem.kind == RestoreProblem::Kind::broken;
-    throw Error(ErrorKind::damaged,
-                broken ? fmt::format("unable to restore to {}: {}", quote(target.path().native()), problem.message)
-                       : problem.message,
-                "nothing was restored");
-  }
-  const std::string keep_as = request.keep_old ? kept_name(target, manifest.id) : "";
-  make_publisher({target, staging, skipped, context.reporter, mended, request.spool, keep_as})
-      ->publish(writer.finish());
-  RestoreResult result;
-  const auto unfit = skipped.left_out();
-  result.entries = plan.figures.entries - left_out - skipped.devices() - unfit.size();
-  result.files = done.files;
-  result.bytes_written = done.bytes;
-  result.bytes_fetched = lists.statistics().bytes + content.statistics().bytes;
+  RestoreResult result = Restore{context, manifest, request, packs}.run();
   result.requests = context.repository.store().requests() - requests_before;
   result.duration = context.clock() - began;
-  result.problems = std::move(done.problems);
-  if (target.exists() && !keep_as.empty()) result.kept = target.anchor_path() / keep_as;
-  for (const auto& entry : unfit) {
-    if (entry.file && result.files != 0) --result.files;
-    result.problems.push_back({entry.path, entry.reason, RestoreProblem::Kind::unfit});
-  }
   return result;
 }
 

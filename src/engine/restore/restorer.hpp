@@ -21,7 +21,8 @@ struct RestoreResult {
   std::uint64_t files = 0;
   std::uint64_t bytes_written = 0;
   std::uint64_t bytes_fetched = 0;
-  std::uint64_t bytes_reused = 0;
+  std::uint64_t bytes_reused = 0;  // of files, that were there: not fetched
+  std::uint64_t removed = 0;       // names that the snapshot does not have
   std::uint64_t requests = 0;
   std::chrono::nanoseconds duration{};
   std::vector<RestoreProblem> problems;
@@ -33,9 +34,10 @@ struct RestoreResult {
 // the plan names the packs, and bytes_to_fetch leaves them out.
 PreparedRestore plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 
-// Everything is written beside the target, verified, and moved into place at the end: an exception leaves the target
-// as it was. Files that are damaged in the store, and entries that the target's file system does not take, are left out
-// and named in the result (a snapshot of one file throws
+// Everything is written beside the target, verified, and moved into place at the end: an exception leaves the target as
+// it was, and what was written where the next restore of the snapshot to the same target finds it, if it is worth that:
+// then a warning names the place. Files that are damaged in the store, databases that are broken, and entries that the
+// target's file system does not take, are left out and named in the result (a snapshot of one file throws
 // Error(damaged) instead); damage to the entry list itself throws.
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 

@@ -22,12 +22,20 @@ struct StagedDirectory {
   Time mtime;
   std::vector<Xattr> xattrs;
   ExistingDirectory existing = ExistingDirectory::changed;
-  FileId id = {};  // once it has its metadata in staging
+  FileId id = {};      // once it has its metadata in staging
+  bool there = false;  // the target has it: it is not staged, though what lies in it may be
+};
+
+// A hard link to a file that stays at the target.
+struct StagedLink {
+  std::string path;
+  std::string target;
 };
 
 struct StagedTree {
   // As the snapshot describes them, deepest first, the root last; each path once. Others were made as parents.
   std::vector<StagedDirectory> directories;
+  std::vector<StagedLink> links = {};
 };
 
 // In staging, the one entry of a single-file restore.

@@ -5,6 +5,7 @@
 #include "util/error.hpp"
 #include "util/own_directory.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
@@ -167,16 +168,71 @@ fs::path Staging::keep() noexcept {
   return m_path;
 }
 
-void remove_stale_staging(const RestoreTarget& target, Reporter& reporter) {
-  std::vector<std::string> names;
-  if (read_directory(target.anchor(), names) != 0) return;
-  for (const std::string& name : names) {
-    if (!name.starts_with(RestoreTarget::k_staging_prefix)) continue;
-    auto left = Staging::adopt(target, name);
-    if (left && left->discard()) {
-      reporter.info(fmt::format("removed {}, left by an interrupted restore", quote(left->path().native())));
+bool Staging::is_worth_keeping() const {
+  // It may have become the target, or hold what was there.
+  if (!m_anchor) return false;
+  std::vector<UniqueFd> todo;
+  todo.push_back(open_beneath(m_fd.get(), ".", O_RDONLY | O_DIRECTORY));
+  while (!todo.empty()) {
+    const UniqueFd directory = std::move(todo.back());
+    todo.pop_back();
+    std::vector<std::string> names;
+    if (!directory || read_directory(directory.get(), names) != 0) continue;
+    for (const std::string& name : names) {
+      struct stat status {};
+      if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+      // One that has its size and nothing else is a hole.
+      if (S_ISREG(status.st_mode) && status.st_size != 0 && status.st_blocks != 0) return true;
+      if (S_ISDIR(status.st_mode)) todo.push_back(open_beneath(directory.get(), name, O_RDONLY | O_DIRECTORY));
     }
   }
+  return false;
+}
+
+LeftStaging::LeftStaging(const RestoreTarget& target, const Digest& snapshot)
+    : m_same(RestoreTarget::k_staging_prefix + snapshot.short_hex() + '-') {
+  // The snapshot comes first in a name, then the target.
+  const std::string name = Staging::name_of(snapshot, target);
+  const std::string for_target = name.substr(m_same.size());
+  const std::size_t at = m_same.size();
+  std::vector<std::string> names;
+  if (read_directory(target.anchor(), names) != 0) return;
+  std::erase_if(names, [&](const std::string& found) {
+    return !found.starts_with(RestoreTarget::k_staging_prefix) || found.size() < name.size() ||
+           found.compare(at, for_target.size(), for_target) != 0;
+  });
+  struct Found {
+    Staging staging;
+    bool same;
+    std::int64_t time;
+  };
+  std::vector<Found> found;
+  for (const std::string& one : names) {
+    auto staging = Staging::adopt(target, one);
+    struct stat status {};
+    if (!staging) continue;
+    const bool known = ::fstat(staging->fd(), &status) == 0;
+    found.push_back({std::move(*staging), one.starts_with(m_same), known ? status.st_mtim.tv_sec : 0});
+  }
+  std::vector<std::size_t> order(found.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::make_pair(!found[a].same, -found[a].time) < std::make_pair(!found[b].same, -found[b].time);
+  });
+  for (const std::size_t i : order) m_all.push_back(std::move(found[i].staging));
+}
+
+LeftStaging::~LeftStaging() {
+  for (Staging& staging : m_all) staging.release();
+}
+
+void LeftStaging::discard(Reporter& reporter) {
+  for (Staging& staging : m_all) {
+    if (staging.discard()) {
+      reporter.info(fmt::format("removed {}, left by an interrupted restore", quote(staging.path().native())));
+    }
+  }
+  m_all.clear();
 }
 
 }  // namespace cairn

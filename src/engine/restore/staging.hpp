@@ -11,15 +11,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cairn {
 
 // A directory in the target's anchor: in the target if that is a directory already, else beside it. It is held open and
-// locked (flock(2)), so that others can tell what killed restores left behind. It goes with the object, and all that it
-// holds, unless it was released.
-//
-// Whoever may change names in the anchor may make a restore by root fail, and no more: what has the name is looked at
-// after it was made, or before it is adopted, and is used by descriptor from then on.
+// locked (flock(2)), so that others can tell what interrupted restores left behind. It goes with the object, and all
+// that it holds, unless it was released. Whoever may change names in the anchor may make a restore by root fail, and no
+// more: what has the name is looked at after it was made, or before it is adopted, and is used by descriptor from then
+// on.
 class Staging {
  public:
   // The name that a later run of the same snapshot to the same target finds it by.
@@ -51,8 +51,10 @@ class Staging {
   // It stays, under another name that no restore takes for something to remove, and is no matter of this object any
   // more: it holds what was at the target and could not be put back. Returns where it is.
   fs::path keep() noexcept;
-  // It stays: it has become something else.
+  // It stays: it has become something else, or is what a later run goes on from.
   void release() noexcept { m_anchor.reset(); }
+  // Whether it holds a file with content, which a later run would not have to fetch.
+  bool is_worth_keeping() const;
 
  private:
   Staging(const RestoreTarget& target, std::string name);
@@ -67,7 +69,26 @@ class Staging {
   std::unique_ptr<EarlySync> m_sync;  // last: it uses the descriptor
 };
 
-// Removes what killed restores left in the target's anchor, whichever snapshot they were of, and says so.
-void remove_stale_staging(const RestoreTarget& target, Reporter& reporter);
+// All that earlier restores to the same target left, held as long as this object lives; it stays where it is, unless it
+// is discarded. What another restore uses, and what may be somebody else's, is not among it.
+class LeftStaging {
+ public:
+  // snapshot: that is restored.
+  LeftStaging(const RestoreTarget& target, const Digest& snapshot);
+  LeftStaging(const LeftStaging&) = delete;
+  LeftStaging& operator=(const LeftStaging&) = delete;
+  ~LeftStaging();
+
+  // That of the same snapshot first, the newest of them before older ones.
+  const std::vector<Staging>& all() const noexcept { return m_all; }
+  // Whether it is of that snapshot.
+  bool is_same(const Staging& one) const { return one.name().starts_with(m_same); }
+  // Removes it, now, and says so.
+  void discard(Reporter& reporter);
+
+ private:
+  std::string m_same;  // what names of this snapshot's begin with
+  std::vector<Staging> m_all;
+};
 
 }  // namespace cairn

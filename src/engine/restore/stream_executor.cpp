@@ -93,7 +93,10 @@ class StreamExecution {
 
   void take_content(const std::shared_ptr<Member>& member) {
     m_feed.begin(member->entry);
-    while (const auto write = m_feed.next()) {
+    while (const auto piece = m_feed.next()) {
+      // Nothing else is planned where no local file gives anything.
+      const Write* const write = std::get_if<Write>(&*piece);
+      if (write == nullptr) continue;
       m_wave_frames.insert(write->frame);
       m_wave_bytes += write->bytes;
       add({member, *write, false, {}});

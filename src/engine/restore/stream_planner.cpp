@@ -221,9 +221,11 @@ PreparedStream prepare_stream(Context& context, const Manifest& manifest, const 
   const fs::path spool = spool_of(request);
   const auto survey = [&] {
     PreparedStream plan{{}, {}, RestoreSteps{spool}, StreamNotes{spool}, DataSegments{spool}, {}, {}, 0, {}, spool};
-    ContentPlanner content{packs, plan.fetch, plan.steps, k_stream_stripe};
+    PlanningOrder order{context.pool};
+    ContentPlanner content{packs, plan.fetch, plan.steps, k_stream_stripe, order};
     EntryListReader list{tools.lists, manifest};
     StreamSurvey{selection, packs, content, shape, plan}.run(list);
+    order.finish();
     plan.figures.unreadable = content.take_unreadable();
     return plan;
   };

@@ -2,14 +2,17 @@
 
 #include "capture/file_kind.hpp"
 #include "capture/sqlite/companions.hpp"
+#include "engine/restore/apply_metadata.hpp"
 #include "engine/restore/link_copy.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
+#include "util/own_directory.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
 #include <utility>
@@ -197,26 +200,71 @@ void TreeWriter::refuse_taken(const Entry& entry, const StagedName& place) const
   throw Unfit("the file system there takes its name for that of another entry");
 }
 
-std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry) {
+// Moves what an earlier run left into the place of a file: nothing, where it is not a plain file of this user with one
+// name, or lies on another file system. It was checked to be ours when its directory was adopted, and nobody else gets
+// in there.
+UniqueFd TreeWriter::take_over(const StagedName& place, LocalSource& base) {
+  base.check();
+  const std::string& path = base.file().path;
+  const SplitPath split = split_path(path);
+  const UniqueFd from = open_beneath(base.file().root->directory.get(), split.parent, O_PATH | O_DIRECTORY);
+  struct stat status {};
+  if (!from || ::fstatat(from.get(), split.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      stamp_of(status) != base.file().stamp) {
+    throw LocalChanged(base.file().shown());
+  }
+  // A file that root restored has its owner already; nobody but root gets at it here.
+  const bool ours = status.st_uid == ::geteuid() || ::geteuid() == 0;
+  if (!S_ISREG(status.st_mode) || status.st_nlink != 1 || !ours) return {};
+  if (::renameat2(from.get(), split.name.c_str(), place.parent(), place.name.c_str(), RENAME_NOREPLACE) != 0) return {};
+  // It may have its metadata already: attributes of it would stay, and its mode keep its owner from writing.
+  const UniqueFd seen = open_beneath(place.parent(), place.name, O_PATH);
+  if (!seen || id_of(seen.get()) != base.file().stamp.id) throw LocalChanged(base.file().shown());
+  if (::fchmodat(place.parent(), place.name.c_str(), 0600, 0) != 0)
+    throw_errno("set the mode of", base.file().shown(), errno);
+  UniqueFd fd = open_beneath(place.parent(), place.name, O_RDWR);
+  if (!fd) throw_errno("open", base.file().shown(), errno);
+  replace_xattrs(fd.get(), {});
+  return fd;
+}
+
+std::unique_ptr<TreeWriter::File> TreeWriter::begin_file(const Entry& entry, LocalSource* base) {
   admit(entry);
   try {
-    return create_file(entry);
+    return create_file(entry, base);
+  } catch (const LocalChanged&) {
+    --m_entries;  // it comes once more
+    throw;
   } catch (const Unfit& e) {
     leave_out(entry, e.message());
     return std::unique_ptr<File>(new File(entry, UniqueFd{}, {}, nullptr));
   }
 }
 
-std::unique_ptr<TreeWriter::File> TreeWriter::create_file(const Entry& entry) {
+std::unique_ptr<TreeWriter::File> TreeWriter::create_file(const Entry& entry, LocalSource* base) {
   require_parents(entry.path);
   const std::string path = staged(entry.path);
   const std::string name = single() ? m_target.path().native() : shown(entry.path);
   const StagedName place = locate(path);
-  UniqueFd fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
-  if (!fd) {
-    if (errno == EEXIST) refuse_taken(entry, place);
-    if (is_refused_name(errno)) throw Unfit(unfit_name(errno));
-    throw_errno("create", name, errno);
+  UniqueFd fd;
+  bool based = false;
+  try {
+    if (base != nullptr && base->file().root->kind == LocalRoot::Kind::staging) fd = take_over(place, *base);
+    based = static_cast<bool>(fd);
+    if (!fd) fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (!fd) {
+      if (errno == EEXIST) refuse_taken(entry, place);
+      if (is_refused_name(errno)) throw Unfit(unfit_name(errno));
+      throw_errno("create", name, errno);
+    }
+    if (base != nullptr && !based) {
+      based = clone_file(base->fd(), fd.get());
+      base->check();
+    }
+  } catch (const LocalChanged&) {
+    // It is made anew from something else.
+    ::unlinkat(place.parent(), place.name.c_str(), 0);
+    throw;
   }
   require_kept(place.parent(), place.name, false, name);
   if (entry.size != 0 && ::ftruncate(fd.get(), static_cast<off_t>(entry.size)) != 0) {
@@ -229,16 +277,36 @@ std::unique_ptr<TreeWriter::File> TreeWriter::create_file(const Entry& entry) {
   ++m_unfinished;
   // A single file is synced alone: what else its file system has to write is no matter of it.
   EarlySync* const sync = single() ? nullptr : &m_staging.early_sync();
-  return std::unique_ptr<File>(new File(entry, std::move(fd), name, sync));
+  std::unique_ptr<File> file{new File(entry, std::move(fd), name, sync)};
+  if (based) file->m_base = base;
+  return file;
+}
+
+void TreeWriter::File::require_room(std::uint64_t offset, std::uint64_t length) const {
+  if (offset > m_entry.size || length > m_entry.size - offset) {
+    refuse(m_entry.path, "its content is longer than its size");
+  }
 }
 
 void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
-  if (offset > m_entry.size || bytes.size() > m_entry.size - offset) {
-    refuse(m_entry.path, "its content is longer than its size");
-  }
+  require_room(offset, bytes.size());
   if (!m_fd) return;
   cairn::write_at(m_fd.get(), bytes, offset, m_shown);
   if (m_sync != nullptr) m_sync->wrote(bytes.size());
+}
+
+void TreeWriter::File::copy_at(std::uint64_t offset, std::uint64_t length, LocalSource& from,
+                               std::uint64_t from_offset) {
+  require_room(offset, length);
+  if (!m_fd) return;
+  if (&from == m_base && from_offset == offset) return;
+  copy_range(from, from_offset, m_fd.get(), offset, length, m_shown);
+  if (m_sync != nullptr) m_sync->wrote(length);
+}
+
+void TreeWriter::File::make_hole_at(std::uint64_t offset, std::uint64_t length) {
+  require_room(offset, length);
+  if (m_fd && m_base != nullptr) make_hole(m_fd.get(), offset, length, m_shown);
 }
 
 void TreeWriter::finish_file(std::unique_ptr<File> file) {
@@ -258,6 +326,7 @@ void TreeWriter::drop_file(std::unique_ptr<File> file) {
   const StagedName place = locate(staged(file->m_entry.path));
   if (::unlinkat(place.parent(), place.name.c_str(), 0) != 0) throw_errno("remove", file->m_shown, errno);
   --m_unfinished;
+  --m_entries;
 }
 
 std::vector<TreeWriter::Database> TreeWriter::take_databases() {
@@ -344,6 +413,33 @@ void TreeWriter::add_directory(const Entry& entry, ExistingDirectory existing) {
   }
   const std::lock_guard lock{m_mutex};
   m_directories.push_back({entry.path, entry.mode & 07777U, entry.uid, entry.gid, entry.mtime, entry.xattrs, existing});
+}
+
+void TreeWriter::add_existing(const Entry& entry, ExistingDirectory existing) {
+  admit(entry);
+  const std::lock_guard lock{m_mutex};
+  StagedDirectory directory{entry.path, entry.mode & 07777U, entry.uid, entry.gid, entry.mtime, entry.xattrs, existing};
+  directory.there = true;
+  m_directories.push_back(std::move(directory));
+}
+
+void TreeWriter::add_link(const Entry& entry) {
+  admit(entry);
+  if (!is_valid_entry_path(entry.link_target) || entry.link_target == ".") {
+    refuse(entry.path, "it is a link to what is no path of an entry");
+  }
+  try {
+    require_parents(entry.path);
+    if (make_link({entry.path, entry.link_target})) return;
+  } catch (const Unfit& e) {
+    return leave_out(entry, e.message());
+  }
+  const std::lock_guard lock{m_mutex};
+  if (m_device_paths.contains(entry.link_target)) {
+    m_tally.note_device();
+    return;
+  }
+  m_links.push_back({entry.path, entry.link_target});
 }
 
 void TreeWriter::add_special(const Entry& entry) {
@@ -461,7 +557,7 @@ StagedTree TreeWriter::finish() {
       std::adjacent_find(m_directories.begin(), m_directories.end(),
                          [](const StagedDirectory& a, const StagedDirectory& b) { return a.path == b.path; });
   if (twice != m_directories.end()) refuse(twice->path, k_twice);
-  return {std::move(m_directories)};
+  return {std::move(m_directories), std::move(m_links)};
 }
 
 }  // namespace cairn

@@ -1,6 +1,7 @@
 // Makes the entries of a snapshot in staging.
 #pragma once
 
+#include "engine/restore/local_source.hpp"
 #include "engine/restore/restore_target.hpp"
 #include "engine/restore/skipped_tally.hpp"
 #include "engine/restore/staged_tree.hpp"
@@ -45,20 +46,32 @@ class TreeWriter {
    public:
     // Any thread, ranges in any order; within the entry's size (beyond: Error(damaged)).
     void write_at(std::uint64_t offset, ByteView bytes);
+    // The bytes of a local file from there on. Nothing is done where the file began as that one, and has them already.
+    // Throws LocalChanged, too.
+    void copy_at(std::uint64_t offset, std::uint64_t length, LocalSource& from, std::uint64_t from_offset);
+    // Where the file began as a local one, which may have had something there.
+    void make_hole_at(std::uint64_t offset, std::uint64_t length);
 
    private:
     friend class TreeWriter;
+    void require_room(std::uint64_t offset, std::uint64_t length) const;
     File(Entry entry, UniqueFd fd, std::string shown, EarlySync* sync)
         : m_entry(std::move(entry)), m_fd(std::move(fd)), m_shown(std::move(shown)), m_sync(sync) {}
     Entry m_entry;
     UniqueFd m_fd;
     std::string m_shown;
-    EarlySync* m_sync;  // told what is written; nothing: nobody is
+    EarlySync* m_sync;                    // told what is written; nothing: nobody is
+    const LocalSource* m_base = nullptr;  // what it began as
   };
-  // Holds one descriptor until it is finished or dropped.
-  std::unique_ptr<File> begin_file(const Entry& entry);
+  // Holds one descriptor until it is finished or dropped. base: what it begins as, where that can be had without
+  // copying it: what an earlier run left is moved here if it is ours alone, of any other the blocks are shared. It
+  // outlives the file. Throws LocalChanged where it is not what it was.
+  std::unique_ptr<File> begin_file(const Entry& entry, LocalSource* base = nullptr);
   // Sets the metadata and closes. A file that was begun and not finished makes publish() fail.
   void finish_file(std::unique_ptr<File> file);
+
+  // Something that is at the target already, and stays.
+  void note_staying() noexcept { ++m_entries; }
 
   // Removes what was written of a file that turned out damaged: it will not be at the target.
   void drop_file(std::unique_ptr<File> file);
@@ -79,6 +92,11 @@ class TreeWriter {
 
   // Any entry but a regular file. A hard link's target must be an entry of this writer, too (sooner or later).
   void add(const Entry& entry, ExistingDirectory existing = ExistingDirectory::changed);
+  // A directory that the target has, in which something may have to be made: nothing is staged for its own sake.
+  void add_existing(const Entry& entry, ExistingDirectory existing);
+  // A hard link whose target may be a file that stays at the target. After all files; then it is the publisher's to
+  // make.
+  void add_link(const Entry& entry);
 
   // After all entries, once: makes the links whose targets came after them. Throws Error(failed) where a file was begun
   // and not finished, Error(damaged) where a link leads to nothing, a directory was named twice, or the snapshot of one
@@ -97,7 +115,7 @@ class TreeWriter {
     int parent() const noexcept { return directory->get(); }
   };
 
-  std::unique_ptr<File> create_file(const Entry& entry);
+  std::unique_ptr<File> create_file(const Entry& entry, LocalSource* base);
   void make(const Entry& entry, ExistingDirectory existing);
   void leave_out(const Entry& entry, const std::string& reason);
   bool was_left_out(const std::string& path);
@@ -108,6 +126,7 @@ class TreeWriter {
   bool settle_link(const Link& link);
   bool single() const noexcept { return m_target.shape() == RestoreTarget::Shape::single_file; }
   std::string staged(const std::string& entry_path) const;
+  UniqueFd take_over(const StagedName& place, LocalSource& base);
   std::string shown(const std::string& entry_path) const { return (m_target.path() / entry_path).native(); }
   void admit(const Entry& entry);
   StagedName locate(const std::string& path);
@@ -125,10 +144,11 @@ class TreeWriter {
   std::atomic<bool> m_any_left_out{false};
   std::atomic<bool> m_keeps_dots{false};  // at the end of a name
   std::atomic<bool> m_keeps_blanks{false};
-  std::mutex m_mutex;  // guards the five below
+  std::mutex m_mutex;  // guards the six below
   std::set<std::string> m_left_out;
   std::vector<StagedDirectory> m_directories;
-  std::vector<Link> m_late_links;  // their targets had not been begun yet
+  std::vector<Link> m_late_links;   // their targets had not been begun yet
+  std::vector<StagedLink> m_links;  // to files that stay at the target
   std::vector<Database> m_databases;
   std::set<std::string> m_device_paths;  // that may not be made; links to them go with them
 

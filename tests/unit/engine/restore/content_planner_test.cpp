@@ -56,7 +56,9 @@ struct Planning {
   Packs packs;
   FetchPlan fetch;
   RestoreSteps steps{"/nowhere"};
-  ContentPlanner planner{packs, fetch, steps, 4 * k_mib};
+  ThreadPool pool{2};
+  PlanningOrder order{pool};
+  ContentPlanner planner{packs, fetch, steps, 4 * k_mib, order};
 
   void begin(std::uint64_t size, const std::string& path = "file") {
     PlannedEntry planned;
@@ -83,6 +85,11 @@ struct Planning {
   static std::string text_of(const PendingCheck& check) { return fmt::format("check:{}", check.end); }
   static std::string text_of(const PackOrderBegin&) { return "["; }
   static std::string text_of(const PackOrderEnd&) { return "]"; }
+  static std::string text_of(const LocalBase& base) { return fmt::format("base{}", base.file); }
+  static std::string text_of(const LocalWrite& write) {
+    return fmt::format("local{}:{}@{}={}", write.file, write.from, write.offset, write.length);
+  }
+  static std::string text_of(const PlannedHole& hole) { return fmt::format("hole@{}={}", hole.offset, hole.length); }
   static std::string text_of(const DamagedContent& damaged) { return "damaged: " + damaged.message; }
 
   // Of the next file.

@@ -1,15 +1,19 @@
 #include "engine/restore/restore_executor.hpp"
 
 #include "engine/restore/publisher.hpp"
+#include "support/content.hpp"
 #include "support/engine_fixture.hpp"
 #include "support/memory_store.hpp"
 #include "unit/support.hpp"
 #include "util/error.hpp"
 
+#include <fcntl.h>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 using namespace cairn;
 
@@ -45,10 +49,23 @@ struct Executing {
     Staging staging = Staging::create(to, manifest.id);
     SkippedTally skipped;
     TreeWriter writer{to, staging, skipped};
-    Restored done = execute_restore(engine.context, fetcher, writer, plan);
+    Restored done = execute_files(engine.context, fetcher, writer, plan);
+    execute_links(writer, plan, done);
     MendedDirectories mended{engine.reporter};
     make_publisher({to, staging, skipped, engine.reporter, mended})->publish(writer.finish());
     return done;
+  }
+  // A local file that steps may take content from, as it is now.
+  LocalFiles::Id local(const std::string& name, const std::string& text) {
+    test::write(directory.path() / name, text);
+    if (!plan.local) {
+      auto roots = std::make_shared<LocalRoots>();
+      roots->push_back({LocalRoot::Kind::seed, open_file(directory.path(), O_RDONLY | O_DIRECTORY), "seeds"});
+      plan.local = std::make_unique<LocalFiles>(roots, "/nowhere");
+    }
+    struct stat status {};
+    REQUIRE(::stat((directory.path() / name).c_str(), &status) == 0);
+    return plan.local->add(0, name, stamp_of(status));
   }
   std::string get(const std::string& path) const { return std::string{as_text(read_file(target / path))}; }
 };
@@ -129,4 +146,56 @@ TEST_CASE("restore executor: a store that fails ends it, and the target stays as
   };
   CHECK_THROWS_AS(t.run(), StoreError);
   CHECK(fs::is_empty(t.directory.path()));
+}
+
+TEST_CASE("restore executor: ranges of local files, beside what is fetched") {
+  Executing t;
+  const auto id = t.local("seed", "0123456789");
+  t.add(".", EntryType::directory);
+  t.add("file", EntryType::file, 20);
+  // Whether it can begin as the seed or not, it is the same in the end.
+  SUBCASE("as the seed") {
+    t.plan.steps.add_step(LocalBase{id});
+  }
+  SUBCASE("as nothing") {}
+  t.plan.steps.add_step(LocalWrite{0, 3, id, 0});
+  t.plan.steps.add_step(PlannedHole{3, 5});
+  t.plan.steps.add_step(PlannedWrite{8, 5, t.chunks(0, 1)});
+  t.plan.steps.add_step(LocalWrite{13, 7, id, 2});
+  const auto done = t.run();
+  CHECK(done.problems.empty());
+  CHECK(done.outdated.empty());
+  CHECK(done.reused == 10);
+  CHECK(t.get("file") == std::string("012\0\0\0\0\0first2345678", 20));
+}
+
+TEST_CASE("restore executor: a local file that is not what it was gives nothing, and the file is named") {
+  Executing t;
+  const auto good = t.local("good", "0123456789");
+  const auto bad = t.local("bad", "0123456789");
+  fs::last_write_time(t.directory.path() / "bad", fs::file_time_type{});
+  bool base = false;
+  SUBCASE("a range") {}
+  SUBCASE("what it begins as") {
+    base = true;
+  }
+  SUBCASE("gone") {
+    fs::remove(t.directory.path() / "bad");
+  }
+  SUBCASE("a link by now") {
+    fs::remove(t.directory.path() / "bad");
+    fs::create_symlink("good", t.directory.path() / "bad");
+  }
+  t.add(".", EntryType::directory);
+  t.add("a", EntryType::file, 10);
+  if (base) t.plan.steps.add_step(LocalBase{bad});
+  t.plan.steps.add_step(LocalWrite{0, 5, good, 0});
+  t.plan.steps.add_step(LocalWrite{5, 5, bad, 5});
+  t.add("b", EntryType::file, 5);
+  t.plan.steps.add_step(LocalWrite{0, 5, good, 0});
+  const auto done = t.run();
+  CHECK(done.outdated == std::set<std::string>{"a"});
+  CHECK(done.files == 1);
+  CHECK_FALSE(fs::exists(t.target / "a"));
+  CHECK(t.get("b") == "01234");
 }

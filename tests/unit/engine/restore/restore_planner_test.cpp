@@ -80,7 +80,7 @@ struct Plans : test::StoreFixture {
     std::vector<std::string> out;
     prepared.steps.rewind();
     while (const auto planned = prepared.steps.next_entry()) {
-      static const char* const names[] = {"create", "replace", "metadata", "keep"};
+      static const char* const names[] = {"create", "change", "metadata", "keep"};
       out.push_back(planned->entry.path + (planned->asked_for ? " " : "? ") +
                     names[static_cast<std::size_t>(planned->action)]);
     }
@@ -109,8 +109,8 @@ TEST_CASE("restore planner: every entry has its action, by what is at the target
   write(t.target / "dir/file", "mine");
   write(t.target / "link", "mine");
   t.request.overwrite = true;
-  CHECK(t.actions(manifest) == Actions{". metadata", "dir metadata", "dir/file replace", "dir/other create",
-                                       "dir/sub create", "link replace", "dir/name create"});
+  CHECK(t.actions(manifest) == Actions{". metadata", "dir metadata", "dir/file change", "dir/other create",
+                                       "dir/sub create", "link change", "dir/name create"});
   t.request.paths = {"dir/sub", "dir/other"};
   CHECK(t.actions(manifest) == Actions{".? keep", "dir? keep", "dir/other create", "dir/sub create"});
   t.request.target = t.directory.path() / "new";

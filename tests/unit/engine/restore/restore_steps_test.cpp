@@ -29,8 +29,10 @@ std::vector<ContentStep> all_steps(RestoreSteps& from) {
 TEST_CASE("restore steps: an entry comes back with all that is restored of it") {
   RestoreSteps steps{"/nowhere"};
   PlannedEntry put = entry(std::string{"a\n\xff"}, EntryType::block_device);
-  put.action = EntryAction::replace;
+  put.action = EntryAction::change;
   put.asked_for = false;
+  put.seen = 1ULL << 40;
+  put.if_settled = EntryAction::keep;
   Entry& e = put.entry;
   e.mode = 07755;
   e.uid = 4'000'000'000;
@@ -45,8 +47,10 @@ TEST_CASE("restore steps: an entry comes back with all that is restored of it") 
   steps.rewind();
   const auto got = steps.next_entry();
   REQUIRE(got);
-  CHECK(got->action == EntryAction::replace);
+  CHECK(got->action == EntryAction::change);
   CHECK_FALSE(got->asked_for);
+  CHECK(got->seen == 1ULL << 40);
+  CHECK(got->if_settled == EntryAction::keep);
   CHECK(got->entry.path == e.path);
   CHECK(got->entry.type == e.type);
   CHECK(got->entry.mode == e.mode);
@@ -69,6 +73,9 @@ TEST_CASE("restore steps: every kind of step, in order, as often as wanted") {
                                          PendingHole{1ULL << 50},
                                          PendingCheck{9},
                                          PackOrderEnd{},
+                                         LocalBase{1ULL << 41},
+                                         LocalWrite{1, 1ULL << 42, 3, 1ULL << 43},
+                                         PlannedHole{5, 1ULL << 44},
                                          DamagedContent{"it is \xff broken"}};
   RestoreSteps steps{"/nowhere"};
   steps.add_entry(entry("a"));
@@ -131,4 +138,74 @@ TEST_CASE("restore steps: what is too much for memory lies in a file without a n
   // Where there is no room for it, that is said.
   RestoreSteps nowhere{directory.path() / "none"};
   CHECK(test::failure_of([&] { fill(nowhere); }) == ErrorKind::failed);
+}
+
+TEST_CASE("restore steps: what is taken back is gone with its content, and what comes after it is not") {
+  RestoreSteps steps{"/nowhere"};
+  steps.add_entry(entry("a"));
+  steps.add_step(PendingHole{1});
+  steps.add_entry(entry("b"));
+  steps.add_step(PendingHole{2});
+  steps.add_step(PendingHole{3});
+  steps.add_entry(entry("link", EntryType::hard_link));
+  steps.retract();
+  steps.add_entry(entry("c"));
+  steps.rewind();
+  CHECK(steps.next_entry()->entry.path == "a");
+  CHECK(all_steps(steps).size() == 1);
+  CHECK(steps.next_entry()->entry.path == "c");
+  CHECK(steps.next_entry()->entry.path == "link");
+  CHECK_FALSE(steps.next_entry());
+}
+
+TEST_CASE("restore steps: what is settled afterwards stays, without its content") {
+  RestoreSteps steps{"/nowhere"};
+  for (const char* path : {"a", "b", "c"}) {
+    PlannedEntry planned = entry(path);
+    planned.action = EntryAction::change;
+    planned.if_settled = EntryAction::metadata;
+    steps.add_entry(planned);
+    steps.add_step(PendingHole{1});
+  }
+  steps.settle({"b"});
+  steps.rewind();
+  for (const char* path : {"a", "b", "c"}) {
+    const bool settled = std::string{path} == "b";
+    const auto planned = steps.next_entry();
+    REQUIRE(planned);
+    CHECK(planned->entry.path == path);
+    CHECK(planned->action == (settled ? EntryAction::metadata : EntryAction::change));
+    CHECK(all_steps(steps).size() == (settled ? 0 : 1));
+  }
+}
+
+TEST_CASE("restore steps: removals are read for themselves, in their order") {
+  const std::vector<PlannedRemoval> all{{"d/a", false, true, {5, 6}}, {"d\xff", true, false, {1ULL << 40, 1ULL << 50}}};
+  RestoreSteps steps{"/nowhere"};
+  for (const auto& removal : all) steps.add_removal(removal);
+  steps.add_entry(entry("a"));
+  for (int round = 0; round < 2; ++round) {
+    steps.rewind();
+    CHECK(steps.next_entry()->entry.path == "a");
+    for (const auto& removal : all) CHECK((steps.next_removal() == removal));
+    CHECK_FALSE(steps.next_removal());
+  }
+}
+
+TEST_CASE("restore steps: what belongs to a file that was not restored is not removed") {
+  RestoreSteps steps{"/nowhere"};
+  const std::vector<std::string> spared{"d/app.db-wal", "d/app.db-journal", "d/app.db-shm", "was/deep/file",
+                                        "was/deep"};
+  const std::vector<std::string> others{"d/app.db-walk", "d/other.db-wal", "app.db-wal", "wasp/file", "d/app.db-x"};
+  for (const auto& path : spared) steps.add_removal({path, path == "was/deep", true, {}});
+  for (const auto& path : others) steps.add_removal({path, false, false, {}});
+  // A directory is no log.
+  steps.add_removal({"d/app.db-wal", true, false, {}});
+  CHECK(steps.spare({"d/app.db", "was"}) == spared.size());
+  for (int round = 0; round < 2; ++round) {
+    steps.rewind();
+    for (const auto& path : others) CHECK(steps.next_removal()->path == path);
+    CHECK(steps.next_removal()->directory);
+    CHECK_FALSE(steps.next_removal());
+  }
 }

@@ -106,31 +106,62 @@ TEST_CASE_FIXTURE(TreeFixture, "staging: what may be another's is not adopted, n
     fs::create_directory_symlink(directory.path() / "elsewhere", at);
   }
   CHECK_FALSE(Staging::adopt(to, name));
-  remove_stale_staging(to, notes);
+  LeftStaging left{to, snapshot(1)};
+  CHECK(left.all().empty());
+  left.discard(notes);
   CHECK(get(at / "kept") == "written before");
   CHECK(notes.warnings.empty());
 }
 
-TEST_CASE_FIXTURE(TreeFixture, "staging: whatever snapshot it was of, what is stale goes") {
+TEST_CASE_FIXTURE(TreeFixture, "staging: what was left for a target is found, that of the snapshot first, and stays") {
   const RestoreTarget to = tree_at(target);
-  leave(to, snapshot(1));
-  leave(tree_at(directory.path() / "other"), snapshot(2));
+  const std::string other_snapshot = leave(to, snapshot(1));
+  const std::string other_target = leave(tree_at(directory.path() / "other"), snapshot(2));
+  const std::string same = leave(to, snapshot(2));
   const Staging alive = Staging::create(to, snapshot(3));
-  remove_stale_staging(to, notes);
-  CHECK(names_in(directory.path()) == std::vector{alive.name()});
+  {
+    const LeftStaging left{to, snapshot(2)};
+    REQUIRE(left.all().size() == 2);
+    CHECK(left.all()[0].name() == same);
+    CHECK(left.is_same(left.all()[0]));
+    CHECK(left.all()[1].name() == other_snapshot);
+    CHECK_FALSE(left.is_same(left.all()[1]));
+    CHECK(left.all()[0].is_worth_keeping());
+    // Anybody else who looks finds it in use.
+    CHECK(LeftStaging{to, snapshot(2)}.all().empty());
+  }
+  CHECK(get(directory.path() / same / "kept") == "written before");
+  LeftStaging{to, snapshot(2)}.discard(notes);
+  std::vector<std::string> there{alive.name(), other_target};
+  std::sort(there.begin(), there.end());
+  CHECK(names_in(directory.path()) == there);
+}
+
+TEST_CASE_FIXTURE(TreeFixture, "staging: only what has content is worth keeping") {
+  const Staging made = Staging::create(tree_at(target), snapshot(1));
+  fs::create_directories(made.path() / "a/b");
+  put(made.path() / "empty", "");
+  put(made.path() / "hole", "");
+  REQUIRE(::truncate((made.path() / "hole").c_str(), 1 << 20) == 0);
+  CHECK_FALSE(made.is_worth_keeping());
+  put(made.path() / "a/b/file", "text");
+  CHECK(made.is_worth_keeping());
 }
 
 TEST_CASE_FIXTURE(TreeFixture, "staging: what a killed restore left is removed, what another one uses is not") {
-  fs::create_directories(directory.path() / ".cairn-restore-0123456789abcdef/sub");
-  fs::permissions(directory.path() / ".cairn-restore-0123456789abcdef", fs::perms::owner_all);
-  fs::create_directories(directory.path() / ".cairn-restore-alive");
-  const UniqueFd alive = open_file(directory.path() / ".cairn-restore-alive", O_RDONLY | O_DIRECTORY);
+  const std::string killed = Staging::name_of({}, tree_at(target)) + "-killed";
+  const std::string used = Staging::name_of({}, tree_at(target)) + "-used";
+  for (const std::string& name : {killed, used}) {
+    fs::create_directories(directory.path() / name / "sub");
+    fs::permissions(directory.path() / name, fs::perms::owner_all);
+  }
+  const UniqueFd alive = open_file(directory.path() / used, O_RDONLY | O_DIRECTORY);
   REQUIRE(::flock(alive.get(), LOCK_EX) == 0);
   auto to = writer();
   const auto names = names_in(directory.path());
   CHECK(names.size() == 2);
-  CHECK(std::count(names.begin(), names.end(), ".cairn-restore-alive") == 1);
-  CHECK(std::count(names.begin(), names.end(), ".cairn-restore-0123456789abcdef") == 0);
+  CHECK(std::count(names.begin(), names.end(), used) == 1);
+  CHECK(std::count(names.begin(), names.end(), killed) == 0);
   // Nor does it make a target count as full.
   fs::create_directories(target / ".cairn-restore-0123456789abcdef");
   CHECK_NOTHROW(RestoreTarget(target, Shape::tree, Overwrite::no));

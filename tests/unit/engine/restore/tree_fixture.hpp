@@ -68,7 +68,7 @@ class StagedRestore {
 
  private:
   Staging make(const Digest& snapshot) {
-    remove_stale_staging(m_target, m_reporter);
+    LeftStaging{m_target, snapshot}.discard(m_reporter);
     return Staging::create(m_target, snapshot);
   }
   RestoreTarget m_target;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <variant>
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -36,16 +37,23 @@ struct Feed {
     for (const auto& step : content) steps.add_step(step);
   }
   // "A0:1+3@0": the second to fourth chunk, which are in the first frame.
+  static std::string text_of(const Write& w) {
+    return fmt::format("{}{}:{}+{}@{}", static_cast<char>(w.frame.pack), w.frame.frame, w.first, w.count, w.offset);
+  }
+  // "file7:30+5@0": so many bytes of a local file from there.
+  static std::string text_of(const LocalWrite& w) {
+    return fmt::format("file{}:{}+{}@{}", w.file, w.from, w.length, w.offset);
+  }
+  static std::string text_of(const PlannedHole& hole) { return fmt::format("hole+{}@{}", hole.length, hole.offset); }
   std::string next_file() {
     const auto planned = steps.next_entry();
     REQUIRE(planned);
-    feed.begin(planned->entry);
-    std::string out;
+    const auto base = feed.begin(planned->entry);
+    std::string out = base ? fmt::format("from file{}", *base) : std::string{};
     const auto take = [&] {
       while (const auto w = feed.next()) {
         if (!out.empty()) out += ' ';
-        out += fmt::format("{}{}:{}+{}@{}", static_cast<char>(w->frame.pack), w->frame.frame, w->first, w->count,
-                           w->offset);
+        out += std::visit([](const auto& what) { return text_of(what); }, *w);
       }
     };
     const auto damage = damage_of(take);
@@ -104,4 +112,14 @@ TEST_CASE("write feed: a file that turns out damaged says so, and the next one i
         "A0:0+1@0" + name + "it has another size than its chunks");
   CHECK(outcome({PackOrderBegin{}, PendingBegin{0}, PendingWrite{{'A', 0, 1}}, DamagedContent{"it is"}}) ==
         " damaged: it is");
+}
+
+TEST_CASE("write feed: what a local file gives, and holes where the file begins as one") {
+  Feed t;
+  t.add(100, {LocalBase{7}, LocalWrite{0, 30, 7, 0}, PlannedHole{30, 20}, PlannedWrite{50, 10, {'A', 0, 1}},
+              LocalWrite{60, 10, 9, 500}, PendingBegin{70}, PendingWrite{{'A', 1, 1}}, PendingHole{20}});
+  t.add(100, {LocalWrite{0, 30, 7, 0}, PendingBegin{30}, PendingHole{70}});
+  CHECK(t.next_file() == "from file7 file7:0+30@0 hole+20@30 A0:0+1@50 file9:500+10@60 A0:1+1@70 hole+20@80");
+  // Nothing was there before it, so holes are holes.
+  CHECK(t.next_file() == "file7:0+30@0");
 }

@@ -1,0 +1,135 @@
+#include "engine/restore/local_content.hpp"
+
+#include "codec/chunker.hpp"
+#include "util/beneath.hpp"
+#include "util/bytes.hpp"
+#include "util/interrupt.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <unistd.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t k_buffer = 1U << 20;
+
+// As many of them as there are; fewer at the end of the file, or where it cannot be read.
+std::size_t read_there(int fd, ByteSpan out, std::uint64_t offset) noexcept {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = retry_interrupted(
+        [&] { return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+// Neighbouring chunks that nobody has yet, of which a buffer holds all.
+struct Stretch {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  std::uint64_t offset = 0;
+  std::size_t bytes = 0;
+};
+
+// The next of them from there on; empty at the end. from, offset: moved on.
+Stretch next_stretch(const FoundAt& found, const PackDirectory& directory, std::uint32_t first, std::uint32_t& from,
+                     std::uint64_t& offset) {
+  while (from < found.size() && found[from] != k_not_found) offset += directory.length(first + from++);
+  Stretch stretch{from, from, offset, 0};
+  while (from < found.size() && found[from] == k_not_found) {
+    const std::size_t length = directory.length(first + from);
+    if (stretch.bytes != 0 && stretch.bytes + length > k_buffer) break;
+    stretch.bytes += length;
+    offset += length;
+    stretch.end = ++from;
+  }
+  return stretch;
+}
+
+}  // namespace
+
+FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::uint64_t offset,
+                        const PackDirectory& directory, std::uint32_t first, std::uint32_t count) {
+  FoundAt found(count, k_not_found);
+  Bytes buffer;
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    const LocalCandidate& candidate = candidates[c];
+    if (!candidate.at_offsets) continue;
+    std::uint32_t at = 0;
+    std::uint64_t position = offset;
+    for (;;) {
+      check_interrupted();
+      const Stretch stretch = next_stretch(found, directory, first, at, position);
+      if (stretch.begin == stretch.end || stretch.offset >= candidate.stamp.size) break;
+      buffer.resize(stretch.bytes);
+      ByteView rest = ByteView{buffer}.first(read_there(candidate.fd.get(), buffer, stretch.offset));
+      for (std::uint32_t i = stretch.begin; i < stretch.end; ++i) {
+        const std::uint32_t length = directory.length(first + i);
+        if (length > rest.size()) break;
+        if (sha256(rest.first(length)) == directory.digest(first + i)) found[i] = static_cast<std::uint8_t>(c);
+        rest = rest.subspan(length);
+      }
+    }
+  }
+  return found;
+}
+
+bool is_zero(const LocalCandidate& candidate, std::uint64_t offset, std::uint64_t length) {
+  const std::uint64_t end = offset + length;
+  if (end > candidate.stamp.size) return false;
+  Bytes buffer;
+  while (offset < end) {
+    check_interrupted();
+    // Nobody reads by the position that this moves.
+    const off_t data = ::lseek(candidate.fd.get(), static_cast<off_t>(offset), SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return true;
+    if (data > 0) offset = std::max(offset, static_cast<std::uint64_t>(data));
+    if (offset >= end) return true;
+    buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(k_buffer, end - offset)));
+    if (read_there(candidate.fd.get(), buffer, offset) != buffer.size()) return false;
+    if (std::any_of(buffer.begin(), buffer.end(), [](std::uint8_t byte) { return byte != 0; })) return false;
+    offset += buffer.size();
+  }
+  return true;
+}
+
+const LocalCandidate* LocalContent::target() const noexcept {
+  const auto at = std::find_if(m_candidates.begin(), m_candidates.end(), [](const LocalCandidate& candidate) {
+    return candidate.kind == LocalRoot::Kind::target;
+  });
+  return at == m_candidates.end() ? nullptr : &*at;
+}
+
+std::optional<LocalContent::Place> LocalContent::find_moved(std::uint64_t at, const Digest& digest,
+                                                            std::uint32_t length) {
+  for (std::size_t c = 0; c < m_candidates.size(); ++c) {
+    LocalCandidate& candidate = m_candidates[c];
+    // A file of one chunk has nothing that could have moved.
+    if (!candidate.cuts || candidate.stamp.size <= k_cdc_files.minimum) continue;
+    if (!*candidate.cuts && at + length > candidate.stamp.size) continue;
+    if (!*candidate.cuts) {
+      *candidate.cuts = CutIndex::build(m_pool, candidate.fd.get(), candidate.status, candidate.shown, m_rule);
+    }
+    if (const auto offset = (*candidate.cuts)->find(digest, length)) return Place{c, *offset};
+  }
+  return std::nullopt;
+}
+
+LocalFiles::Id LocalContent::id_of(std::size_t candidate) {
+  LocalCandidate& used = m_candidates[candidate];
+  if (used.id == LocalFiles::k_none) used.id = m_files.add(used.root, used.path, used.stamp);
+  return used.id;
+}
+
+void LocalContent::note(std::size_t candidate, std::uint64_t length) {
+  const LocalRoot::Kind kind = m_candidates[candidate].kind;
+  m_reused += length;
+  if (kind == LocalRoot::Kind::staging) m_moved += length;
+  if (kind != LocalRoot::Kind::target) m_whole = false;
+}
+
+}  // namespace cairn

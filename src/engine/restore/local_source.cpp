@@ -1,0 +1,103 @@
+#include "engine/restore/local_source.hpp"
+
+#include "util/beneath.hpp"
+#include "util/bytes.hpp"
+#include "util/error.hpp"
+#include "util/interrupt.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+namespace cairn {
+
+namespace {
+
+constexpr std::size_t k_buffer = 1U << 20;
+constexpr std::uint64_t k_at_a_time = 64ULL << 20;
+
+// A range that the kernel cannot copy is read and written: it may be another file system, or one without the call.
+void copy_by_hand(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
+                  const std::string& shown) {
+  Bytes buffer(static_cast<std::size_t>(std::min<std::uint64_t>(length, k_buffer)));
+  while (length != 0) {
+    check_interrupted();
+    const ByteSpan piece = ByteSpan{buffer}.first(static_cast<std::size_t>(std::min<std::uint64_t>(length, k_buffer)));
+    const ssize_t n = retry_interrupted(
+        [&] { return ::pread(from.fd(), piece.data(), piece.size(), static_cast<off_t>(from_offset)); });
+    if (n <= 0) throw LocalChanged(from.file().shown());
+    write_at(to, piece.first(static_cast<std::size_t>(n)), offset, shown);
+    from_offset += static_cast<std::uint64_t>(n);
+    offset += static_cast<std::uint64_t>(n);
+    length -= static_cast<std::uint64_t>(n);
+  }
+}
+
+}  // namespace
+
+int LocalSource::fd() {
+  const std::scoped_lock lock{m_mutex};
+  if (m_fd) return m_fd.get();
+  m_fd = open_for_capture(m_file.root->directory.get(), m_file.path);
+  struct stat status {};
+  if (!m_fd || ::fstat(m_fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || stamp_of(status) != m_file.stamp) {
+    m_fd.reset();
+    throw LocalChanged(m_file.shown());
+  }
+  return m_fd.get();
+}
+
+void LocalSource::check() {
+  struct stat status {};
+  if (::fstat(fd(), &status) != 0 || stamp_of(status) != m_file.stamp) throw LocalChanged(m_file.shown());
+}
+
+bool clone_file(int from, int to) noexcept {
+  return ::ioctl(to, FICLONE, from) == 0;
+}
+
+void copy_range(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
+                const std::string& shown) {
+  while (length != 0) {
+    check_interrupted();
+    auto in = static_cast<off64_t>(from_offset);
+    auto out = static_cast<off64_t>(offset);
+    const auto wanted = static_cast<std::size_t>(std::min(length, k_at_a_time));
+    const ssize_t n = retry_interrupted([&] { return ::copy_file_range(from.fd(), &in, to, &out, wanted, 0); });
+    // An error may be one of either side, which reading and writing tell apart. At the end of the source some kernels
+    // copy nothing from files that give their bytes all the same (/proc).
+    if (n <= 0) {
+      copy_by_hand(from, from_offset, to, offset, length, shown);
+      break;
+    }
+    from_offset += static_cast<std::uint64_t>(n);
+    offset += static_cast<std::uint64_t>(n);
+    length -= static_cast<std::uint64_t>(n);
+  }
+  from.check();
+}
+
+void make_hole(int fd, std::uint64_t offset, std::uint64_t length, const std::string& shown) {
+  if (length == 0) return;
+  const int result = retry_interrupted([&] {
+    return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                       static_cast<off_t>(length));
+  });
+  if (result == 0) return;
+  if (errno != EOPNOTSUPP && errno != ENOSYS) throw_errno("write", shown, errno);
+  const Bytes zeros(static_cast<std::size_t>(std::min<std::uint64_t>(length, k_buffer)));
+  while (length != 0) {
+    check_interrupted();
+    const auto n = std::min<std::uint64_t>(length, k_buffer);
+    write_at(fd, ByteView{zeros}.first(static_cast<std::size_t>(n)), offset, shown);
+    offset += n;
+    length -= n;
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,166 @@
+#include "engine/restore/local_sources.hpp"
+
+#include "engine/restore/staged_tree.hpp"
+#include "util/beneath.hpp"
+#include "util/error.hpp"
+#include "util/pinned_path.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <fcntl.h>
+#include <optional>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+namespace cairn {
+
+namespace {
+
+// The clock that stamps files goes in steps, of 10 ms at most. A file that is written twice in one step has one stamp
+// for both.
+constexpr std::chrono::milliseconds k_clock_step{20};
+
+bool is_settled(const struct stat& status) {
+  struct timespec now {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  const auto step = std::chrono::nanoseconds{k_clock_step}.count();
+  const auto age = (now.tv_sec - status.st_ctim.tv_sec) * 1'000'000'000LL + (now.tv_nsec - status.st_ctim.tv_nsec);
+  // A time ahead of the clock is another clock's, which says nothing.
+  return age > step || age < -step;
+}
+
+// The stamp that tells from now on whether the file was written: not in the very moment in which it was. False where it
+// is no regular file.
+bool look(int fd, struct stat& status) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return false;
+    if (is_settled(status)) return true;
+    std::this_thread::sleep_for(k_clock_step);
+  }
+  // Somebody writes it all the time.
+  return false;
+}
+
+UniqueFd open_in_root(const LocalRoot& root, const std::string& path) {
+  UniqueFd fd = open_for_capture(root.directory.get(), path);
+  if (fd || errno != EACCES || root.kind != LocalRoot::Kind::staging) return fd;
+  // It was finished, with a mode that keeps its owner out. Nobody else is where it lies, so its name is the file's.
+  const std::size_t slash = path.rfind('/');
+  const UniqueFd parent =
+      open_beneath(root.directory.get(), slash == std::string::npos ? "." : std::string_view{path}.substr(0, slash),
+                   O_PATH | O_DIRECTORY);
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  struct stat status {};
+  if (!parent || ::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
+      status.st_nlink != 1 || ::fchmodat(parent.get(), name.c_str(), 0600, 0) != 0) {
+    return {};
+  }
+  return open_for_capture(root.directory.get(), path);
+}
+
+[[noreturn]] void refuse(const fs::path& seed, std::string_view cause) {
+  throw Error(ErrorKind::usage, fmt::format("unable to use seed {}: {}", quote(seed.native()), cause));
+}
+
+}  // namespace
+
+std::size_t LocalPlaces::add_root(LocalRoot::Kind kind, UniqueFd directory, std::string shown) {
+  m_roots->push_back({kind, std::move(directory), std::move(shown)});
+  return m_roots->size() - 1;
+}
+
+void LocalPlaces::add_staging(LocalRoot::Kind kind, int directory, const std::string& shown) {
+  UniqueFd own{::fcntl(directory, F_DUPFD_CLOEXEC, 0)};
+  if (!own) throw_errno("open", shown, errno);
+  m_places.push_back({add_root(kind, std::move(own), shown), {}});
+}
+
+void LocalPlaces::add_target(const RestoreTarget& target) {
+  const bool swapped = target.swapped() >= 0;
+  if (!swapped && (!target.has_content() || target.directory() < 0)) return;
+  UniqueFd own{::fcntl(swapped ? target.swapped() : target.directory(), F_DUPFD_CLOEXEC, 0)};
+  if (!own) throw_errno("open", target.path().native(), errno);
+  const bool single = target.shape() == RestoreTarget::Shape::single_file;
+  m_places.push_back(
+      {add_root(LocalRoot::Kind::target, std::move(own), (single ? target.anchor_path() : target.path()).native()),
+       {}});
+}
+
+void LocalPlaces::add_seed(const fs::path& seed) {
+  if (seed.empty()) refuse(seed, "the path is empty");
+  PinnedPath pinned = pin_path(seed);
+  if (pinned.leads_to_nothing) refuse(seed, "it is a symbolic link to nothing");
+  if (pinned.names.size() > 1 || (!pinned.names.empty() && pinned.there == 0)) refuse(seed, "it is not there");
+  if (!pinned.names.empty() && !S_ISREG(pinned.there)) refuse(seed, "it is neither a directory nor a regular file");
+  UniqueFd directory = open_beneath(pinned.directory.get(), ".", O_PATH | O_DIRECTORY);
+  if (!directory) throw_errno("open", seed.native(), errno);
+  const std::size_t root = add_root(LocalRoot::Kind::seed, std::move(directory), pinned.directory_path.native());
+  m_places.push_back({root, pinned.names.empty() ? std::string{} : pinned.names.front()});
+}
+
+LocalSources::LocalSources(const LocalPlaces& places, LocalFiles& files, ThreadPool& pool, ChunkRule rule,
+                           std::string single_name, std::string target_name)
+    : m_places(places),
+      m_files(files),
+      m_pool(pool),
+      m_rule(rule),
+      m_single_name(std::move(single_name)),
+      m_target_name(std::move(target_name)) {}
+
+void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const std::string& path) {
+  const LocalRoot& in = m_files.roots()[root];
+  LocalCandidate candidate;
+  candidate.fd = open_in_root(in, path);
+  if (!candidate.fd || !look(candidate.fd.get(), candidate.status)) return;
+  // Of a file without content only that it is there matters, and only at the target.
+  if (candidate.status.st_size == 0 && in.kind != LocalRoot::Kind::target) return;
+  candidate.root = root;
+  candidate.kind = in.kind;
+  candidate.path = path;
+  candidate.stamp = stamp_of(candidate.status);
+  candidate.shown = (fs::path{in.shown} / path).native();
+  // A file that an earlier run of this snapshot wrote has its chunks where they belong.
+  if (in.kind != LocalRoot::Kind::staging) candidate.cuts = std::make_shared<std::optional<CutIndex>>();
+  to.push_back(std::move(candidate));
+}
+
+// Whichever file it is: chunks of it may be anywhere. Page by page it is compared with the file of its name alone.
+void LocalSources::add_seed_file(std::vector<LocalCandidate>& to, const LocalPlaces::Place& place, const Entry& file) {
+  const std::size_t before = to.size();
+  add(to, place.root, place.file);
+  if (to.size() == before) return;
+  const std::size_t slash = file.path.rfind('/');
+  const std::string name = slash == std::string::npos ? file.path : file.path.substr(slash + 1);
+  to.back().at_offsets = !m_single_name.empty() || name == place.file;
+  auto& cuts = m_seed_cuts[place.root];
+  if (!cuts) cuts = std::make_shared<std::optional<CutIndex>>();
+  to.back().cuts = cuts;
+}
+
+std::shared_ptr<LocalContent> LocalSources::find(const Entry& file) {
+  std::vector<LocalCandidate> candidates;
+  const bool single = !m_single_name.empty();
+  for (const auto& place : m_places.places()) {
+    if (candidates.size() == k_max_candidates) break;
+    if (!place.file.empty()) {
+      if (file.size != 0) add_seed_file(candidates, place, file);
+      continue;
+    }
+    const LocalRoot::Kind kind = m_files.roots()[place.root].kind;
+    if (file.size == 0 && kind != LocalRoot::Kind::target) continue;
+    std::string path = file.path;
+    if (single && kind == LocalRoot::Kind::target) path = m_target_name;
+    if (single && (kind == LocalRoot::Kind::staging || kind == LocalRoot::Kind::other)) path = m_single_name;
+    add(candidates, place.root, path);
+  }
+  if (candidates.empty()) return nullptr;
+  return std::make_shared<LocalContent>(std::move(candidates), m_rule, m_files, m_pool);
+}
+
+}  // namespace cairn
