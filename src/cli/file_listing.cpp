@@ -86,7 +86,7 @@ std::string mode_text(EntryType type, std::uint32_t mode) {
 void print_files(Session& session, OpenStore& store, const Manifest& manifest) {
   Context context = session.context(store);
   const PackTable packs{manifest};
-  FrameFetcher fetcher{store.repository->packs(), context.io, context.pool, packs, k_keep_bytes};
+  FrameFetcher fetcher{store.repository->packs(), context.io, context.cpu, packs, k_keep_bytes};
   EntryListReader reader{fetcher, manifest};
   while (const auto line = reader.next()) {
     check_interrupted();

@@ -19,7 +19,7 @@ struct Io {
   bool err_is_terminal = false;
   EnvironmentLookup environment;
   std::function<Time()> clock;
-  // What `out` writes to, for content that is too much for a stream; -1: nobody knows.
+  // The descriptor that `out` writes to, for content that is too much for a stream; -1: nobody knows.
   int out_descriptor = -1;
   // Whether whoever reads `out` went away ("| head"); empty: nobody knows.
   std::function<bool()> out_abandoned = {};

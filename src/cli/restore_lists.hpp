@@ -16,8 +16,8 @@ class RestoreLists {
   void declare(OptionSet& options);
   // Error(usage) where they do not go together.
   void check(bool tar) const;
-  // What --files-from names, "-" being standard input; nothing without it. Error(usage) where it names nothing, or is
-  // no list of lines; Error(failed) where it cannot be read.
+  // The paths that --files-from names, "-" being standard input; none without it. Error(usage) where it names nothing,
+  // or is no list of lines; Error(failed) where it cannot be read.
   std::vector<std::string> read_paths(Io& io) const;
   const std::vector<std::string>& excludes() const noexcept { return m_excludes; }
   Owners owners() const noexcept;

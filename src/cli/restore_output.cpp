@@ -17,7 +17,7 @@ namespace cairn {
 
 namespace {
 
-// What a pipe holds.
+// Bytes that a pipe holds.
 constexpr std::size_t k_write = 64 * 1024;
 constexpr int k_poll_milliseconds = 100;
 

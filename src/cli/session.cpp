@@ -192,7 +192,7 @@ Context Session::context(OpenStore& store) {
   if (!m_pool) m_pool = std::make_unique<ThreadPool>(ThreadPool::processors());
   if (!m_putters) m_putters = std::make_unique<ThreadPool>(ChunkStore::k_puts_at_once);
   return {.repository = *store.repository,
-          .pool = *m_pool,
+          .cpu = *m_pool,
           .io = waiters(),
           .put = *m_putters,
           .reporter = m_reporter,

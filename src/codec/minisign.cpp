@@ -268,10 +268,6 @@ Signature Signature::parse(std::string_view text) {
   return out;
 }
 
-std::string Signature::key_id() const {
-  return id_text(id);
-}
-
 bool verify(const PublicKey& key, std::string_view message, const Signature& signature) {
   if (key.id() != signature.id) return false;
   const KeyPtr point{

@@ -83,7 +83,6 @@ struct Signature {
 
   // Throws Error(damaged) where it is not one. CRLF line ends and a missing last one are accepted.
   static Signature parse(std::string_view text);
-  std::string key_id() const;
 };
 
 // Whether both signatures are this key's, of this message and of the trusted comment. False for another key's.

@@ -14,9 +14,9 @@ namespace cairn {
 
 struct Context {
   Repository& repository;
-  ThreadPool& pool;  // one thread a processor: digests, compression
-  ThreadPool& io;    // threads that wait for the store
-  ThreadPool& put;   // a few more, for packs: what is read of the store must not queue up behind all that is to be put
+  ThreadPool& cpu;  // one thread a processor: digests, compression
+  ThreadPool& io;   // threads that wait for the store
+  ThreadPool& put;  // a few more, for packs: what is read of the store must not queue up behind all that is to be put
   Reporter& reporter;
   std::string host;
   std::function<Time()> clock;  // this machine's

@@ -8,8 +8,8 @@
 
 namespace cairn {
 
-// What get() returns counts; of what takes long it asks piece by piece, so that the bytes come evenly. S3 is limited
-// where its bytes arrive (s3/http.hpp).
+// The bytes that get() returns count; a range that takes long is asked for piece by piece, so that they come evenly. S3
+// is limited where its bytes arrive (s3/http.hpp).
 class LimitedStore : public ForwardingStore {
  public:
   LimitedStore(std::unique_ptr<ObjectStore> store, std::shared_ptr<RateLimiter> downloads);

@@ -238,13 +238,6 @@ std::uint64_t Json::u64() const {
   }
   bad_type("an integer from 0 to 2^53-1");
 }
-std::int64_t Json::i64() const {
-  if (const auto* p = std::get_if<std::int64_t>(&m_value)) {
-    constexpr auto k_max = static_cast<std::int64_t>(k_max_integer);
-    if (*p >= -k_max && *p <= k_max) return *p;
-  }
-  bad_type("an integer");
-}
 double Json::number() const {
   if (const auto* p = std::get_if<double>(&m_value)) return *p;
   if (const auto* p = std::get_if<std::int64_t>(&m_value)) return static_cast<double>(*p);

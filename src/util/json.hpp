@@ -88,7 +88,6 @@ class Json {
 
   const std::string& string() const;
   std::uint64_t u64() const;  // 0 .. 2^53-1
-  std::int64_t i64() const;
   double number() const;
   bool boolean() const;
   const Array& array() const;

@@ -14,7 +14,7 @@ namespace cairn {
 class RateLimiter {
  public:
   using Clock = std::chrono::steady_clock;
-  // What tests give it instead of the real ones. sleep: throws Error(interrupted) when a signal arrives.
+  // Tests give it these instead of the real ones. sleep: throws Error(interrupted) when a signal arrives.
   struct Tools {
     std::function<Clock::time_point()> now;
     std::function<void(std::chrono::nanoseconds)> sleep;

@@ -112,7 +112,7 @@ Bytes capture(const fs::path& database, std::int64_t& pinned_ms) {
   if (content->finish() != Content::Outcome::consistent) throw std::runtime_error{"the database did not stand still"};
   const Json facts = Json::parse("{" + content->facts() + "}");
   if (facts.at("mode").string() != "wal") throw std::runtime_error{"not read in its place"};
-  pinned_ms = std::max(pinned_ms, facts.at("wal_pinned_ms").i64());
+  pinned_ms = std::max(pinned_ms, static_cast<std::int64_t>(facts.at("wal_pinned_ms").u64()));
   return image;
 }
 

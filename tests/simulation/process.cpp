@@ -270,7 +270,7 @@ Program::Program(Process& process, Store& store, Keys keys)
               tools_of(process)),
       m_repository(m_store, m_reporter, options_of(process.machine(), store, keys)),
       m_context{.repository = m_repository,
-                .pool = m_no_threads,
+                .cpu = m_no_threads,
                 .io = m_no_threads,
                 .put = m_no_threads,
                 .reporter = m_reporter,

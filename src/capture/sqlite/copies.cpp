@@ -41,7 +41,7 @@ constexpr const char* k_copy_name = "copy.db";
                                 full ? "no space in the staging directory" : errno_text(error_number)));
 }
 
-// What decides whether a file is the same as before a copy.
+// A file that has all of these as before a copy is the same file.
 struct Stamp {
   FileId file;
   off_t size = 0;

@@ -222,7 +222,7 @@ int sqlite_open(const char* path, int flags, int mode) {
 }
 
 int sqlite_status(const char* path, struct stat* out) {
-  // What leads there.
+  // The directories that lead there.
   if (std::strcmp(path, "/db") == 0 || std::strcmp(path, "/copy") == 0) {
     *out = {};
     out->st_mode = S_IFDIR | 0700;

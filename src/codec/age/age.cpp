@@ -66,14 +66,6 @@ std::string Encryptor::seal(std::string_view plain) {
   return out;
 }
 
-std::string encrypt(std::span<const Recipient> recipients, std::string_view plain) {
-  return Encryptor{recipients}.seal(plain);
-}
-
-std::uint64_t preamble_bytes(std::size_t recipients) noexcept {
-  return k_empty_header_bytes + recipients * k_x25519_stanza_bytes + k_payload_nonce_bytes;
-}
-
 std::optional<std::size_t> preamble_size(std::string_view prefix) {
   const auto header = parse_header(prefix);
   if (!header || prefix.size() - header->size < k_payload_nonce_bytes) return std::nullopt;
@@ -107,12 +99,6 @@ std::string Decryptor::all(std::string_view sealed) const {
   std::string plain(plain_bytes(sealed.size()), '\0');
   m_opener.all(sealed, {reinterpret_cast<std::uint8_t*>(plain.data()), plain.size()});
   return plain;
-}
-
-std::string decrypt(std::string_view file, std::span<const Identity> identities) {
-  const auto key = Decryptor::open(file, identities);
-  if (!key) throw Error(ErrorKind::no_key, "unable to decrypt: no given identity opens it");
-  return key->all(file.substr(whole_header(file).size + k_payload_nonce_bytes));
 }
 
 SecretBytes decrypt_with_passphrase(std::string_view file, std::string_view passphrase, unsigned max_log_n) {

@@ -48,11 +48,6 @@ class Encryptor {
   Sealer m_sealer;
 };
 
-// Bytes of preamble() for so many recipients.
-std::uint64_t preamble_bytes(std::size_t recipients) noexcept;
-
-std::string encrypt(std::span<const Recipient> recipients, std::string_view plain);
-
 // The size of the preamble if `prefix` holds all of it, nothing if more of the file is needed: at most 1 MiB and the
 // nonce. Throws Damage(header).
 std::optional<std::size_t> preamble_size(std::string_view prefix);
@@ -79,9 +74,6 @@ class Decryptor {
   explicit Decryptor(Opener opener) : m_opener(std::move(opener)) {}
   Opener m_opener;
 };
-
-// A whole binary file. Nothing is returned of one that is wrong anywhere.
-std::string decrypt(std::string_view file, std::span<const Identity> identities);
 
 // A file that a passphrase protects, binary or armoured: an identity file as `age -p` writes it. A wrong passphrase, or
 // a file that is for recipients, is Error(no_key). A work factor above 2^max_log_n (2^22: 4 GiB of memory) is

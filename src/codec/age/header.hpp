@@ -24,10 +24,6 @@ inline constexpr std::size_t k_stanza_limit = 1024;
 // As many as there may be of ours take less than half of it.
 inline constexpr std::size_t k_header_limit = std::size_t{256} << 10;
 
-// Header without stanzas, and what each X25519 stanza adds.
-inline constexpr std::size_t k_empty_header_bytes = 22 + 48;
-inline constexpr std::size_t k_x25519_stanza_bytes = 10 + 43 + 1 + 43 + 1;
-
 using WrappedKey = std::array<std::uint8_t, k_wrapped_key_bytes>;
 
 struct X25519Stanza {

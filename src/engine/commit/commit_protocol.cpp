@@ -129,7 +129,6 @@ void CommitProtocol::store_bytes(const PackRef& ref, const ObjectBody& body) {
     m_unrecorded.push_back(ref);
     m_unrecorded_bytes += ref.size;
     m_stored += 1;
-    m_stored_bytes += ref.size;
   }
   if (auto next = take_record(When::due)) write_record(std::move(*next));
 }
@@ -363,16 +362,6 @@ PackRef CommitProtocol::store_pack_again(const PackRef& pack) {
                                        ? copy_pack(repository, pack, spool)
                                        : rebuild_pack(repository, pack, repository.keys(), spool);
   return store_and_drop(built);
-}
-
-std::uint64_t CommitProtocol::packs_stored() const {
-  const std::scoped_lock lock{m_mutex};
-  return m_stored;
-}
-
-std::uint64_t CommitProtocol::bytes_stored() const {
-  const std::scoped_lock lock{m_mutex};
-  return m_stored_bytes;
 }
 
 }  // namespace cairn

@@ -112,9 +112,6 @@ class CommitProtocol {
   };
   const Clocks& clocks() const noexcept { return m_clocks; }
 
-  std::uint64_t packs_stored() const;
-  std::uint64_t bytes_stored() const;
-
  private:
   void list_packs();
   bool opens(const PackRef& pack) const;
@@ -155,7 +152,6 @@ class CommitProtocol {
   std::uint64_t m_unrecorded_bytes = 0;
   std::uint64_t m_records = 0;
   std::uint64_t m_stored = 0;
-  std::uint64_t m_stored_bytes = 0;
   std::chrono::steady_clock::time_point m_last_record;
   std::unique_ptr<Background<void>> m_recording;  // of keep_alive(); last, as its job uses all else
 };

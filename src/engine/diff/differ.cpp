@@ -25,7 +25,7 @@ class SnapshotSide {
  public:
   SnapshotSide(Context& context, const Manifest& manifest)
       : m_packs(manifest),
-        m_fetcher(context.repository.packs(), context.io, context.pool, m_packs, k_kept_frames),
+        m_fetcher(context.repository.packs(), context.io, context.cpu, m_packs, k_kept_frames),
         m_reader(m_fetcher, manifest) {
     advance();
   }

@@ -104,7 +104,7 @@ std::uint64_t frame_bytes(const Tasks& batch) {
 class TaskWriter {
  public:
   TaskWriter(Context& context, TreeWriter& writer)
-      : m_writer(writer), m_running(context.pool, k_batches_in_flight, k_frames_in_flight, [](int) {}) {}
+      : m_writer(writer), m_running(context.cpu, k_batches_in_flight, k_frames_in_flight, [](int) {}) {}
 
   // Neighbours in the tree are written by one thread: two that make files in one directory wait for each other.
   void run(Tasks batch) {

@@ -132,13 +132,13 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
   const auto survey = [&] {
     const fs::path spool = spool_of(request, target);
     PreparedRestore plan{{}, {}, RestoreSteps{spool}};
-    PlanningOrder order{context.pool};
+    PlanningOrder order{context.cpu};
     ContentPlanner content{packs, plan.fetch, plan.steps, request.stripe, order};
     std::optional<LocalSources> sources;
     if (tools.local != nullptr) {
       plan.local = std::make_unique<LocalFiles>(tools.local->roots(), spool);
-      sources.emplace(*tools.local, *plan.local, context.pool, rule_of(manifest),
-                      single ? k_single_name : std::string{}, single ? target.name() : std::string{});
+      sources.emplace(*tools.local, *plan.local, context.cpu, rule_of(manifest), single ? k_single_name : std::string{},
+                      single ? target.name() : std::string{});
     }
     EntryListReader list{tools.lists, manifest};
     EntrySurvey{target, request, selection, content, order, sources ? &*sources : nullptr, tools.only, plan}.run(list);

@@ -221,7 +221,7 @@ PreparedStream prepare_stream(Context& context, const Manifest& manifest, const 
   const fs::path spool = spool_of(request);
   const auto survey = [&] {
     PreparedStream plan{{}, {}, RestoreSteps{spool}, StreamNotes{spool}, DataSegments{spool}, {}, {}, 0, {}, spool};
-    PlanningOrder order{context.pool};
+    PlanningOrder order{context.cpu};
     ContentPlanner content{packs, plan.fetch, plan.steps, k_stream_stripe, order};
     EntryListReader list{tools.lists, manifest};
     StreamSurvey{selection, packs, content, shape, plan}.run(list);

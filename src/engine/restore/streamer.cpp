@@ -58,7 +58,7 @@ StoreAccess stream_access(Repository& repository) {
 RestoreFigures plan_stream(Context& context, const Manifest& manifest, const RestoreRequest& request,
                            StreamShape shape) {
   const PackTable packs{manifest};
-  FrameFetcher fetcher{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
+  FrameFetcher fetcher{context.repository.packs(), context.io, context.cpu, packs, k_kept_list_frames};
   PreparedStream plan = prepare_stream(context, manifest, request, shape,
                                        {fetcher, fetcher, packs, nullptr, stream_access(context.repository)});
   return std::move(plan.figures);
@@ -67,8 +67,8 @@ RestoreFigures plan_stream(Context& context, const Manifest& manifest, const Res
 StreamResult stream_snapshot(Context& context, const Manifest& manifest, const RestoreRequest& request,
                              StreamShape shape, StreamOutput& output) {
   const PackTable packs{manifest};
-  FrameFetcher lists{context.repository.packs(), context.io, context.pool, packs, k_kept_list_frames};
-  FrameFetcher content{context.repository.packs(), context.io, context.pool, packs, k_kept_frames};
+  FrameFetcher lists{context.repository.packs(), context.io, context.cpu, packs, k_kept_list_frames};
+  FrameFetcher content{context.repository.packs(), context.io, context.cpu, packs, k_kept_frames};
   const StoreAccess access = stream_access(context.repository);
   PreparedStream plan = prepare_stream(context, manifest, request, shape, {lists, content, packs, nullptr, access});
   if (shape == StreamShape::file && !plan.problems.empty()) {

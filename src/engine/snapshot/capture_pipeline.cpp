@@ -36,7 +36,7 @@ bool CapturePipeline::read_at_once(const CapturedItem& item) const {
 
 void CapturePipeline::run() {
   using Pending = std::shared_ptr<CaptureBatch::Items>;
-  OrderedWindow<Pending> window{m_context.pool, k_batches_in_flight, UINT64_MAX, [this](const Pending& items) {
+  OrderedWindow<Pending> window{m_context.cpu, k_batches_in_flight, UINT64_MAX, [this](const Pending& items) {
                                   m_keep_alive();
                                   for (auto& item : *items) consume(item);
                                 }};

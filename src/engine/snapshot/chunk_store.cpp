@@ -60,7 +60,7 @@ ChunkStore::ChunkStore(Context& context, Options options, PackSink sink)
              m_options.spool_limit ? m_options.spool_limit->bytes
                                    : 2 * std::max(m_options.pack_target, k_min_pack_target) + (32ULL << 20),
              [](int) {}),
-      m_compressing(context.pool, std::size_t{4} * context.pool.size(), k_frames_in_flight,
+      m_compressing(context.cpu, std::size_t{4} * context.cpu.size(), k_frames_in_flight,
                     [this](CompressedFrame frame) { place_frame(std::move(frame)); }) {
   m_raw.reserve(k_frame_target + k_max_chunk);
 }

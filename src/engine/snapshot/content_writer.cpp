@@ -29,7 +29,7 @@ ContentWriter::Reading ContentWriter::read(SourceItem& item, PreviousChunks* pre
   {
     // Used again and again: freed and taken anew, they would leave holes in the heap, and their pages be cleared.
     std::vector<Bytes> buffers;
-    OrderedWindow<Segment> window{m_context.pool, k_segments_in_flight, UINT64_MAX, [&](Segment segment) {
+    OrderedWindow<Segment> window{m_context.cpu, k_segments_in_flight, UINT64_MAX, [&](Segment segment) {
                                     take_segment(segment, rule, previous, parts);
                                     if (segment.hole == 0) buffers.push_back(std::move(segment.bytes));
                                   }};

@@ -16,7 +16,7 @@ PreviousEntries::PreviousEntries(Context& context, const Manifest& manifest)
     : m_context(context), m_packs(manifest), m_digests([this](std::uint64_t pack) { return directory(pack); }) {
   give_up_if_damaged([&] {
     m_fetcher =
-        std::make_unique<FrameFetcher>(context.repository.packs(), context.io, context.pool, m_packs, k_kept_frames);
+        std::make_unique<FrameFetcher>(context.repository.packs(), context.io, context.cpu, m_packs, k_kept_frames);
     m_reader = std::make_unique<EntryListReader>(*m_fetcher, manifest);
     advance();
   });

@@ -232,7 +232,7 @@ class Verification {
       }
       manifest.spare_packs = spares(i);
       const PackTable packs{manifest};
-      FrameFetcher fetcher{m_context.repository.packs(), m_context.io, m_context.pool, packs, k_kept_frames};
+      FrameFetcher fetcher{m_context.repository.packs(), m_context.io, m_context.cpu, packs, k_kept_frames};
       const bool full = m_request.level == VerifyLevel::full;
       ListCheck check{full ? unverified(manifest) : std::set<std::uint64_t>{}};
       const auto follow = [&] {

@@ -1,4 +1,4 @@
-// What an answer of an S3 server means for the caller. Pure.
+// The meaning of an S3 server's answer for the caller. Pure.
 #pragma once
 
 #include "store/s3/http.hpp"

@@ -24,7 +24,7 @@ using CredentialSource = std::function<Credentials()>;
 // Contents of a file, nothing where it does not exist.
 using FileReader = std::function<std::optional<std::string>(const std::string& path)>;
 
-// What the environment and the shared files say, read once.
+// All that the environment and the shared files say, read once.
 class AwsEnvironment {
  public:
   // profile: the one that the user named for this store. It must exist then, and beats keys in the environment; one

@@ -37,7 +37,7 @@ bool is_amazon(const Endpoint& endpoint) {
   return endpoint.authority.ends_with(".amazonaws.com") || endpoint.authority.ends_with(".amazonaws.com.cn");
 }
 
-// What may be the first label of a host name: the rules for new buckets, without dots.
+// Whether it may be the first label of a host name: the rules for new buckets, without dots.
 bool is_dns_label(std::string_view bucket) {
   return bucket.size() >= 3 && bucket.size() <= 63 && bucket.front() != '-' && bucket.back() != '-' &&
          std::all_of(bucket.begin(), bucket.end(),

@@ -19,7 +19,7 @@
 
 namespace cairn::s3 {
 
-// What is sent: memory, or the first `size` bytes of an open file (read by position, so it can be sent again).
+// The body that is sent: memory, or the first `size` bytes of an open file (read by position, so it can be sent again).
 struct HttpBody {
   ByteView memory;
   int fd = -1;

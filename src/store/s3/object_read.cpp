@@ -61,7 +61,7 @@ std::optional<std::string> strong_etag(const HttpResponse& response) {
   return etag;
 }
 
-// What every answer with bytes has to keep to. Object bodies are stored as they are; a server or proxy that compresses
+// Every answer with bytes has to keep to this. Object bodies are stored as they are; a server or proxy that compresses
 // them in transit hands out other bytes.
 std::optional<ObjectRead::Wrong> wrong_form(const HttpResponse& response) {
   if (!is_plain(response)) {

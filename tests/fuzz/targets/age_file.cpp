@@ -1,6 +1,7 @@
 // A whole age file for a fixed key, or armoured, or behind a passphrase: read at once and by segments.
 #include "codec/age/age.hpp"
 #include "samples.hpp"
+#include "support/age_files.hpp"
 #include "target.hpp"
 
 namespace {

@@ -2,6 +2,7 @@
 #include "codec/age/age.hpp"
 #include "codec/age/header.hpp"
 #include "samples.hpp"
+#include "support/age_files.hpp"
 #include "target.hpp"
 
 namespace {

@@ -86,7 +86,7 @@ std::string fact(const Captured& captured, const std::string& name) {
   const Json facts = Json::parse("{" + captured.facts + "}");
   const Json* found = facts.find(name);
   if (found == nullptr) return "";
-  return found->is_string() ? found->string() : std::to_string(found->i64());
+  return found->is_string() ? found->string() : std::to_string(static_cast<std::int64_t>(found->number()));
 }
 
 Bytes online_backup(const fs::path& path) {

@@ -3,6 +3,7 @@
 #include "codec/age/header.hpp"
 #include "codec/bech32.hpp"
 #include "codec/minisign.hpp"
+#include "support/age_files.hpp"
 #include "unit/support.hpp"
 
 #include <algorithm>

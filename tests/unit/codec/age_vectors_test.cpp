@@ -1,6 +1,7 @@
 // The test vectors of the age format (C2SP/CCTV), which are not part of the project.
 #include "codec/age/age.hpp"
 #include "codec/digest.hpp"
+#include "support/age_files.hpp"
 #include "unit/codec/programs.hpp"
 #include "unit/support.hpp"
 #include "util/file.hpp"

@@ -1,6 +1,7 @@
 // The stock programs age, age-keygen, minisign and openssl on what the codecs write, and the reverse.
 #include "codec/age/age.hpp"
 #include "codec/minisign.hpp"
+#include "support/age_files.hpp"
 #include "unit/codec/programs.hpp"
 #include "unit/support.hpp"
 #include "util/file.hpp"

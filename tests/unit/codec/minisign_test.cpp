@@ -25,7 +25,7 @@ TEST_CASE("minisign: what a key signs it verifies, and nothing else") {
     const Signature signature = Signature::parse(text);
     CHECK(signature.prehashed);
     CHECK(signature.trusted_comment == "trusted\ttext");
-    CHECK(signature.key_id() == key.public_key().key_id());
+    CHECK(signature.id == key.public_key().id());
     CHECK_FALSE(verify(key.public_key(), message, replaced(text, "trusted\ttext", "trusted text")));
     CHECK(verify(key.public_key(), message, replaced(text, "untrusted comment: ", "untrusted comment: other ")));
   }

@@ -1,6 +1,7 @@
 // The codecs leave nothing of keys, passphrases and what they open in the memory of this process.
 #include "codec/age/age.hpp"
 #include "codec/minisign.hpp"
+#include "support/age_files.hpp"
 #include "util/secret.hpp"
 
 #include <algorithm>

@@ -479,7 +479,7 @@ TEST_CASE("resume: an interrupted restore leaves what it wrote, and says where")
   const auto manifest = t.take();
   Stopping reporter;
   const Context c = t.context();
-  Context stopping{c.repository, c.pool, c.io, c.put, reporter, c.host, c.clock};
+  Context stopping{c.repository, c.cpu, c.io, c.put, reporter, c.host, c.clock};
   bool interrupted = false;
   try {
     restore(stopping, manifest, t.request);

@@ -56,7 +56,7 @@ struct Reader {
   ThreadPool pool{2};
   ThreadPool io{2};
   Context context{
-      .repository = repository, .pool = pool, .io = io, .put = io, .reporter = reporter, .host = "reader", .clock = [] {
+      .repository = repository, .cpu = pool, .io = io, .put = io, .reporter = reporter, .host = "reader", .clock = [] {
         return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now());
       }};
 };
