@@ -130,8 +130,11 @@ class Kills:
 
     def every_call(self, name: str, prepare, command: tuple, look) -> None:
         """Kills the command after each preparation, then calls look with a text that says where it was killed."""
-        prepare()
-        calls = self.count(command)
+        counts = []
+        for _ in range(3):
+            prepare()
+            counts.append(self.count(command))
+        calls = min(counts)
         # After a call is before the next; only the last has an end of its own.
         points = [(number, "before") for number in range(1, calls + 1)] + [(calls, "after")]
         if 0 < self.most < len(points):
@@ -143,7 +146,10 @@ class Kills:
                     if self.kill_at(number, when, sent, command):
                         break
                 else:
-                    check(False, f"{name}: there was no call {number} {when} in ten runs")
+                    # Threads that made a directory at the same time were counted, and that hardly happens again.
+                    prepare()
+                    check(self.count(command) < number, f"{name}: there was no call {number} {when} in ten runs")
+                    continue
                 look(f"{name}, {when} call {number} of {calls}, {sent.name}")
         print(f"{name}: {calls} calls, {len(points)} points, killed there by each of three signals", flush=True)
 
