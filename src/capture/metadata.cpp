@@ -112,12 +112,16 @@ void apply_status(Entry& entry, const struct stat& status, OwnerNames& names) {
   entry.device_minor = device ? minor(status.st_rdev) : 0;
 }
 
+bool is_acl_of_xfs(std::string_view name) noexcept {
+  return name == "trusted.SGI_ACL_FILE" || name == "trusted.SGI_ACL_DEFAULT";
+}
+
 std::vector<std::string> xattr_names(std::string_view list) {
   std::vector<std::string> names;
   while (!list.empty()) {
     const std::string_view name = list.substr(0, list.find('\0'));
     list.remove_prefix(std::min(name.size() + 1, list.size()));
-    if (!name.empty()) names.emplace_back(name);
+    if (!name.empty() && !is_acl_of_xfs(name)) names.emplace_back(name);
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

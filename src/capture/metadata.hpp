@@ -31,7 +31,11 @@ class OwnerNames {
 // they can. The type is never hard_link.
 void apply_status(Entry& entry, const struct stat& status, OwnerNames& names);
 
+// Whether XFS shows an ACL under that name once more, in its own form: it comes and goes with the ACL.
+bool is_acl_of_xfs(std::string_view name) noexcept;
+
 // The names in what listxattr(2) gives, sorted, each once: there are file systems that list a security label twice.
+// Those of is_acl_of_xfs() are left out.
 std::vector<std::string> xattr_names(std::string_view list);
 
 // The extended attributes, POSIX ACLs among them, sorted by name; empty where the file system has none. Throws

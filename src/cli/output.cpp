@@ -90,8 +90,4 @@ void write_error_members(JsonWriter& to, const Error& error) {
   error.hint().empty() ? to.null() : to.value(terminal_safe(error.hint()));
 }
 
-std::string counted(std::uint64_t n, std::string_view singular, std::string_view plural) {
-  return fmt::format("{} {}", n, n == 1 ? singular : plural);
-}
-
 }  // namespace cairn

@@ -61,7 +61,4 @@ void write_error(std::ostream& to, const Error& error);
 // The members kind, message and hint. Messages quote names, but a library's text may hold any bytes: made safe.
 void write_error_members(JsonWriter& to, const Error& error);
 
-// "1 file", "2 files".
-std::string counted(std::uint64_t n, std::string_view singular, std::string_view plural);
-
 }  // namespace cairn

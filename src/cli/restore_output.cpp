@@ -4,6 +4,7 @@
 #include "cli/snapshot_text.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/units.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -92,10 +93,11 @@ ExitStatus print_left_out(Session& session, const std::vector<RestoreProblem>& p
   const std::size_t unsound = count_of(problems, Kind::unsound);
   ExitStatus status = ExitStatus::done;
   if (unfit != 0) {
-    session.print_error(Error(ErrorKind::failed,
-                              fmt::format("{} left out of {}: its file system cannot have them",
-                                          counted(unfit, "entry was", "entries were"), where),
-                              "restore them to another file system, or as an archive: TARGET - with --tar"));
+    session.print_error(
+        Error(ErrorKind::failed,
+              fmt::format("{} left out of {}: its file system cannot have {}",
+                          counted(unfit, "entry was", "entries were"), where, unfit == 1 ? "it" : "them"),
+              "restore them to another file system, or as an archive: TARGET - with --tar"));
     status = ExitStatus::failed;
   }
   if (damaged + broken != 0) {

@@ -121,4 +121,8 @@ std::optional<nanoseconds> parse_duration(std::string_view text) {
   return duration_cast<nanoseconds>(std::chrono::duration<double>(total));
 }
 
+std::string counted(std::uint64_t n, std::string_view singular, std::string_view plural) {
+  return fmt::format("{} {}", n, n == 1 ? singular : plural);
+}
+
 }  // namespace cairn

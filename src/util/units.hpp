@@ -21,5 +21,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text);
 std::string format_duration(std::chrono::nanoseconds duration);
 // "90s", "15m", "2h", "7d", "2w", "1y" (365 days), and sums as "1h30m".
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+// "1 file", "2 files".
+std::string counted(std::uint64_t n, std::string_view singular, std::string_view plural);
 
 }  // namespace cairn

@@ -1,5 +1,6 @@
 #include "engine/restore/apply_metadata.hpp"
 
+#include "capture/metadata.hpp"
 #include "util/capabilities.hpp"
 #include "util/error.hpp"
 
@@ -190,7 +191,7 @@ void remove_other_xattrs(int fd, const std::vector<Xattr>& keep) {
 
 void replace_xattrs(int fd, const std::vector<Xattr>& keep) {
   // A security module labels what it likes, and takes the label of nothing for none of its own.
-  remove_xattrs(fd, keep, [](const std::string& name) { return name != "security.selinux"; });
+  remove_xattrs(fd, keep, [](const std::string& name) { return name != "security.selinux" && !is_acl_of_xfs(name); });
 }
 
 void remove_acls(int fd) noexcept {

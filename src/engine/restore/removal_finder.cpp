@@ -9,7 +9,20 @@
 #include <fcntl.h>
 #include <utility>
 
+#include <sys/stat.h>
+
 namespace cairn {
+
+namespace {
+
+// What is in lost+found there is the file system's, and may be all that fsck saved.
+bool is_root_of_mount(int directory) noexcept {
+  struct statx told {};
+  return ::statx(directory, "", AT_EMPTY_PATH, STATX_TYPE, &told) == 0 &&
+         (told.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+}  // namespace
 
 RemovalFinder::RemovalFinder(const RestoreTarget& target, const PathSelection& selection, Found found)
     : m_target(target), m_selection(selection), m_found(std::move(found)) {
@@ -81,6 +94,7 @@ bool RemovalFinder::is_chosen(const std::string& path, const struct stat& status
 void RemovalFinder::take_extra(int parent, const std::string& name, const std::string& path) {
   const auto status = status_at(parent, name);
   if (!status || !is_chosen(path, *status)) return;
+  if (path == "lost+found" && S_ISDIR(status->st_mode) && is_root_of_mount(m_target.directory())) return;
   if (S_ISDIR(status->st_mode)) {
     UniqueFd below = open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
     if (!below) throw_errno("open directory", (m_target.path() / path).native(), errno);

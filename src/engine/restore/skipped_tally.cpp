@@ -1,5 +1,7 @@
 #include "engine/restore/skipped_tally.hpp"
 
+#include "util/units.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -37,29 +39,24 @@ std::vector<SkippedTally::LeftOut> SkippedTally::left_out() const {
 }
 
 void SkippedTally::tell(Reporter& reporter) const {
+  const auto could_not = [&](const std::string& what, std::uint64_t n, const std::string& first) {
+    if (n != 0) reporter.warning(fmt::format("{} could not be set{} {}", what, n == 1 ? ":" : ", the first", first));
+  };
+  const auto entries = [](std::uint64_t n) { return counted(n, "restored entry", "restored entries"); };
   if (m_owners != 0) {
-    reporter.warning(fmt::format("the owner of {} restored entries could not be set: not permitted", m_owners.load()));
+    reporter.warning(fmt::format("the owner of {} could not be set: not permitted", entries(m_owners)));
   }
-  if (m_xattrs != 0) {
-    reporter.warning(
-        fmt::format("{} extended attributes could not be set, the first {}", m_xattrs.load(), m_first_xattr));
-  }
-  if (m_acls != 0) {
-    reporter.warning(fmt::format("{} access control lists could not be set, the first {}", m_acls.load(), m_first_acl));
-  }
-  if (m_modes != 0) {
-    reporter.warning(
-        fmt::format("the mode of {} restored entries could not be set, the first {}", m_modes.load(), m_first_mode));
-  }
-  if (m_times != 0) {
-    reporter.warning(
-        fmt::format("the times of {} restored entries could not be set, the first {}", m_times.load(), m_first_time));
-  }
+  could_not(counted(m_xattrs, "extended attribute", "extended attributes"), m_xattrs, m_first_xattr);
+  could_not(counted(m_acls, "access control list", "access control lists"), m_acls, m_first_acl);
+  could_not(fmt::format("the mode of {}", entries(m_modes)), m_modes, m_first_mode);
+  could_not(fmt::format("the times of {}", entries(m_times)), m_times, m_first_time);
   if (m_copies != 0) {
-    reporter.warning(fmt::format("{} hard links became copies: the file system does not make any", m_copies.load()));
+    reporter.warning(fmt::format("{}: the file system does not make any",
+                                 counted(m_copies, "hard link became a copy", "hard links became copies")));
   }
   if (m_devices != 0) {
-    reporter.warning(fmt::format("{} devices could not be made: not permitted", m_devices.load()));
+    reporter.warning(
+        fmt::format("{} could not be made: not permitted", counted(m_devices, "device file", "device files")));
   }
 }
 

@@ -41,7 +41,7 @@ bool is_time(const struct timespec& at, Time time) noexcept {
 
 // The label of a security module is not the snapshot's to give, or to take away.
 bool is_compared(const Xattr& xattr) noexcept {
-  return xattr.name != "security.selinux";
+  return xattr.name != "security.selinux" && !is_acl_of_xfs(xattr.name);
 }
 
 bool same_xattrs(const std::vector<Xattr>& a, const std::vector<Xattr>& b) {

@@ -442,6 +442,13 @@ void TreeWriter::add_link(const Entry& entry) {
   m_links.push_back({entry.path, entry.link_target});
 }
 
+// exfat-fuse makes a regular file for any mknod(2), and Linux reports EIO for what is not the kind that was asked for.
+bool TreeWriter::drop_made_file(const StagedName& place) {
+  struct stat status {};
+  if (::fstatat(place.parent(), place.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  return S_ISREG(status.st_mode) && ::unlinkat(place.parent(), place.name.c_str(), 0) == 0;
+}
+
 void TreeWriter::add_special(const Entry& entry) {
   const StagedName place = locate(staged(entry.path));
   const int parent = place.parent();
@@ -466,7 +473,9 @@ void TreeWriter::add_special(const Entry& entry) {
     if (errno == EEXIST) refuse_taken(entry, place);
     if (is_refused_name(errno)) throw Unfit(unfit_name(errno));
     if (is_unfit_kind(errno)) throw Unfit("the file system there does not make any: " + errno_text(errno));
-    throw_errno("create", shown(entry.path), errno);
+    const int error = errno;
+    if (error == EIO && drop_made_file(place)) throw Unfit("the file system there makes a regular file of it");
+    throw_errno("create", shown(entry.path), error);
   }
   require_kept(place.parent(), place.name, false, shown(entry.path));
   m_tally.note(apply_metadata_at(parent, place.name, entry.type, metadata_of(entry), shown(entry.path)));

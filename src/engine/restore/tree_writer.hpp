@@ -132,6 +132,7 @@ class TreeWriter {
   StagedName locate(const std::string& path);
   void make_parents(const std::string& path) const;
   void add_directory(const Entry& entry, ExistingDirectory existing);
+  static bool drop_made_file(const StagedName& place);
   void add_special(const Entry& entry);
   bool make_link(const Link& link);
   void make_late_links();

@@ -196,6 +196,8 @@ TEST_CASE("directory: a list of attributes that names one twice names it once") 
   CHECK(xattr_names("user.unended") == std::vector<std::string>{"user.unended"});
   CHECK(xattr_names("\0user.x\0\0"s) == std::vector<std::string>{"user.x"});
   CHECK(xattr_names("").empty());
+  CHECK(xattr_names("trusted.SGI_ACL_FILE\0system.posix_acl_access\0trusted.SGI_ACL_DEFAULT\0trusted.x"s) ==
+        std::vector<std::string>{"system.posix_acl_access", "trusted.x"});
 }
 
 TEST_CASE_FIXTURE(Fixture, "directory: names with newlines, of no encoding, and of 255 bytes") {

@@ -36,5 +36,20 @@ TEST_CASE("skipped tally: one warning a kind, with counts, from any thread") {
                                                    "the mode of 400 restored entries could not be set, the first mode",
                                                    "the times of 400 restored entries could not be set, the first time",
                                                    "400 hard links became copies: the file system does not make any",
-                                                   "400 devices could not be made: not permitted"});
+                                                   "400 device files could not be made: not permitted"});
+}
+
+TEST_CASE("skipped tally: one of a kind is told as one") {
+  test::Notes notes;
+  SkippedTally tally;
+  tally.note({.owner = true, .xattrs = 1, .first_xattr = "'user.a' of 'b': no"});
+  tally.note({.xattrs = 0, .first_xattr = {}, .acls = 0, .first_acl = {}, .mode = "that of 'c': no", .times = {}});
+  tally.note_copy();
+  tally.note_device();
+  tally.tell(notes);
+  CHECK(notes.warnings == std::vector<std::string>{"the owner of 1 restored entry could not be set: not permitted",
+                                                   "1 extended attribute could not be set: 'user.a' of 'b': no",
+                                                   "the mode of 1 restored entry could not be set: that of 'c': no",
+                                                   "1 hard link became a copy: the file system does not make any",
+                                                   "1 device file could not be made: not permitted"});
 }
