@@ -239,6 +239,7 @@ void play_pins(Stage& stage) {
   stage.open_stores();
   Machine& keeper = stage.add_machine("keeper", Stage::Disk::none);
   Machine& writer = stage.add_machine("writer", Stage::Disk::none);
+  Machine& desk = stage.add_machine("desk", Stage::Disk::none);
   world.faults.late = random.chance(300) ? 100 : 0;
   bool done = false;
   world.scheduler.add([&] {
@@ -250,10 +251,20 @@ void play_pins(Stage& stage) {
       stage.commands.pin(writer, stage.near, random.chance(700) ? PinAction::pin : PinAction::unpin);
     }
   });
+  // Somebody sets pins while the keeper prunes.
+  bool pruning = false;
+  world.scheduler.add([&] {
+    while (!done) {
+      world.scheduler.pass(pruning ? random.duration(100ms, 2s) : Nanoseconds{500ms});
+      if (pruning) stage.commands.pin(desk, stage.near, random.chance(900) ? PinAction::pin : PinAction::unpin);
+    }
+  });
   world.scheduler.add([&] {
     for (auto runs = 3 + random.below(4); runs != 0; --runs) {
       stage.sleep_until_night(static_cast<unsigned>(random.below(4)));
+      pruning = true;
       stage.commands.prune(keeper, stage.near, 1);
+      pruning = false;
       if (random.chance(300)) stage.commands.forget(keeper, stage.near);
     }
     world.scheduler.pass(days{1});
