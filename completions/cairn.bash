@@ -186,6 +186,10 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    restore:--from)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
     restore:--limit-download)
       COMPREPLY=()
       return
@@ -346,7 +350,7 @@ _cairn() {
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --discard --swap --keep-old --limit-download --no-check --tar --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi

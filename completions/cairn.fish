@@ -91,6 +91,7 @@ complete -c cairn -n '__fish_seen_subcommand_from restore' -l overwrite -d 'repl
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l in-place -d 'make what is at TARGET equal to the snapshot: only what differs is fetched'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l delete -d 'with --in-place: remove what the snapshot does not have'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l seed -r -F -d 'use what a file or tree has of the content, instead of fetching it'
+complete -c cairn -n '__fish_seen_subcommand_from restore' -l from -x -a '(__fish_complete_directories)' -d 'read from there what the store has lost; else from where it is pushed to'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l discard -d 'begin anew: use nothing that an interrupted restore left, and remove it'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l swap -d 'replace all of TARGET, a directory too, by one exchange'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l keep-old -d 'keep what is replaced, a file or with --swap a directory, as TARGET.before-ID'

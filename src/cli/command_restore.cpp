@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/fallback_stores.hpp"
 #include "cli/output.hpp"
 #include "cli/restore_lists.hpp"
 #include "cli/restore_output.hpp"
@@ -39,6 +40,8 @@ class RestoreCommand : public Command {
                  "make what is at TARGET equal to the snapshot: only what differs is fetched");
     options.flag("--delete", m_delete, "with --in-place: remove what the snapshot does not have");
     options.values("--seed", "PATH", m_seeds, "use what a file or tree has of the content, instead of fetching it");
+    options.values("--from", "STORE", m_from,
+                   "read from there what the store has lost; else from where it is pushed to");
     options.flag("--discard", m_discard, "begin anew: use nothing that an interrupted restore left, and remove it");
     options.flag("--swap", m_swap, "replace all of TARGET, a directory too, by one exchange");
     options.flag("--keep-old", m_keep_old,
@@ -63,6 +66,7 @@ class RestoreCommand : public Command {
   bool m_delete = false;
   bool m_discard = false;
   std::vector<std::string> m_seeds;
+  std::vector<std::string> m_from;
   bool m_swap = false;
   bool m_keep_old = false;
   bool m_no_check = false;
@@ -191,7 +195,8 @@ ExitStatus print_plan(Session& session, const SnapshotInfo& snapshot, const fs::
   return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
 }
 
-void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result) {
+void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result,
+                  const FallbackStores& others) {
   if (session.json()) {
     JsonWriter to = begin_document("restore");
     begin_json(to, snapshot, target);
@@ -200,6 +205,7 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
     to.member("deleted", result.removed);
     to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
     if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
+    others.write(to);
     to.key("problems").begin_array();
     for (const auto& problem : result.problems) {
       to.begin_object();
@@ -262,6 +268,7 @@ ExitStatus RestoreCommand::run(Session& session) {
         fmt::format("snapshot {} is in doubt: {}", short_id(snapshot.id), doubt_text(manifest.record.doubt)));
   }
   Context context = session.context(store);
+  FallbackStores others{session, *store.repository, session.store_name(m_store), m_from, snapshot, m_keys};
   const RestoreRequest request{.target = *m_target,
                                .paths = m_paths,
                                .overwrite = m_overwrite,
@@ -275,7 +282,8 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .spool = session.config().spool.dir.value_or(fs::path{}),
                                .literal_paths = m_lists.read_paths(session.io()),
                                .excludes = m_lists.excludes(),
-                               .owners = m_lists.owners()};
+                               .owners = m_lists.owners(),
+                               .fallback = others.packs()};
   const StreamShape shape = m_tar ? StreamShape::tar : StreamShape::file;
   if (m_plan && to_output) {
     const RestoreFigures plan = plan_stream(context, manifest, request, shape);
@@ -283,6 +291,7 @@ ExitStatus RestoreCommand::run(Session& session) {
   }
   if (m_plan) {
     PreparedRestore plan = plan_restore(context, manifest, request);
+    others.tell(session.reporter());
     return print_plan(session, snapshot, request.target, plan.figures, &plan.steps);
   }
   const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
@@ -294,14 +303,17 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (snapshot.signer && !to_output) session.say(signer_note(snapshot, store.repository->trust()));
   if (to_output) {
     if (snapshot.signer) session.reporter().info(signer_note(snapshot, store.repository->trust()));
-    return restore_to_output(session, context, manifest, request, shape);
+    const ExitStatus status = restore_to_output(session, context, manifest, request, shape);
+    others.tell(session.reporter());
+    return status;
   }
   const RestoreResult result = restore(context, manifest, request);
   session.reporter().clear_progress();
   session.note_change(
       fmt::format("snapshot {} was restored to {}", short_id(snapshot.id), quote(request.target.native())));
   print_problems(session, result.problems);
-  print_result(session, snapshot, request.target, result);
+  others.tell(session.reporter());
+  print_result(session, snapshot, request.target, result, others);
   return print_left_out(session, result.problems, quote(request.target.native()));
 }
 

@@ -40,9 +40,15 @@ ByteRange byte_range(const StoredRange& range) {
   return {range.offset, range.length};
 }
 
-std::string taken_instead(const Error& cause, const PackRef& spare) {
-  return fmt::format("{}; pack {} has the same content and is read instead", cause.message(),
-                     quote(layout::pack_key(spare.name)));
+PackElsewhere take_next(std::vector<PackElsewhere>& left) {
+  PackElsewhere next = std::move(left.front());
+  left.erase(left.begin());
+  return next;
+}
+
+// One was of no use: after the last of its store come those of the next.
+void go_on_after(const PackElsewhere& failed, std::vector<PackElsewhere>& left) {
+  if (left.empty() && !failed.store.empty()) left = failed.from->elsewhere(failed.ref);
 }
 
 }  // namespace
@@ -102,8 +108,7 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
   const auto failures = m_failures.find(pack);
   if (failures != m_failures.end() && failures->second.size() == k_directory_tries)
     throw Error(failures->second.back());
-  Source source{m_packs.find(pack), nullptr, {}};
-  source.spares = m_packs.spares(source.ref);
+  Source source{&m_from, m_packs.find(pack), nullptr};
   const auto damage = damage_of([&] {
     std::optional<Error> first;
     source.directory = directory_ahead(source.ref, first);
@@ -129,14 +134,38 @@ const FrameFetcher::Source& FrameFetcher::source(std::uint64_t pack) {
   return added->second;
 }
 
+// Those of the same store first. Thread-safe.
+std::vector<PackElsewhere> FrameFetcher::spares(const Source& of) {
+  // One from another store has been taken already: what is beyond it is known to that one alone.
+  if (of.from != &m_from) return of.from->elsewhere(of.ref);
+  std::vector<PackElsewhere> out;
+  for (auto& ref : m_packs.spares(of.ref)) out.push_back({&m_from, std::move(ref), {}});
+  for (auto& other : m_from.elsewhere(of.ref)) out.push_back(std::move(other));
+  return out;
+}
+
+void FrameFetcher::tell_taken(const Source& damaged, const Error& cause, const PackElsewhere& instead) {
+  const std::string key = quote(layout::pack_key(instead.ref.name));
+  if (instead.from == &m_from) {
+    return warn_once(damaged.ref,
+                     fmt::format("{}; pack {} has the same content and is read instead", cause.message(), key));
+  }
+  m_from.reporter().info(fmt::format("{}; it is read from {}", cause.message(), quote(instead.store)));
+}
+
 // The directory could not be read. The first spare whose directory can, if there is one; what was fetched of the pack
 // does not fit that.
 void FrameFetcher::take_spare(Source& source, const Error& cause) {
-  for (const auto& spare : source.spares) {
-    if (any_failure_of([&] { source.directory = m_from.directory(spare); })) continue;
+  for (auto left = spares(source); !left.empty();) {
+    const PackElsewhere spare = take_next(left);
+    if (any_failure_of([&] { source.directory = spare.from->directory(spare.ref); })) {
+      go_on_after(spare, left);
+      continue;
+    }
     const std::uint64_t pack = source.ref.prefix();
-    warn_once(source.ref, taken_instead(cause, spare));
-    source.ref = spare;
+    tell_taken(source, cause, spare);
+    source.from = spare.from;
+    source.ref = spare.ref;
     if (m_ahead) m_ahead->drop(pack);
     m_retained.erase(m_retained.lower_bound({pack, 0}), m_retained.upper_bound({pack, UINT32_MAX}));
     return;
@@ -212,16 +241,15 @@ FrameFetcher::FramePointer FrameFetcher::decode(const Source& source, std::uint3
 }
 
 // Before what would be fetched in vain. Error(no_key), Error(damaged).
-void FrameFetcher::require_key(const PackRef& ref, const PackDirectory& directory) {
-  if (is_sealed(ref.seal)) m_from.unseal_data(ref, directory, 0, 0, {});
+void FrameFetcher::require_key(const Source& source) {
+  if (is_sealed(source.ref.seal)) source.from->unseal_data(source.ref, *source.directory, 0, 0, {});
 }
 
 // From the store, alone. Every chunk is right, else Error(damaged).
-FrameFetcher::FramePointer FrameFetcher::read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory,
-                                                    std::uint32_t frame) {
-  const Frame& f = directory->frames()[frame];
-  const Bytes stored = m_from.read_data(pack, *directory, f.offset, f.stored_size);
-  auto decoded = decode_frame(std::move(directory), frame, stored);
+FrameFetcher::FramePointer FrameFetcher::read_frame(const Source& source, std::uint32_t frame) {
+  const Frame& f = source.directory->frames()[frame];
+  const Bytes stored = source.from->read_data(source.ref, *source.directory, f.offset, f.stored_size);
+  auto decoded = decode_frame(source.directory, frame, stored);
   decoded->require_intact();
   return decoded;
 }
@@ -231,7 +259,7 @@ FrameFetcher::FramePointer FrameFetcher::read_alone(const Source& source, std::u
   const Frame& frame = source.directory->frames()[number];
   const StoredRange range = stored_range(source.ref, *source.directory, frame.offset, frame.stored_size);
   Bytes stored;
-  const auto damage = damage_of([&] { stored = m_from.read_range(source.ref, byte_range(range)); });
+  const auto damage = damage_of([&] { stored = source.from->read_range(source.ref, byte_range(range)); });
   if (damage) return read_again(source, number, *damage, nullptr);
   return decode_part(source, number, range, stored);
 }
@@ -241,11 +269,11 @@ FrameFetcher::FramePointer FrameFetcher::read_alone(const Source& source, std::u
 FrameFetcher::FramePointer FrameFetcher::read_again(const Source& source, std::uint32_t frame, const Error& cause,
                                                     FramePointer damaged) {
   FramePointer decoded;
-  if (!damage_of([&] { decoded = read_frame(source.ref, source.directory, frame); })) {
+  if (!damage_of([&] { decoded = read_frame(source, frame); })) {
     warn_once(source.ref, right_when_read_again(cause));
     return decoded;
   }
-  m_from.note_damaged(source.ref);
+  source.from->note_damaged(source.ref);
   decoded = from_spare(source, frame, cause);
   if (decoded) return decoded;
   if (damaged) return damaged;
@@ -254,19 +282,24 @@ FrameFetcher::FramePointer FrameFetcher::read_again(const Source& source, std::u
 
 // Nothing where no spare is better. Thread-safe.
 FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::uint32_t number, const Error& cause) {
-  for (const auto& spare : source.spares) {
+  for (auto left = spares(source); !left.empty();) {
+    const PackElsewhere spare = take_next(left);
     FramePointer decoded;
     any_failure_of([&] {
-      const auto directory = m_from.directory(spare);
+      const Source other{spare.from, spare.ref, spare.from->directory(spare.ref)};
+      const auto& directory = other.directory;
       const Frame& wanted = source.directory->frames()[number];
       // The same chunks, but perhaps in other frames.
       if (number >= directory->frames().size()) return;
       const Frame& frame = directory->frames()[number];
       if (frame.first_chunk != wanted.first_chunk || frame.chunk_count != wanted.chunk_count) return;
-      decoded = read_frame(spare, directory, number);
+      decoded = read_frame(other, number);
     });
-    if (!decoded) continue;
-    warn_once(source.ref, taken_instead(cause, spare));
+    if (!decoded) {
+      go_on_after(spare, left);
+      continue;
+    }
+    tell_taken(source, cause, spare);
     return decoded;
   }
   return nullptr;
@@ -298,21 +331,21 @@ void FrameFetcher::expect(FetchPlan plan, std::uint64_t limit) {
 ReadAhead::Parts FrameFetcher::reader_of(const FrameRun& run) {
   if (run.whole) {
     const PackRef& ref = m_packs.find(run.pack);
-    return parts_of(ref, {0, ref.size}, [] {});
+    return parts_of(m_from, ref, {0, ref.size}, [] {});
   }
   const Source& from = source(run.pack);
   const StoredRange range = stored_range(from.ref, *from.directory, run.offset, run.length);
-  return parts_of(from.ref, range,
-                  [this, ref = from.ref, directory = from.directory] { require_key(ref, *directory); });
+  return parts_of(*from.from, from.ref, range, [from] { require_key(from); });
 }
 
 // before: called by each of them first.
-ReadAhead::Parts FrameFetcher::parts_of(const PackRef& ref, StoredRange range, const std::function<void()>& before) {
+ReadAhead::Parts FrameFetcher::parts_of(PackSource& from, const PackRef& ref, StoredRange range,
+                                        const std::function<void()>& before) {
   ReadAhead::Parts parts;
   for (const ByteRange& piece : pieces_of(range.offset, range.length)) {
-    parts.emplace_back([this, ref, piece, before] {
+    parts.emplace_back([this, &from, ref, piece, before] {
       before();
-      Bytes bytes = m_from.read_range(ref, piece);
+      Bytes bytes = from.read_range(ref, piece);
       m_bytes_fetched += bytes.size();
       return bytes;
     });
@@ -340,8 +373,9 @@ FrameFetcher::FramePointer FrameFetcher::decode_stored(const Source& source, std
   if (!is_sealed(source.ref.seal)) return decode(source, number, stored);
   const Frame& frame = source.directory->frames()[number];
   Bytes opened;
-  const auto damage = damage_of(
-      [&] { opened = m_from.unseal_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored); });
+  const auto damage = damage_of([&] {
+    opened = source.from->unseal_data(source.ref, *source.directory, frame.offset, frame.stored_size, stored);
+  });
   if (damage) return read_again(source, number, *damage, nullptr);
   return decode(source, number, opened);
 }
@@ -424,8 +458,8 @@ void FrameFetcher::fetch_run(std::uint64_t pack, const std::vector<std::uint32_t
   m_io.submit([this, run] {
     try {
       run->failure = damage_of([&] {
-        require_key(run->from.ref, *run->from.directory);
-        run->bytes = m_from.read_range(run->from.ref, byte_range(run->range));
+        require_key(run->from);
+        run->bytes = run->from.from->read_range(run->from.ref, byte_range(run->range));
         m_bytes_fetched += run->bytes.size();
       });
     } catch (...) {

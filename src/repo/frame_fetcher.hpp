@@ -1,7 +1,8 @@
 // Decoded frames, fetched in few requests. Ranges of a pack are coalesced, fetched and decoded in pools; a bounded
 // set of decoded frames is kept for whoever needs them next. Each frame of a range is checked by itself, so that one
 // that is damaged says nothing of its neighbours. Bytes that do not pass their check are read once more; where a pack
-// is damaged, those of another one with the same chunks are taken instead. Either way with a warning.
+// is damaged, those of another one with the same chunks are taken instead. Either way with a warning, but for packs of
+// other stores: who knows of those tells it.
 #pragma once
 
 #include "repo/pack_source.hpp"
@@ -87,6 +88,9 @@ class FrameFetcher {
   // The directory of a pack as extents name it.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
+  // Whether another store has the same chunks as a pack that this one has lost.
+  bool is_elsewhere(const PackRef& pack) { return !m_from.elsewhere(pack).empty(); }
+
   // Those of them that failed, or have a damaged chunk, are asked for anew when they are requested again. Called by the
   // same thread as request().
   void forget(const std::vector<FrameId>& ids);
@@ -100,20 +104,22 @@ class FrameFetcher {
   };
   // A pack, or the spare of it, whose directory could be read.
   struct Source {
+    PackSource* from;
     PackRef ref;
     std::shared_ptr<const PackDirectory> directory;
-    std::vector<PackRef> spares;
   };
   using FramePointer = std::shared_ptr<const DecodedFrame>;
   const Source& source(std::uint64_t pack);
   std::shared_ptr<const PackDirectory> directory_ahead(const PackRef& ref, std::optional<Error>& damage);
   ReadAhead::Parts reader_of(const FrameRun& run);
-  ReadAhead::Parts parts_of(const PackRef& ref, StoredRange range, const std::function<void()>& before);
+  ReadAhead::Parts parts_of(PackSource& from, const PackRef& ref, StoredRange range,
+                            const std::function<void()>& before);
   std::size_t fetch(std::span<const FrameId> wanted);
   void fetch_run(std::uint64_t pack, const std::vector<std::uint32_t>& frames);
   bool fetch_ahead(const FrameId& id);
   std::shared_ptr<const PackDirectory> directory_alone(const PackRef& ref, const std::optional<Error>& ahead);
-  void require_key(const PackRef& ref, const PackDirectory& directory);
+  static void require_key(const Source& source);
+  std::vector<PackElsewhere> spares(const Source& of);
   void take_spare(Source& source, const Error& cause);
   FramePointer decode_part(const Source& source, std::uint32_t number, StoredRange asked, ByteView stored);
   FramePointer decode_stored(const Source& source, std::uint32_t number, ByteView stored);
@@ -121,11 +127,12 @@ class FrameFetcher {
   bool take_retained(const FrameId& id);
   void keep(const FrameId& id, Future frame, std::uint64_t bytes);
   FramePointer decode(const Source& source, std::uint32_t frame, ByteView stored);
-  FramePointer read_frame(const PackRef& pack, std::shared_ptr<const PackDirectory> directory, std::uint32_t frame);
+  static FramePointer read_frame(const Source& source, std::uint32_t frame);
   FramePointer read_alone(const Source& source, std::uint32_t number);
   FramePointer read_again(const Source& source, std::uint32_t frame, const Error& cause, FramePointer damaged);
   FramePointer from_spare(const Source& source, std::uint32_t frame, const Error& cause);
   void warn_once(const PackRef& damaged, const std::string& message);
+  void tell_taken(const Source& damaged, const Error& cause, const PackElsewhere& instead);
 
   PackSource& m_from;
   ThreadPool& m_io;

@@ -9,8 +9,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace cairn {
+
+class PackSource;
+
+// A pack with the same chunks in another store.
+struct PackElsewhere {
+  PackSource* from = nullptr;  // lives as long as who named it
+  PackRef ref;
+  std::string store;  // for messages
+};
 
 // Thread-safe. All but the notes throw Error(damaged) naming the pack, also where it is missing; Error(no_key) where it
 // is sealed and no key at hand opens it; StoreError.
@@ -40,6 +51,9 @@ class PackSource {
 
   // The pack was found damaged.
   virtual void note_damaged(const PackRef& ref) = 0;
+  // Asked when this source's own pack is of no use: those of the next store that has any, which is asked for what lies
+  // beyond it where they are of no use either. May open stores.
+  virtual std::vector<PackElsewhere> elsewhere(const PackRef&) { return {}; }
   // The reporter that is told of it.
   virtual Reporter& reporter() noexcept = 0;
 };

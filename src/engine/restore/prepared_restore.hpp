@@ -18,6 +18,8 @@
 
 namespace cairn {
 
+class FallbackPacks;
+
 struct RestoreRequest {
   fs::path target = {};
   std::vector<std::string> paths =
@@ -38,6 +40,8 @@ struct RestoreRequest {
   std::vector<std::string> literal_paths = {};  // the same as paths, but never patterns
   std::vector<std::string> excludes = {};       // patterns
   Owners owners = Owners::by_name;
+  // Stands in for the store's packs, and for those of others where it has lost them; null: there are no others.
+  FallbackPacks* fallback = nullptr;
 
   PathChoice choice() const { return {paths, literal_paths, excludes}; }
 };

@@ -6,6 +6,7 @@
 #include "engine/restore/path_selection.hpp"
 #include "engine/restore/staged_tree.hpp"
 #include "repo/entry_list.hpp"
+#include "repo/fallback_packs.hpp"
 #include "repo/layout.hpp"
 #include "util/interrupt.hpp"
 #include "util/json.hpp"
@@ -54,6 +55,7 @@ class PacksOfStore : public PlannedPacks {
     if (m_tools.there == nullptr || is_there(pack)) return;
     const auto spares = m_tools.packs.spares(pack);
     if (std::any_of(spares.begin(), spares.end(), [&](const PackRef& spare) { return is_there(spare); })) return;
+    if (m_tools.content.is_elsewhere(pack)) return;
     throw Error(ErrorKind::damaged,
                 fmt::format("damaged pack {}: {}", quote(layout::pack_key(pack.name)),
                             m_tools.there->contains(pack.name) ? "it has another size than its manifest says"
@@ -85,7 +87,7 @@ void take_apart_long_held(Repository& repository, const PlanningTools& tools, Pr
   std::size_t ahead = 0;
   for (std::size_t i = 0; i < held.size(); ++i) {
     check_interrupted();
-    if (i >= ahead) ahead = i + repository.packs().fetch_directories(std::span{refs}.subspan(i));
+    if (i >= ahead) ahead = i + fetch_directories(repository, std::span{refs}.subspan(i), tools.access);
     const auto unreadable = damage_of([&] { plan.fetch.take_apart(held[i], *tools.content.directory(held[i])); });
     // Whoever executes the plan tells whose content it is.
     if (unreadable) plan.figures.unreadable.push_back({unreadable->message(), 0});
@@ -116,12 +118,26 @@ void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const
                [&](const PackRef& pack) {
                  return !worth_whole(pack) || (tools.local != nullptr && pack.content == PackContent::files);
                });
-  repository.packs().fetch_directories(others);
+  fetch_directories(repository, others, tools.access);
 }
 
 StoreAccess access_of(Repository& repository, const RestoreRequest& request) {
   // A store on this machine answers at once, and its files are read ahead by the system.
-  return {repository.store().distance() == Distance::far, request.choice().everything()};
+  return {repository.store().distance() == Distance::far, request.choice().everything(), request.fallback != nullptr};
+}
+
+PackSource& packs_of(Repository& repository, const RestoreRequest& request) {
+  if (request.fallback != nullptr) return *request.fallback;
+  return repository.packs();
+}
+
+std::size_t fetch_directories(Repository& repository, std::span<const PackRef> refs, const StoreAccess& access) {
+  try {
+    return repository.packs().fetch_directories(refs);
+  } catch (const StoreError&) {
+    if (!access.others) throw;
+    return refs.size();
+  }
 }
 
 PreparedRestore prepare_restore(Context& context, const Manifest& manifest, const RestoreRequest& request,

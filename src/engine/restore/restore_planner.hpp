@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -21,9 +22,12 @@ inline constexpr std::uint64_t k_read_ahead = 80ULL << 20;
 
 // How a restore reads its store.
 struct StoreAccess {
-  bool far = false;    // requests take longer than bytes
-  bool whole = false;  // all of the snapshot is wanted
+  bool far = false;     // requests take longer than bytes
+  bool whole = false;   // all of the snapshot is wanted
+  bool others = false;  // other stores stand in where it fails
 };
+// Where a restore has its packs from.
+PackSource& packs_of(Repository& repository, const RestoreRequest& request);
 StoreAccess access_of(Repository& repository, const RestoreRequest& request);
 
 // What the store holds, as its listing says.
@@ -39,6 +43,10 @@ struct PlanningTools {
   const LocalPlaces* local = nullptr;           // where content is looked for first; null: nowhere
   const std::set<std::string>* only = nullptr;  // paths of files that are planned once more; null: everything
 };
+
+// Of directories that are read side by side before they are needed. Where others stand in for a store that does not
+// answer, that is found when one of them is.
+std::size_t fetch_directories(Repository& repository, std::span<const PackRef> refs, const StoreAccess& access);
 
 // Before anything is asked for: what the plan itself will need, over a network in few requests side by side.
 void read_ahead_for_plan(Repository& repository, const Manifest& manifest, const PlanningTools& tools);

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -92,6 +93,16 @@ bool is_resumable(const Error& e) {
          dynamic_cast<const StoreError*>(&e) != nullptr;
 }
 
+// Nothing where the store does not answer and others stand in for it.
+std::optional<PackSizes> listed_packs(Repository& repository, const RestoreRequest& request) {
+  try {
+    return pack_sizes(repository.packs());
+  } catch (const StoreError&) {
+    if (request.fallback == nullptr) throw;
+    return std::nullopt;
+  }
+}
+
 // A restore from its plan to the end: built in staging, planned anew where what it was to take changed meanwhile,
 // moved.
 class Restore {
@@ -101,14 +112,15 @@ class Restore {
         m_manifest(manifest),
         m_request(request),
         m_packs(packs),
-        m_lists(context.repository.packs(), context.io, context.cpu, packs, k_kept_list_frames),
+        m_lists(packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames),
         m_target(look_at_target(context, manifest, request)),
         m_left(m_target, manifest.id),
         m_places(places_of(request, m_target, m_left)),
         m_access(access_of(context.repository, request)) {}
 
   RestoreResult run() {
-    FrameFetcher content{m_context.repository.packs(), m_context.io, m_context.cpu, m_packs, k_kept_frames};
+    FrameFetcher content{packs_of(m_context.repository, m_request), m_context.io, m_context.cpu, m_packs,
+                         k_kept_frames};
     const LocalPlaces* const local = m_places.empty() ? nullptr : &m_places;
     PreparedRestore plan = prepare_restore(m_context, m_manifest, m_request, m_target,
                                            {m_lists, content, m_packs, nullptr, m_access, local});
@@ -192,7 +204,8 @@ class Restore {
   std::uint64_t fetch_outdated(const std::set<std::string>& outdated, TreeWriter& writer, Restored& done) {
     m_context.reporter.info(
         fmt::format("{} files are fetched after all: what they were to be taken from changed", outdated.size()));
-    FrameFetcher content{m_context.repository.packs(), m_context.io, m_context.cpu, m_packs, k_kept_frames};
+    FrameFetcher content{packs_of(m_context.repository, m_request), m_context.io, m_context.cpu, m_packs,
+                         k_kept_frames};
     PreparedRestore plan = prepare_restore(m_context, m_manifest, m_request, m_target,
                                            {m_lists, content, m_packs, nullptr, m_access, nullptr, &outdated});
     if (m_access.far) content.expect(std::move(plan.fetch), k_read_ahead);
@@ -221,11 +234,11 @@ PreparedRestore plan_restore(Context& context, const Manifest& manifest, const R
   const LeftStaging left{target, manifest.id};
   const LocalPlaces places = places_of(request, target, left);
   const PackTable packs{manifest};
-  FrameFetcher fetcher{context.repository.packs(), context.io, context.cpu, packs, k_kept_list_frames};
-  const PackSizes there = pack_sizes(context.repository.packs());
-  PreparedRestore plan = prepare_restore(
-      context, manifest, request, target,
-      {fetcher, fetcher, packs, &there, access_of(context.repository, request), places.empty() ? nullptr : &places});
+  FrameFetcher fetcher{packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames};
+  const auto there = listed_packs(context.repository, request);
+  PreparedRestore plan = prepare_restore(context, manifest, request, target,
+                                         {fetcher, fetcher, packs, there ? &*there : nullptr,
+                                          access_of(context.repository, request), places.empty() ? nullptr : &places});
   plan.figures.left = path_of(request, left);
   return plan;
 }

@@ -159,12 +159,12 @@ class StreamSurvey {
 };
 
 // Side by side, before they are asked for one after the other.
-void fetch_directories(Repository& repository, const PlanningTools& tools, bool everything) {
+void fetch_all_directories(Repository& repository, const PlanningTools& tools, bool everything) {
   if (!tools.access.far || !everything) return;
   std::vector<PackRef> refs;
   std::copy_if(tools.packs.all().begin(), tools.packs.all().end(), std::back_inserter(refs),
                [](const PackRef& pack) { return pack.content == PackContent::files; });
-  repository.packs().fetch_directories(refs);
+  fetch_directories(repository, refs, tools.access);
 }
 
 fs::path spool_of(const RestoreRequest& request) {
@@ -231,7 +231,7 @@ PreparedStream prepare_stream(Context& context, const Manifest& manifest, const 
   };
   const auto began = std::chrono::steady_clock::now();
   read_ahead_for_plan(context.repository, manifest, tools);
-  fetch_directories(context.repository, tools, selection.everything());
+  fetch_all_directories(context.repository, tools, selection.everything());
   PreparedStream plan = survey();
   const auto surveyed = std::chrono::steady_clock::now() - began;
   while (selection.look_again()) plan = survey();

@@ -49,8 +49,8 @@ void cut_short(Reporter& reporter, StreamForm& form, const CountedOutput& output
       fmt::format("what went to standard output is cut short after {}: it is not to be used", format_size(before)));
 }
 
-StoreAccess stream_access(Repository& repository) {
-  return {repository.store().distance() == Distance::far, false};
+StoreAccess stream_access(Repository& repository, const RestoreRequest& request) {
+  return {repository.store().distance() == Distance::far, false, request.fallback != nullptr};
 }
 
 }  // namespace
@@ -58,18 +58,18 @@ StoreAccess stream_access(Repository& repository) {
 RestoreFigures plan_stream(Context& context, const Manifest& manifest, const RestoreRequest& request,
                            StreamShape shape) {
   const PackTable packs{manifest};
-  FrameFetcher fetcher{context.repository.packs(), context.io, context.cpu, packs, k_kept_list_frames};
+  FrameFetcher fetcher{packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames};
   PreparedStream plan = prepare_stream(context, manifest, request, shape,
-                                       {fetcher, fetcher, packs, nullptr, stream_access(context.repository)});
+                                       {fetcher, fetcher, packs, nullptr, stream_access(context.repository, request)});
   return std::move(plan.figures);
 }
 
 StreamResult stream_snapshot(Context& context, const Manifest& manifest, const RestoreRequest& request,
                              StreamShape shape, StreamOutput& output) {
   const PackTable packs{manifest};
-  FrameFetcher lists{context.repository.packs(), context.io, context.cpu, packs, k_kept_list_frames};
-  FrameFetcher content{context.repository.packs(), context.io, context.cpu, packs, k_kept_frames};
-  const StoreAccess access = stream_access(context.repository);
+  FrameFetcher lists{packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames};
+  FrameFetcher content{packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_frames};
+  const StoreAccess access = stream_access(context.repository, request);
   PreparedStream plan = prepare_stream(context, manifest, request, shape, {lists, content, packs, nullptr, access});
   if (shape == StreamShape::file && !plan.problems.empty()) {
     throw Error(ErrorKind::damaged, plan.problems.front().message, "nothing was written");
