@@ -186,11 +186,13 @@ void EntrySurvey::add_file(const PlannedEntry& given, const EntryLine& line, Ent
   if (m_sources != nullptr) local = m_sources->find(entry);
   const LocalCandidate* const at_target = local ? local->target() : nullptr;
   // The file that was seen, and the one whose content was read, are one state of one file. A database that has a log is
-  // more than its bytes, and what may be a log is moved with its database. Another user's file takes no metadata.
+  // more than its bytes, and what may be a log is moved with its database. Another user's file takes no metadata; and
+  // one that somebody else may write is not made what he may not write: he may have it open, or mapped.
   const bool own = ::geteuid() == 0 || (m_seen && m_seen->status.st_uid == ::geteuid());
+  const bool takes_metadata = own && at_target != nullptr && !at_target->in_other_hands;
   const bool may_stay = m_plan.figures.in_place && !is_log_name(entry.path) && m_seen && m_seen->same_kind &&
                         !m_seen->has_log && at_target != nullptr && at_target->stamp == stamp_of(m_seen->status) &&
-                        at_target->stamp.size == entry.size && (own || m_seen->same_metadata);
+                        at_target->stamp.size == entry.size && (takes_metadata || m_seen->same_metadata);
   if (may_stay) {
     planned.seen = m_plan.local->add(*m_target_root, m_state->path_of(entry), at_target->stamp);
     planned.if_settled = m_seen->same_metadata ? EntryAction::keep : EntryAction::metadata;

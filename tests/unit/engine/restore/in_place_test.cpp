@@ -216,6 +216,32 @@ TEST_CASE("in place: a file with names elsewhere is made anew, and those keep wh
   CHECK((mode == fs::status(t.target / "file").permissions()) == same);
 }
 
+TEST_CASE("in place: what another user may have mapped is made anew of what it has, and not made somebody else's") {
+  if (::geteuid() != 0) return;
+  InPlace t;
+  write(t.source / "file", noise(200'000, 1));
+  REQUIRE(::chmod((t.source / "file").c_str(), 04755) == 0);
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  bool stays = false;
+  SUBCASE("his") {
+    REQUIRE(::chown((t.target / "file").c_str(), 12345, 12345) == 0);
+  }
+  SUBCASE("anybody's") {
+    REQUIRE(::chmod((t.target / "file").c_str(), 0666) == 0);
+  }
+  SUBCASE("nobody's but root's") {
+    stays = true;
+    REQUIRE(::chmod((t.target / "file").c_str(), 0600) == 0);
+  }
+  const auto before = InPlace::inode(t.target / "file");
+  const auto result = t.get(manifest);
+  CHECK(t.differences() == "");
+  CHECK((InPlace::inode(t.target / "file") == before) == stays);
+  CHECK(result.bytes_reused == 200'000);
+}
+
 TEST_CASE("in place: links that the target lacks are made to what stays, and those that are too many are taken apart") {
   InPlace t;
   write(t.source / "a", "one");
