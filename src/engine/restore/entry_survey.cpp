@@ -18,7 +18,7 @@ namespace cairn {
 
 EntrySurvey::EntrySurvey(const RestoreTarget& target, const RestoreRequest& request, PathSelection& selection,
                          ContentPlanner& content, PlanningOrder& order, LocalSources* sources,
-                         const std::set<std::string>* only, PreparedRestore& plan)
+                         const std::set<std::string>* only, std::set<FileId> own, PreparedRestore& plan)
     : m_target(target),
       m_access(target),
       m_request(request),
@@ -38,7 +38,7 @@ EntrySurvey::EntrySurvey(const RestoreTarget& target, const RestoreRequest& requ
   m_target_root = static_cast<std::size_t>(at - roots.begin());
   m_state.emplace(target);
   if (!request.remove || target.shape() != RestoreTarget::Shape::tree) return;
-  m_removals.emplace(target, selection, [this](const PlannedRemoval& removal) {
+  m_removals.emplace(target, selection, std::move(own), [this](const PlannedRemoval& removal) {
     m_access.check_removal(removal.path);
     ++m_plan.figures.to_remove;
     m_plan.steps.add_removal(removal);

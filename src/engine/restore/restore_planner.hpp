@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace cairn {
 
@@ -25,6 +26,9 @@ struct StoreAccess {
   bool whole = false;  // all of the snapshot is wanted
 };
 StoreAccess access_of(Repository& repository, const RestoreRequest& request);
+
+// Directories that the restore itself needs as it goes on: the store, where it is one, and where steps wait.
+std::vector<fs::path> own_places(Repository& repository, const RestoreRequest& request);
 
 // What the store holds, as its listing says.
 using PackSizes = std::unordered_map<Digest, std::uint64_t, DigestHash>;

@@ -47,10 +47,7 @@ RestoreTarget look_at_target(Context& context, const Manifest& manifest, const R
   RestoreTarget target{request.target, single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree,
                        overwrite_of(request)};
   if (request.keep_old) check_keeping(target, kept_name(target, manifest.id));
-  std::vector<fs::path> own;
-  if (const auto store = context.repository.store().root()) own.push_back(*store);
-  if (!request.spool.empty()) own.push_back(request.spool);
-  check_swap(target, own, context.reporter);
+  check_swap(target, own_places(context.repository, request), context.reporter);
   return target;
 }
 
