@@ -86,7 +86,7 @@ void EntrySurvey::decide(PlannedEntry& planned) {
   ++m_plan.figures.entries;
   const auto there = m_target.check_entry(entry);
   // Asking for a file below /tmp is not asking for another /tmp.
-  planned.asked_for = m_selection.covers(entry.path, entry.type);
+  planned.asked_for = m_selection.covers(entry.path, entry.type) || m_target.finishes();
   if (entry.type == EntryType::hard_link) check_link(entry);
   planned.action = there == RestoreTarget::There::nothing ? EntryAction::create : EntryAction::change;
   m_seen.reset();

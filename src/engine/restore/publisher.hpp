@@ -30,6 +30,7 @@ struct PublishParts {
   PreparedRestore* plan = nullptr;
   // Of what stays according to the plan, what was made anew all the same.
   std::set<std::string> remade = {};
+  Digest snapshot = {};  // that is restored
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
@@ -58,6 +59,7 @@ class Publisher {
   MendedDirectories& mended() const noexcept { return m_parts.mended; }
   const fs::path& spool() const noexcept { return m_parts.spool; }
   SkippedTally& tally() const noexcept { return m_parts.tally; }
+  const Digest& snapshot() const noexcept { return m_parts.snapshot; }
   PreparedRestore* plan() const noexcept { return m_parts.plan; }
   bool is_remade(const std::string& path) const { return m_parts.remade.contains(path); }
   // The tree as it was given, deepest directories first.

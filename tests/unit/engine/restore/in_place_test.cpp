@@ -5,11 +5,13 @@
 #include "engine/snapshot/snapshotter.hpp"
 #include "support/content.hpp"
 #include "support/store_fixture.hpp"
+#include "unit/support.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -492,12 +494,11 @@ TEST_CASE("resume: an interrupted restore leaves what it wrote, and says where")
   // Asks the program to stop as soon as so much was written.
   class Stopping : public Reporter {
    public:
-    void warning(const std::string& message) override { warnings.push_back(message); }
+    void warning(const std::string&) override {}
     void info(const std::string&) override {}
     void progress(const char*, std::uint64_t done, std::uint64_t) override {
       if (done > 10'000'000) set_interrupted(SIGTERM);
     }
-    std::vector<std::string> warnings;
   };
   InPlace t;
   t.request.in_place = t.request.remove = false;
@@ -507,22 +508,56 @@ TEST_CASE("resume: an interrupted restore leaves what it wrote, and says where")
   const Context c = t.context();
   Context stopping{c.repository, c.pool, c.io, c.put, reporter, c.host, c.clock};
   bool interrupted = false;
+  std::string hint;
   try {
     restore(stopping, manifest, t.request);
   } catch (const Error& e) {
     interrupted = e.kind() == ErrorKind::interrupted;
+    hint = e.hint();
   }
   set_interrupted(0);
   CHECK(interrupted);
   CHECK_FALSE(fs::exists(t.target));
   REQUIRE(t.staged().size() == 1);
-  REQUIRE(reporter.warnings.size() == 1);
-  CHECK(reporter.warnings[0].find(t.staged()[0].native()) != std::string::npos);
+  CHECK(hint.find(t.staged()[0].native()) != std::string::npos);
   const auto result = t.get(manifest);
   CHECK(t.differences() == "");
   CHECK(result.bytes_reused > 8'000'000);
   CHECK(result.bytes_fetched < 43'000'000);
   CHECK(t.staged().empty());
+}
+
+TEST_CASE("resume: one that was killed when all was in place but for the metadata of the target is finished") {
+  InPlace t;
+  t.request.in_place = t.request.remove = false;
+  fs::create_directory(t.source / "dir");
+  write(t.source / "dir" / "file", noise(100'000, 1));
+  REQUIRE(::chmod(t.source.c_str(), 0751) == 0);
+  const auto manifest = t.take();
+  SUBCASE("all of it") {}
+  SUBCASE("a path") {
+    t.request.paths = {"dir/file"};
+  }
+  t.get(manifest);
+  REQUIRE(t.differences() == "");
+  CHECK(test::failure_of([&] { t.get(manifest); }) == ErrorKind::usage);
+  const UniqueFd root = open_file(t.target, O_RDONLY | O_DIRECTORY);
+  Staging left = [&] {
+    const RestoreTarget to{t.directory.path() / "other", RestoreTarget::Shape::tree, RestoreTarget::Overwrite::no};
+    return Staging::create(to, manifest.id);
+  }();
+  left.mark_as_whole(manifest.id);
+  struct stat marked {};
+  REQUIRE(::fstat(left.fd(), &marked) == 0);
+  const struct timespec times[2] = {{0, UTIME_OMIT}, marked.st_mtim};
+  REQUIRE(::fchmod(root.get(), 01700) == 0);
+  REQUIRE(::futimens(root.get(), times) == 0);
+  auto c = t.context();
+  CHECK(plan_restore(c, manifest, t.request).figures.bytes_to_fetch == 0);
+  const auto result = t.get(manifest);
+  CHECK(t.differences() == "");
+  CHECK(result.bytes_written == 0);
+  CHECK(test::failure_of([&] { t.get(manifest); }) == ErrorKind::usage);
 }
 
 TEST_CASE("resume: a restore that is refused leaves nothing") {
