@@ -185,6 +185,10 @@ class InPlacePublisher : public Publisher {
     // Staging first: it lies in the root, whose times come last.
     staging().discard();
     finish_there();
+    sync_target();
+  }
+
+  void sync_target() const {
     if (::syncfs(target().directory()) != 0) throw_errno("sync", target().path().native(), errno);
   }
 
@@ -192,6 +196,8 @@ class InPlacePublisher : public Publisher {
   // after these, and directories when they are empty.
   void remove(bool in_the_way) {
     for (const int turn : {0, 1, 2}) {
+      // A loss of power leaves no database that lacks what its log held.
+      if (turn == 1 && !m_removed_logs.empty()) sync_target();
       plan()->steps.rewind();
       while (const auto removal = plan()->steps.next_removal()) {
         const int its = removal->directory ? 2 : is_log_name(removal->path) ? 1 : 0;
