@@ -53,7 +53,7 @@ class InPlacePublisher : public Publisher {
   // Refusals, all of them before the first move.
   void look() override {
     look_at_staged();
-    for (const StagedDirectory& directory : tree().directories) {
+    for (StagedDirectory& directory : directories()) {
       if (directory.there) look_at_there(directory);
     }
     look_at_staying();
@@ -107,13 +107,13 @@ class InPlacePublisher : public Publisher {
   }
 
   // Metadata is put on this one, and no other that gets its name later.
-  void look_at_there(const StagedDirectory& directory) {
+  void look_at_there(StagedDirectory& directory) const {
     const std::string text = text_of(directory.path);
     const UniqueFd fd = open_directory_below(target().directory(), directory.path, text);
     if (directory.path != ".") require_not_given_away(fd.get(), directory.uid, text);
     const auto id = id_of(fd.get());
     if (!id) throw_errno("stat", text, errno);
-    m_there.emplace(directory.path, *id);
+    directory.id = *id;
   }
 
   std::string text_of(const std::string& path) const { return path == "." ? target().path().native() : shown(path); }
@@ -315,12 +315,10 @@ class InPlacePublisher : public Publisher {
 
   // Nothing of one that was made because something lies in it.
   std::optional<FileId> known_id(const std::string& path) const {
-    for (const auto* const known : {&m_merged, &m_there}) {
-      const auto found = known->find(path);
-      if (found != known->end()) return found->second;
-    }
-    const StagedDirectory* const moved = described(path);
-    return moved != nullptr ? std::optional{moved->id} : std::nullopt;
+    const auto merged = m_merged.find(path);
+    if (merged != m_merged.end()) return merged->second;
+    const StagedDirectory* const directory = described(path);
+    return directory != nullptr ? std::optional{directory->id} : std::nullopt;
   }
 
   // Under another name first: a name leads to the old file or to the new one. Whoever may change names where the file
@@ -410,7 +408,6 @@ class InPlacePublisher : public Publisher {
 
   const bool m_single;
   std::map<std::string, FileId> m_merged;  // directories in which something is staged, the root among them
-  std::map<std::string, FileId> m_there;   // directories that stay, as the plan has it
   // What stays and gets a name more, by the name that it has.
   std::map<std::string, std::optional<FileId>> m_linked;
   std::set<std::string> m_linked_into;   // directories that got a link

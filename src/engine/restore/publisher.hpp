@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace cairn {
 
@@ -64,6 +65,8 @@ class Publisher {
   bool is_remade(const std::string& path) const { return m_parts.remade.contains(path); }
   // The tree as it was given, deepest directories first.
   const StagedTree& tree() const noexcept { return m_tree; }
+  // To note which ones they are.
+  std::vector<StagedDirectory>& directories() noexcept { return m_tree.directories; }
   std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
   // What the snapshot says of a directory; null where it says nothing.
   const StagedDirectory* described(const std::string& path) const;

@@ -12,8 +12,12 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -242,6 +246,136 @@ TEST_CASE("in place: what another user may have mapped is made anew of what it h
   CHECK(t.differences() == "");
   CHECK((InPlace::inode(t.target / "file") == before) == stays);
   CHECK(result.bytes_reused == 200'000);
+}
+
+namespace {
+
+// Does something at the target once all is written and nothing is moved yet, as somebody else might.
+class Meddling : public Reporter {
+ public:
+  explicit Meddling(std::function<void()> meddle) : m_meddle(std::move(meddle)) {}
+  void warning(const std::string&) override {}
+  void info(const std::string&) override {}
+  void progress(const char* what, std::uint64_t, std::uint64_t) override {
+    if (std::string_view{what} == "restore") m_meddle();
+  }
+
+ private:
+  std::function<void()> m_meddle;
+};
+
+std::optional<Error> failure_beside(InPlace& t, const Manifest& manifest, const std::function<void()>& meddle) {
+  const Context c = t.context();
+  Meddling reporter{meddle};
+  Context beside{c.repository, c.pool, c.io, c.put, reporter, c.host, c.clock};
+  return any_failure_of([&] { restore(beside, manifest, t.request); });
+}
+
+}  // namespace
+
+TEST_CASE("in place: what became another since it was looked at is left alone, and nothing is moved") {
+  InPlace t;
+  write(t.source / "changes", "new");
+  write(t.source / "stays", "stays");
+  const auto manifest = t.take();
+  fs::create_directories(t.target / "extra");
+  t.copy();
+  write(t.target / "changes", "old");
+  write(t.target / "extra" / "file", "extra");
+  std::function<void()> meddle;
+  SUBCASE("something that was to be removed") {
+    meddle = [&] {
+      fs::rename(t.target / "extra" / "file", t.directory.path() / "away");
+      write(t.target / "extra" / "file", "another");
+    };
+  }
+  SUBCASE("a directory that was to be removed") {
+    meddle = [&] {
+      fs::rename(t.target / "extra", t.directory.path() / "away");
+      fs::create_directory(t.target / "extra");
+      write(t.target / "extra" / "file", "another");
+    };
+  }
+  SUBCASE("a file that was to stay") {
+    meddle = [&] { write(t.target / "stays", "another"); };
+  }
+  const auto failure = failure_beside(t, manifest, [&] { std::exchange(meddle, [] {})(); });
+  REQUIRE(failure);
+  CHECK(failure->kind() == ErrorKind::failed);
+  CHECK(failure->message().find("changed while the restore was under way") != std::string::npos);
+  CHECK(text(t.target / "changes") == "old");
+  CHECK(fs::exists(t.target / "extra" / "file"));
+  t.get(manifest);
+  CHECK(t.differences() == "");
+  CHECK(t.staged().empty());
+}
+
+TEST_CASE("in place: what fails half-way says so, and the same command goes on") {
+  InPlace t;
+  write(t.source / "a", "new");
+  write(t.source / "b", "new");
+  write(t.source / "c", "new");
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  write(t.target / "a", "old");
+  write(t.target / "c", "old");
+  fs::remove(t.target / "b");
+  const auto failure = failure_beside(t, manifest, [&] {
+    fs::create_directory(t.target / "b");
+    write(t.target / "b" / "mine", "mine");
+  });
+  REQUIRE(failure);
+  CHECK(failure->message().find("what was moved before is in place, the rest is as it was") != std::string::npos);
+  CHECK(failure->hint().find(".cairn-restore-") != std::string::npos);
+  CHECK(text(t.target / "a") == "new");
+  CHECK(text(t.target / "b" / "mine") == "mine");
+  CHECK(text(t.target / "c") == "old");
+  CHECK(t.get(manifest).removed == 1);
+  CHECK(t.differences() == "");
+  CHECK(t.staged().empty());
+}
+
+TEST_CASE("in place: a directory of root's that got the name of a user's does not become his") {
+  if (::geteuid() != 0) return;
+  InPlace t;
+  constexpr uid_t k_user = 12345;
+  fs::create_directories(t.source / "his" / "dir");
+  REQUIRE(std::system(fmt::format("chown -R {0}:{0} '{1}'", k_user, (t.source / "his").native()).c_str()) == 0);
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  REQUIRE(::chmod((t.target / "his" / "dir").c_str(), 0700) == 0);
+  fs::create_directory(t.target / "his" / "roots");
+  REQUIRE(::chmod((t.target / "his" / "roots").c_str(), 0700) == 0);
+  write(t.target / "his" / "roots" / "file", "root's");
+  t.request.excludes = {"/his/roots"};
+  const auto failure = failure_beside(t, manifest, [&] {
+    if (!fs::exists(t.target / "his" / "roots")) return;
+    fs::rename(t.target / "his" / "dir", t.target / "his" / "away");
+    fs::rename(t.target / "his" / "roots", t.target / "his" / "dir");
+  });
+  REQUIRE(failure);
+  struct stat status {};
+  REQUIRE(::stat((t.target / "his" / "dir").c_str(), &status) == 0);
+  CHECK(status.st_uid == 0);
+}
+
+TEST_CASE("in place: a directory that is read-only for its owner is opened for the time alone") {
+  InPlace t;
+  fs::create_directories(t.source / "closed");
+  write(t.source / "closed" / "file", "new");
+  REQUIRE(::chmod((t.source / "closed").c_str(), 0555) == 0);
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  REQUIRE(::chmod((t.target / "closed").c_str(), 0755) == 0);
+  write(t.target / "closed" / "file", "old");
+  write(t.target / "closed" / "extra", "extra");
+  REQUIRE(::chmod((t.target / "closed").c_str(), 0555) == 0);
+  t.get(manifest);
+  CHECK(t.differences() == "");
+  for (const auto& at : {t.source, t.target}) REQUIRE(::chmod((at / "closed").c_str(), 0755) == 0);
 }
 
 TEST_CASE("in place: links that the target lacks are made to what stays, and those that are too many are taken apart") {
