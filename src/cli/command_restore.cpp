@@ -276,6 +276,12 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .literal_paths = m_lists.read_paths(session.io()),
                                .excludes = m_lists.excludes(),
                                .owners = m_lists.owners()};
+  const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
+  if (manifest.record.incomplete && unread && (m_delete || !m_plan)) {
+    session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken{}",
+                                           short_id(snapshot.id), counted(manifest.facts.stats.errors, "path", "paths"),
+                                           m_delete ? ", and --delete removes what the target has of them" : ""));
+  }
   const StreamShape shape = m_tar ? StreamShape::tar : StreamShape::file;
   if (m_plan && to_output) {
     const RestoreFigures plan = plan_stream(context, manifest, request, shape);
@@ -284,12 +290,6 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (m_plan) {
     PreparedRestore plan = plan_restore(context, manifest, request);
     return print_plan(session, snapshot, request.target, plan.figures, &plan.steps);
-  }
-  const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
-  if (manifest.record.incomplete && unread) {
-    session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken",
-                                           short_id(snapshot.id),
-                                           counted(manifest.facts.stats.errors, "path", "paths")));
   }
   if (snapshot.signer && !to_output) session.say(signer_note(snapshot, store.repository->trust()));
   if (to_output) {
