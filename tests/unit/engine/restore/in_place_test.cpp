@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <functional>
 #include <optional>
@@ -22,6 +23,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 using namespace cairn;
@@ -359,6 +361,29 @@ TEST_CASE("in place: a directory of root's that got the name of a user's does no
   struct stat status {};
   REQUIRE(::stat((t.target / "his" / "dir").c_str(), &status) == 0);
   CHECK(status.st_uid == 0);
+}
+
+TEST_CASE("in place: pipes in the place of files and logs are replaced and removed, and never opened") {
+  InPlace t;
+  for (const char* name : {"file", "db"}) write(t.source / name, "content");
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  const UniqueFd watch{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+  for (const char* name : {"file", "db-wal", "db-shm", "file-journal", "extra"}) {
+    REQUIRE(::mkfifo((t.target / name).c_str(), 0600) == 0);
+    REQUIRE(::inotify_add_watch(watch.get(), (t.target / name).c_str(), IN_OPEN) >= 0);
+  }
+  t.get(manifest);
+  CHECK(t.differences() == "");
+  // That they went is told, too.
+  char events[4096];
+  const ssize_t n = ::read(watch.get(), events, sizeof events);
+  for (ssize_t at = 0; at < n;) {
+    struct inotify_event event {};
+    std::memcpy(&event, events + at, sizeof event);
+    CHECK((event.mask & IN_OPEN) == 0);
+    at += static_cast<ssize_t>(sizeof event + event.len);
+  }
 }
 
 TEST_CASE("in place: a directory that is read-only for its owner is opened for the time alone") {
