@@ -284,6 +284,12 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .excludes = m_lists.excludes(),
                                .owners = m_lists.owners(),
                                .fallback = others.packs()};
+  const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
+  if (manifest.record.incomplete && unread && (m_delete || !m_plan)) {
+    session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken{}",
+                                           short_id(snapshot.id), counted(manifest.facts.stats.errors, "path", "paths"),
+                                           m_delete ? ", and --delete removes what the target has of them" : ""));
+  }
   const StreamShape shape = m_tar ? StreamShape::tar : StreamShape::file;
   if (m_plan && to_output) {
     const RestoreFigures plan = plan_stream(context, manifest, request, shape);
@@ -293,12 +299,6 @@ ExitStatus RestoreCommand::run(Session& session) {
     PreparedRestore plan = plan_restore(context, manifest, request);
     others.tell(session.reporter());
     return print_plan(session, snapshot, request.target, plan.figures, &plan.steps);
-  }
-  const bool unread = manifest.facts.stats.errors != 0 || manifest.record.doubt == Doubt::none;
-  if (manifest.record.incomplete && unread) {
-    session.reporter().warning(fmt::format("snapshot {} is incomplete: {} could not be read when it was taken",
-                                           short_id(snapshot.id),
-                                           counted(manifest.facts.stats.errors, "path", "paths")));
   }
   if (snapshot.signer && !to_output) session.say(signer_note(snapshot, store.repository->trust()));
   if (to_output) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A user beside root: while root takes snapshots of a directory that the user owns, compares with it and restores into it,
-the user swaps directories with links, plants FIFOs, sparse files and links, holds SQLite's locks and cuts mapped files
+"""A user beside root: while root takes snapshots of a directory that the user owns, compares with it, restores into it and
+makes it equal to a snapshot in place, the user swaps directories with links, plants FIFOs, sparse files and links, holds SQLite's locks and cuts mapped files
 (attacker.c). In rounds, each with some of these, told by its seed. After each: nothing was made, changed, removed or given
 away outside of the user's directory and the program's own; no content of others is in a snapshot; the run ended in time,
 by itself or at SIGTERM, with a status and not by a signal; and what the user left alone is in the snapshot.
@@ -34,9 +34,9 @@ MARKER = b"the others' secret 7f3a9c"
 BOUND = 60
 AT_SIGTERM = 15
 TEMPORARY = "48m"
-SNAPSHOT, DATABASE, DIFF, RESTORE = "snapshot", "database", "diff", "restore"
+SNAPSHOT, DATABASE, DIFF, RESTORE, IN_PLACE = "snapshot", "database", "diff", "restore", "restore in place"
 # Incomplete is as it should be. A single database may be gone, replaced or busy; a target may be taken, or refused.
-ALLOWED = {SNAPSHOT: (0, 3), DATABASE: (0, 1, 3, 11), DIFF: (0, 3), RESTORE: (0, 1, 2, 3)}
+ALLOWED = {SNAPSHOT: (0, 3), DATABASE: (0, 1, 3, 11), DIFF: (0, 3), RESTORE: (0, 1, 2, 3), IN_PLACE: (0, 1, 2, 11)}
 
 
 def facts_of(path: pathlib.Path) -> dict:
@@ -184,6 +184,8 @@ class Battle:
     def reset(self) -> None:
         """The user's playground as it is at first. Nobody else is there."""
         shutil.rmtree(self.play, ignore_errors=True)
+        for left in self.home.glob(".cairn-restore-*"):
+            shutil.rmtree(left)
         self.play.mkdir()
         for n in range(PLACES):
             for name in ("a", "f", "s", "p", "k"):
@@ -255,6 +257,16 @@ class Battle:
         finally:
             subprocess.run(["rm", "-rf", target], check=True)
 
+    def check_home(self) -> None:
+        """Nothing of the others' has come to the user, nor is anything root's that root did not put there."""
+        for above, _, names in os.walk(self.home):
+            for path in (pathlib.Path(above, name) for name in names):
+                try:
+                    if stat.S_ISREG(path.lstat().st_mode) and holds(path, MARKER):
+                        self.violated("the content of others is the user's", str(path))
+                except FileNotFoundError:
+                    pass
+
     def check_quiet(self, restored: pathlib.Path) -> None:
         names = sorted(path.name for path in self.quiet.iterdir() if not path.name.endswith(("-wal", "-shm")))
         there = sorted(path.name for path in restored.iterdir()) if restored.is_dir() else []
@@ -284,6 +296,9 @@ class Battle:
             if what == "user" and rng.random() < 0.5:
                 return RESTORE, ["restore", "--quiet", "--no-check", "--overwrite", what, self.play / "back" / "keep"]
             return RESTORE, ["restore", "--quiet", "--no-check", what, target]
+        if rng.random() < 0.3:
+            options = rng.choice((("--in-place",), ("--in-place", "--delete")))
+            return IN_PLACE, ["restore", "--quiet", "--no-check", *options, "user", self.home]
         chance = rng.random()
         if chance < 0.25 and {"swap", "ambush"} & set(self.kinds):
             return DATABASE, ["snapshot", "--json", f"one{rng.randrange(PLACES)}"]
@@ -343,6 +358,8 @@ class Battle:
         elif ended.status not in ALLOWED[what]:
             self.violated(f"{what}: lost with exit {ended.status}", f"{shown}: {ended.error[-600:]}")
         self.check_outside()
+        if what == IN_PLACE:
+            self.check_home()
         if what in (SNAPSHOT, DATABASE) and ended.status in (0, 3):
             self.check_snapshot(json.loads(ended.output)["id"], what == SNAPSHOT)
 

@@ -181,7 +181,8 @@ class Property:
         else:
             maker.make(after)
         # A name of a file in the target that lies outside of it.
-        shared = [f for f in before.rglob("*") if stat.S_ISREG(f.lstat().st_mode) and not has_log(f)][:2]
+        logged = {f.lstat().st_ino for f in before.rglob("*") if has_log(f)}  # by whichever name
+        shared = [f for f in before.rglob("*") if stat.S_ISREG(f.lstat().st_mode) and f.lstat().st_ino not in logged][:2]
         for i, file in enumerate(shared):
             os.link(file, self.outside / f"name{i}")
         store = place / "store"

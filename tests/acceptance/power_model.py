@@ -61,6 +61,10 @@ class Disk:
         """All that is below a directory, durable, before anything was recorded."""
         into = into or self.root
         for entry in sorted(path.iterdir()):
+            known = self.nodes.get(entry.stat().st_ino)
+            if known is not None:  # another name of it
+                into.change({entry.name: known})
+                continue
             node: File | Directory = Directory() if entry.is_dir() else File()
             self.nodes[entry.stat().st_ino] = node
             if isinstance(node, Directory):

@@ -116,7 +116,7 @@ class Resume:
             have = self.intact(target, source)
             done = self.cairn.run("--json", *command, expect=None)
             if done.returncode == 2 and not options:
-                # It was killed when all was in place, but for the times of the directory.
+                # It was killed when all of it was done.
                 check(b"not empty" in done.stderr or b"exists already" in done.stderr, done.stderr.decode())
             else:
                 check(done.returncode == 0, f"{options} {number}: exit {done.returncode}: {done.stderr.decode()}")
@@ -125,12 +125,37 @@ class Resume:
                 check(told["bytes_fetched"] <= most, f"{options}: {told['bytes_fetched']} fetched, {have} of {total} were there")
                 self.resumed += told["bytes_reused"]
             if source.is_dir():
-                different = tree_differences(source, target) if done.returncode == 0 else ""
+                different = tree_differences(source, target)
                 check(different == "", f"{options}: {different}")
             self.look(target, source)
             left = self.staged(target)
             check(left == [] or done.returncode == 2, f"left behind: {left}")
         print(f"{series} {' '.join(options)}: {total} bytes in all")
+
+    def kill_at_the_end(self, target: pathlib.Path) -> None:
+        """Before and after each of the last calls: those that move it into place, and what comes then."""
+        command = ["restore", "--store", self.store, "tree", target]
+        count = dict(self.cairn.environment, LD_PRELOAD=str(self.shim), KILL_COUNT=str(self.work / "count"))
+        self.clear(target)
+        subprocess.run([self.cairn.binary, *map(str, command)], env=count, capture_output=True, check=True)
+        calls = int((self.work / "count").read_text())
+        finished = 0
+        for number in range(calls, calls - 8, -1):
+            for when in ("before", "after"):
+                self.clear(target)
+                self.cairn.environment["KILL_WHEN"] = when
+                status = self.try_killed(command, number)
+                del self.cairn.environment["KILL_WHEN"]
+                if status != -signal.SIGKILL:
+                    # What is written early is synced once more or less often.
+                    continue
+                moved = target.exists()
+                done = self.cairn.run("--json", *command, expect=None)
+                check(done.returncode in (0, 2 if moved else 0), f"{when} call {number} of {calls}: {done.stderr.decode()}")
+                different = tree_differences(self.source, target)
+                check(different == "", f"{when} call {number} of {calls}, moved {moved}: {different}")
+                finished += moved and done.returncode == 0
+        check(finished > 0, "it was never killed between the move and the end")
 
     def clear(self, target: pathlib.Path) -> None:
         for staging in self.staged(target):
@@ -162,6 +187,7 @@ def run(binary: str, args: list[str]) -> None:
         resume.play("tree", resume.source, target, kills, ["--in-place", "--delete"])
         resume.play("tree", resume.source, target, kills, ["--overwrite"])
         resume.play("file", resume.source / "large", work / "one", kills, ["--overwrite"])
+        resume.kill_at_the_end(work / "end")
         resume.discard(work / "anew")
         check(resume.killed > 2 * kills, f"only {resume.killed} tries were killed")
         check(resume.resumed > 0, "nothing was ever gone on from")

@@ -7,9 +7,11 @@ Argument: at most so many of the calls for each way of swapping (0: every one)."
 import os
 import pathlib
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 
 from support import Cairn, Workspace, check, main, run_steps
 
@@ -46,7 +48,33 @@ SWAPS = {
     "root's directory in place of one in the target": """
         [ ! -e place/target/sub ] || {
           mv place/target/sub place/target/sub.away; mv place/target/private place/target/sub; }""",
+    "root's directory in place of one in which nothing changes": """
+        mv place/target/quiet place/target/quiet.away; mv place/target/private place/target/quiet""",
+    "his file in place of one that gets a name more": """
+        mv place/target/quiet/same place/target/quiet/same.away; echo his >place/target/quiet/same""",
+    "another of root's in place of one that gets a name more": """
+        mv place/target/quiet/same place/target/quiet/same.away; mv place/target/quiet/other place/target/quiet/same""",
+    "other content through a map": """
+        touch away; kill -USR1 "$(cat mapper)"; while ! [ -e mapped ]; do sleep 0.01; done""",
 }
+# Has a file mapped that is the user's, and writes it when it is told to; no time of the file tells of it.
+MAPPER = """
+import mmap, os, signal, sys
+file = open("place/target/tool", "r+b")
+view = mmap.mmap(file.fileno(), 0)
+def write(*_):
+    view[:4] = b"evil"
+    open("mapped", "w").close()
+signal.signal(signal.SIGUSR1, write)
+view[0] = view[0]
+with open("mapper.new", "w") as out:
+    out.write(str(os.getpid()))
+os.rename("mapper.new", "mapper")
+while True:
+    signal.pause()
+"""
+IN_PLACE = tuple(SWAPS)[7:]
+TOOL = b"#!/bin/sh\necho the tool of the snapshot\n"
 
 
 class Swaps:
@@ -75,6 +103,13 @@ class Swaps:
         for path in (tree / "sub", tree / "sub" / "passwd", tree / "sub" / "deep"):
             os.chown(path, NOBODY, NOBODY)
         (tree / "sub").chmod(0o777)
+        (tree / "quiet").mkdir()
+        (tree / "quiet" / "same").write_text("root's, and the same\n")
+        os.chown(tree / "quiet", NOBODY, NOBODY)
+        (tree / "roots").mkdir()
+        os.link(tree / "quiet" / "same", tree / "roots" / "second")
+        (tree / "tool").write_bytes(TOOL)
+        (tree / "tool").chmod(0o4755)
         os.setxattr(tree / "sub", "user.note", b"of the snapshot")
         with sqlite3.connect(tree / "app.db") as database:
             database.execute("create table t (a)")
@@ -96,7 +131,13 @@ class Swaps:
         (target / "sub" / "passwd").write_text("his\n")
         (target / "app.db-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(28))
         stale = self.home / "place" / "target" / STALE
+        (target / "quiet").mkdir()
+        (target / "tool").write_bytes(TOOL)
         self.as_user(self.home, self.home / "place", target, *target.rglob("*"))
+        (target / "quiet" / "same").write_text("root's, and the same\n")
+        (target / "quiet" / "other").write_text("root's, and another\n")
+        (target / "roots").mkdir()
+        self.roots = (target / "roots").stat().st_ino
         stale.mkdir(0o700)
         (stale / "sub").mkdir()
         (stale / "sub" / "passwd").write_text("left\n")
@@ -142,8 +183,36 @@ class Swaps:
             check((status.st_uid, status.st_mode & 0o777) == (0, 0o700), f"{what}: {at} has become {status}")
             check([p.name for p in at.iterdir()] == ["secret"], f"{what}: {at} has other content")
 
+    def check_roots(self, what: str) -> None:
+        """What root's directory in the target has got, and whatever is root's in the user's."""
+        for at in self.home.rglob("*"):
+            if at.is_symlink() or not at.is_file():
+                continue
+            second = at.parent.stat().st_ino == self.roots
+            check(not second or at.stat().st_uid == 0, f"{what}: {at} is the user's")
+            check(not second or at.read_bytes() == b"root's, and the same\n", f"{what}: {at} is something else")
+            if at.stat().st_uid == 0:
+                check(not at.read_bytes().startswith(b"evil"), f"{what}: root's {at} is what the user wrote")
+
     def one(self, arguments: tuple, number: int, swap: str) -> int:
         self.prepare()
+        mapper = self.start_mapper() if "map" in swap else None
+        try:
+            return self.one_beside(arguments, number, swap, mapper)
+        finally:
+            if mapper:
+                mapper.kill()
+                mapper.wait()
+
+    def start_mapper(self) -> subprocess.Popen:
+        identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        mapper = subprocess.Popen(["/usr/bin/python3", "-I", "-c", MAPPER], cwd=self.home, **identity)
+        while not (self.home / "mapper").exists():
+            check(mapper.poll() is None, "the user's program ended")
+            time.sleep(0.01)
+        return mapper
+
+    def one_beside(self, arguments: tuple, number: int, swap: str, mapper: subprocess.Popen | None) -> int:
         user = self.work / "swap.sh"
         user.write_text(f"cd {self.home} && victim={self.victim}\n{SWAPS[swap]}\n:\n" if number else ":\n")
         command = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups sh -e {user} 2>/dev/null; :"
@@ -155,6 +224,13 @@ class Swaps:
         what = f"{' '.join(map(str, arguments))}, {swap} before call {number}"
         check(done.returncode in (0, 1, 2, 11), f"{what}: exit {done.returncode}: {done.stderr.decode(errors='replace')}")
         self.check_nothing_outside(what)
+        if mapper:
+            # Once more, when it is through: what he has mapped may be root's by now.
+            (self.home / "mapped").unlink(missing_ok=True)
+            mapper.send_signal(signal.SIGUSR1)
+            while not (self.home / "mapped").exists():
+                time.sleep(0.01)
+        self.check_roots(what)
         self.runs += 1
         self.swapped += any("away" in path.name for path in self.home.rglob("*")) or (self.home / "new").is_symlink()
         if done.returncode == 0:
@@ -188,6 +264,13 @@ class Swaps:
     def into_a_tree(self) -> None:
         self.restore(("--overwrite", "tree", self.home / "place" / "target"), tuple(SWAPS)[1:])
 
+    def in_place(self) -> None:
+        self.restore(("--in-place", "tree", self.home / "place" / "target"), (*tuple(SWAPS)[1:7], *IN_PLACE))
+
+    def in_place_deleting(self) -> None:
+        options = ("--in-place", "--delete", "--exclude", "private", "--exclude", "other")
+        self.restore((*options, "tree", self.home / "place" / "target"), (*tuple(SWAPS)[1:7], *IN_PLACE))
+
     def new_file(self) -> None:
         self.restore(("one", self.home / "new" / "fresh" / "file"), tuple(SWAPS)[:4])
 
@@ -218,8 +301,8 @@ def run(binary: str, arguments: list) -> None:
         sys.exit(77)
     with Workspace("swaps") as work:
         swaps = Swaps(binary, work, int(arguments[0]) if arguments else 12)
-        run_steps([swaps.new_tree, swaps.new_tree_beside, swaps.into_a_tree, swaps.new_file, swaps.over_a_file,
-                   swaps.planted_before])
+        run_steps([swaps.new_tree, swaps.new_tree_beside, swaps.into_a_tree, swaps.in_place, swaps.in_place_deleting,
+                   swaps.new_file, swaps.over_a_file, swaps.planted_before])
         print(f"{swaps.runs} restores, {swaps.swapped} with a swap; {swaps.succeeded} went through")
 
 

@@ -1,6 +1,7 @@
 // Fails calls on the files below a directory: LD_PRELOAD=fail_at.so with FAIL_UNDER=DIRECTORY (absolute, no link in
 // it), FAIL_KIND=change (what needs space or makes names: write, create, rename, link, mkdir, truncate, fsync; not
-// close, unlink) or read (open for reading, read, list), FAIL_ERRNO=number.
+// close, unlink), read (open for reading, read, list) or other (unlink, and what changes owners, modes, times and
+// attributes), FAIL_ERRNO=number.
 //   FAIL_AT=N      the Nth such call of the process fails
 //   FAIL_ON=1      and all after it: a disk that stays full, a store that is gone. Then every other call there fails,
 //   too FAIL_SHORT=1   a write that fails has written half before it, as on a disk that fills up FAIL_MOVE=DIR  nothing
@@ -100,7 +101,10 @@ static int fails(enum kind kind) {
   const char* wanted = setting("FAIL_KIND");
   const char* at = setting("FAIL_AT");
   const char* number = setting("FAIL_ERRNO");
-  const enum kind counted = wanted != NULL && strcmp(wanted, "read") == 0 ? reading : change;
+  const enum kind counted = wanted == NULL                 ? change
+                            : strcmp(wanted, "read") == 0  ? reading
+                            : strcmp(wanted, "other") == 0 ? other
+                                                           : change;
   int now = atomic_load(&failing);
   if (kind == counted) count_now();
   if (kind == counted && atomic_fetch_add(&calls, 1) + 1 == (at == NULL ? -1 : atoi(at))) {
@@ -171,6 +175,17 @@ WRAP_FD(int, ftruncate64, change, (int fd, off_t length), syscall(SYS_ftruncate,
 WRAP_FD(int, fsync, change, (int fd), syscall(SYS_fsync, fd))
 WRAP_FD(int, fdatasync, change, (int fd), syscall(SYS_fdatasync, fd))
 WRAP_FD(int, syncfs, change, (int fd), syscall(SYS_syncfs, fd))
+WRAP_FD(int, fchmod, other, (int fd, mode_t mode), syscall(SYS_fchmod, fd, mode))
+WRAP_FD(int, fchown, other, (int fd, uid_t owner, gid_t group), syscall(SYS_fchown, fd, owner, group))
+WRAP_FD(int, futimens, other, (int fd, const struct timespec times[2]), syscall(SYS_utimensat, fd, NULL, times, 0))
+WRAP_FD(int, fremovexattr, other, (int fd, const char* name), syscall(SYS_fremovexattr, fd, name))
+WRAP_FD(int, fsetxattr, other, (int fd, const char* name, const void* value, size_t size, int flags),
+        syscall(SYS_fsetxattr, fd, name, value, size, flags))
+
+ssize_t copy_file_range(int from, off64_t* at, int fd, off64_t* to, size_t length, unsigned flags) {
+  if (is_fd_below(fd) && fails(change)) return -1;
+  return syscall(SYS_copy_file_range, from, at, fd, to, length, flags);
+}
 
 #define WRAP_PATH(name, kind, parameters, at, path, call)  \
   int name parameters {                                    \

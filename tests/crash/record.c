@@ -10,7 +10,8 @@
 //   exchange FROM-PARENT TO-PARENT FROM-INODE TO-INODE FROM-NAME TO-NAME
 //   write INODE OFFSET LENGTH, and then as many bytes and a newline | truncate INODE LENGTH | sync INODE | syncfs 0
 // Calls are made and written down under one lock, so the order is true for all threads of a process. Not seen, because
-// nobody here uses it for such files: memory maps, sendfile, copy_file_range, stdio.
+// nobody here uses it for such files: memory maps, sendfile, stdio. The kernel copies nothing (copy_file_range) and makes
+// no holes (fallocate): who is told so writes.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -181,6 +182,17 @@ ssize_t pwrite(int fd, const void* data, size_t length, off_t at) {
 }
 ssize_t pwrite64(int fd, const void* data, size_t length, off_t at) {
   return write_recorded(fd, data, length, at, 1);
+}
+
+ssize_t copy_file_range(int from, off64_t* at, int to, off64_t* there, size_t length, unsigned flags) {
+  if (!is_below(to)) return syscall(SYS_copy_file_range, from, at, to, there, length, flags);
+  errno = EOPNOTSUPP;
+  return -1;
+}
+int fallocate(int fd, int mode, off_t offset, off_t length) {
+  if (!is_below(fd)) return (int)syscall(SYS_fallocate, fd, mode, offset, length);
+  errno = EOPNOTSUPP;
+  return -1;
 }
 
 // CALL is made, and what follows noted if it succeeded, under the lock; PLACES are looked up before.

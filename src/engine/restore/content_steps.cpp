@@ -97,7 +97,7 @@ void ContentSteps::write_found(const PlannedWrite& write, const PackDirectory& d
     }
     if (place) {
       end_missing(chunk + 1, offset + length);
-      add_local(place->candidate, place->offset, offset, length);
+      add_local(*place, offset, length, directory.digest(chunk));
     } else {
       missing.length += length;
       ++missing.source.count;
@@ -115,13 +115,20 @@ void ContentSteps::want(const ChunkRange& chunks, const PackDirectory& directory
   }
 }
 
-void ContentSteps::add_local(std::size_t candidate, std::uint64_t from, std::uint64_t offset, std::uint64_t length) {
+void ContentSteps::add_local(const LocalContent::Place& place, std::uint64_t offset, std::uint64_t length,
+                             const Digest& digest) {
+  const std::size_t candidate = place.candidate;
+  const std::uint64_t from = place.offset;
   const LocalFiles::Id id = m_local->id_of(candidate);
   if (from == offset) {
     m_local->note(candidate, length);
   } else {
     m_local->note_missing();
     m_local->note_copied(length);
+  }
+  if (m_local->candidates()[candidate].in_other_hands) {
+    flush_local();
+    return add(LocalWrite{offset, length, id, from, digest});
   }
   if (m_undecided && from == offset) decide_base(candidate);
   LocalWrite& last = m_last_local;

@@ -43,7 +43,7 @@ class ContentSteps {
  private:
   void want(const ChunkRange& chunks, const PackDirectory& directory);
   void add(const ContentStep& step);
-  void add_local(std::size_t candidate, std::uint64_t from, std::uint64_t offset, std::uint64_t length);
+  void add_local(const LocalContent::Place& place, std::uint64_t offset, std::uint64_t length, const Digest& digest);
   void flush_local();
   void decide_base(std::optional<std::size_t> candidate);
   void begin_group(std::uint64_t at);

@@ -28,6 +28,9 @@ struct Opened {
 };
 
 std::optional<Opened> open_regular(int directory, const std::string& name) {
+  // To open a device or a FIFO does something, whoever waits at its other end.
+  struct stat there {};
+  if (::fstatat(directory, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(there.st_mode)) return {};
   Opened opened{open_beneath(directory, name, O_RDONLY | O_NONBLOCK), {}};
   if (!opened.fd || ::fstat(opened.fd.get(), &opened.status) != 0 || !S_ISREG(opened.status.st_mode)) return {};
   return opened;

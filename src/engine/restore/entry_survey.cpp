@@ -18,7 +18,7 @@ namespace cairn {
 
 EntrySurvey::EntrySurvey(const RestoreTarget& target, const RestoreRequest& request, PathSelection& selection,
                          ContentPlanner& content, PlanningOrder& order, LocalSources* sources,
-                         const std::set<std::string>* only, PreparedRestore& plan)
+                         const std::set<std::string>* only, std::set<FileId> own, PreparedRestore& plan)
     : m_target(target),
       m_access(target),
       m_request(request),
@@ -38,7 +38,7 @@ EntrySurvey::EntrySurvey(const RestoreTarget& target, const RestoreRequest& requ
   m_target_root = static_cast<std::size_t>(at - roots.begin());
   m_state.emplace(target);
   if (!request.remove || target.shape() != RestoreTarget::Shape::tree) return;
-  m_removals.emplace(target, selection, [this](const PlannedRemoval& removal) {
+  m_removals.emplace(target, selection, std::move(own), [this](const PlannedRemoval& removal) {
     m_access.check_removal(removal.path);
     ++m_plan.figures.to_remove;
     m_plan.steps.add_removal(removal);
@@ -86,7 +86,7 @@ void EntrySurvey::decide(PlannedEntry& planned) {
   ++m_plan.figures.entries;
   const auto there = m_target.check_entry(entry);
   // Asking for a file below /tmp is not asking for another /tmp.
-  planned.asked_for = m_selection.covers(entry.path, entry.type);
+  planned.asked_for = m_selection.covers(entry.path, entry.type) || m_target.finishes();
   if (entry.type == EntryType::hard_link) check_link(entry);
   planned.action = there == RestoreTarget::There::nothing ? EntryAction::create : EntryAction::change;
   m_seen.reset();
@@ -186,11 +186,13 @@ void EntrySurvey::add_file(const PlannedEntry& given, const EntryLine& line, Ent
   if (m_sources != nullptr) local = m_sources->find(entry);
   const LocalCandidate* const at_target = local ? local->target() : nullptr;
   // The file that was seen, and the one whose content was read, are one state of one file. A database that has a log is
-  // more than its bytes, and what may be a log is moved with its database. Another user's file takes no metadata.
+  // more than its bytes, and what may be a log is moved with its database. Another user's file takes no metadata; and
+  // one that somebody else may write is not made what he may not write: he may have it open, or mapped.
   const bool own = ::geteuid() == 0 || (m_seen && m_seen->status.st_uid == ::geteuid());
+  const bool takes_metadata = own && at_target != nullptr && !at_target->in_other_hands;
   const bool may_stay = m_plan.figures.in_place && !is_log_name(entry.path) && m_seen && m_seen->same_kind &&
                         !m_seen->has_log && at_target != nullptr && at_target->stamp == stamp_of(m_seen->status) &&
-                        at_target->stamp.size == entry.size && (own || m_seen->same_metadata);
+                        at_target->stamp.size == entry.size && (takes_metadata || m_seen->same_metadata);
   if (may_stay) {
     planned.seen = m_plan.local->add(*m_target_root, m_state->path_of(entry), at_target->stamp);
     planned.if_settled = m_seen->same_metadata ? EntryAction::keep : EntryAction::metadata;

@@ -26,10 +26,11 @@ namespace cairn {
 class EntrySurvey {
  public:
   // sources: where content is looked for; null: nowhere. only: files that are planned once more, all else is left out;
-  // null: everything. All of it outlives the survey.
+  // null: everything. own: directories that the restore itself needs: nothing is removed there. All of it outlives the
+  // survey.
   EntrySurvey(const RestoreTarget& target, const RestoreRequest& request, PathSelection& selection,
               ContentPlanner& content, PlanningOrder& order, LocalSources* sources, const std::set<std::string>* only,
-              PreparedRestore& plan);
+              std::set<FileId> own, PreparedRestore& plan);
 
   // Throws what RestoreTarget and PlannedAccess refuse; Error(usage) where a directory with something in it is in the
   // way of what is none; Error(damaged) for damage to the list itself.

@@ -17,9 +17,9 @@ namespace {
 constexpr std::size_t k_piece = 1 << 20;
 }
 
-void copy_for_link(int from_directory, const std::string& from_name, int to_directory, const std::string& to_name,
-                   const std::string& shown) {
-  const UniqueFd from = open_beneath(from_directory, from_name, O_RDONLY);
+FileId copy_for_link(int from_directory, const std::string& from_name, int to_directory, const std::string& to_name,
+                     const std::string& shown) {
+  const UniqueFd from = open_for_capture(from_directory, from_name);
   if (!from) throw_errno("copy", shown, errno);
   UniqueFd to = open_beneath(to_directory, to_name, O_WRONLY | O_CREAT | O_EXCL, 0600);
   struct stat status {};
@@ -38,6 +38,7 @@ void copy_for_link(int from_directory, const std::string& from_name, int to_dire
   const struct timespec times[2] = {{0, UTIME_OMIT}, status.st_mtim};
   static_cast<void>(::futimens(to.get(), times));
   if (::close(to.release()) != 0) throw_errno("close", shown, errno);
+  return id_of(status);
 }
 
 }  // namespace cairn

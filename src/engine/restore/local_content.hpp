@@ -27,7 +27,10 @@ struct LocalCandidate {
   FileStamp stamp;  // before it was read
   struct stat status {};
   UniqueFd fd;
-  bool at_offsets = true;                           // it is compared where the file has its chunks
+  bool at_offsets = true;  // it is compared where the file has its chunks
+  // Somebody may write it who may not write the file that is restored: what is taken from it is held against the
+  // digests once more, where nobody else gets at it.
+  bool in_other_hands = false;
   std::shared_ptr<std::optional<CutIndex>> cuts{};  // shared where one local file serves many; null: it is not cut
   LocalFiles::Id id = LocalFiles::k_none;           // once something of it is used
 };

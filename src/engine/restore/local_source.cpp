@@ -82,6 +82,21 @@ void copy_range(LocalSource& from, std::uint64_t from_offset, int to, std::uint6
   from.check();
 }
 
+void copy_checked(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
+                  const Digest& digest, const std::string& shown) {
+  Bytes bytes(static_cast<std::size_t>(length));
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = retry_interrupted([&] {
+      return ::pread(from.fd(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(from_offset + done));
+    });
+    if (n <= 0) throw LocalChanged(from.file().shown());
+    done += static_cast<std::size_t>(n);
+  }
+  if (sha256(bytes) != digest) throw LocalChanged(from.file().shown());
+  write_at(to, bytes, offset, shown);
+}
+
 void make_hole(int fd, std::uint64_t offset, std::uint64_t length, const std::string& shown) {
   if (length == 0) return;
   const int result = retry_interrupted([&] {

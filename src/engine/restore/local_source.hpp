@@ -1,6 +1,7 @@
 // A local file while content is taken from it.
 #pragma once
 
+#include "codec/digest.hpp"
 #include "engine/restore/local_files.hpp"
 #include "util/file.hpp"
 
@@ -36,6 +37,10 @@ bool clone_file(int from, int to) noexcept;
 // can be written.
 void copy_range(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
                 const std::string& shown);
+// The same for few bytes, which are held against their digest on the way. Throws LocalChanged, too, where they are not
+// what they were.
+void copy_checked(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
+                  const Digest& digest, const std::string& shown);
 // Makes zeros of them, without taking space where the file system can. Throws Error(failed).
 void make_hole(int fd, std::uint64_t offset, std::uint64_t length, const std::string& shown);
 

@@ -1,7 +1,9 @@
 #include "engine/restore/local_sources.hpp"
 
+#include "engine/restore/apply_metadata.hpp"
 #include "engine/restore/staged_tree.hpp"
 #include "util/beneath.hpp"
+#include "util/capabilities.hpp"
 #include "util/error.hpp"
 #include "util/pinned_path.hpp"
 
@@ -10,6 +12,7 @@
 #include <chrono>
 #include <ctime>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <optional>
 #include <thread>
 #include <unistd.h>
@@ -17,6 +20,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 namespace cairn {
 
@@ -48,6 +52,10 @@ bool look(int fd, struct stat& status) {
 }
 
 UniqueFd open_in_root(const LocalRoot& root, const std::string& path) {
+  // To open a device or a FIFO does something, whoever waits at its other end.
+  const UniqueFd seen = open_beneath(root.directory.get(), path, O_PATH);
+  struct stat there {};
+  if (!seen || ::fstat(seen.get(), &there) != 0 || !S_ISREG(there.st_mode)) return {};
   UniqueFd fd = open_for_capture(root.directory.get(), path);
   if (fd || errno != EACCES || root.kind != LocalRoot::Kind::staging) return fd;
   // It was finished, with a mode that keeps its owner out. Nobody else is where it lies, so its name is the file's.
@@ -62,6 +70,29 @@ UniqueFd open_in_root(const LocalRoot& root, const std::string& path) {
     return {};
   }
   return open_for_capture(root.directory.get(), path);
+}
+
+constexpr const char* k_access_acl = "system.posix_acl_access";
+
+// Whether it has a list of its own of who may write it, which the entry does not have.
+bool has_other_acl(int fd, const Entry& entry) {
+  std::string value(65536, '\0');  // the most that an attribute has
+  const ssize_t size = ::fgetxattr(fd, k_access_acl, value.data(), value.size());
+  if (size < 0) return errno != ENODATA && errno != ENOTSUP;
+  value.resize(static_cast<std::size_t>(size));
+  return std::none_of(entry.xattrs.begin(), entry.xattrs.end(),
+                      [&](const Xattr& xattr) { return xattr.name == k_access_acl && xattr.value == value; });
+}
+
+// Whether somebody may write the file who may not write what the entry becomes, and is not root or this user. He may
+// have it mapped, and write it without a trace in its times.
+bool is_in_other_hands(int fd, const struct stat& status, const Entry& entry) {
+  const uid_t owner = entry.uid == k_keep_owner || !has_capability(CAP_CHOWN) ? ::geteuid() : entry.uid;
+  const gid_t group = entry.gid == k_keep_owner ? ::getegid() : entry.gid;
+  if (status.st_uid != 0 && status.st_uid != ::geteuid() && status.st_uid != owner) return true;
+  if ((status.st_mode & S_IWOTH) != 0 && (entry.mode & S_IWOTH) == 0) return true;
+  if ((status.st_mode & S_IWGRP) == 0) return false;
+  return (entry.mode & S_IWGRP) == 0 || group != status.st_gid || has_other_acl(fd, entry);
 }
 
 [[noreturn]] void refuse(const fs::path& seed, std::string_view cause) {
@@ -113,7 +144,7 @@ LocalSources::LocalSources(const LocalPlaces& places, LocalFiles& files, ThreadP
       m_single_name(std::move(single_name)),
       m_target_name(std::move(target_name)) {}
 
-void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const std::string& path) {
+void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const std::string& path, const Entry& file) {
   const LocalRoot& in = m_files.roots()[root];
   LocalCandidate candidate;
   candidate.fd = open_in_root(in, path);
@@ -125,6 +156,9 @@ void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const 
   candidate.path = path;
   candidate.stamp = stamp_of(candidate.status);
   candidate.shown = (fs::path{in.shown} / path).native();
+  // Staging is private, whoever owns the files in it already.
+  const bool is_private = in.kind == LocalRoot::Kind::staging || in.kind == LocalRoot::Kind::other;
+  candidate.in_other_hands = !is_private && is_in_other_hands(candidate.fd.get(), candidate.status, file);
   // A file that an earlier run of this snapshot wrote has its chunks where they belong.
   if (in.kind != LocalRoot::Kind::staging) candidate.cuts = std::make_shared<std::optional<CutIndex>>();
   to.push_back(std::move(candidate));
@@ -133,7 +167,7 @@ void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const 
 // Whichever file it is: chunks of it may be anywhere. Page by page it is compared with the file of its name alone.
 void LocalSources::add_seed_file(std::vector<LocalCandidate>& to, const LocalPlaces::Place& place, const Entry& file) {
   const std::size_t before = to.size();
-  add(to, place.root, place.file);
+  add(to, place.root, place.file, file);
   if (to.size() == before) return;
   const std::size_t slash = file.path.rfind('/');
   const std::string name = slash == std::string::npos ? file.path : file.path.substr(slash + 1);
@@ -157,7 +191,7 @@ std::shared_ptr<LocalContent> LocalSources::find(const Entry& file) {
     std::string path = file.path;
     if (single && kind == LocalRoot::Kind::target) path = m_target_name;
     if (single && (kind == LocalRoot::Kind::staging || kind == LocalRoot::Kind::other)) path = m_single_name;
-    add(candidates, place.root, path);
+    add(candidates, place.root, path, file);
   }
   if (candidates.empty()) return nullptr;
   return std::make_shared<LocalContent>(std::move(candidates), m_rule, m_files, m_pool);

@@ -55,7 +55,7 @@ class LocalSources {
   std::shared_ptr<LocalContent> find(const Entry& file);
 
  private:
-  void add(std::vector<LocalCandidate>& to, std::size_t root, const std::string& path);
+  void add(std::vector<LocalCandidate>& to, std::size_t root, const std::string& path, const Entry& file);
   void add_seed_file(std::vector<LocalCandidate>& to, const LocalPlaces::Place& place, const Entry& file);
 
   const LocalPlaces& m_places;

@@ -16,6 +16,8 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <map>
+#include <optional>
+#include <set>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -51,8 +53,8 @@ class InPlacePublisher : public Publisher {
   // Refusals, all of them before the first move.
   void look() override {
     look_at_staged();
-    for (const StagedDirectory& directory : tree().directories) {
-      if (directory.there) open_directory_below(target().directory(), directory.path, shown(directory.path));
+    for (StagedDirectory& directory : directories()) {
+      if (directory.there) look_at_there(directory);
     }
     look_at_staying();
     look_at_removals();
@@ -104,6 +106,16 @@ class InPlacePublisher : public Publisher {
     }
   }
 
+  // Metadata is put on this one, and no other that gets its name later.
+  void look_at_there(StagedDirectory& directory) const {
+    const std::string text = text_of(directory.path);
+    const UniqueFd fd = open_directory_below(target().directory(), directory.path, text);
+    if (directory.path != ".") require_not_given_away(fd.get(), directory.uid, text);
+    const auto id = id_of(fd.get());
+    if (!id) throw_errno("stat", text, errno);
+    directory.id = *id;
+  }
+
   std::string text_of(const std::string& path) const { return path == "." ? target().path().native() : shown(path); }
 
   void require_writable(int directory, const std::string& path) const {
@@ -113,12 +125,15 @@ class InPlacePublisher : public Publisher {
 
   // A file that is not made anew must be what it was when that was decided.
   void look_at_staying() {
+    for (const StagedLink& link : tree().links) m_linked.emplace(link.target, std::nullopt);
     plan()->steps.rewind();
     while (const auto planned = plan()->steps.next_entry()) {
       check_interrupted();
       if (!is_staying(*planned)) continue;
       const LocalFile seen = plan()->local->get(planned->seen);
       if (stamp_now(seen) != seen.stamp) throw LocalChanged(seen.shown());
+      const auto linked = m_linked.find(planned->entry.path);
+      if (linked != m_linked.end()) linked->second = seen.stamp.id;
     }
   }
 
@@ -170,6 +185,10 @@ class InPlacePublisher : public Publisher {
     // Staging first: it lies in the root, whose times come last.
     staging().discard();
     finish_there();
+    sync_target();
+  }
+
+  void sync_target() const {
     if (::syncfs(target().directory()) != 0) throw_errno("sync", target().path().native(), errno);
   }
 
@@ -177,6 +196,8 @@ class InPlacePublisher : public Publisher {
   // after these, and directories when they are empty.
   void remove(bool in_the_way) {
     for (const int turn : {0, 1, 2}) {
+      // A loss of power leaves no database that lacks what its log held.
+      if (turn == 1 && !m_removed_logs.empty()) sync_target();
       plan()->steps.rewind();
       while (const auto removal = plan()->steps.next_removal()) {
         const int its = removal->directory ? 2 : is_log_name(removal->path) ? 1 : 0;
@@ -287,27 +308,39 @@ class InPlacePublisher : public Publisher {
   // business: it may be one that only this user may enter, and would become somebody else's.
   UniqueFd open_there(const std::string& path) const {
     UniqueFd fd = open_directory_below(target().directory(), path, shown(path));
-    const auto known = m_merged.find(path);
-    if (known != m_merged.end() && id_of(fd.get()) != known->second) throw_replaced(shown(path));
+    const auto known = known_id(path);
+    if (known && id_of(fd.get()) != known) throw_replaced(shown(path));
     return fd;
   }
 
-  // Under another name first: a name leads to the old file or to the new one.
+  // Nothing of one that was made because something lies in it.
+  std::optional<FileId> known_id(const std::string& path) const {
+    const auto merged = m_merged.find(path);
+    if (merged != m_merged.end()) return merged->second;
+    const StagedDirectory* const directory = described(path);
+    return directory != nullptr ? std::optional{directory->id} : std::nullopt;
+  }
+
+  // Under another name first: a name leads to the old file or to the new one. Whoever may change names where the file
+  // lies does not get another one linked to where he may not.
   void make_links() {
     std::uint64_t number = 0;
     for (const StagedLink& link : tree().links) {
       check_interrupted();
       const SplitName from = split(link.target);
       const SplitName to = split(link.path);
-      const UniqueFd from_directory = open_directory_below(target().directory(), from.parent, shown(from.parent));
-      const UniqueFd to_directory = open_directory_below(target().directory(), to.parent, shown(to.parent));
-      const auto id = id_at(from_directory.get(), from.name);
-      if (!id) throw_errno("create hard link", shown(link.path), errno);
+      const UniqueFd from_directory = open_there(from.parent);
+      const UniqueFd to_directory = open_there(to.parent);
+      const auto id = m_linked.at(link.target);
+      if (!id) throw_errno("create hard link", shown(link.path), ENOENT);
+      if (id_at(from_directory.get(), from.name) != id) throw_replaced(shown(link.target));
       // Two names of one file are left as they are by rename(2), both of them.
       if (id_at(to_directory.get(), to.name) == id) continue;
       const std::string name = k_link_prefix + std::to_string(number++);
       if (::linkat(from_directory.get(), from.name.c_str(), staging().fd(), name.c_str(), 0) != 0) {
-        copy_instead(from_directory.get(), from.name, name, link.path);
+        copy_instead(from_directory.get(), from.name, *id, name, link.path);
+      } else if (id_at(staging().fd(), name) != id) {
+        throw_replaced(shown(link.target));
       }
       make_writable(to_directory.get(), to.parent);
       move_name(staging().fd(), name, to_directory.get(), to.name, link.path);
@@ -316,12 +349,13 @@ class InPlacePublisher : public Publisher {
   }
 
   // errno says why there is no link.
-  void copy_instead(int directory, const std::string& from, const std::string& to, const std::string& path) {
+  void copy_instead(int directory, const std::string& from, const FileId& id, const std::string& to,
+                    const std::string& path) {
     const int error = errno;
     const auto status = status_at(directory, from);
     const bool unknown = error == EPERM || error == ENOTSUP || error == ENOSYS || error == EINVAL || error == EMLINK;
     if (!unknown || !status || !S_ISREG(status->st_mode)) throw_errno("create hard link", shown(path), error);
-    copy_for_link(directory, from, staging().fd(), to, shown(path));
+    if (copy_for_link(directory, from, staging().fd(), to, shown(path)) != id) throw_replaced(shown(path));
     tally().note_copy();
   }
 
@@ -374,9 +408,11 @@ class InPlacePublisher : public Publisher {
 
   const bool m_single;
   std::map<std::string, FileId> m_merged;  // directories in which something is staged, the root among them
-  std::set<std::string> m_linked_into;     // directories that got a link
-  std::set<std::string> m_removed_logs;    // that the plan removes
-  std::set<std::string> m_gone_logs;       // of them, those that went with their databases
+  // What stays and gets a name more, by the name that it has.
+  std::map<std::string, std::optional<FileId>> m_linked;
+  std::set<std::string> m_linked_into;   // directories that got a link
+  std::set<std::string> m_removed_logs;  // that the plan removes
+  std::set<std::string> m_gone_logs;     // of them, those that went with their databases
 };
 
 }  // namespace

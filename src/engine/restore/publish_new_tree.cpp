@@ -28,6 +28,7 @@ class NewTreePublisher : public Publisher {
   void move() override {
     const UniqueFd parent = make_parent_of(target());
     const std::string& name = target().name();
+    staging().mark_as_whole(snapshot());
     if (rename_new_at(target().anchor(), staging().name(), parent.get(), name) != 0) {
       if (errno == EEXIST || errno == ENOTEMPTY) throw_appeared(target().path());
       throw_errno("create directory", target().path().native(), errno);
@@ -46,7 +47,9 @@ class NewTreePublisher : public Publisher {
   void finish_root(int root) {
     const StagedDirectory* const directory = described(".");
     if (directory != nullptr) return put_metadata(root, *directory, target().path().native());
-    if (::fchmod(root, staging().default_mode()) != 0) throw_errno("set the mode of", target().path().native(), errno);
+    if (::fchmod(root, staging().default_mode()) != 0 || ::futimens(root, nullptr) != 0) {
+      throw_errno("set the mode of", target().path().native(), errno);
+    }
   }
 };
 

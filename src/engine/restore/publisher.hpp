@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace cairn {
 
@@ -30,6 +31,7 @@ struct PublishParts {
   PreparedRestore* plan = nullptr;
   // Of what stays according to the plan, what was made anew all the same.
   std::set<std::string> remade = {};
+  Digest snapshot = {};  // that is restored
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
@@ -58,10 +60,13 @@ class Publisher {
   MendedDirectories& mended() const noexcept { return m_parts.mended; }
   const fs::path& spool() const noexcept { return m_parts.spool; }
   SkippedTally& tally() const noexcept { return m_parts.tally; }
+  const Digest& snapshot() const noexcept { return m_parts.snapshot; }
   PreparedRestore* plan() const noexcept { return m_parts.plan; }
   bool is_remade(const std::string& path) const { return m_parts.remade.contains(path); }
   // The tree as it was given, deepest directories first.
   const StagedTree& tree() const noexcept { return m_tree; }
+  // To note which ones they are.
+  std::vector<StagedDirectory>& directories() noexcept { return m_tree.directories; }
   std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
   // What the snapshot says of a directory; null where it says nothing.
   const StagedDirectory* described(const std::string& path) const;

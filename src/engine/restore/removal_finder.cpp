@@ -1,14 +1,15 @@
 #include "engine/restore/removal_finder.hpp"
 
 #include "engine/restore/target_names.hpp"
-#include "util/beneath.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/own_directory.hpp"
 
 #include <cerrno>
 #include <fcntl.h>
 #include <utility>
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 namespace cairn {
@@ -24,22 +25,34 @@ bool is_root_of_mount(int directory) noexcept {
 
 }  // namespace
 
-RemovalFinder::RemovalFinder(const RestoreTarget& target, const PathSelection& selection, Found found)
-    : m_target(target), m_selection(selection), m_found(std::move(found)) {
+RemovalFinder::RemovalFinder(const RestoreTarget& target, const PathSelection& selection, std::set<FileId> own,
+                             Found found)
+    : m_target(target),
+      m_selection(selection),
+      m_own(std::move(own)),
+      m_found(std::move(found)),
+      m_open(target.directory()) {
   const auto root = see(target.directory(), "");
   if (!root) throw_errno("stat", target.path().native(), errno);
   m_root = *root;
-  enter(".", open_directory_below(target.directory(), ".", target.path().native()));
+  m_levels.push_back(level_of(".", open(".")));
 }
 
-void RemovalFinder::enter(const std::string& path, UniqueFd directory) {
-  Level level{path, std::move(directory), {}, 0};
-  level.names = names_in(level.directory.get(), (m_target.path() / path).native());
-  if (path == ".") {
-    std::erase_if(level.names,
-                  [](const std::string& name) { return name.starts_with(RestoreTarget::k_staging_prefix); });
+RemovalFinder::Directory RemovalFinder::open(const std::string& path) {
+  auto directory = m_open.open(path);
+  if (!directory) throw_errno("open directory", (m_target.path() / path).native(), errno);
+  return directory;
+}
+
+RemovalFinder::Level RemovalFinder::level_of(const std::string& path, const Directory& directory) const {
+  const std::string shown = path == "." ? m_target.path().native() : (m_target.path() / path).native();
+  const auto id = id_of(directory->get());
+  if (id && m_own.contains(*id)) {
+    throw Error(ErrorKind::usage,
+                fmt::format("unable to remove what {} holds: this restore itself needs it", quote(shown)),
+                "--exclude leaves it as it is");
   }
-  m_levels.push_back(std::move(level));
+  return {path, names_in(open_directory_below(directory->get(), ".", shown).get(), shown)};
 }
 
 // Takes what comes before an entry in the order of the list, or all that is left.
@@ -54,7 +67,9 @@ void RemovalFinder::pass_before(const std::string* path) {
     const std::string at = join_path(level.path, name);
     if (path != nullptr && compare_paths(at, *path) >= 0) return;
     ++level.next;
-    take_extra(level.directory.get(), name, at);
+    // What restores leave, and use, is no part of the tree, unless the snapshot has it.
+    if (level.path == "." && name.starts_with(RestoreTarget::k_staging_prefix)) continue;
+    take_extra(open(level.path)->get(), name, at);
   }
 }
 
@@ -70,16 +85,16 @@ void RemovalFinder::pass(const std::string& path, bool is_directory) {
   ++level.next;
   const bool covered = m_selection.covers(path, is_directory ? EntryType::directory : EntryType::file);
   if (!covered && !(is_directory && m_selection.leads_to(path))) return;
-  UniqueFd below = open_beneath(level.directory.get(), name, O_RDONLY | O_DIRECTORY);
+  const Directory below = m_open.open(path);
   if (!below) {
     // No directory, or gone; anything else is in the way of a look into it.
     if (errno == ENOTDIR || errno == ELOOP || errno == ENOENT) return;
     throw_errno("open directory", (m_target.path() / path).native(), errno);
   }
   if (is_directory) {
-    enter(path, std::move(below));
+    m_levels.push_back(level_of(path, below));
   } else {
-    if (!remove_below(std::move(below), path, true)) throw_conflict(m_target.path(), path, true);
+    if (!remove_below(path, true)) throw_conflict(m_target.path(), path, true);
   }
 }
 
@@ -95,64 +110,46 @@ void RemovalFinder::take_extra(int parent, const std::string& name, const std::s
   const auto status = status_at(parent, name);
   if (!status || !is_chosen(path, *status)) return;
   if (path == "lost+found" && S_ISDIR(status->st_mode) && is_root_of_mount(m_target.directory())) return;
-  if (S_ISDIR(status->st_mode)) {
-    UniqueFd below = open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
-    if (!below) throw_errno("open directory", (m_target.path() / path).native(), errno);
-    if (!remove_below(std::move(below), path, false)) return;
-  }
+  if (S_ISDIR(status->st_mode) && !remove_below(path, false)) return;
   report(parent, name, path, *status, false);
 }
 
 // Everything in it, what a directory holds before the directory. False where something in it stays, as it is excluded.
-bool RemovalFinder::remove_below(UniqueFd directory, const std::string& path, bool in_the_way) {
-  struct Open {
-    UniqueFd directory;
-    std::string path;
-    std::vector<std::string> names;
-    std::size_t next = 0;
-    bool stays = false;
-  };
-  std::vector<Open> open;
-  const auto go_into = [&](UniqueFd fd, const std::string& at) {
-    Open below{std::move(fd), at, {}};
-    below.names = names_in(below.directory.get(), (m_target.path() / at).native());
-    open.push_back(std::move(below));
-  };
-  go_into(std::move(directory), path);
+bool RemovalFinder::remove_below(const std::string& path, bool in_the_way) {
+  std::vector<Level> levels;
+  levels.push_back(level_of(path, open(path)));
   for (;;) {
     check_interrupted();
-    Open& last = open.back();
+    Level& last = levels.back();
     if (last.next == last.names.size()) {
-      const std::string at = last.path;
+      const std::string at = std::move(last.path);
       const bool stays = last.stays;
-      open.pop_back();
-      if (open.empty()) return !stays;
-      Open& above = open.back();
+      levels.pop_back();
+      if (levels.empty()) return !stays;
+      Level& above = levels.back();
       above.stays = above.stays || stays;
       if (stays) continue;
       const std::string& name = above.names[above.next - 1];
-      if (const auto status = status_at(above.directory.get(), name)) {
-        report(above.directory.get(), name, at, *status, in_the_way);
-      }
+      const Directory parent = open(above.path);
+      if (const auto status = status_at(parent->get(), name)) report(parent->get(), name, at, *status, in_the_way);
       continue;
     }
     const std::string& name = last.names[last.next++];
     const std::string at = join_path(last.path, name);
-    const auto status = status_at(last.directory.get(), name);
+    const Directory parent = open(last.path);
+    const auto status = status_at(parent->get(), name);
     if (!status) continue;
     if (!is_chosen(at, *status)) {
       last.stays = true;
       continue;
     }
     if (!S_ISDIR(status->st_mode)) {
-      report(last.directory.get(), name, at, *status, in_the_way);
+      report(parent->get(), name, at, *status, in_the_way);
       continue;
     }
-    const auto there = see(last.directory.get(), name);
+    const auto there = see(parent->get(), name);
     if (there) require_within_reach(*there, m_root, m_target.path() / at);
-    UniqueFd below = open_beneath(last.directory.get(), name, O_RDONLY | O_DIRECTORY);
-    if (!below) throw_errno("open directory", (m_target.path() / at).native(), errno);
-    go_into(std::move(below), at);
+    levels.push_back(level_of(at, open(at)));
   }
 }
 

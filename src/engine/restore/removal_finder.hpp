@@ -5,10 +5,13 @@
 #include "engine/restore/restore_steps.hpp"
 #include "engine/restore/restore_target.hpp"
 #include "util/file_id.hpp"
+#include "util/open_directories.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,12 +26,13 @@ class RemovalFinder {
  public:
   using Found = std::function<void(const PlannedRemoval&)>;
 
-  // A tree that exists. Everything outlives it.
-  RemovalFinder(const RestoreTarget& target, const PathSelection& selection, Found found);
+  // A tree that exists. own: directories that the restore itself needs. Everything but them outlives it.
+  RemovalFinder(const RestoreTarget& target, const PathSelection& selection, std::set<FileId> own, Found found);
 
   // The next entry of the list, every one of them, in its order. Throws Error(failed) where a directory cannot be read
   // or something in the way of a removal is mounted, Error(usage) where something excluded is in the way of an entry,
-  // Error(busy) where a database that would go is open.
+  // or something would go from a directory that the restore itself needs, Error(busy) where a database that would go is
+  // open.
   void pass(const std::string& path, bool is_directory);
   // After the last one.
   void finish();
@@ -36,20 +40,25 @@ class RemovalFinder {
  private:
   struct Level {
     std::string path;  // of the directory; "." for the root
-    UniqueFd directory;
     std::vector<std::string> names;
     std::size_t next = 0;
+    bool stays = false;  // below what goes: something in it does not
   };
-  void enter(const std::string& path, UniqueFd directory);
+  using Directory = std::shared_ptr<const UniqueFd>;
+  // Not one descriptor a level: a tree may be deeper than a process may open files.
+  Directory open(const std::string& path);
+  Level level_of(const std::string& path, const Directory& directory) const;
   void pass_before(const std::string* path);
   void take_extra(int parent, const std::string& name, const std::string& path);
   bool is_chosen(const std::string& path, const struct stat& status) const;
-  bool remove_below(UniqueFd directory, const std::string& path, bool in_the_way);
+  bool remove_below(const std::string& path, bool in_the_way);
   void report(int parent, const std::string& name, const std::string& path, const struct stat& status, bool in_the_way);
 
   const RestoreTarget& m_target;
   const PathSelection& m_selection;
+  std::set<FileId> m_own;
   Found m_found;
+  OpenDirectories m_open;
   SeenThere m_root;
   std::vector<Level> m_levels;
 };

@@ -142,7 +142,8 @@ class TaskWriter {
   void write(FileState& state, Task& task) {
     std::call_once(state.begun, [&] { state.file = m_writer.begin_file(state.entry, state.base); });
     for (const LocalPiece& piece : task.locals) {
-      state.file->copy_at(piece.write.offset, piece.write.length, *piece.from, piece.write.from);
+      const LocalWrite& copied = piece.write;
+      state.file->copy_at(copied.offset, copied.length, *piece.from, copied.from, copied.digest);
       state.reused += piece.write.length;
       m_bytes_written += piece.write.length;
     }

@@ -14,12 +14,14 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <span>
 #include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 namespace cairn {
 
@@ -140,11 +142,23 @@ std::size_t fetch_directories(Repository& repository, std::span<const PackRef> r
   }
 }
 
+std::vector<fs::path> own_places(Repository& repository, const RestoreRequest& request) {
+  std::vector<fs::path> own;
+  if (const auto store = repository.store().root()) own.push_back(*store);
+  if (!request.spool.empty()) own.push_back(request.spool);
+  return own;
+}
+
 PreparedRestore prepare_restore(Context& context, const Manifest& manifest, const RestoreRequest& request,
                                 const RestoreTarget& target, const PlanningTools& tools) {
   PathSelection selection{request.choice()};
   PacksOfStore packs{tools};
   const bool single = target.shape() == RestoreTarget::Shape::single_file;
+  std::set<FileId> own;
+  for (const fs::path& place : own_places(context.repository, request)) {
+    struct stat status {};
+    if (::stat(place.c_str(), &status) == 0) own.insert(id_of(status));
+  }
   const auto survey = [&] {
     const fs::path spool = spool_of(request, target);
     PreparedRestore plan{{}, {}, RestoreSteps{spool}};
@@ -157,7 +171,8 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
                       single ? target.name() : std::string{});
     }
     EntryListReader list{tools.lists, manifest};
-    EntrySurvey{target, request, selection, content, order, sources ? &*sources : nullptr, tools.only, plan}.run(list);
+    EntrySurvey{target, request, selection, content, order, sources ? &*sources : nullptr, tools.only, own, plan}.run(
+        list);
     plan.figures.unreadable = content.take_unreadable();
     return plan;
   };

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace cairn {
 
@@ -29,6 +30,9 @@ struct StoreAccess {
 // Where a restore has its packs from.
 PackSource& packs_of(Repository& repository, const RestoreRequest& request);
 StoreAccess access_of(Repository& repository, const RestoreRequest& request);
+
+// Directories that the restore itself needs as it goes on: the store, where it is one, and where steps wait.
+std::vector<fs::path> own_places(Repository& repository, const RestoreRequest& request);
 
 // What the store holds, as its listing says.
 using PackSizes = std::unordered_map<Digest, std::uint64_t, DigestHash>;

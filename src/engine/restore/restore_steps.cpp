@@ -50,6 +50,11 @@ class Fields {
   std::uint64_t u64() { return get_u64(take(8).data()); }
   std::string text() { return std::string{as_text(take(u32()))}; }
   std::string rest() { return std::string{as_text(take(m_left.size()))}; }
+  void bytes(ByteSpan out) {
+    const ByteView taken = take(out.size());
+    std::copy(taken.begin(), taken.end(), out.begin());
+  }
+  bool ended() const noexcept { return m_left.empty(); }
 
  private:
   ByteView take(std::size_t n) {
@@ -116,6 +121,7 @@ void put(Bytes& to, const LocalBase& base) {
 }
 void put(Bytes& to, const LocalWrite& write) {
   for (const std::uint64_t value : {write.offset, write.length, write.file, write.from}) put_u64(to, value);
+  if (write.digest) append(to, write.digest->bytes);
 }
 void put(Bytes& to, const PlannedHole& hole) {
   put_u64(to, hole.offset);
@@ -155,6 +161,9 @@ void get(Fields& from, LocalBase& base) {
 }
 void get(Fields& from, LocalWrite& write) {
   for (std::uint64_t* value : {&write.offset, &write.length, &write.file, &write.from}) *value = from.u64();
+  if (from.ended()) return;
+  write.digest.emplace();
+  from.bytes(write.digest->bytes);
 }
 void get(Fields& from, PlannedHole& hole) {
   hole.offset = from.u64();

@@ -2,6 +2,7 @@
 // They wait on disk, so that memory does not grow with the number of files; what is small stays in memory.
 #pragma once
 
+#include "codec/digest.hpp"
 #include "engine/restore/local_files.hpp"
 #include "repo/entry.hpp"
 #include "util/file_id.hpp"
@@ -66,6 +67,8 @@ struct LocalWrite {
   std::uint64_t length = 0;
   LocalFiles::Id file = LocalFiles::k_none;
   std::uint64_t from = 0;  // offset there
+  // Of the bytes, where they may have become others without a trace; they are few enough to be held in memory.
+  std::optional<Digest> digest = std::nullopt;
   bool operator==(const LocalWrite&) const = default;
 };
 // Zeros that take no space.

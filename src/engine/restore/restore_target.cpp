@@ -110,7 +110,9 @@ void require_not_given_away(int directory, uid_t owner, const fs::path& shown) {
 }
 
 RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite)
-    : m_shape(shape), m_in_place(overwrite == Overwrite::in_place) {
+    : m_shape(shape),
+      m_in_place(overwrite == Overwrite::in_place || overwrite == Overwrite::finish),
+      m_finish(overwrite == Overwrite::finish) {
   if (target.empty()) throw Error(ErrorKind::usage, "unable to restore: the target is empty");
   PinnedPath pinned = pin(target);
   if (pinned.leads_to_nothing) refuse(target, "it is a symbolic link to nothing");

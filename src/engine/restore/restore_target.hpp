@@ -53,8 +53,9 @@ class RestoreTarget {
   // tree: the target becomes the directory "." of the snapshot. single_file: the target becomes its one entry.
   enum class Shape { tree, single_file };
   // swap: of a tree, the target as a whole gives way to another directory (publish_swap.cpp), and the anchor is what it
-  // lies in; else as yes. in_place: it becomes equal to the snapshot, and what is of another type gives way.
-  enum class Overwrite { no, yes, swap, in_place };
+  // lies in; else as yes. in_place: it becomes equal to the snapshot, and what is of another type gives way. finish:
+  // the same, where a restore was ended when all was in place but for the metadata of directories.
+  enum class Overwrite { no, yes, swap, in_place, finish };
 
   // Throws Error(usage) where the target
   //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
@@ -88,6 +89,8 @@ class RestoreTarget {
   Shape shape() const noexcept { return m_shape; }
   // The tree or file there is to become equal to the snapshot.
   bool in_place() const noexcept { return m_in_place; }
+  // Overwrite::finish
+  bool finishes() const noexcept { return m_finish; }
   // Whether there is something already: a directory that the tree is merged into or swapped for, or a file that is
   // replaced.
   bool exists() const noexcept { return m_exists; }
@@ -118,6 +121,7 @@ class RestoreTarget {
   fs::path m_path;
   Shape m_shape;
   bool m_in_place;
+  bool m_finish;
   bool m_exists = false;
   bool m_empty = true;
   SeenThere m_root;  // directory()

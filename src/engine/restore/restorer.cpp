@@ -45,13 +45,14 @@ RestoreTarget look_at_target(Context& context, const Manifest& manifest, const R
                 "restore it with --overwrite");
   }
   const bool single = manifest.facts.single_file && request.paths.empty() && request.literal_paths.empty();
-  RestoreTarget target{request.target, single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree,
-                       overwrite_of(request)};
+  const auto shape = single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree;
+  if (overwrite_of(request) == RestoreTarget::Overwrite::no && !single) {
+    RestoreTarget found{request.target, shape, RestoreTarget::Overwrite::finish};
+    if (found.has_content() && Staging::is_marked(found.directory(), manifest.id)) return found;
+  }
+  RestoreTarget target{request.target, shape, overwrite_of(request)};
   if (request.keep_old) check_keeping(target, kept_name(target, manifest.id));
-  std::vector<fs::path> own;
-  if (const auto store = context.repository.store().root()) own.push_back(*store);
-  if (!request.spool.empty()) own.push_back(request.spool);
-  check_swap(target, own, context.reporter);
+  check_swap(target, own_places(context.repository, request), context.reporter);
   return target;
 }
 
@@ -103,6 +104,22 @@ std::optional<PackSizes> listed_packs(Repository& repository, const RestoreReque
   }
 }
 
+// The same failure, with what was kept in its hint.
+[[noreturn]] void throw_keeping(const Error& e, const fs::path& staging) {
+  const std::string kept = fmt::format(
+      "what was restored so far is kept in {}: the same command goes on from there, with --discard it begins anew",
+      quote(staging.native()));
+  const std::string hint = e.hint().empty() ? kept : e.hint() + "; " + kept;
+  if (const auto* const of_store = dynamic_cast<const StoreError*>(&e)) {
+    using Transient = StoreError::Transient;
+    const Transient transient = of_store->unreachable() ? Transient::unreachable
+                                : of_store->transient() ? Transient::yes
+                                                        : Transient::no;
+    throw StoreError(e.kind(), transient, e.message(), hint);
+  }
+  throw Error(e.kind(), e.message(), hint);
+}
+
 // A restore from its plan to the end: built in staging, planned anew where what it was to take changed meanwhile,
 // moved.
 class Restore {
@@ -134,11 +151,8 @@ class Restore {
       return build(plan, content, staging, mended);
     } catch (const Error& e) {
       if (!is_resumable(e) || !staging.is_worth_keeping()) throw;
-      m_context.reporter.warning(fmt::format(
-          "what was restored so far is kept in {}: the same command goes on from there, with --discard it begins anew",
-          quote(staging.path().native())));
       staging.release();
-      throw;
+      throw_keeping(e, staging.path());
     }
   }
 
@@ -162,7 +176,8 @@ class Restore {
     const std::uint64_t spared = plan.steps.spare(not_restored(done.problems, unfit));
     // All of it that is of use is in staging now. The times of the directory that it lies in come last.
     m_left.discard(m_context.reporter);
-    make_publisher({m_target, staging, skipped, m_context.reporter, mended, m_request.spool, keep_as, &plan, outdated})
+    make_publisher({m_target, staging, skipped, m_context.reporter, mended, m_request.spool, keep_as, &plan, outdated,
+                    m_manifest.id})
         ->publish(std::move(tree));
     RestoreResult result;
     result.entries = plan.figures.entries - left_out - skipped.devices() - unfit.size();

@@ -22,7 +22,7 @@ struct StagedDirectory {
   Time mtime;
   std::vector<Xattr> xattrs;
   ExistingDirectory existing = ExistingDirectory::changed;
-  FileId id = {};      // once it has its metadata in staging
+  FileId id = {};      // once it has its metadata in staging, or was looked at where it stays
   bool there = false;  // the target has it: it is not staged, though what lies in it may be
 };
 

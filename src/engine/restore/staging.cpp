@@ -2,6 +2,7 @@
 
 #include "engine/restore/apply_metadata.hpp"
 #include "util/beneath.hpp"
+#include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/own_directory.hpp"
 
@@ -156,6 +157,29 @@ bool Staging::discard() noexcept {
   } catch (const std::exception&) {
     return false;
   }
+}
+
+namespace {
+
+struct timespec mark_of(const Digest& snapshot) noexcept {
+  constexpr std::uint32_t k_seconds = 0x7fffffff;  // what every file system can tell
+  return {static_cast<time_t>(get_u32(snapshot.bytes.data()) & k_seconds),
+          static_cast<long>(get_u32(snapshot.bytes.data() + 4) % 1'000'000'000U)};
+}
+
+}  // namespace
+
+void Staging::mark_as_whole(const Digest& snapshot) const noexcept {
+  const struct timespec times[2] = {{0, UTIME_OMIT}, mark_of(snapshot)};
+  // Without it the target is refused then, as any other that has something in it.
+  static_cast<void>(::futimens(m_fd.get(), times));
+}
+
+bool Staging::is_marked(int directory, const Digest& snapshot) noexcept {
+  const struct timespec mark = mark_of(snapshot);
+  struct stat status {};
+  return ::fstat(directory, &status) == 0 && status.st_mtim.tv_sec == mark.tv_sec &&
+         status.st_mtim.tv_nsec == mark.tv_nsec;
 }
 
 fs::path Staging::keep() noexcept {

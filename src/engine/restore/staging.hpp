@@ -51,6 +51,11 @@ class Staging {
   // It stays, under another name that no restore takes for something to remove, and is no matter of this object any
   // more: it holds what was at the target and could not be put back. Returns where it is.
   fs::path keep() noexcept;
+  // Marks it as what is about to become the target: whoever finds the target so, by is_marked(), knows that a restore
+  // of the snapshot was ended before the metadata of its root. The mark is a time of change that nothing else has.
+  void mark_as_whole(const Digest& snapshot) const noexcept;
+  static bool is_marked(int directory, const Digest& snapshot) noexcept;
+
   // It stays: it has become something else, or is what a later run goes on from.
   void release() noexcept { m_anchor.reset(); }
   // Whether it holds a file with content, which a later run would not have to fetch.

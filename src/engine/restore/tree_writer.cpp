@@ -295,12 +295,16 @@ void TreeWriter::File::write_at(std::uint64_t offset, ByteView bytes) {
   if (m_sync != nullptr) m_sync->wrote(bytes.size());
 }
 
-void TreeWriter::File::copy_at(std::uint64_t offset, std::uint64_t length, LocalSource& from,
-                               std::uint64_t from_offset) {
+void TreeWriter::File::copy_at(std::uint64_t offset, std::uint64_t length, LocalSource& from, std::uint64_t from_offset,
+                               const std::optional<Digest>& digest) {
   require_room(offset, length);
   if (!m_fd) return;
   if (&from == m_base && from_offset == offset) return;
-  copy_range(from, from_offset, m_fd.get(), offset, length, m_shown);
+  if (digest) {
+    copy_checked(from, from_offset, m_fd.get(), offset, length, *digest, m_shown);
+  } else {
+    copy_range(from, from_offset, m_fd.get(), offset, length, m_shown);
+  }
   if (m_sync != nullptr) m_sync->wrote(length);
 }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,8 +48,9 @@ class TreeWriter {
     // Any thread, ranges in any order; within the entry's size (beyond: Error(damaged)).
     void write_at(std::uint64_t offset, ByteView bytes);
     // The bytes of a local file from there on. Nothing is done where the file began as that one, and has them already.
-    // Throws LocalChanged, too.
-    void copy_at(std::uint64_t offset, std::uint64_t length, LocalSource& from, std::uint64_t from_offset);
+    // digest: what they are held against, if at all. Throws LocalChanged, too.
+    void copy_at(std::uint64_t offset, std::uint64_t length, LocalSource& from, std::uint64_t from_offset,
+                 const std::optional<Digest>& digest = std::nullopt);
     // Where the file began as a local one, which may have had something there.
     void make_hole_at(std::uint64_t offset, std::uint64_t length);
 

@@ -29,3 +29,12 @@ cairn restore --quiet --store st tree t --in-place --delete
 ls t
 diff -r tree t
 stat -c '%a %n' t/sub/b
+echo "# What an incomplete snapshot lacks goes, too, and not without a word."
+mkdir odd odd-target
+head -c 8192 /dev/zero | tr '\0' x >odd/secret
+head -c 100 /dev/zero >odd/secret-wal
+cairn snapshot --quiet --store st --series odd ./odd 2>/dev/null
+for plan in --plan ''; do
+  # shellcheck disable=SC2086
+  cairn restore --quiet --store st odd odd-target --in-place --delete $plan 2>&1 | grep incomplete | sed 's/snapshot [0-9a-f]*/snapshot ID/'
+done

@@ -5,17 +5,25 @@
 #include "engine/snapshot/snapshotter.hpp"
 #include "support/content.hpp"
 #include "support/store_fixture.hpp"
+#include "unit/support.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 using namespace cairn;
@@ -214,6 +222,185 @@ TEST_CASE("in place: a file with names elsewhere is made anew, and those keep wh
   CHECK(fs::hard_link_count(t.target / "file") == 1);
   const auto mode = fs::status(t.directory.path() / "elsewhere").permissions();
   CHECK((mode == fs::status(t.target / "file").permissions()) == same);
+}
+
+TEST_CASE("in place: what another user may have mapped is made anew of what it has, and not made somebody else's") {
+  if (::geteuid() != 0) return;
+  InPlace t;
+  write(t.source / "file", noise(200'000, 1));
+  REQUIRE(::chmod((t.source / "file").c_str(), 04755) == 0);
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  bool stays = false;
+  SUBCASE("his") {
+    REQUIRE(::chown((t.target / "file").c_str(), 12345, 12345) == 0);
+  }
+  SUBCASE("anybody's") {
+    REQUIRE(::chmod((t.target / "file").c_str(), 0666) == 0);
+  }
+  SUBCASE("nobody's but root's") {
+    stays = true;
+    REQUIRE(::chmod((t.target / "file").c_str(), 0600) == 0);
+  }
+  const auto before = InPlace::inode(t.target / "file");
+  const auto result = t.get(manifest);
+  CHECK(t.differences() == "");
+  CHECK((InPlace::inode(t.target / "file") == before) == stays);
+  CHECK(result.bytes_reused == 200'000);
+}
+
+namespace {
+
+// Does something at the target once all is written and nothing is moved yet, as somebody else might.
+class Meddling : public Reporter {
+ public:
+  explicit Meddling(std::function<void()> meddle) : m_meddle(std::move(meddle)) {}
+  void warning(const std::string&) override {}
+  void info(const std::string&) override {}
+  void progress(const char* what, std::uint64_t, std::uint64_t) override {
+    if (std::string_view{what} == "restore") m_meddle();
+  }
+
+ private:
+  std::function<void()> m_meddle;
+};
+
+std::optional<Error> failure_beside(InPlace& t, const Manifest& manifest, const std::function<void()>& meddle) {
+  const Context c = t.context();
+  Meddling reporter{meddle};
+  Context beside{c.repository, c.cpu, c.io, c.put, reporter, c.host, c.clock};
+  return any_failure_of([&] { restore(beside, manifest, t.request); });
+}
+
+}  // namespace
+
+TEST_CASE("in place: what became another since it was looked at is left alone, and nothing is moved") {
+  InPlace t;
+  write(t.source / "changes", "new");
+  write(t.source / "stays", "stays");
+  const auto manifest = t.take();
+  fs::create_directories(t.target / "extra");
+  t.copy();
+  write(t.target / "changes", "old");
+  write(t.target / "extra" / "file", "extra");
+  std::function<void()> meddle;
+  SUBCASE("something that was to be removed") {
+    meddle = [&] {
+      fs::rename(t.target / "extra" / "file", t.directory.path() / "away");
+      write(t.target / "extra" / "file", "another");
+    };
+  }
+  SUBCASE("a directory that was to be removed") {
+    meddle = [&] {
+      fs::rename(t.target / "extra", t.directory.path() / "away");
+      fs::create_directory(t.target / "extra");
+      write(t.target / "extra" / "file", "another");
+    };
+  }
+  SUBCASE("a file that was to stay") {
+    meddle = [&] { write(t.target / "stays", "another"); };
+  }
+  const auto failure = failure_beside(t, manifest, [&] { std::exchange(meddle, [] {})(); });
+  REQUIRE(failure);
+  CHECK(failure->kind() == ErrorKind::failed);
+  CHECK(failure->message().find("changed while the restore was under way") != std::string::npos);
+  CHECK(text(t.target / "changes") == "old");
+  CHECK(fs::exists(t.target / "extra" / "file"));
+  t.get(manifest);
+  CHECK(t.differences() == "");
+  CHECK(t.staged().empty());
+}
+
+TEST_CASE("in place: what fails half-way says so, and the same command goes on") {
+  InPlace t;
+  write(t.source / "a", "new");
+  write(t.source / "b", "new");
+  write(t.source / "c", "new");
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  write(t.target / "a", "old");
+  write(t.target / "c", "old");
+  fs::remove(t.target / "b");
+  const auto failure = failure_beside(t, manifest, [&] {
+    fs::create_directory(t.target / "b");
+    write(t.target / "b" / "mine", "mine");
+  });
+  REQUIRE(failure);
+  CHECK(failure->message().find("what was moved before is in place, the rest is as it was") != std::string::npos);
+  CHECK(failure->hint().find(".cairn-restore-") != std::string::npos);
+  CHECK(text(t.target / "a") == "new");
+  CHECK(text(t.target / "b" / "mine") == "mine");
+  CHECK(text(t.target / "c") == "old");
+  CHECK(t.get(manifest).removed == 1);
+  CHECK(t.differences() == "");
+  CHECK(t.staged().empty());
+}
+
+TEST_CASE("in place: a directory of root's that got the name of a user's does not become his") {
+  if (::geteuid() != 0) return;
+  InPlace t;
+  constexpr uid_t k_user = 12345;
+  fs::create_directories(t.source / "his" / "dir");
+  REQUIRE(std::system(fmt::format("chown -R {0}:{0} '{1}'", k_user, (t.source / "his").native()).c_str()) == 0);
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  REQUIRE(::chmod((t.target / "his" / "dir").c_str(), 0700) == 0);
+  fs::create_directory(t.target / "his" / "roots");
+  REQUIRE(::chmod((t.target / "his" / "roots").c_str(), 0700) == 0);
+  write(t.target / "his" / "roots" / "file", "root's");
+  t.request.excludes = {"/his/roots"};
+  const auto failure = failure_beside(t, manifest, [&] {
+    if (!fs::exists(t.target / "his" / "roots")) return;
+    fs::rename(t.target / "his" / "dir", t.target / "his" / "away");
+    fs::rename(t.target / "his" / "roots", t.target / "his" / "dir");
+  });
+  REQUIRE(failure);
+  struct stat status {};
+  REQUIRE(::stat((t.target / "his" / "dir").c_str(), &status) == 0);
+  CHECK(status.st_uid == 0);
+}
+
+TEST_CASE("in place: pipes in the place of files and logs are replaced and removed, and never opened") {
+  InPlace t;
+  for (const char* name : {"file", "db"}) write(t.source / name, "content");
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  const UniqueFd watch{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+  for (const char* name : {"file", "db-wal", "db-shm", "file-journal", "extra"}) {
+    REQUIRE(::mkfifo((t.target / name).c_str(), 0600) == 0);
+    REQUIRE(::inotify_add_watch(watch.get(), (t.target / name).c_str(), IN_OPEN) >= 0);
+  }
+  t.get(manifest);
+  CHECK(t.differences() == "");
+  // That they went is told, too.
+  char events[4096];
+  const ssize_t n = ::read(watch.get(), events, sizeof events);
+  for (ssize_t at = 0; at < n;) {
+    struct inotify_event event {};
+    std::memcpy(&event, events + at, sizeof event);
+    CHECK((event.mask & IN_OPEN) == 0);
+    at += static_cast<ssize_t>(sizeof event + event.len);
+  }
+}
+
+TEST_CASE("in place: a directory that is read-only for its owner is opened for the time alone") {
+  InPlace t;
+  fs::create_directories(t.source / "closed");
+  write(t.source / "closed" / "file", "new");
+  REQUIRE(::chmod((t.source / "closed").c_str(), 0555) == 0);
+  const auto manifest = t.take();
+  fs::create_directories(t.target);
+  t.copy();
+  REQUIRE(::chmod((t.target / "closed").c_str(), 0755) == 0);
+  write(t.target / "closed" / "file", "old");
+  write(t.target / "closed" / "extra", "extra");
+  REQUIRE(::chmod((t.target / "closed").c_str(), 0555) == 0);
+  t.get(manifest);
+  CHECK(t.differences() == "");
+  for (const auto& at : {t.source, t.target}) REQUIRE(::chmod((at / "closed").c_str(), 0755) == 0);
 }
 
 TEST_CASE("in place: links that the target lacks are made to what stays, and those that are too many are taken apart") {
@@ -466,12 +653,11 @@ TEST_CASE("resume: an interrupted restore leaves what it wrote, and says where")
   // Asks the program to stop as soon as so much was written.
   class Stopping : public Reporter {
    public:
-    void warning(const std::string& message) override { warnings.push_back(message); }
+    void warning(const std::string&) override {}
     void info(const std::string&) override {}
     void progress(const char*, std::uint64_t done, std::uint64_t) override {
       if (done > 10'000'000) set_interrupted(SIGTERM);
     }
-    std::vector<std::string> warnings;
   };
   InPlace t;
   t.request.in_place = t.request.remove = false;
@@ -481,22 +667,56 @@ TEST_CASE("resume: an interrupted restore leaves what it wrote, and says where")
   const Context c = t.context();
   Context stopping{c.repository, c.cpu, c.io, c.put, reporter, c.host, c.clock};
   bool interrupted = false;
+  std::string hint;
   try {
     restore(stopping, manifest, t.request);
   } catch (const Error& e) {
     interrupted = e.kind() == ErrorKind::interrupted;
+    hint = e.hint();
   }
   set_interrupted(0);
   CHECK(interrupted);
   CHECK_FALSE(fs::exists(t.target));
   REQUIRE(t.staged().size() == 1);
-  REQUIRE(reporter.warnings.size() == 1);
-  CHECK(reporter.warnings[0].find(t.staged()[0].native()) != std::string::npos);
+  CHECK(hint.find(t.staged()[0].native()) != std::string::npos);
   const auto result = t.get(manifest);
   CHECK(t.differences() == "");
   CHECK(result.bytes_reused > 8'000'000);
   CHECK(result.bytes_fetched < 43'000'000);
   CHECK(t.staged().empty());
+}
+
+TEST_CASE("resume: one that was killed when all was in place but for the metadata of the target is finished") {
+  InPlace t;
+  t.request.in_place = t.request.remove = false;
+  fs::create_directory(t.source / "dir");
+  write(t.source / "dir" / "file", noise(100'000, 1));
+  REQUIRE(::chmod(t.source.c_str(), 0751) == 0);
+  const auto manifest = t.take();
+  SUBCASE("all of it") {}
+  SUBCASE("a path") {
+    t.request.paths = {"dir/file"};
+  }
+  t.get(manifest);
+  REQUIRE(t.differences() == "");
+  CHECK(test::failure_of([&] { t.get(manifest); }) == ErrorKind::usage);
+  const UniqueFd root = open_file(t.target, O_RDONLY | O_DIRECTORY);
+  Staging left = [&] {
+    const RestoreTarget to{t.directory.path() / "other", RestoreTarget::Shape::tree, RestoreTarget::Overwrite::no};
+    return Staging::create(to, manifest.id);
+  }();
+  left.mark_as_whole(manifest.id);
+  struct stat marked {};
+  REQUIRE(::fstat(left.fd(), &marked) == 0);
+  const struct timespec times[2] = {{0, UTIME_OMIT}, marked.st_mtim};
+  REQUIRE(::fchmod(root.get(), 01700) == 0);
+  REQUIRE(::futimens(root.get(), times) == 0);
+  auto c = t.context();
+  CHECK(plan_restore(c, manifest, t.request).figures.bytes_to_fetch == 0);
+  const auto result = t.get(manifest);
+  CHECK(t.differences() == "");
+  CHECK(result.bytes_written == 0);
+  CHECK(test::failure_of([&] { t.get(manifest); }) == ErrorKind::usage);
 }
 
 TEST_CASE("resume: a restore that is refused leaves nothing") {

@@ -87,6 +87,7 @@ struct Matching {
       if (const auto* write = std::get_if<PlannedWrite>(&*step)) {
         out += fmt::format("W{}+{}", write->offset / k_page, write->length / k_page);
       } else if (const auto* taken = std::get_if<LocalWrite>(&*step)) {
+        if (taken->digest) out += '!';
         out += fmt::format("L{}:{}+{}@{}", files->get(taken->file).path, taken->from, taken->length, taken->offset);
       } else if (const auto* hole = std::get_if<PlannedHole>(&*step)) {
         out += fmt::format("H{}+{}", hole->offset / k_page, hole->length / k_page);
@@ -99,6 +100,15 @@ struct Matching {
 };
 
 }  // namespace
+
+TEST_CASE(
+    "local content: what others may write is taken chunk by chunk, each with its digest, and nothing begins as it") {
+  Matching t{4};
+  t.add(0, "old", t.content);
+  t.candidates[0].in_other_hands = true;
+  CHECK(t.plan(4 * 4096, {{0, 0, 4, 0}}) ==
+        "!Lold:0+4096@0 !Lold:4096+4096@4096 !Lold:8192+4096@8192 !Lold:12288+4096@12288");
+}
 
 TEST_CASE("local content: pages are taken where they are the same, and neighbours together") {
   Matching t{8};

@@ -169,6 +169,21 @@ TEST_CASE("restore executor: ranges of local files, beside what is fetched") {
   CHECK(t.get("file") == std::string("012\0\0\0\0\0first2345678", 20));
 }
 
+TEST_CASE("restore executor: a local file that others may write is held against the digests, whatever its times say") {
+  Executing t;
+  const auto id = t.local("seed", "0123456789");
+  t.add(".", EntryType::directory);
+  t.add("good", EntryType::file, 10);
+  t.plan.steps.add_step(LocalWrite{0, 10, id, 0, sha256(as_bytes("0123456789"))});
+  t.add("bad", EntryType::file, 10);
+  t.plan.steps.add_step(LocalWrite{0, 5, id, 0, sha256(as_bytes("01234"))});
+  t.plan.steps.add_step(LocalWrite{5, 5, id, 5, sha256(as_bytes("56780"))});
+  const auto done = t.run();
+  CHECK(done.outdated == std::set<std::string>{"bad"});
+  CHECK_FALSE(fs::exists(t.target / "bad"));
+  CHECK(t.get("good") == "0123456789");
+}
+
 TEST_CASE("restore executor: a local file that is not what it was gives nothing, and the file is named") {
   Executing t;
   const auto good = t.local("good", "0123456789");

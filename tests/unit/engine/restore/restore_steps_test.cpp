@@ -75,6 +75,7 @@ TEST_CASE("restore steps: every kind of step, in order, as often as wanted") {
                                          PackOrderEnd{},
                                          LocalBase{1ULL << 41},
                                          LocalWrite{1, 1ULL << 42, 3, 1ULL << 43},
+                                         LocalWrite{1, 2, 3, 4, sha256(as_bytes("x"))},
                                          PlannedHole{5, 1ULL << 44},
                                          DamagedContent{"it is \xff broken"}};
   RestoreSteps steps{"/nowhere"};

@@ -279,7 +279,7 @@ TEST_CASE_FIXTURE(TreeFixture, "tree writer: links to a device that may not be m
     to.add(link);
     to.publish();
     return to.skipped().devices() == 3 && notes.warnings.size() == 1 &&
-           notes.warnings[0] == "3 devices could not be made: not permitted";
+           notes.warnings[0] == "3 device files could not be made: not permitted";
   }));
   CHECK(names_in(target) == std::vector<std::string>{"file", "lower"});
 }
