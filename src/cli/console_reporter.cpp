@@ -51,12 +51,23 @@ void ConsoleReporter::warning(const std::string& message) {
   m_err.flush();
 }
 
-void ConsoleReporter::info(const std::string& message) {
-  if (m_level != Level::verbose) return;
+void ConsoleReporter::print(const std::string& message) {
   const std::scoped_lock lock{m_mutex};
   clear_line();
   m_err << "cairn: " << terminal_safe(without_secret_keys(message)) << '\n';
   m_err.flush();
+}
+
+void ConsoleReporter::info(const std::string& message) {
+  if (m_level == Level::verbose) print(message);
+}
+
+void ConsoleReporter::note(const std::string& message) {
+  if (m_level != Level::quiet) print(message);
+}
+
+void ConsoleReporter::pass_on(std::string_view prefix, std::string_view line) {
+  print(fmt::format("[{}] {}", prefix, line));
 }
 
 void ConsoleReporter::progress(const char* what, std::uint64_t done, std::uint64_t total) {
