@@ -177,7 +177,7 @@ Hooks read_hooks(const TomlTable& table, const Hooks& general) {
   hooks.after = table.programs("after").value_or(Hooks::List{});
   hooks.failed = table.programs("failed").value_or(Hooks::List{});
   hooks.finally = table.programs("finally").value_or(Hooks::List{});
-  const auto timeout = table.converted("hook_timeout", "a time from \"1s\" to \"1y\", for example \"10m\"",
+  const auto timeout = table.converted("hook_timeout", "a time above zero and of at most a year, for example \"10m\"",
                                        [&](const std::string& text) -> std::optional<Nanoseconds> {
                                          const auto time = parse_duration(text);
                                          if (!time || *time <= Nanoseconds{0} || *time > k_longest) return std::nullopt;

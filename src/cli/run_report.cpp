@@ -231,6 +231,7 @@ void write_rehearsal(JsonWriter& to, const RunPlan& plan, const RunRehearsal& re
     write_names(to, "push_to", job.push_to);
     to.key("verify");
     job.verify ? to.value(verify_level_name(*job.verify)) : to.null();
+    write_pushes(to, rehearsal.jobs[i]);
     write_error_or_null(to, rehearsal.jobs[i].failure);
     to.end_object();
   }

@@ -96,7 +96,7 @@ void RunPrinter::captured(const SnapshotResult& result) {
 }
 
 void RunPrinter::snapshot_ended(const JobOutcome& outcome) {
-  // A program that failed before it names the source itself.
+  // What keeps one from being begun names the source itself.
   if (outcome.failure)
     m_session.print_error(outcome.begun ? of_source(*outcome.failure, outcome.source) : *outcome.failure);
   if (outcome.result && !m_session.json()) print_for_people(m_session, *outcome.result, m_dry_run);

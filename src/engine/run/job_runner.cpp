@@ -95,7 +95,10 @@ void JobRunner::run_job(const SnapshotJob& job, JobOutcome& outcome) {
     if (m_options.lock) lock.emplace(m_host, m_listener, job, outcome, *m_options.lock);
     outcome.left_alone = find_recent(job);
   } catch (const std::exception&) {
-    return fail(outcome, std::current_exception());
+    outcome.begun = false;
+    fail(outcome, std::current_exception());
+    outcome.signal = 0;  // whatever it ended, it was not this
+    return;
   }
   if (outcome.left_alone) return m_listener.left_alone(outcome);
   HookScope scope{m_listener, {HookOwner::Level::source, job.name}, job.hooks};

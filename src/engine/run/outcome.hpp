@@ -54,7 +54,7 @@ struct JobOutcome {
   std::vector<std::string> stores;       // stores_of() the job
   std::optional<SnapshotResult> result;  // of a dry run, too
   // Where there is no result; what failed after it is in the parts below. Of a job that was not begun what kept it from
-  // that: a program before it, its group or the run, or a signal.
+  // that, which names the source: another run that has it, a program before it, its group or the run, or a signal.
   std::optional<Error> failure;
   bool begun = true;
   std::optional<RecentSnapshot> left_alone;  // then there is neither result nor failure

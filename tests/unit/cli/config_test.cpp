@@ -480,11 +480,14 @@ TEST_CASE("config: a file that cannot be read is not passed over") {
 TEST_CASE("config: the packaged example and the manual page's are valid") {
   const Config packaged = parse_config(text_of(CAIRN_SOURCE_DIR "/packaging/cairn.toml"), "packaging/cairn.toml");
   const std::string page = text_of(CAIRN_SOURCE_DIR "/man/cairn.toml.5");
-  const auto begin = page.find(".Bd -literal"), end = page.find(".Ed");
-  REQUIRE(end != std::string::npos);
-  const auto first_line = page.find('\n', begin) + 1;
-  const Config shown = parse_config(page.substr(first_line, end - first_line), "man/cairn.toml.5");
-  for (const Config* config : {&packaged, &shown}) {
+  std::vector<Config> shown;
+  for (auto at = page.find(".Bd -literal"); at != std::string::npos; at = page.find(".Bd -literal", at + 1)) {
+    const auto first_line = page.find('\n', at) + 1;
+    shown.push_back(parse_config(page.substr(first_line, page.find(".Ed", at) - first_line), "man/cairn.toml.5"));
+  }
+  REQUIRE(shown.size() == 2);
+  CHECK(shown.front().sources.at("app").hooks.finally == Hooks::List{{"systemctl", "start", "app"}});
+  for (const Config* config : {&packaged, &std::as_const(shown.back())}) {
     CHECK(config->store("offsite").address.region == "eu-1");
     CHECK(config->sources.at("accounts").guard.max_drop == 0.5);
     CHECK(config->retention.has_rule());
@@ -671,7 +674,7 @@ finally = [["g", ""]]
   CHECK(failure("failed = [[\"\", \"a\"]]").message() ==
         "/etc/cairn.toml:1:1: 'failed' has an entry without a program");
   for (const char* wrong : {"\"0s\"", "\"soon\"", "\"2y\""}) {
-    CHECK(failure(std::string{"hook_timeout = "} + wrong).message().find("'hook_timeout' must be a time from") !=
+    CHECK(failure(std::string{"hook_timeout = "} + wrong).message().find("'hook_timeout' must be a time above") !=
           std::string::npos);
   }
 }
