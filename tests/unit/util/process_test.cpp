@@ -233,6 +233,7 @@ TEST_CASE("process: a program that takes too long is ended, with its children") 
 }
 
 TEST_CASE("process: a signal ends a program, but not one that is to be waited for") {
+  const test::SignalForgotten forgotten;
   set_interrupted(SIGTERM);
   CHECK(test::failure_of([] { run_and_hear({"sleep", "1000"}); }) == ErrorKind::interrupted);
   ProcessOptions keep;

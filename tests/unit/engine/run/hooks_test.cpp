@@ -2,6 +2,7 @@
 
 #include "engine/run/run_host.hpp"
 #include "engine/run/snapshot_job.hpp"
+#include "unit/support.hpp"
 #include "util/file.hpp"
 #include "util/interrupt.hpp"
 
@@ -166,6 +167,7 @@ TEST_CASE("hooks: after all went well, a program that fails is a failure for tho
 }
 
 TEST_CASE("hooks: a signal ends before and after, and what cleans up is run all the same") {
+  const test::SignalForgotten forgotten;
   Fixture f;
   f.listener.on_line = [] { set_interrupted(SIGTERM); };
   f.hooks.before = {sh("echo begun; exec sleep 1000"), sh("echo not reached")};

@@ -461,6 +461,7 @@ TEST_CASE("job runner: without isolation, too, what cleans up is run before the 
 }
 
 TEST_CASE("job runner: a signal ends the run, but not what cleans up; what there is by then is told") {
+  const test::SignalForgotten forgotten;
   FakeHost host;
   host.sources["b"] = []() -> std::unique_ptr<test::ScriptedSource> {
     set_interrupted(SIGTERM);
@@ -577,6 +578,7 @@ TEST_CASE("job runner: a source with a recent snapshot is left alone, with its p
 }
 
 TEST_CASE("job runner: a source that another run has is waited for, or left as busy; others are not held up") {
+  const test::SignalForgotten forgotten;
   FakeHost host;
   host.lock_directory = host.directory.path() / "locks";
   std::optional<LockFile> other{std::in_place, host.lock_directory / "a.lock"};
@@ -593,9 +595,10 @@ TEST_CASE("job runner: a source that another run has is waited for, or left as b
   host.events.clear();
   options.lock = LockWait::yes;
   host.on_waiting = [&] { other.reset(); };
+  a.hooks.before = {sh("flock --nonblock " + (host.lock_directory / "a.lock").native() + " echo free || echo held")};
   CHECK(status_of(host.run(plan_of({a}), options)) == ExitStatus::done);
   CHECK(host.events.at(0) == "waiting for a held by " + std::to_string(::getpid()));
-  CHECK(host.events.at(1) == "before says a");
+  CHECK(host.events.at(1) == "before says held");
   // A signal ends the wait.
   other.emplace(host.lock_directory / "a.lock");
   REQUIRE(other->try_lock());
