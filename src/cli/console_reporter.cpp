@@ -4,6 +4,8 @@
 #include "util/secret_text.hpp"
 #include "util/units.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace cairn {
@@ -67,7 +69,10 @@ void ConsoleReporter::note(const std::string& message) {
 }
 
 void ConsoleReporter::pass_on(std::string_view prefix, std::string_view line) {
-  print(fmt::format("[{}] {}", prefix, line));
+  std::string text = fmt::format("[{}] {}", prefix, line);
+  // What separates columns may do so here, too.
+  std::replace(text.begin(), text.end(), '\t', ' ');
+  print(text);
 }
 
 void ConsoleReporter::progress(const char* what, std::uint64_t done, std::uint64_t total) {

@@ -188,15 +188,23 @@ namespace {
 void write_taken(JsonWriter& to, const JobOutcome& outcome, DryRun dry_run) {
   write_result(to, *outcome.result, dry_run);
   if (!outcome.pushes.empty()) write_pushes(to, outcome);
-  if (!outcome.hook_failures.empty() && outcome.source.empty()) write_hook_failures(to, outcome.hook_failures);
+}
+
+void write_hook_failures_if_any(JsonWriter& to, const std::vector<Error>& failures) {
+  if (!failures.empty()) write_hook_failures(to, failures);
 }
 
 }  // namespace
 
 void write_outcomes(JsonWriter& to, const RunOutcome& run, DryRun dry_run) {
   const auto& outcomes = run.jobs;
-  if (!run.hook_failures.empty()) write_hook_failures(to, run.hook_failures);
-  if (outcomes.size() == 1) return write_taken(to, outcomes.front(), dry_run);
+  if (outcomes.size() == 1) {
+    auto failures = outcomes.front().hook_failures;
+    failures.insert(failures.end(), run.hook_failures.begin(), run.hook_failures.end());
+    write_taken(to, outcomes.front(), dry_run);
+    write_hook_failures_if_any(to, failures);
+    return;
+  }
   to.key("results").begin_array();
   for (const auto& outcome : outcomes) {
     to.begin_object();
@@ -206,9 +214,11 @@ void write_outcomes(JsonWriter& to, const RunOutcome& run, DryRun dry_run) {
       to.member("series", outcome.series);
       write_failure(to, *outcome.failure);
     }
+    write_hook_failures_if_any(to, outcome.hook_failures);
     to.end_object();
   }
   to.end_array();
+  write_hook_failures_if_any(to, run.hook_failures);
   if (const auto spread = cut_point_spread(outcomes)) to.member("cut_point_spread_ms", milliseconds(*spread));
 }
 

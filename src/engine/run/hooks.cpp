@@ -111,7 +111,10 @@ std::optional<Error> HookScope::run(HookMoment moment, const std::vector<std::st
       failure.emplace(ErrorKind::failed, fmt::format("{} {}", hook_name(call), exit.text()));
     }
   } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
+    if (e.kind() == ErrorKind::interrupted) {
+      m_listener.hook_ended(call, e);
+      throw;
+    }
     failure.emplace(ErrorKind::failed, fmt::format("{}: {}", hook_name(call), e.message()), e.hint());
   }
   m_listener.hook_ended(call, failure);

@@ -13,7 +13,7 @@ after = [["false"]]
 [groups.node]
 sources = ["files", "other"]
 before = [["echo", "of the group"]]
-finally = [["sh", "-c", "echo finally of the group \$CAIRN_OUTCOME"]]
+finally = [["sh", "-c", "echo finally of the group \$CAIRN_OUTCOME; exit 5"]]
 EOF
 exec 2>&1
 cairn run files
@@ -25,6 +25,7 @@ cairn snapshot files
 echo "exit $?"
 cairn snapshot --json other | sed 's/.*"hook_failures"/"hook_failures"/'
 echo "exit ${PIPESTATUS[0]}"
+cairn snapshot --json node | grep -o '"hook_failures".*'
 cairn snapshot --quiet --dry-run files && echo no program
 rm unmounted
 cairn run --quiet files && echo silent
