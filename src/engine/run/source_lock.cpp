@@ -4,7 +4,9 @@
 #include "util/interrupt.hpp"
 
 #include <chrono>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,31 +16,37 @@ namespace {
 
 constexpr std::chrono::milliseconds k_pause{200};
 
-// Nothing, with a warning, where it cannot be had; locked: whether it is ours now.
-std::optional<LockFile> open_lock(RunHost& host, const SnapshotJob& job, bool& locked) {
+struct Attempt {
+  std::optional<LockFile> file;  // nothing, and a warning was given: there is no place for locks
+  bool locked = false;
+};
+
+Attempt try_to_lock(RunHost& host, const SnapshotJob& job) {
   const fs::path directory = host.locks();
   std::string cause = "this host has no place for its state";
   try {
     if (!directory.empty()) {
-      std::optional<LockFile> file{std::in_place, directory / (job.series + ".lock")};
-      locked = file->try_lock();
-      return file;
+      Attempt attempt;
+      attempt.file.emplace(directory / (job.series + ".lock"));
+      attempt.locked = attempt.file->try_lock();
+      return attempt;
     }
   } catch (const Error& e) {
     cause = e.message();
   }
   host.reporter().warning(
       fmt::format("another run of source {} at the same time would not be noticed: {}", quote(job.name), cause));
-  return std::nullopt;
+  return {};
 }
 
 }  // namespace
 
 SourceLock::SourceLock(RunHost& host, RunListener& listener, const SnapshotJob& job, const JobOutcome& outcome,
                        LockWait wait) {
-  bool locked = false;
-  m_file = open_lock(host, job, locked);
-  if (!m_file || locked) return;
+  Attempt attempt = try_to_lock(host, job);
+  if (!attempt.file) return;
+  m_file.emplace(std::move(*attempt.file));
+  if (attempt.locked) return;
   const auto holder = m_file->holder();
   if (wait == LockWait::no) {
     throw Error(ErrorKind::busy,
