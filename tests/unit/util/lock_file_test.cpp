@@ -2,6 +2,7 @@
 
 #include "util/process.hpp"
 
+#include <array>
 #include <csignal>
 #include <string>
 #include <unistd.h>
