@@ -58,6 +58,10 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    run:--if-older-than)
+      COMPREPLY=()
+      return
+      ;;
     push:--from)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -296,7 +300,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot push list show diff verify restore prune pin unpin forget status key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore prune pin unpin forget status key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -309,6 +313,13 @@ _cairn() {
     snapshot)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --allow-empty --max-drop --dry-run --push --config --json --quiet --verbose' -- "$cur"))
+      else
+        compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      fi
+      ;;
+    run)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --if-older-than --no-wait --dry-run --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi

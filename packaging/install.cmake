@@ -12,8 +12,8 @@ install(FILES ${CMAKE_SOURCE_DIR}/completions/_cairn DESTINATION ${CMAKE_INSTALL
 install(FILES ${CMAKE_SOURCE_DIR}/completions/cairn.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 # Not LIBDIR: systemd looks into lib alone.
-install(FILES ${CMAKE_CURRENT_LIST_DIR}/systemd/cairn-snapshot@.service
-  ${CMAKE_CURRENT_LIST_DIR}/systemd/cairn-snapshot@.timer DESTINATION lib/systemd/system)
+file(GLOB units CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/systemd/*)
+install(FILES ${units} DESTINATION lib/systemd/system)
 
 install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/cairn.toml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)

@@ -6,7 +6,7 @@
 namespace cairn {
 
 // Parses, runs one command, reports. Never throws. The single place where an Error becomes an exit status; see
-// cli/exit_status.hpp.
+// util/exit_status.hpp.
 int run(int argc, const char* const* argv, Io& io);
 
 }  // namespace cairn

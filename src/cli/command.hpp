@@ -1,9 +1,9 @@
 // A command of the program: its options, and what it prints. The work is the engine's.
 #pragma once
 
-#include "cli/exit_status.hpp"
 #include "cli/options.hpp"
 #include "store/store_address.hpp"
+#include "util/exit_status.hpp"
 
 #include <memory>
 #include <string>

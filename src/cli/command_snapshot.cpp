@@ -46,8 +46,8 @@ class SnapshotCommand : public Command {
   ExitStatus run(Session& session) override;
 
  private:
-  std::vector<SnapshotJob> plan(Session& session) const;
-  std::vector<SnapshotJob> configured_jobs(Session& session) const;
+  RunPlan plan(Session& session) const;
+  RunPlan configured_plan(Session& session) const;
   SnapshotJob path_job() const;
   SnapshotJob command_job() const;
   std::optional<double> max_drop() const;
@@ -94,41 +94,43 @@ SnapshotJob SnapshotCommand::path_job() const {
   return job;
 }
 
-std::vector<SnapshotJob> SnapshotCommand::configured_jobs(Session& session) const {
+RunPlan SnapshotCommand::configured_plan(Session& session) const {
   if (m_series) {
     throw Error(ErrorKind::usage, "--series does not go with configured sources",
                 "their series are in the configuration; a path has a '/' in it, and a command, whose output is taken, "
                 "stands after '--'");
   }
-  std::vector<SnapshotJob> jobs;
-  for (const SourceConfig* source : session.config().select_sources(m_operands)) jobs.push_back(job_of(*source));
-  return jobs;
+  const Config& config = session.config();
+  return plan_of(config, config.select_groups(m_operands));
 }
 
-std::vector<SnapshotJob> SnapshotCommand::plan(Session& session) const {
-  if (!m_command.empty()) return {command_job()};
+// Hooks are those of configured sources: what is named on the command line has none.
+RunPlan SnapshotCommand::plan(Session& session) const {
+  if (!m_command.empty()) return plan_of({command_job()});
   if (m_operands.empty()) {
     throw Error(ErrorKind::usage, "nothing to take a snapshot of",
                 "name a configured source, or a path with a '/' in it");
   }
-  if (std::none_of(m_operands.begin(), m_operands.end(), is_path_operand)) return configured_jobs(session);
+  if (std::none_of(m_operands.begin(), m_operands.end(), is_path_operand)) return configured_plan(session);
   if (m_operands.size() > 1) {
     throw Error(ErrorKind::usage, "a path is captured alone",
                 "give one path a run, or name several sources in the configuration");
   }
-  return {path_job()};
+  return plan_of({path_job()});
 }
 
 // Those without a store to push to are captured all the same, as long as there is one with.
-void check_push(Session& session, const std::vector<SnapshotJob>& jobs) {
+void check_push(Session& session, const RunPlan& plan) {
   std::vector<std::string> without;
-  for (const auto& job : jobs) {
-    if (job.push_to.empty()) without.push_back(quote(job.name));
+  for (const auto& group : plan.groups) {
+    for (const auto& job : group.jobs) {
+      if (job.push_to.empty()) without.push_back(quote(job.name));
+    }
   }
   if (without.empty()) return;
   const std::string names =
       fmt::format("{} {} no push_to", fmt::join(without, ", "), without.size() == 1 ? "has" : "have");
-  if (without.size() == jobs.size()) {
+  if (without.size() == plan.job_count()) {
     throw Error(ErrorKind::usage, "nowhere to push to: " + names,
                 "--push goes with configured sources that have push_to; else: cairn push --from STORE --to STORE");
   }
@@ -164,31 +166,37 @@ void SnapshotCommand::apply_options(SnapshotJob& job) const {
 ExitStatus SnapshotCommand::run(Session& session) {
   parse_tags(m_tags);  // before anything is read
   max_drop();
-  auto jobs = plan(session);
+  RunPlan plan = this->plan(session);
   if (m_push && m_dry_run) throw Error(ErrorKind::usage, "--push and --dry-run exclude each other");
-  if (m_push) check_push(session, jobs);
-  for (const auto& job : jobs) check_series(job.series);
-  for (auto& job : jobs) {
-    job.store = session.store_name(m_store, job.store.empty() ? std::nullopt : std::optional{job.store});
-    apply_options(job);
+  if (m_push) check_push(session, plan);
+  if (m_dry_run) remove_hooks(plan);
+  for (auto& group : plan.groups) {
+    for (auto& job : group.jobs) {
+      check_series(job.series);
+      job.store = session.store_name(m_store, job.store.empty() ? std::nullopt : std::optional{job.store});
+      apply_options(job);
+    }
   }
   RunOptions options;
   options.snapshot.dry_run = m_dry_run ? DryRun::yes : DryRun::no;
   options.snapshot.reread = m_reread;
   options.push = m_push;
-  options.isolation = jobs.size() == 1 ? RunOptions::Isolation::none : RunOptions::Isolation::each_job;
+  options.isolation = plan.job_count() == 1 ? RunOptions::Isolation::none : RunOptions::Isolation::each_job;
 
   SessionHost host{session};
   RunPrinter printer{session, options.snapshot.dry_run};
-  const auto outcomes = JobRunner{host, printer, options}.execute(jobs);
+  JobRunner runner{host, printer, options};
+  const RunOutcome run = runner.execute(plan);
+  if (runner.ended_by()) std::rethrow_exception(runner.ended_by());
   if (session.json()) {
     JsonWriter document = begin_document("snapshot");
-    write_outcomes(document, outcomes, options.snapshot.dry_run);
+    write_outcomes(document, run, options.snapshot.dry_run);
     session.print(std::move(document));
   } else {
-    print_spread(session, outcomes);
+    print_spread(session, run.jobs);
   }
-  return exit_status_of(verdict_of(outcomes));
+  return run.hook_failures.empty() ? exit_status_of(verdict_of(run.jobs))
+                                   : gravest(exit_status_of(verdict_of(run.jobs)), ExitStatus::failed);
 }
 
 }  // namespace

@@ -59,26 +59,14 @@ class VerifyCommand : public Command {
   bool m_sign_packs = false;
 };
 
-const char* level_name(VerifyLevel level) {
-  switch (level) {
-    case VerifyLevel::quick:
-      return "quick";
-    case VerifyLevel::sample:
-      return "sample";
-    case VerifyLevel::full:
-      return "full";
-  }
-  return "quick";
-}
-
 VerifyLevel VerifyCommand::level() const {
   if (!m_level) return m_sign_packs ? VerifyLevel::full : VerifyLevel::quick;
-  if (m_sign_packs && *m_level != level_name(VerifyLevel::full)) {
+  if (m_sign_packs && *m_level != verify_level_name(VerifyLevel::full)) {
     throw Error(ErrorKind::usage, fmt::format("--sign-packs reads everything, and level {} does not", quote(*m_level)),
                 "leave --level out, or give --level full");
   }
   for (const auto level : {VerifyLevel::quick, VerifyLevel::sample, VerifyLevel::full}) {
-    if (*m_level == level_name(level)) return level;
+    if (*m_level == verify_level_name(level)) return level;
   }
   throw Error(ErrorKind::usage, fmt::format("unknown level {}", quote_given(*m_level)),
               "one of quick, sample and full");
@@ -129,7 +117,7 @@ void print_for_people(Session& session, const VerifyResult& result, VerifyLevel 
   if (level == VerifyLevel::full) read += fmt::format(", {} of files", format_size(result.bytes_verified));
   session.say(
       fmt::format("verified {} ({}): {} seen{}; {}; {}", counted(result.snapshots, "snapshot", "snapshots"),
-                  level_name(level), counted(result.packs, "pack", "packs"), read,
+                  verify_level_name(level), counted(result.packs, "pack", "packs"), read,
                   result.problems.empty() ? "no problem" : counted(result.problems.size(), "problem", "problems"),
                   format_duration(result.duration)));
 }
@@ -201,7 +189,7 @@ void print_json(Session& session, const VerifyResult& result, VerifyLevel level,
                 const std::optional<RepairResult>& repair, const std::vector<VerifyProblem>& left,
                 const std::optional<SignListsResult>& signed_lists) {
   JsonWriter to = begin_document("verify");
-  to.member("level", level_name(level)).member("snapshots", result.snapshots).member("packs", result.packs);
+  to.member("level", verify_level_name(level)).member("snapshots", result.snapshots).member("packs", result.packs);
   to.member("packs_read", result.packs_read).member("bytes_read", result.bytes_read);
   to.member("packs_closed", result.packs_closed).member("snapshots_closed", result.snapshots_closed);
   to.member("bytes_verified", result.bytes_verified).member("duration_ms", milliseconds(result.duration));

@@ -6,6 +6,7 @@ Commands make_commands() {
   Commands out;
   out.push_back(make_init_command());
   out.push_back(make_snapshot_command());
+  out.push_back(make_run_command());
   out.push_back(make_push_command());
   out.push_back(make_list_command());
   out.push_back(make_show_command());

@@ -9,6 +9,7 @@ namespace cairn {
 
 std::unique_ptr<Command> make_init_command();
 std::unique_ptr<Command> make_snapshot_command();
+std::unique_ptr<Command> make_run_command();
 std::unique_ptr<Command> make_push_command();
 std::unique_ptr<Command> make_list_command();
 std::unique_ptr<Command> make_show_command();

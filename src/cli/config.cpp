@@ -7,6 +7,7 @@
 #include "util/secret_text.hpp"
 
 #include <algorithm>
+#include <set>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -60,6 +61,39 @@ const SourceConfig* source_of(const Config& config, std::string_view series) {
   return nullptr;
 }
 
+Error no_such_source(const Config& config, const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& entry : config.sources) known.push_back(entry.first);
+  for (const auto& entry : config.groups) known.push_back(entry.first);
+  const auto near = closest(name, known);
+  return {ErrorKind::usage, fmt::format("no source {} in the configuration", quote_given(name)),
+          near ? fmt::format("did you mean {}?", quote(*near))
+               : fmt::format("to capture a file or directory of that name, write {}", quote_given("./" + name))};
+}
+
+// Sources by groups, each source once.
+class Selection {
+ public:
+  explicit Selection(const Config& config) : m_config(config) {}
+  // group: empty for sources that are named alone, which go together where they follow one another.
+  void add(const std::string& group, const std::vector<std::string>& names) {
+    if (m_selected.empty() || !group.empty() || !m_selected.back().group.empty()) m_selected.push_back({group, {}});
+    for (const auto& name : names) {
+      const SourceConfig* const source = &m_config.sources.at(name);
+      if (m_seen.insert(source).second) m_selected.back().sources.push_back(source);
+    }
+  }
+  std::vector<SelectedSources> take() {
+    std::erase_if(m_selected, [](const SelectedSources& together) { return together.sources.empty(); });
+    return std::move(m_selected);
+  }
+
+ private:
+  const Config& m_config;
+  std::set<const SourceConfig*> m_seen;
+  std::vector<SelectedSources> m_selected;
+};
+
 }  // namespace
 
 StoreConfig Config::store(const std::string& name_or_url) const {
@@ -88,27 +122,31 @@ std::optional<Nanoseconds> Config::max_age_of(std::string_view series) const {
 
 std::vector<const SourceConfig*> Config::select_sources(const std::vector<std::string>& names) const {
   std::vector<const SourceConfig*> selected;
-  const auto select = [&](const std::string& name) {
-    const SourceConfig* source = &sources.at(name);
-    if (std::find(selected.begin(), selected.end(), source) == selected.end()) selected.push_back(source);
-  };
-  for (const auto& name : names) {
-    if (sources.contains(name)) {
-      select(name);
-    } else if (const auto group = groups.find(name); group != groups.end()) {
-      std::for_each(group->second.sources.begin(), group->second.sources.end(), select);
-    } else {
-      std::vector<std::string> known;
-      for (const auto& entry : sources) known.push_back(entry.first);
-      for (const auto& entry : groups) known.push_back(entry.first);
-      const auto near = closest(name, known);
-      throw Error(ErrorKind::usage, fmt::format("no source {} in the configuration", quote_given(name)),
-                  near
-                      ? fmt::format("did you mean {}?", quote(*near))
-                      : fmt::format("to capture a file or directory of that name, write {}", quote_given("./" + name)));
-    }
+  for (const auto& together : select_groups(names)) {
+    selected.insert(selected.end(), together.sources.begin(), together.sources.end());
   }
   return selected;
+}
+
+std::vector<SelectedSources> Config::select_groups(const std::vector<std::string>& names) const {
+  Selection selection{*this};
+  for (const auto& name : names) {
+    if (sources.contains(name)) {
+      selection.add({}, {name});
+    } else if (const auto group = groups.find(name); group != groups.end()) {
+      selection.add(name, group->second.sources);
+    } else {
+      throw no_such_source(*this, name);
+    }
+  }
+  return selection.take();
+}
+
+std::vector<SelectedSources> Config::all_groups() const {
+  Selection selection{*this};
+  for (const auto& [name, group] : groups) selection.add(name, group.sources);
+  for (const auto& [name, source] : sources) selection.add({}, {name});
+  return selection.take();
 }
 
 Config load_config(const std::optional<std::string>& option, const EnvironmentLookup& environment,

@@ -3,7 +3,9 @@
 
 #include "capture/source_kind.hpp"
 #include "engine/prune/retention.hpp"
+#include "engine/run/hooks.hpp"
 #include "engine/snapshot/size_guard.hpp"
+#include "engine/verify/verifier.hpp"
 #include "repo/trust.hpp"
 #include "store/store_address.hpp"
 #include "util/environment.hpp"
@@ -27,6 +29,7 @@ struct StoreConfig {
   std::vector<std::string> recipients;  // age1..., ascending: it must be encrypted to exactly these
   std::vector<TrustedKey> trusted_keys;
   std::vector<RevokedKey> revoked_keys;
+  bool prune = false;  // by cairn run
 };
 
 struct SourceConfig {
@@ -39,6 +42,8 @@ struct SourceConfig {
   std::optional<RetentionPolicy> retention;
   SizeGuard guard;
   std::optional<Nanoseconds> max_age;  // beyond which its newest snapshot is stale
+  std::optional<VerifyLevel> verify;   // by cairn run: its own level or the general one; nothing: none
+  Hooks hooks;                         // with the general timeout where it has none of its own
 
   // directory and sqlite
   fs::path path;  // absolute
@@ -63,6 +68,13 @@ std::optional<double> parse_percentage(std::string_view text);
 struct GroupConfig {
   std::string name;
   std::vector<std::string> sources;
+  Hooks hooks;
+};
+
+// Sources that are done together: those of one operand, or one group.
+struct SelectedSources {
+  std::string group;  // empty: they are named alone
+  std::vector<const SourceConfig*> sources;
 };
 
 struct SpoolConfig {
@@ -81,6 +93,8 @@ struct Config {
   SpoolConfig spool;
   // Of all policies, those of the sources too, and of those that flags give.
   std::string time_zone;
+  std::optional<VerifyLevel> verify = VerifyLevel::quick;  // by cairn run; nothing: none
+  Hooks hooks;
   RetentionPolicy retention;  // of every series whose source has none of its own
   std::map<std::string, StoreConfig> stores;
   std::map<std::string, SourceConfig> sources;
@@ -96,6 +110,10 @@ struct Config {
   // The sources that the names mean, each once, in their order; a group means all of its sources. Throws Error(usage)
   // naming the closest known name.
   std::vector<const SourceConfig*> select_sources(const std::vector<std::string>& names) const;
+  // The same, by groups, none of them empty: a source that several names mean is where the first of them has it.
+  std::vector<SelectedSources> select_groups(const std::vector<std::string>& names) const;
+  // Everything: every group in the order of names, then the sources that are in none.
+  std::vector<SelectedSources> all_groups() const;
 };
 
 // file_name is for messages only. Throws Error(usage), "FILE:LINE:COLUMN: cause".

@@ -116,7 +116,7 @@ std::vector<RevokedKey> read_revoked_keys(const TomlTable& table) {
 StoreConfig read_store(const std::string& name, const TomlTable& table) {
   check_name(table, name, "store");
   table.allow_keys("a store", {"url", "endpoint", "region", "style", "profile", "ca_file", "store_id", "recipients",
-                               "trusted_keys", "revoked_keys"});
+                               "trusted_keys", "revoked_keys", "prune"});
   StoreConfig store;
   store.name = name;
   const auto url = table.text("url");
@@ -151,7 +151,40 @@ StoreConfig read_store(const std::string& name, const TomlTable& table) {
   store.recipients = read_recipients(table);
   store.revoked_keys = read_revoked_keys(table);
   store.trusted_keys = read_trusted_keys(table);
+  store.prune = table.boolean("prune").value_or(false);
   return store;
+}
+
+// otherwise: where the table says nothing.
+std::optional<VerifyLevel> read_verify(const TomlTable& table, std::optional<VerifyLevel> otherwise) {
+  using Choice = std::optional<std::optional<VerifyLevel>>;
+  const auto choice =
+      table.converted("verify", "\"quick\", \"sample\" or \"none\"", [](const std::string& text) -> Choice {
+        if (text == "quick") return Choice{VerifyLevel::quick};
+        if (text == "sample") return Choice{VerifyLevel::sample};
+        if (text == "none") return Choice{std::in_place, std::nullopt};
+        return std::nullopt;
+      });
+  return choice.value_or(otherwise);
+}
+
+// The four keys of hooks and their timeout, which is by default that of `general`.
+Hooks read_hooks(const TomlTable& table, const Hooks& general) {
+  // Long enough for any program; what is longer cannot be counted.
+  constexpr std::chrono::days k_longest{365};
+  Hooks hooks;
+  hooks.before = table.programs("before").value_or(Hooks::List{});
+  hooks.after = table.programs("after").value_or(Hooks::List{});
+  hooks.failed = table.programs("failed").value_or(Hooks::List{});
+  hooks.finally = table.programs("finally").value_or(Hooks::List{});
+  const auto timeout = table.converted("hook_timeout", "a time above zero and of at most a year, for example \"10m\"",
+                                       [&](const std::string& text) -> std::optional<Nanoseconds> {
+                                         const auto time = parse_duration(text);
+                                         if (!time || *time <= Nanoseconds{0} || *time > k_longest) return std::nullopt;
+                                         return *time;
+                                       });
+  hooks.timeout = timeout.value_or(general.timeout);
+  return hooks;
 }
 
 void read_guard_keys(const TomlTable& table, SizeGuard& guard) {
@@ -209,8 +242,9 @@ void read_command_keys(const TomlTable& table, SourceConfig& source) {
 }
 
 void allow_source_keys(const TomlTable& table, SourceKind type) {
-  std::vector<std::string> keys{"type",      "series",   "tags",     "store",       "push_to", "retention",
-                                "min_files", "min_size", "max_drop", "allow_empty", "max_age"};
+  std::vector<std::string> keys{"type",      "series",   "tags",     "store",       "push_to",     "retention",
+                                "min_files", "min_size", "max_drop", "allow_empty", "max_age",     "verify",
+                                "before",    "after",    "failed",   "finally",     "hook_timeout"};
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
     case SourceKind::directory:
@@ -266,6 +300,8 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
   if (auto retention = table.table("retention")) source.retention = read_retention(*retention);
   read_guard_keys(table, source.guard);
   source.max_age = table.converted("max_age", "a time, for example \"26h\"", parse_duration);
+  source.verify = read_verify(table, config.verify);
+  source.hooks = read_hooks(table, config.hooks);
 
   if (source.type != SourceKind::command) {
     const auto path = table.absolute_path("path");
@@ -281,7 +317,7 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
 
 GroupConfig read_group(const std::string& name, const TomlTable& table, const Config& config) {
   check_name(table, name, "group");
-  table.allow_keys("a group", {"sources"});
+  table.allow_keys("a group", {"sources", "before", "after", "failed", "finally", "hook_timeout"});
   if (config.sources.contains(name)) table.fail(fmt::format("{} is the name of a source, too", quote(name)));
   GroupConfig group;
   group.name = name;
@@ -289,6 +325,7 @@ GroupConfig read_group(const std::string& name, const TomlTable& table, const Co
   if (group.sources.empty()) table.fail("sources", fmt::format("group {} has no 'sources'", quote(name)));
   check_unique(table, "sources", group.sources);
   for (const auto& source : group.sources) check_known(table, "sources", source, config.sources, "source");
+  group.hooks = read_hooks(table, config.hooks);
   return group;
 }
 
@@ -335,7 +372,8 @@ Config parse_config(std::string_view text, const std::string& file_name) {
   const TomlTable root{document, file_name};
   root.allow_keys("the configuration",
                   {"default_store", "cache_dir", "state_dir", "identity", "signing_key", "spool_dir", "spool_size",
-                   "spool_full", "time_zone", "stores", "sources", "groups", "retention"});
+                   "spool_full", "time_zone", "stores", "sources", "groups", "retention", "verify", "before", "after",
+                   "failed", "finally", "hook_timeout"});
   Config config;
   config.cache_dir = root.absolute_path("cache_dir");
   config.state_dir = root.absolute_path("state_dir");
@@ -350,6 +388,8 @@ Config parse_config(std::string_view text, const std::string& file_name) {
   config.default_store = root.text("default_store");
   if (config.default_store) check_known(root, "default_store", *config.default_store, config.stores, "store");
   if (auto retention = root.table("retention")) config.retention = read_retention(*retention);
+  config.verify = read_verify(root, config.verify);
+  config.hooks = read_hooks(root, config.hooks);
   read_sources(root, config);
   root.each_table("groups", [&](const std::string& name, const TomlTable& table) {
     config.groups.emplace(name, read_group(name, table, config));

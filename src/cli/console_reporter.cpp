@@ -4,6 +4,8 @@
 #include "util/secret_text.hpp"
 #include "util/units.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace cairn {
@@ -51,12 +53,26 @@ void ConsoleReporter::warning(const std::string& message) {
   m_err.flush();
 }
 
-void ConsoleReporter::info(const std::string& message) {
-  if (m_level != Level::verbose) return;
+void ConsoleReporter::print(const std::string& message) {
   const std::scoped_lock lock{m_mutex};
   clear_line();
   m_err << "cairn: " << terminal_safe(without_secret_keys(message)) << '\n';
   m_err.flush();
+}
+
+void ConsoleReporter::info(const std::string& message) {
+  if (m_level == Level::verbose) print(message);
+}
+
+void ConsoleReporter::note(const std::string& message) {
+  if (m_level != Level::quiet) print(message);
+}
+
+void ConsoleReporter::pass_on(std::string_view prefix, std::string_view line) {
+  std::string text = fmt::format("[{}] {}", prefix, line);
+  // What separates columns may do so here, too.
+  std::replace(text.begin(), text.end(), '\t', ' ');
+  print(text);
 }
 
 void ConsoleReporter::progress(const char* what, std::uint64_t done, std::uint64_t total) {

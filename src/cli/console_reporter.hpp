@@ -7,6 +7,7 @@
 #include <mutex>
 #include <ostream>
 #include <string>
+#include <string_view>
 
 namespace cairn {
 
@@ -21,11 +22,16 @@ class ConsoleReporter : public Reporter {
   void warning(const std::string& message) override;
   void info(const std::string& message) override;
   void progress(const char* what, std::uint64_t done, std::uint64_t total) override;
+  // A line for people that is neither a warning nor too much said; not at Level::quiet.
+  void note(const std::string& message);
+  // A line that another program printed, "cairn: [PREFIX] LINE", whatever the level.
+  void pass_on(std::string_view prefix, std::string_view line);
   // Removes the progress line.
   void clear_progress();
 
  private:
   void clear_line();
+  void print(const std::string& message);
 
   std::ostream& m_err;
   Level m_level;

@@ -1,8 +1,8 @@
 #include "cli/output.hpp"
 
-#include "cli/exit_status.hpp"
 #include "util/bytes.hpp"
 #include "util/error.hpp"
+#include "util/exit_status.hpp"
 #include "util/utf8.hpp"
 
 #include <algorithm>

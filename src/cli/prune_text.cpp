@@ -35,11 +35,14 @@ void print_plan(Session& session, const PrunePlan& plan, PlanDetail detail) {
                  reasons_text(snapshot.decision)});
     }
   }
-  auto& out = session.out();
   if (!table.empty()) {
-    table.print(out);
-    out << '\n';
+    table.print(session.out());
+    session.out() << '\n';
   }
+  print_amounts(session, plan);
+}
+
+void print_amounts(Session& session, const PrunePlan& plan) {
   FieldList fields;
   fields.add("remove", counted(plan.removed_manifests.size(), "manifest", "manifests"));
   for (const auto& key : plan.lost_manifests) fields.add("give up", key);
@@ -49,7 +52,7 @@ void print_plan(Session& session, const PrunePlan& plan, PlanDetail detail) {
   if (plan.waiting.packs > 0) fields.add("wait", fmt::format("{}, marked before", amount_text(plan.waiting)));
   if (plan.young.packs > 0) fields.add("too young", fmt::format("{}, left alone", amount_text(plan.young)));
   fields.add("keep", amount_text(plan.kept));
-  fields.print(out);
+  fields.print(session.out());
 }
 
 std::string outcome_text(const PruneResult& result) {
@@ -62,6 +65,20 @@ std::string outcome_text(const PruneResult& result) {
 void print_outcome(Session& session, const PrunePlan& plan, const std::optional<PruneResult>& result) {
   if (result) return session.say(outcome_text(*result));
   session.out() << (plan.empty() ? "nothing to do\n" : "nothing was changed; use --apply\n");
+}
+
+void write_amounts(JsonWriter& to, const PrunePlan& plan) {
+  write_amount(to, "delete", plan.freed_now);
+  write_amount(to, "mark", plan.marked_now);
+  write_amount(to, "waiting", plan.waiting);
+  write_amount(to, "young", plan.young);
+  write_amount(to, "kept", plan.kept);
+}
+
+void write_prune_result(JsonWriter& to, const PruneResult& result) {
+  to.key("result").begin_object().member("manifests_removed", result.manifests_removed);
+  to.member("packs_marked", result.packs_marked).member("packs_deleted", result.packs_deleted);
+  to.member("bytes_deleted", result.bytes_deleted).end_object();
 }
 
 void print_json(Session& session, std::string_view command, const PrunePlan& plan,
@@ -83,16 +100,8 @@ void print_json(Session& session, std::string_view command, const PrunePlan& pla
   to.key("removed_manifests").begin_array();
   for (const auto& key : plan.removed_manifests) to.value(terminal_safe(key));
   to.end_array();
-  write_amount(to, "delete", plan.freed_now);
-  write_amount(to, "mark", plan.marked_now);
-  write_amount(to, "waiting", plan.waiting);
-  write_amount(to, "young", plan.young);
-  write_amount(to, "kept", plan.kept);
-  if (result) {
-    to.key("result").begin_object().member("manifests_removed", result->manifests_removed);
-    to.member("packs_marked", result->packs_marked).member("packs_deleted", result->packs_deleted);
-    to.member("bytes_deleted", result->bytes_deleted).end_object();
-  }
+  write_amounts(to, plan);
+  if (result) write_prune_result(to, *result);
   session.print(std::move(to));
 }
 

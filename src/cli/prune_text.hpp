@@ -12,7 +12,14 @@ enum class PlanDetail {
   removed,  // forget: those that go
 };
 
+// "removed 1 manifest, marked 2 packs, deleted 0 packs (0 B)".
+std::string outcome_text(const PruneResult& result);
 void print_plan(Session& session, const PrunePlan& plan, PlanDetail detail);
+// How much is removed, marked and kept: the end of the plan.
+void print_amounts(Session& session, const PrunePlan& plan);
+// The members of a plan's amounts, and "result": {...}.
+void write_amounts(JsonWriter& to, const PrunePlan& plan);
+void write_prune_result(JsonWriter& to, const PruneResult& result);
 // result: nothing where the plan was not carried out (and is said to have changed nothing).
 void print_outcome(Session& session, const PrunePlan& plan, const std::optional<PruneResult>& result);
 // Both as one document.

@@ -1,9 +1,9 @@
 // A restore to standard output.
 #pragma once
 
-#include "cli/exit_status.hpp"
 #include "cli/session.hpp"
 #include "engine/restore/streamer.hpp"
+#include "util/exit_status.hpp"
 
 #include <string>
 #include <utility>

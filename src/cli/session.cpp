@@ -105,6 +105,10 @@ StoreAddress Session::address(const std::string& store) {
   return address;
 }
 
+fs::path Session::cache() {
+  return cache_directory(config().cache_dir, m_io.environment, geteuid() == 0);
+}
+
 LocalState Session::state() {
   return LocalState{state_directory(config().state_dir, m_io.environment, geteuid() == 0)};
 }
@@ -112,7 +116,7 @@ LocalState Session::state() {
 OpenStore Session::open(const std::string& store, StoreUse access, const KeyOptions* keys) {
   const StoreConfig configured = config().store(store);
   StoreSettings settings;
-  settings.cache = cache_directory(config().cache_dir, m_io.environment, geteuid() == 0);
+  settings.cache = cache();
   settings.state = state().directory();
   settings.store_id = configured.store_id;
   settings.recipients = configured.recipients;

@@ -77,6 +77,8 @@ class Session {
   OpenStore open(const std::optional<std::string>& option, StoreUse access, const KeyOptions* keys = nullptr) {
     return open(store_name(option), access, keys);
   }
+  // Where this user's disposable copies are; empty: nowhere.
+  fs::path cache();
   // This host's state: pins, its own key, revoked keys.
   LocalState state();
   // To be called before a key is read or made.

@@ -23,8 +23,9 @@ class SessionStore : public RunStore {
 
 }  // namespace
 
-std::unique_ptr<RunStore> SessionHost::open_store(const std::string& store) {
-  return std::make_unique<SessionStore>(m_session, m_session.open(store, StoreUse::write));
+std::unique_ptr<RunStore> SessionHost::open_store(const std::string& store, RunAccess access) {
+  const StoreUse use = access == RunAccess::write ? StoreUse::write : StoreUse::read;
+  return std::make_unique<SessionStore>(m_session, m_session.open(store, use));
 }
 
 std::unique_ptr<Source> SessionHost::open_source(const SnapshotJob& job, const Repository& repository) {
@@ -42,6 +43,20 @@ SnapshotRequest SessionHost::new_request() {
   request.spool_limit = m_session.spool_limit();
   request.signing_key = m_session.signing_key();
   return request;
+}
+
+PruneRequest SessionHost::new_prune() {
+  PruneRequest request;
+  request.policy = [&config = m_session.config()](const std::string& series) {
+    return std::optional{config.retention_of(series)};
+  };
+  return request;
+}
+
+fs::path SessionHost::locks() {
+  fs::path place = m_session.state().directory();
+  if (place.empty()) place = m_session.cache();
+  return place.empty() ? place : place / "locks";
 }
 
 std::uint64_t SessionHost::Sequences::last_sequence(const std::string& store_id, const std::string& series) const {

@@ -15,9 +15,11 @@ namespace cairn {
 class SessionHost : public RunHost {
  public:
   explicit SessionHost(Session& session) : m_session(session), m_sequences(session) {}
-  std::unique_ptr<RunStore> open_store(const std::string& store) override;
+  std::unique_ptr<RunStore> open_store(const std::string& store, RunAccess access) override;
   std::unique_ptr<Source> open_source(const SnapshotJob& job, const Repository& repository) override;
   SnapshotRequest new_request() override;
+  PruneRequest new_prune() override;
+  fs::path locks() override;
   fs::path spool() override { return m_session.spool(); }
   const SequenceMemory& sequences() override { return m_sequences; }
   Reporter& reporter() override { return m_session.reporter(); }

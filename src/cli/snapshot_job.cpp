@@ -86,7 +86,29 @@ SnapshotJob job_of(const SourceConfig& source) {
   job.tags = source.tags;
   job.store = source.store.value_or(std::string{});
   job.push_to = source.push_to;
+  job.verify = source.verify;
+  job.hooks = source.hooks;
   return job;
+}
+
+RunPlan plan_of(const Config& config, const std::vector<SelectedSources>& selected) {
+  RunPlan plan;
+  plan.hooks = config.hooks;
+  for (const auto& together : selected) {
+    JobGroup& group = plan.groups.emplace_back();
+    group.name = together.group;
+    if (!together.group.empty()) group.hooks = config.groups.at(together.group).hooks;
+    for (const SourceConfig* source : together.sources) group.jobs.push_back(job_of(*source));
+  }
+  return plan;
+}
+
+void remove_hooks(RunPlan& plan) {
+  plan.hooks = {};
+  for (auto& group : plan.groups) {
+    group.hooks = {};
+    for (auto& job : group.jobs) job.hooks = {};
+  }
 }
 
 void leave_out_own(Session& session, SourceSpec& source, const Repository& repository,

@@ -3,6 +3,7 @@
 
 #include "capture/source_spec.hpp"
 #include "cli/config.hpp"
+#include "engine/run/run_plan.hpp"
 #include "engine/run/snapshot_job.hpp"
 
 #include <string>
@@ -16,6 +17,10 @@ class Session;
 
 // The job that a configured source asks for. Its store is empty where the configuration of the source names none.
 SnapshotJob job_of(const SourceConfig& source);
+// The jobs of selected sources, with all hooks; nothing is pruned.
+RunPlan plan_of(const Config& config, const std::vector<SelectedSources>& selected);
+// Of a rehearsal, which runs no program.
+void remove_hooks(RunPlan& plan);
 
 // Leaves what runs write themselves out of the source, by whatever path it is met there, a bind mount too: stores in
 // directories, the cache and the spool. A snapshot of them would grow by itself each time. stores: names or addresses;

@@ -2,9 +2,9 @@
 // Pure, but for where the text is put.
 #pragma once
 
-#include "cli/exit_status.hpp"
 #include "engine/status/series_status.hpp"
 #include "util/error.hpp"
+#include "util/exit_status.hpp"
 #include "util/json.hpp"
 #include "util/time.hpp"
 

@@ -134,6 +134,22 @@ std::optional<std::vector<std::vector<std::string>>> TomlTable::pipeline(const c
   return stages;
 }
 
+std::optional<std::vector<std::vector<std::string>>> TomlTable::programs(const char* key) const {
+  const std::string hint = fmt::format("no shell is used: write {} = [[\"program\", \"argument\"]]", key);
+  const auto* node = m_table.get(key);
+  if (!node) return std::nullopt;
+  const auto* array = node->as_array();
+  if (!array) fail(key, fmt::format("'{}' must be an array of arrays of strings", key), hint);
+  std::vector<std::vector<std::string>> programs;
+  for (const auto& element : *array) {
+    auto program = strings_of(element);
+    if (!program) fail(key, fmt::format("'{}' must be an array of arrays of strings", key), hint);
+    if (!is_stage(*program)) fail(key, fmt::format("'{}' has an entry without a program", key), hint);
+    programs.push_back(std::move(*program));
+  }
+  return programs;
+}
+
 std::optional<fs::path> TomlTable::absolute_path(const char* key) const {
   const auto value = text(key);
   if (!value) return std::nullopt;

@@ -32,6 +32,8 @@ class TomlTable {
   std::optional<std::vector<std::string>> texts(const char* key) const;
   // An array of arguments, or an array of such arrays: a pipeline. No stage and no program name is empty.
   std::optional<std::vector<std::vector<std::string>>> pipeline(const char* key) const;
+  // An array of arrays of arguments. No program name is empty.
+  std::optional<std::vector<std::vector<std::string>>> programs(const char* key) const;
   std::optional<fs::path> absolute_path(const char* key) const;
   std::optional<std::uint64_t> size(const char* key) const;  // "64k", or a number of bytes
   std::optional<TomlTable> table(const char* key) const;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 namespace cairn {
@@ -24,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t k_tail_limit = 4096;
+constexpr std::size_t k_longest_line = 4096;
 // How long a wait lasts before the interrupt flag is looked at: a signal may have been delivered to another thread.
 constexpr int k_poll_ms = 100;
 constexpr auto k_end_grace = 2s;
@@ -123,6 +125,39 @@ void wait_for(std::array<pollfd, 2>& fds, int timeout_ms) {
   }
 }
 
+// What waits in a pipe to be read.
+std::size_t bytes_in(const UniqueFd& pipe) {
+  int count = 0;
+  if (!pipe || ::ioctl(pipe.get(), FIONREAD, &count) != 0) return 0;
+  return static_cast<std::size_t>(count);
+}
+
+// Cuts what is read into lines.
+class LineCutter {
+ public:
+  explicit LineCutter(const LineSink& sink) : m_sink(sink) {}
+  void add(std::string_view text) {
+    for (const char c : text) {
+      if (c != '\n') m_line += c;
+      if (c == '\n' || m_line.size() == k_longest_line) pass_on();
+    }
+  }
+  // The last line may have no end.
+  void finish() {
+    if (!m_line.empty()) pass_on();
+  }
+
+ private:
+  void pass_on() {
+    if (m_line.ends_with('\r')) m_line.pop_back();
+    m_sink(m_line);
+    m_line.clear();
+  }
+
+  const LineSink& m_sink;
+  std::string m_line;
+};
+
 }  // namespace
 
 bool is_secret_variable(std::string_view name) noexcept {
@@ -131,6 +166,7 @@ bool is_secret_variable(std::string_view name) noexcept {
 }
 
 std::string ProcessExit::text() const {
+  if (timed_out) return "took too long and was ended";
   if (asked_terminal) return "wants the terminal";
   if (lost) return "ended, but the system did not say with which status";
   if (signal == 0) return fmt::format("exited with status {}", code);
@@ -138,7 +174,8 @@ std::string ProcessExit::text() const {
   return fmt::format("was killed by signal {} ({})", signal, name != nullptr ? name : "unknown");
 }
 
-Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const ProcessOptions& options) {
+Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const ProcessOptions& options)
+    : m_on_signal(options.on_signal) {
   if (stages.empty() || std::any_of(stages.begin(), stages.end(), [](const auto& argv) { return argv.empty(); })) {
     throw Error(ErrorKind::usage, "unable to start a program: the command is empty");
   }
@@ -146,11 +183,13 @@ Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const Pr
   const bool inherits = options.standard_input == ProcessOptions::StandardInput::inherit && ::isatty(STDIN_FILENO) == 0;
   Pipe errors;
   if (options.standard_error == ProcessOptions::StandardError::tail) errors = make_pipe();
+  const bool with_output = options.standard_error == ProcessOptions::StandardError::with_output;
   try {
     for (const auto& argv : stages) {
       Pipe output = make_pipe();
       const int in = inherits && m_stages.empty() ? STDIN_FILENO : input.get();
-      const pid_t pid = spawn(argv, options, m_group, in, output.write_end.get(), errors.write_end.get());
+      const int out = output.write_end.get();
+      const pid_t pid = spawn(argv, options, m_group, in, out, with_output ? out : errors.write_end.get());
       if (m_group == 0) m_group = pid;
       m_stages.push_back({argv.front(), pid});
       input = std::move(output.read_end);
@@ -167,10 +206,14 @@ Pipeline::~Pipeline() {
   end();
 }
 
+void Pipeline::check_signal() const {
+  if (m_on_signal == ProcessOptions::OnSignal::end) check_interrupted();
+}
+
 std::size_t Pipeline::read(ByteSpan out) {
   std::size_t done = 0;
   while (done < out.size() && m_output) {
-    check_interrupted();
+    check_signal();
     std::array<pollfd, 2> fds{{{m_output.get(), POLLIN, 0}, {m_errors.get(), POLLIN, 0}}};
     wait_for(fds, k_poll_ms);
     if (fds[1].revents != 0) forward_errors(0);
@@ -190,6 +233,22 @@ std::size_t Pipeline::read(ByteSpan out) {
     done += static_cast<std::size_t>(n);
   }
   return done;
+}
+
+std::optional<std::size_t> Pipeline::read_some(ByteSpan out) {
+  check_signal();
+  // Looked at each time: a child left behind may write without end.
+  if (!m_left && (reap() || end_if_asking())) m_left = bytes_in(m_output);
+  if (!m_output || m_left == std::size_t{0}) return std::nullopt;
+  std::array<pollfd, 2> fds{{{m_output.get(), POLLIN, 0}, {-1, 0, 0}}};
+  wait_for(fds, k_poll_ms);
+  if (fds[0].revents == 0) return 0;
+  const ssize_t n = ::read(m_output.get(), out.data(), std::min(out.size(), m_left.value_or(out.size())));
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
+  if (n < 0) throw_errno("read", "pipe", errno);
+  if (n == 0) return std::nullopt;
+  if (m_left) *m_left -= static_cast<std::size_t>(n);
+  return static_cast<std::size_t>(n);
 }
 
 // Takes what is there on standard error, waiting for it at most timeout_ms. A write that fails is of no interest: what
@@ -248,10 +307,15 @@ bool Pipeline::end_if_asking() {
 }
 
 std::vector<ProcessExit> Pipeline::wait() {
+  return *wait_until(std::chrono::steady_clock::time_point::max());
+}
+
+std::optional<std::vector<ProcessExit>> Pipeline::wait_until(std::chrono::steady_clock::time_point deadline) {
   // A stage that writes on gets SIGPIPE instead of blocking for ever.
   m_output.reset();
   for (int pause_ms = 1; !reap() && !end_if_asking(); pause_ms = std::min(pause_ms * 2, k_poll_ms)) {
-    check_interrupted();
+    check_signal();
+    if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
     forward_errors(pause_ms);
   }
   // A child of the program that lives on in the background may hold standard error open: take what is there, and go.
@@ -264,8 +328,12 @@ std::vector<ProcessExit> Pipeline::wait() {
   std::vector<ProcessExit> result;
   for (const Stage& stage : m_stages) {
     const bool killed = WIFSIGNALED(stage.status);
-    result.push_back({stage.program, killed ? 0 : WEXITSTATUS(stage.status), killed ? WTERMSIG(stage.status) : 0,
-                      stage.lost, stage.asked_terminal});
+    ProcessExit& exit = result.emplace_back();
+    exit.program = stage.program;
+    exit.code = killed ? 0 : WEXITSTATUS(stage.status);
+    exit.signal = killed ? WTERMSIG(stage.status) : 0;
+    exit.lost = stage.lost;
+    exit.asked_terminal = stage.asked_terminal;
   }
   return result;
 }
@@ -290,13 +358,28 @@ void Pipeline::end() noexcept {
   }
 }
 
-ProcessExit run_program(const std::vector<std::string>& argv, const ProcessOptions& options) {
+ProcessExit run_program(const std::vector<std::string>& argv, ProcessOptions options, const LineSink& sink,
+                        std::optional<std::chrono::nanoseconds> timeout) {
+  using Clock = std::chrono::steady_clock;
+  options.standard_error = ProcessOptions::StandardError::with_output;
+  const auto deadline = timeout ? Clock::now() + *timeout : Clock::time_point::max();
   Pipeline pipeline{{argv}, options};
-  std::array<std::uint8_t, 4096> buffer;
-  while (const std::size_t n = pipeline.read(buffer)) {
-    write_all(STDERR_FILENO, ByteView{buffer}.first(n), "standard error");
+  LineCutter lines{sink};
+  std::array<std::uint8_t, 4096> buffer{};
+  bool in_time = true;
+  while (const auto n = pipeline.read_some(buffer)) {
+    lines.add(as_text(ByteView{buffer}.first(*n)));
+    in_time = Clock::now() < deadline;
+    if (!in_time) break;
   }
-  return pipeline.wait().front();
+  lines.finish();
+  // One that is late is not given the time to notice that nobody reads it any more, which would end it, too.
+  const auto ends = in_time ? pipeline.wait_until(deadline) : std::nullopt;
+  if (ends) return ends->front();
+  ProcessExit late;
+  late.program = argv.front();
+  late.timed_out = true;
+  return late;
 }
 
 }  // namespace cairn

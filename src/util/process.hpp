@@ -4,6 +4,10 @@
 #include "util/bytes.hpp"
 #include "util/file.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,8 +24,9 @@ struct ProcessExit {
   bool lost = false;    // the system did not say how it ended
   // It was ended because it, or a child of it, wanted to read from the terminal or to change its settings.
   bool asked_terminal = false;
-  bool ok() const noexcept { return code == 0 && signal == 0 && !lost && !asked_terminal; }
-  // "exited with status 1", "was killed by signal 9 (Killed)", "wants the terminal".
+  bool timed_out = false;  // it was ended because it took longer than it was given
+  bool ok() const noexcept { return code == 0 && signal == 0 && !lost && !asked_terminal && !timed_out; }
+  // "exited with status 1", "was killed by signal 9 (Killed)", "wants the terminal", "took too long and was ended".
   std::string text() const;
 };
 
@@ -34,13 +39,18 @@ struct ProcessOptions {
   std::vector<std::pair<std::string, std::string>> environment;
   // Names of variables with secrets that the programs are to have all the same; see is_secret_variable().
   std::vector<std::string> secrets{};
-  // tail: standard error passes through this process, which keeps its last bytes for a message.
-  enum class StandardError { inherit, tail };
+  // tail: standard error passes through this process, which keeps its last bytes for a message. with_output: it goes
+  // where standard output goes, in the order in which it was written.
+  enum class StandardError { inherit, tail, with_output };
   StandardError standard_error = StandardError::inherit;
   // Of the first stage. inherit: this process's own, but for a terminal: reading from that would stop the programs, as
   // they are no foreground group of it.
   enum class StandardInput { none, inherit };
   StandardInput standard_input = StandardInput::none;
+  // What becomes of the programs when a signal asks this process to stop. keep: they are waited for all the same, as
+  // they clean up. A second signal ends this process without them.
+  enum class OnSignal { end, keep };
+  OnSignal on_signal = OnSignal::end;
 };
 
 // One or more programs, each one's standard output the next one's input, the last one's output read here; standard
@@ -60,8 +70,15 @@ class Pipeline {
   // Fills out unless the output ends first; 0 is its end. Throws Error(interrupted) as soon as a signal arrives.
   std::size_t read(ByteSpan out);
 
+  // What there is to read now, or comes within a tenth of a second; 0: nothing came. Nothing: the output has ended, or
+  // every stage has and what they wrote until then was read. A child that they left behind may hold the output open.
+  // Throws Error(interrupted).
+  std::optional<std::size_t> read_some(ByteSpan out);
+
   // Closes the output, waits for every stage and says how each ended, in order. Throws Error(interrupted).
   std::vector<ProcessExit> wait();
+  // The same; nothing where not all have ended by then.
+  std::optional<std::vector<ProcessExit>> wait_until(std::chrono::steady_clock::time_point deadline);
 
   // The last bytes (at most 4 KiB) of standard error, with StandardError::tail. Complete after wait().
   const std::string& error_tail() const noexcept { return m_error_tail; }
@@ -74,20 +91,30 @@ class Pipeline {
     bool lost = false;  // there was nothing to reap
     bool asked_terminal = false;
   };
+  void check_signal() const;
   bool reap();
   bool end_if_asking();
   void forward_errors(int timeout_ms);
   void end() noexcept;
 
+  ProcessOptions::OnSignal m_on_signal;
   std::vector<Stage> m_stages;
   pid_t m_group = 0;
   UniqueFd m_output;
   UniqueFd m_errors;
   std::string m_error_tail;
+  std::optional<std::size_t> m_left;  // once every stage has ended: what is still to be read
 };
 
-// Runs one program to its end, its standard output going to this process's standard error (a hook must not write into
-// the data a command prints). Throws Error where it cannot be started, Error(interrupted) after ending it.
-ProcessExit run_program(const std::vector<std::string>& argv, const ProcessOptions& options = {});
+// Takes what a program prints, a line at a time and without its end; a very long one comes in pieces.
+using LineSink = std::function<void(std::string_view line)>;
+
+// Runs one program to its end, or to that of the time it is given. What it prints, on both of its streams, goes to the
+// sink (a hook must not write into the data a command prints). A child that it leaves behind with its output open is
+// neither waited for nor read any further; of one that takes too long the whole group is ended. Throws Error where it
+// cannot be started, Error(interrupted) after ending it; options say otherwise of signals, and of standard error
+// nothing.
+ProcessExit run_program(const std::vector<std::string>& argv, ProcessOptions options, const LineSink& sink,
+                        std::optional<std::chrono::nanoseconds> timeout = {});
 
 }  // namespace cairn

@@ -17,7 +17,7 @@ ROOMS = {
     "verify": {"commit"},
     "push": {"choose", "commit", "verify"},
     "snapshot": {"choose", "commit"},
-    "run": {"choose", "commit", "push", "snapshot"},
+    "run": {"choose", "commit", "prune", "push", "snapshot", "status", "verify"},
     "status": {"choose"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_/]+)', re.MULTILINE)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "util/error.hpp"
+#include "util/interrupt.hpp"
 
 #include <optional>
 #include <string>
@@ -31,6 +32,14 @@ std::string message_of(F&& f) {
   }
   return {};
 }
+
+// After a test that pretends that a signal came, also where it fails, none has.
+struct SignalForgotten {
+  SignalForgotten() = default;
+  SignalForgotten(const SignalForgotten&) = delete;
+  SignalForgotten& operator=(const SignalForgotten&) = delete;
+  ~SignalForgotten() { set_interrupted(0); }
+};
 
 // The first occurrence of `from` replaced; the text is expected to have one.
 inline std::string replaced(std::string text, std::string_view from, std::string_view to) {

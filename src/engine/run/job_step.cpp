@@ -49,7 +49,7 @@ void PushStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome)
     PushOutcome done;
     done.store = name;
     try {
-      const auto to = m_host.open_store(name);
+      const auto to = m_host.open_store(name, RunAccess::write);
       Context source = store.context();
       Context target = to->context();
       PushRequest request;
@@ -63,6 +63,58 @@ void PushStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome)
     }
     outcome.pushes.push_back(std::move(done));
     m_listener.push_ended(outcome, outcome.pushes.back());
+  }
+}
+
+namespace {
+
+// All manifests of a snapshot: prune keeps the packs of each.
+std::vector<ManifestInfo> manifests_of(Repository& repository, const SnapshotResult& snapshot) {
+  auto all = repository.manifests().list(snapshot.series);
+  const std::string id = snapshot.id.hex();
+  std::erase_if(all, [&](const ManifestInfo& info) { return !id.starts_with(info.name.id); });
+  if (all.empty()) {
+    throw Error(ErrorKind::damaged, fmt::format("snapshot {} of {} is not in store {}, where it was just put", id,
+                                                snapshot.series, quote(repository.store().describe())));
+  }
+  return all;
+}
+
+VerifyResult verify_snapshot(RunStore& store, const SnapshotResult& snapshot, VerifyLevel level) {
+  Context context = store.context();
+  VerifyRequest request;
+  request.level = level;
+  request.manifests = manifests_of(context.repository, snapshot);
+  const Keyring& keys = context.repository.keys();
+  if (level != VerifyLevel::quick && keys.seals()) keys.load_identities();
+  return verify(context, request);
+}
+
+}  // namespace
+
+void VerifyStep::verify_in(const std::string& name, RunStore* open, VerifyLevel level, JobOutcome& outcome) {
+  VerifyOutcome done;
+  done.store = name;
+  done.level = level;
+  try {
+    const auto other = open == nullptr ? m_host.open_store(name, RunAccess::read) : nullptr;
+    done.result = verify_snapshot(open == nullptr ? *other : *open, *outcome.result, level);
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    done.failure = e;
+  }
+  outcome.verifications.push_back(std::move(done));
+  m_listener.verify_ended(outcome, outcome.verifications.back());
+}
+
+void VerifyStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome) {
+  if (!job.verify) return;
+  verify_in(job.store, &store, *job.verify, outcome);
+  for (const auto& push : outcome.pushes) {
+    // What did not get there is told already.
+    if (status_of(push) == ExitStatus::done && push.store != job.store) {
+      verify_in(push.store, nullptr, *job.verify, outcome);
+    }
   }
 }
 

@@ -57,4 +57,19 @@ class PushStep : public JobStep {
   RunListener& m_listener;
 };
 
+// Looks at the snapshot in the stores that have it now, at the level of the job: that it would restore from there.
+class VerifyStep : public JobStep {
+ public:
+  VerifyStep(RunHost& host, RunListener& listener) : m_host(host), m_listener(listener) {}
+  bool applies(const JobOutcome& outcome) const override { return outcome.result.has_value(); }
+  void run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome) override;
+
+ private:
+  // open: null where it has to be opened.
+  void verify_in(const std::string& name, RunStore* open, VerifyLevel level, JobOutcome& outcome);
+
+  RunHost& m_host;
+  RunListener& m_listener;
+};
+
 }  // namespace cairn

@@ -3,6 +3,8 @@
 
 #include "capture/source.hpp"
 #include "engine/context.hpp"
+#include "engine/prune/pruner.hpp"
+#include "engine/run/hooks.hpp"
 #include "engine/run/outcome.hpp"
 #include "engine/run/snapshot_job.hpp"
 #include "engine/snapshot/snapshotter.hpp"
@@ -15,10 +17,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+
+#include <sys/types.h>
 
 namespace cairn {
 
-// A store that is open for writing.
+// A store that is open.
 class RunStore {
  public:
   RunStore() = default;
@@ -31,6 +36,11 @@ class RunStore {
   virtual std::optional<Time> own_key_since() const = 0;
 };
 
+enum class RunAccess {
+  read,  // nothing is stored there, and nothing made
+  write,
+};
+
 // Used by one thread. Every failure is thrown as Error.
 class RunHost {
  public:
@@ -38,11 +48,15 @@ class RunHost {
   RunHost(const RunHost&) = delete;
   RunHost& operator=(const RunHost&) = delete;
   virtual ~RunHost() = default;
-  virtual std::unique_ptr<RunStore> open_store(const std::string& store) = 0;
+  virtual std::unique_ptr<RunStore> open_store(const std::string& store, RunAccess access) = 0;
   // repository: into which it is captured. The files that this host's runs write themselves are left out.
   virtual std::unique_ptr<Source> open_source(const SnapshotJob& job, const Repository& repository) = 0;
   // A request with what is the host's in it: spool, its limit as of now, signing key.
   virtual SnapshotRequest new_request() = 0;
+  // A request with the retention of every series in it.
+  virtual PruneRequest new_prune() = 0;
+  // Where the locks of this host's runs are; empty: it has no place for them.
+  virtual fs::path locks() = 0;
   // Where packs wait that are pushed.
   virtual fs::path spool() = 0;
   virtual const SequenceMemory& sequences() = 0;
@@ -62,6 +76,19 @@ class RunListener {
   virtual void snapshot_ended(const JobOutcome& outcome) = 0;
   // outcome: of the job; push: of one of its targets.
   virtual void push_ended(const JobOutcome& outcome, const PushOutcome& push) = 0;
+  // The snapshot was looked at in one of its stores.
+  virtual void verify_ended(const JobOutcome& outcome, const VerifyOutcome& verification) = 0;
+  // The job has a recent snapshot, and nothing is done for it.
+  virtual void left_alone(const JobOutcome& outcome) = 0;
+  // Another run has the job's source now; holder: its process, where that is known.
+  virtual void waiting(const JobOutcome& outcome, std::optional<pid_t> holder) = 0;
+  // What a program prints, a line at a time.
+  virtual void hook_said(const HookCall& call, std::string_view line) = 0;
+  // failure: nothing where it went well. Else it is told elsewhere, too.
+  virtual void hook_ended(const HookCall& call, const std::optional<Error>& failure) = 0;
+  // Something that belongs to no snapshot: a program after it, one before a group or the run.
+  virtual void failed(const Error& failure) = 0;
+  virtual void prune_ended(const PruneOutcome& prune) = 0;
 };
 
 }  // namespace cairn

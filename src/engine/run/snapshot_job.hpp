@@ -1,10 +1,13 @@
-// The source that one snapshot of a run is to be taken of, and where it goes.
+// The source that one snapshot of a run is to be taken of, where it goes, and what belongs to it.
 #pragma once
 
 #include "capture/source_spec.hpp"
+#include "engine/run/hooks.hpp"
 #include "engine/snapshot/size_guard.hpp"
+#include "engine/verify/verifier.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +20,10 @@ struct SnapshotJob {
   SourceSpec source;
   SizeGuard guard;
   std::map<std::string, std::string> tags;
-  std::string store;                 // where it is put: a name or an address
-  std::vector<std::string> push_to;  // stores to which it is copied then
+  std::string store;                                       // where it is put: a name or an address
+  std::vector<std::string> push_to;                        // stores to which it is copied then
+  std::optional<VerifyLevel> verify = VerifyLevel::quick;  // nothing: it is not verified
+  Hooks hooks;
 };
 
 }  // namespace cairn

@@ -14,6 +14,18 @@
 
 namespace cairn {
 
+const char* verify_level_name(VerifyLevel level) noexcept {
+  switch (level) {
+    case VerifyLevel::quick:
+      return "quick";
+    case VerifyLevel::sample:
+      return "sample";
+    case VerifyLevel::full:
+      return "full";
+  }
+  return "quick";
+}
+
 std::string snapshot_name(const ManifestInfo& info) {
   return fmt::format("{}@{} ({})", info.name.series, format_time(info.name.cut_point), info.name.id);
 }

@@ -20,6 +20,9 @@ enum class VerifyLevel {
   full,    // and every byte, through restore's own code path, into nothing
 };
 
+// "quick", "sample", "full".
+const char* verify_level_name(VerifyLevel level) noexcept;
+
 // How a snapshot is named in what is reported about it: "SERIES@TIME (id)", from the name of its manifest.
 std::string snapshot_name(const ManifestInfo& info);
 

@@ -480,11 +480,14 @@ TEST_CASE("config: a file that cannot be read is not passed over") {
 TEST_CASE("config: the packaged example and the manual page's are valid") {
   const Config packaged = parse_config(text_of(CAIRN_SOURCE_DIR "/packaging/cairn.toml"), "packaging/cairn.toml");
   const std::string page = text_of(CAIRN_SOURCE_DIR "/man/cairn.toml.5");
-  const auto begin = page.find(".Bd -literal"), end = page.find(".Ed");
-  REQUIRE(end != std::string::npos);
-  const auto first_line = page.find('\n', begin) + 1;
-  const Config shown = parse_config(page.substr(first_line, end - first_line), "man/cairn.toml.5");
-  for (const Config* config : {&packaged, &shown}) {
+  std::vector<Config> shown;
+  for (auto at = page.find(".Bd -literal"); at != std::string::npos; at = page.find(".Bd -literal", at + 1)) {
+    const auto first_line = page.find('\n', at) + 1;
+    shown.push_back(parse_config(page.substr(first_line, page.find(".Ed", at) - first_line), "man/cairn.toml.5"));
+  }
+  REQUIRE(shown.size() == 2);
+  CHECK(shown.front().sources.at("app").hooks.finally == Hooks::List{{"systemctl", "start", "app"}});
+  for (const Config* config : {&packaged, &std::as_const(shown.back())}) {
     CHECK(config->store("offsite").address.region == "eu-1");
     CHECK(config->sources.at("accounts").guard.max_drop == 0.5);
     CHECK(config->retention.has_rule());
@@ -596,4 +599,96 @@ TEST_CASE("config: variables that a command inherits are named, not set") {
     CHECK_THROWS_AS(parse_config(begin + bad, "c"), Error);
   }
   CHECK_THROWS_AS(parse_config("[sources.a]\ntype = \"directory\"\npath = \"/\"\nenv = []", "c"), Error);
+}
+
+namespace {
+
+const std::string k_two_sources = R"(
+[sources.a]
+type = "command"
+command = ["a"]
+[sources.b]
+type = "command"
+command = ["b"]
+[sources.c]
+type = "command"
+command = ["c"]
+)";
+
+// "g: a b" of each.
+std::vector<std::string> names_of(const std::vector<SelectedSources>& selected) {
+  std::vector<std::string> out;
+  for (const auto& together : selected) {
+    std::string text = together.group + ":";
+    for (const auto* source : together.sources) text += " " + source->name;
+    out.push_back(text);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("config: groups are done together, and a source where it is named first") {
+  using Names = std::vector<std::string>;
+  const auto config =
+      parse_config(k_two_sources + "[groups.g]\nsources = [\"c\", \"a\"]\n[groups.h]\nsources = [\"a\", \"c\"]\n", "f");
+  CHECK(names_of(config.select_groups({"a", "b", "g"})) == Names{": a b", "g: c"});
+  CHECK(names_of(config.select_groups({"g", "b", "a"})) == Names{"g: c a", ": b"});
+  CHECK(names_of(config.select_groups({"g", "h", "b"})) == Names{"g: c a", ": b"});
+  CHECK(names_of(config.all_groups()) == Names{"g: c a", ": b"});
+  CHECK(parse_config("", "f").all_groups().empty());
+}
+
+TEST_CASE("config: programs around runs, groups and sources are argument lists") {
+  const auto config = parse_config(R"(before = [["a", "b c"], ["d"]]
+hook_timeout = "2m"
+finally = []
+)" + k_two_sources + R"(after = [["e"]]
+failed = [["f"]]
+[sources.d]
+type = "directory"
+path = "/d"
+hook_timeout = "5s"
+[groups.g]
+sources = ["a"]
+finally = [["g", ""]]
+)",
+                                   "f");
+  CHECK(config.hooks.before == Hooks::List{{"a", "b c"}, {"d"}});
+  CHECK(config.hooks.finally.empty());
+  CHECK(config.sources.at("a").hooks.empty());
+  CHECK(config.sources.at("c").hooks.after == Hooks::List{{"e"}});
+  CHECK(config.sources.at("c").hooks.failed == Hooks::List{{"f"}});
+  CHECK(config.sources.at("c").hooks.timeout == std::chrono::minutes{2});
+  CHECK(config.sources.at("d").hooks.timeout == std::chrono::seconds{5});
+  CHECK(config.groups.at("g").hooks.finally == Hooks::List{{"g", ""}});
+  CHECK(config.groups.at("g").hooks.timeout == std::chrono::minutes{2});
+  CHECK(parse_config("", "f").hooks.timeout == k_hook_timeout);
+
+  for (const char* wrong : {"[\"mountpoint\", \"-q\"]", "\"mountpoint -q\"", "[[\"a\"], \"b\"]", "[[1]]"}) {
+    const auto e = failure(std::string{"before = "} + wrong);
+    CHECK(e.message() == "/etc/cairn.toml:1:1: 'before' must be an array of arrays of strings");
+    CHECK(e.hint() == "no shell is used: write before = [[\"program\", \"argument\"]]");
+  }
+  CHECK(failure("after = [[]]").message() == "/etc/cairn.toml:1:1: 'after' has an entry without a program");
+  CHECK(failure("failed = [[\"\", \"a\"]]").message() ==
+        "/etc/cairn.toml:1:1: 'failed' has an entry without a program");
+  for (const char* wrong : {"\"0s\"", "\"soon\"", "\"2y\""}) {
+    CHECK(failure(std::string{"hook_timeout = "} + wrong).message().find("'hook_timeout' must be a time above") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("config: what a run verifies and prunes") {
+  CHECK(parse_config("", "f").verify == VerifyLevel::quick);
+  const auto config =
+      parse_config("verify = \"sample\"\n[stores.s]\nurl = \"/s\"\nprune = true\n[stores.t]\nurl = \"/t\"\n" +
+                       k_two_sources + "verify = \"none\"\n",
+                   "f");
+  CHECK(config.sources.at("a").verify == VerifyLevel::sample);
+  CHECK_FALSE(config.sources.at("c").verify);
+  CHECK(config.stores.at("s").prune);
+  CHECK_FALSE(config.stores.at("t").prune);
+  CHECK(failure("verify = \"full\"").message() ==
+        "/etc/cairn.toml:1:1: 'verify' must be \"quick\", \"sample\" or \"none\"");
 }

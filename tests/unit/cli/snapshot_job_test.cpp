@@ -82,3 +82,25 @@ TEST_CASE("snapshot job: an operand with a slash or a leading dot is a path, and
   const TemporaryDirectory directory{fs::temp_directory_path()};
   CHECK(series_of_path(directory.path() / "x" / "..") == directory.path().filename());
 }
+
+TEST_CASE("snapshot job: a plan has the hooks of the run, of groups that are named, and of sources") {
+  Config config;
+  config.hooks.before = {{"run"}};
+  config.groups["g"].hooks.before = {{"group"}};
+  SourceConfig source = config_of(SourceKind::directory);
+  source.hooks.finally = {{"source"}};
+  source.verify = VerifyLevel::sample;
+  RunPlan plan = plan_of(config, {{"", {&source}}, {"g", {&source}}});
+  REQUIRE(plan.groups.size() == 2);
+  CHECK(plan.hooks.before == config.hooks.before);
+  CHECK(plan.groups[0].hooks.empty());
+  CHECK(plan.groups[1].name == "g");
+  CHECK(plan.groups[1].hooks.before == Hooks::List{{"group"}});
+  CHECK(plan.groups[1].jobs.at(0).hooks.finally == Hooks::List{{"source"}});
+  CHECK(plan.groups[1].jobs[0].verify == VerifyLevel::sample);
+  CHECK(plan.prune.empty());
+  remove_hooks(plan);
+  CHECK(plan.hooks.empty());
+  CHECK(plan.groups[1].hooks.empty());
+  CHECK(plan.groups[1].jobs[0].hooks.empty());
+}

@@ -38,8 +38,8 @@ TEST_CASE("status text: the gravest of all stores and series is the status") {
 
 TEST_CASE("status text: gravest() goes by what somebody has to know first, not by the number") {
   using enum ExitStatus;
-  const std::vector<ExitStatus> order{usage, untrusted,  damaged,    no_key, not_found, failed,
-                                      busy,  not_pushed, incomplete, stale,  done};
+  const std::vector<ExitStatus> order{interrupted, terminated, usage,      untrusted,  damaged, no_key, not_found,
+                                      failed,      busy,       not_pushed, incomplete, stale,   done};
   for (std::size_t i = 0; i < order.size(); ++i) {
     for (std::size_t j = i; j < order.size(); ++j) {
       CHECK(gravest(order[i], order[j]) == order[i]);

@@ -1,8 +1,11 @@
 #include "util/process.hpp"
 
+#include "unit/support.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <unistd.h>
@@ -147,7 +150,96 @@ TEST_CASE("process: the end of standard error is kept") {
   CHECK(pipeline.error_tail() == "problem\n");
 }
 
+namespace {
+
+// Everything that a program run by run_program() said, and how it ended.
+struct Said {
+  std::vector<std::string> lines;
+  ProcessExit exit;
+};
+Said run_and_hear(const std::vector<std::string>& argv, std::optional<std::chrono::nanoseconds> timeout = {},
+                  ProcessOptions options = {}) {
+  Said said;
+  const LineSink sink = [&](std::string_view line) { said.lines.emplace_back(line); };
+  said.exit = run_program(argv, std::move(options), sink, timeout);
+  return said;
+}
+
+bool is_dead(pid_t pid) {
+  const auto bytes = read_file_if_exists("/proc/" + std::to_string(pid) + "/stat");
+  return !bytes || std::string{as_text(*bytes)}.find(") Z ") != std::string::npos;
+}
+
+bool dies(pid_t pid) {
+  for (int i = 0; i < 5000 && !is_dead(pid); ++i) ::usleep(1000);
+  return is_dead(pid);
+}
+
+}  // namespace
+
 TEST_CASE("process: run_program reports how it ended") {
-  CHECK(run_program({"true"}).ok());
-  CHECK(run_program({"sh", "-c", "exit 7"}).code == 7);
+  CHECK(run_and_hear({"true"}).exit.ok());
+  CHECK(run_and_hear({"sh", "-c", "exit 7"}).exit.code == 7);
+  CHECK(run_and_hear({"sh", "-c", "kill -9 $$"}).exit.signal == 9);
+  CHECK_THROWS_WITH_AS(run_and_hear({"/nonexistent/program"}),
+                       "unable to start '/nonexistent/program': No such file or directory", Error);
+}
+
+TEST_CASE("process: run_program passes on both streams line by line, in their order") {
+  const auto said =
+      run_and_hear({"sh", "-c", "echo one; echo two >&2; printf 'three\\r\\n\\nend'; read x || echo ' of input'"});
+  CHECK(said.lines == std::vector<std::string>{"one", "two", "three", "", "end of input"});
+  // What has no line's end comes in pieces, and nothing of it is lost.
+  const auto wide = run_and_hear({"sh", "-c", "head -c 10000 /dev/zero | tr '\\0' x"});
+  REQUIRE(wide.lines.size() == 3);
+  CHECK(wide.lines[0].size() + wide.lines[1].size() + wide.lines[2].size() == 10000);
+  const auto much = run_and_hear({"seq", "100000"});
+  CHECK(much.lines.size() == 100000);
+  CHECK(much.lines.back() == "100000");
+}
+
+TEST_CASE("process: a child that a program leaves behind holds nobody up, silent or not") {
+  // Both are children with the program's output open.
+  const auto silent = run_and_hear({"sh", "-c", "sleep 1000 & echo $!; exit 3"});
+  CHECK(silent.exit.code == 3);
+  REQUIRE(silent.lines.size() == 1);
+  // It was meant to go on.
+  const auto child = static_cast<pid_t>(std::stol(silent.lines[0]));
+  CHECK_FALSE(is_dead(child));
+  ::kill(child, SIGKILL);
+
+  const auto loud = run_and_hear({"sh", "-c", "yes & echo $!"});
+  CHECK(loud.exit.ok());
+  REQUIRE_FALSE(loud.lines.empty());
+  // Nobody reads it any more: it ends as others do whose reader goes away.
+  const std::string first =
+      *std::find_if(loud.lines.begin(), loud.lines.end(), [](const auto& line) { return line != "y"; });
+  CHECK(dies(static_cast<pid_t>(std::stol(first))));
+}
+
+TEST_CASE("process: a program that takes too long is ended, with its children") {
+  const auto said = run_and_hear({"sh", "-c", "sleep 1000 & echo $!; wait"}, std::chrono::milliseconds{300});
+  CHECK(said.exit.timed_out);
+  CHECK_FALSE(said.exit.ok());
+  CHECK(said.exit.text() == "took too long and was ended");
+  REQUIRE(said.lines.size() == 1);
+  CHECK(dies(static_cast<pid_t>(std::stol(said.lines[0]))));
+  // Neither output without end nor one that is closed keeps it alive; nor does being deaf.
+  CHECK(run_and_hear({"yes"}, std::chrono::milliseconds{100}).exit.timed_out);
+  CHECK(run_and_hear({"sh", "-c", "exec >&- 2>&-; exec sleep 1000"}, std::chrono::milliseconds{100}).exit.timed_out);
+  CHECK(run_and_hear({"sh", "-c", "trap '' TERM; sleep 1000; sleep 1000"}, std::chrono::milliseconds{100})
+            .exit.timed_out);
+  CHECK(run_and_hear({"true"}, std::chrono::hours{1}).exit.ok());
+}
+
+TEST_CASE("process: a signal ends a program, but not one that is to be waited for") {
+  const test::SignalForgotten forgotten;
+  set_interrupted(SIGTERM);
+  CHECK(test::failure_of([] { run_and_hear({"sleep", "1000"}); }) == ErrorKind::interrupted);
+  ProcessOptions keep;
+  keep.on_signal = ProcessOptions::OnSignal::keep;
+  const auto said = run_and_hear({"sh", "-c", "sleep 0.1; echo cleaned up"}, {}, keep);
+  set_interrupted(0);
+  CHECK(said.exit.ok());
+  CHECK(said.lines == std::vector<std::string>{"cleaned up"});
 }

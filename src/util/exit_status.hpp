@@ -17,6 +17,8 @@ enum class ExitStatus : int {
   busy = 11,
   no_key = 12,
   untrusted = 13,
+  interrupted = 130,  // by SIGINT
+  terminated = 143,   // by SIGTERM
 };
 
 constexpr int to_int(ExitStatus status) noexcept {
@@ -31,5 +33,7 @@ int exit_status_of(ErrorKind kind, int signal_number) noexcept;
 
 // "usage", "not_found", ...: how JSON output names the kind.
 const char* error_kind_name(ErrorKind kind) noexcept;
+// The same for a status: also "done", "incomplete", "stale" and "not_pushed"; both signals are "interrupted".
+const char* outcome_name(ExitStatus status) noexcept;
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-#include "cli/exit_status.hpp"
+#include "util/exit_status.hpp"
 
 #include <array>
 #include <csignal>
@@ -29,8 +29,8 @@ int exit_status_of(ErrorKind kind, int signal_number) noexcept {
 
 ExitStatus gravest(ExitStatus a, ExitStatus b) noexcept {
   using enum ExitStatus;
-  static constexpr std::array k_order{usage, untrusted,  damaged,    no_key, not_found, failed,
-                                      busy,  not_pushed, incomplete, stale,  done};
+  static constexpr std::array k_order{interrupted, terminated, usage,      untrusted,  damaged, no_key, not_found,
+                                      failed,      busy,       not_pushed, incomplete, stale,   done};
   for (const ExitStatus status : k_order) {
     if (a == status || b == status) return status;
   }
@@ -54,6 +54,37 @@ const char* error_kind_name(ErrorKind kind) noexcept {
     case ErrorKind::untrusted:
       return "untrusted";
     case ErrorKind::interrupted:
+      return "interrupted";
+  }
+  return "failed";
+}
+
+const char* outcome_name(ExitStatus status) noexcept {
+  switch (status) {
+    case ExitStatus::done:
+      return "done";
+    case ExitStatus::failed:
+      return "failed";
+    case ExitStatus::usage:
+      return "usage";
+    case ExitStatus::incomplete:
+      return "incomplete";
+    case ExitStatus::damaged:
+      return "damaged";
+    case ExitStatus::stale:
+      return "stale";
+    case ExitStatus::not_pushed:
+      return "not_pushed";
+    case ExitStatus::not_found:
+      return "not_found";
+    case ExitStatus::busy:
+      return "busy";
+    case ExitStatus::no_key:
+      return "no_key";
+    case ExitStatus::untrusted:
+      return "untrusted";
+    case ExitStatus::interrupted:
+    case ExitStatus::terminated:
       return "interrupted";
   }
   return "failed";
