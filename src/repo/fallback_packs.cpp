@@ -11,6 +11,25 @@
 
 namespace cairn {
 
+namespace {
+
+// A store that does not answer is like damage to its packs: they come from the next one.
+Error unanswered(const PackRef& ref, const std::string& why) {
+  return {ErrorKind::damaged, fmt::format("unable to read pack {}: {}", quote(layout::pack_key(ref.name)), why)};
+}
+
+template <class Read>
+auto answered(const PackRef& ref, Read read) {
+  try {
+    return read();
+  } catch (const StoreError& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    throw unanswered(ref, e.message());
+  }
+}
+
+}  // namespace
+
 // Another store's packs, counted as they are read.
 class FallbackPacks::Place : public PackSource {
  public:
@@ -34,21 +53,23 @@ class FallbackPacks::Place : public PackSource {
     return found;
   }
 
-  std::shared_ptr<const PackDirectory> directory(const PackRef& ref) override { return packs().directory(ref); }
+  std::shared_ptr<const PackDirectory> directory(const PackRef& ref) override {
+    return answered(ref, [&] { return packs().directory(ref); });
+  }
   std::shared_ptr<const PackDirectory> stored_directory(const PackRef& ref) override {
-    return packs().stored_directory(ref);
+    return answered(ref, [&] { return packs().stored_directory(ref); });
   }
   std::shared_ptr<const PackDirectory> take_directory(const PackRef& ref, ByteView stored) override {
     return packs().take_directory(ref, stored);
   }
   Bytes read_range(const PackRef& ref, ByteRange range) override {
-    Bytes bytes = packs().read_range(ref, range);
+    Bytes bytes = answered(ref, [&] { return packs().read_range(ref, range); });
     count(ref);
     return bytes;
   }
   Bytes read_data(const PackRef& ref, const PackDirectory& directory, std::uint64_t offset,
                   std::uint64_t length) override {
-    Bytes bytes = packs().read_data(ref, directory, offset, length);
+    Bytes bytes = answered(ref, [&] { return packs().read_data(ref, directory, offset, length); });
     count(ref);
     return bytes;
   }
@@ -64,7 +85,7 @@ class FallbackPacks::Place : public PackSource {
   // Opened by whoever is first; the others wait.
   const FallbackStore::Opened& open() {
     std::call_once(m_once, [this] {
-      const auto failure = any_failure_of([this] { m_opened = m_store.open(); });
+      const auto failure = every_failure_of([this] { m_opened = m_store.open(); });
       if (failure) {
         reporter().warning(fmt::format("nothing can be read from {} instead: {}", quote(name()), failure->message()));
       } else if (m_opened.refs.empty()) {
@@ -114,22 +135,19 @@ std::optional<std::string> FallbackPacks::away() const {
   return m_away;
 }
 
-// A store that does not answer is like damage to each of its packs that another one has.
+// Of a store that does not answer that is said of each pack that another one has.
 template <class Read>
 auto FallbackPacks::read(const PackRef& ref, Read read) {
-  const auto failed = [&](const std::string& why) {
-    return Error(ErrorKind::damaged, fmt::format("unable to read pack {}: {}", quote(layout::pack_key(ref.name)), why));
-  };
-  if (const auto why = away(); why && !elsewhere(ref).empty()) throw failed(*why);
+  if (const auto why = away(); why && !elsewhere(ref).empty()) throw unanswered(ref, *why);
   try {
     return read();
   } catch (const StoreError& e) {
-    if (elsewhere(ref).empty()) throw;
+    if (e.kind() == ErrorKind::interrupted || elsewhere(ref).empty()) throw;
     {
       const std::scoped_lock lock{m_mutex};
       if (!m_away) m_away = e.message();
     }
-    throw failed(e.message());
+    throw unanswered(ref, e.message());
   }
 }
 

@@ -113,6 +113,19 @@ std::optional<Error> any_failure_of(F&& attempt) {
   return std::nullopt;
 }
 
+// The same for what stands beside others that go on without it, a store or a source as a whole: every Error but an
+// interruption.
+template <class F>
+std::optional<Error> every_failure_of(F&& attempt) {
+  try {
+    std::forward<F>(attempt)();
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) throw;
+    return e;
+  }
+  return std::nullopt;
+}
+
 // "unable to VERB 'path': cause of errno". Kind is failed; ENOENT stays failed too (a caller that means not_found
 // says so itself). ENOSPC and EDQUOT get a hint.
 [[noreturn]] void throw_errno(std::string_view verb, std::string_view path, int error_number);

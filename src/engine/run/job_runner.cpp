@@ -139,13 +139,12 @@ SnapshotResult JobRunner::take(const SnapshotJob& job) {
 // store reachable.
 std::optional<RecentSnapshot> JobRunner::find_recent(const SnapshotJob& job) {
   if (!m_options.if_older_than) return std::nullopt;
-  try {
+  std::optional<RecentSnapshot> recent;
+  every_failure_of([&] {
     const auto store = m_host.open_store(job.store, RunAccess::read);
-    return find_recent_snapshot(*store, job.series, *m_options.if_older_than);
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    return std::nullopt;
-  }
+    recent = find_recent_snapshot(*store, job.series, *m_options.if_older_than);
+  });
+  return recent;
 }
 
 // The job ends with that. It is told, unless it ends the run, whose failure it is then.

@@ -48,7 +48,7 @@ void PushStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome)
   for (const auto& name : job.push_to) {
     PushOutcome done;
     done.store = name;
-    try {
+    done.failure = every_failure_of([&] {
       const auto to = m_host.open_store(name, RunAccess::write);
       Context source = store.context();
       Context target = to->context();
@@ -57,10 +57,7 @@ void PushStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome)
       request.snapshots = {outcome.result->id};
       request.spool = m_host.spool();
       done.result = push(source, target, request);
-    } catch (const Error& e) {
-      if (e.kind() == ErrorKind::interrupted) throw;
-      done.failure = e;
-    }
+    });
     outcome.pushes.push_back(std::move(done));
     m_listener.push_ended(outcome, outcome.pushes.back());
   }
@@ -96,13 +93,10 @@ void VerifyStep::verify_in(const std::string& name, RunStore* open, VerifyLevel 
   VerifyOutcome done;
   done.store = name;
   done.level = level;
-  try {
+  done.failure = every_failure_of([&] {
     const auto other = open == nullptr ? m_host.open_store(name, RunAccess::read) : nullptr;
     done.result = verify_snapshot(open == nullptr ? *other : *open, *outcome.result, level);
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    done.failure = e;
-  }
+  });
   outcome.verifications.push_back(std::move(done));
   m_listener.verify_ended(outcome, outcome.verifications.back());
 }

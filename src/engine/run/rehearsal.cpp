@@ -18,16 +18,10 @@ class Stores {
   // Throws Error, the same one each time.
   RunStore& open(const std::string& name) {
     const auto [at, is_new] = m_opened.try_emplace(name);
-    if (is_new) {
-      try {
-        at->second.store = m_host.open_store(name, RunAccess::read);
-      } catch (const Error& e) {
-        if (e.kind() == ErrorKind::interrupted) throw;
-        at->second.failure = e;
-      }
-    }
-    if (at->second.failure) throw Error(*at->second.failure);
-    return *at->second.store;
+    Opened& opened = at->second;
+    if (is_new) opened.failure = every_failure_of([&] { opened.store = m_host.open_store(name, RunAccess::read); });
+    if (opened.failure) throw Error(*opened.failure);
+    return *opened.store;
   }
 
  private:
@@ -40,23 +34,16 @@ class Stores {
 };
 
 void look(Stores& stores, const SnapshotJob& job, std::optional<Nanoseconds> if_older_than, JobOutcome& outcome) {
-  try {
+  outcome.failure = every_failure_of([&] {
     RunStore& store = stores.open(job.store);
     if (if_older_than) outcome.left_alone = find_recent_snapshot(store, job.series, *if_older_than);
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    outcome.failure = e;
-    return;
-  }
-  if (outcome.left_alone) return;
+  });
+  if (outcome.failure || outcome.left_alone) return;
   for (const auto& name : job.push_to) {
-    try {
-      stores.open(name);
-    } catch (const Error& e) {
-      if (e.kind() == ErrorKind::interrupted) throw;
+    if (const auto failure = every_failure_of([&] { stores.open(name); })) {
       PushOutcome& push = outcome.pushes.emplace_back();
       push.store = name;
-      push.failure = e;
+      push.failure = *failure;
     }
   }
 }

@@ -8,19 +8,17 @@ namespace cairn {
 PruneOutcome prune_store(RunHost& host, const std::string& store, Apply apply) {
   PruneOutcome outcome;
   outcome.store = store;
-  try {
+  const auto failure = every_failure_of([&] {
     const auto opened = host.open_store(store, RunAccess::read);
     Context context = opened->context();
     Pruner pruner{context, host.new_prune(), apply};
     outcome.plan = pruner.plan();
     outcome.failures = outcome.plan->stops;
-    if (apply == Apply::no || !outcome.failures.empty()) return outcome;
+    if (apply == Apply::no || !outcome.failures.empty()) return;
     outcome.result = pruner.execute();
     context.repository.store().sweep_temporaries(layout::k_directories);
-  } catch (const Error& e) {
-    if (e.kind() == ErrorKind::interrupted) throw;
-    outcome.failures.push_back(e);
-  }
+  });
+  if (failure) outcome.failures.push_back(*failure);
   return outcome;
 }
 

@@ -32,6 +32,7 @@ struct ThreeStores {
   std::atomic<int> opened{0};
   std::atomic<int> asked_in_vain{0};
   bool same_fails = false;
+  bool same_is_away = false;
   bool own_fails = false;
 
   ThreeStores() {
@@ -47,8 +48,8 @@ struct ThreeStores {
   static void lose(test::MemoryStore& store, const PackRef& ref) { store.remove(std::vector{key(ref)}); }
   // The first byte of the first frame's content.
   static std::uint64_t in_frame() { return k_pack_header_size + 8; }
-  void fail_packs() {
-    store.on_call = [this](const std::string& operation, const std::string& asked) {
+  void fail_packs(test::MemoryStore& at) {
+    at.on_call = [this](const std::string& operation, const std::string& asked) {
       if (operation != "get" || !asked.starts_with("packs/")) return;
       ++asked_in_vain;
       throw StoreError(ErrorKind::failed, StoreError::Transient::unreachable, "the store is away");
@@ -57,6 +58,8 @@ struct ThreeStores {
   FallbackStore other(const std::string& name, test::EngineFixture& at, const PackRef& there, bool& fails) {
     return {name, [this, &at, there, &fails] {
               ++opened;
+              if (&at == &same && same_is_away)
+                throw StoreError(ErrorKind::failed, StoreError::Transient::unreachable, "away");
               if (fails) throw Error(ErrorKind::failed, "not mounted");
               return FallbackStore::Opened{std::shared_ptr<PackSource>(&at.repository.packs(), [](PackSource*) {}),
                                            {there}};
@@ -120,6 +123,13 @@ TEST_CASE("fallback packs: one that has it damaged too, or cannot be opened, is 
   SUBCASE("gone") {
     ThreeStores::lose(t.same_store, t.ref);
   }
+  SUBCASE("does not answer") {
+    t.fail_packs(t.same_store);
+  }
+  SUBCASE("does not answer when it is opened") {
+    t.same_is_away = true;
+    warnings = 1;
+  }
   SUBCASE("cannot be opened") {
     t.same_fails = true;
     warnings = 1;
@@ -132,7 +142,7 @@ TEST_CASE("fallback packs: one that has it damaged too, or cannot be opened, is 
 
 TEST_CASE("fallback packs: a store that does not answer is asked once") {
   ThreeStores t;
-  t.fail_packs();
+  t.fail_packs(t.store);
   for (std::uint32_t chunk = 0; chunk < 3; ++chunk) CHECK(t.read(chunk) == t.texts[chunk]);
   CHECK(t.asked_in_vain == 1);
   CHECK(t.packs.away() == "the store is away");
@@ -146,7 +156,7 @@ TEST_CASE("fallback packs: where nobody has it the first failure is told") {
     CHECK(failure_of([&] { t.read(0); }) == ErrorKind::damaged);
   }
   SUBCASE("no answer") {
-    t.fail_packs();
+    t.fail_packs(t.store);
     CHECK(failure_of([&] { t.read(0); }) == ErrorKind::failed);
     CHECK_FALSE(t.packs.away());
   }
