@@ -15,18 +15,6 @@ namespace {
 
 constexpr std::size_t k_buffer = 1U << 20;
 
-// As many of them as there are; fewer at the end of the file, or where it cannot be read.
-std::size_t read_there(int fd, ByteSpan out, std::uint64_t offset) noexcept {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t n = retry_interrupted(
-        [&] { return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
-    if (n <= 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return done;
-}
-
 // Neighbouring chunks that nobody has yet, of which a buffer holds all.
 struct Stretch {
   std::uint32_t begin = 0;

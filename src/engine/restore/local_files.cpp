@@ -1,10 +1,12 @@
 #include "engine/restore/local_files.hpp"
 
+#include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/bytes.hpp"
 
 #include <array>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -64,22 +66,27 @@ LocalFile LocalFiles::get(Id id) {
   return file;
 }
 
+std::size_t read_there(int fd, ByteSpan out, std::uint64_t offset) noexcept {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = retry_interrupted(
+        [&] { return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done)); });
+    if (n <= 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
 LocalChanged::LocalChanged(const std::string& shown)
     : Error(ErrorKind::failed,
             fmt::format("unable to use {}: it changed while the restore was under way", quote(shown)),
             "restore again when nobody changes it") {}
 
 FileStamp stamp_now(const LocalFile& file) {
-  const std::size_t slash = file.path.rfind('/');
-  UniqueFd parent;
-  if (slash != std::string::npos) {
-    parent =
-        open_beneath(file.root->directory.get(), std::string_view{file.path}.substr(0, slash), O_PATH | O_DIRECTORY);
-    if (!parent) throw LocalChanged(file.shown());
-  }
-  const std::string name = slash == std::string::npos ? file.path : file.path.substr(slash + 1);
+  const auto [directory, name] = split_path(file.path);
+  const UniqueFd parent = open_beneath(file.root->directory.get(), directory, O_PATH | O_DIRECTORY);
   struct stat status {};
-  if (::fstatat(parent ? parent.get() : file.root->directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (!parent || ::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     throw LocalChanged(file.shown());
   }
   return stamp_of(status);

@@ -1,6 +1,7 @@
 // The local files that a restore may take content from, and how each of them was when it was looked at.
 #pragma once
 
+#include "util/bytes.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/file_id.hpp"
@@ -74,6 +75,9 @@ class LocalChanged : public Error {
  public:
   explicit LocalChanged(const std::string& shown);
 };
+
+// As many bytes of an open file as there are; fewer at its end, or where it cannot be read.
+std::size_t read_there(int fd, ByteSpan out, std::uint64_t offset) noexcept;
 
 // How the name below the root is now; a symbolic link is not followed. Throws LocalChanged where that is not known.
 FileStamp stamp_now(const LocalFile& file);

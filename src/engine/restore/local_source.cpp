@@ -28,13 +28,11 @@ void copy_by_hand(LocalSource& from, std::uint64_t from_offset, int to, std::uin
   while (length != 0) {
     check_interrupted();
     const ByteSpan piece = ByteSpan{buffer}.first(static_cast<std::size_t>(std::min<std::uint64_t>(length, k_buffer)));
-    const ssize_t n = retry_interrupted(
-        [&] { return ::pread(from.fd(), piece.data(), piece.size(), static_cast<off_t>(from_offset)); });
-    if (n <= 0) throw LocalChanged(from.file().shown());
-    write_at(to, piece.first(static_cast<std::size_t>(n)), offset, shown);
-    from_offset += static_cast<std::uint64_t>(n);
-    offset += static_cast<std::uint64_t>(n);
-    length -= static_cast<std::uint64_t>(n);
+    if (read_there(from.fd(), piece, from_offset) != piece.size()) throw LocalChanged(from.file().shown());
+    write_at(to, piece, offset, shown);
+    from_offset += piece.size();
+    offset += piece.size();
+    length -= piece.size();
   }
 }
 
@@ -85,15 +83,8 @@ void copy_range(LocalSource& from, std::uint64_t from_offset, int to, std::uint6
 void copy_checked(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
                   const Digest& digest, const std::string& shown) {
   Bytes bytes(static_cast<std::size_t>(length));
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t n = retry_interrupted([&] {
-      return ::pread(from.fd(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(from_offset + done));
-    });
-    if (n <= 0) throw LocalChanged(from.file().shown());
-    done += static_cast<std::size_t>(n);
-  }
-  if (sha256(bytes) != digest) throw LocalChanged(from.file().shown());
+  if (read_there(from.fd(), bytes, from_offset) != bytes.size() || sha256(bytes) != digest)
+    throw LocalChanged(from.file().shown());
   write_at(to, bytes, offset, shown);
 }
 

@@ -2,6 +2,7 @@
 
 #include "engine/restore/apply_metadata.hpp"
 #include "engine/restore/staged_tree.hpp"
+#include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/capabilities.hpp"
 #include "util/error.hpp"
@@ -59,11 +60,8 @@ UniqueFd open_in_root(const LocalRoot& root, const std::string& path) {
   UniqueFd fd = open_for_capture(root.directory.get(), path);
   if (fd || errno != EACCES || root.kind != LocalRoot::Kind::staging) return fd;
   // It was finished, with a mode that keeps its owner out. Nobody else is where it lies, so its name is the file's.
-  const std::size_t slash = path.rfind('/');
-  const UniqueFd parent =
-      open_beneath(root.directory.get(), slash == std::string::npos ? "." : std::string_view{path}.substr(0, slash),
-                   O_PATH | O_DIRECTORY);
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const auto [directory, name] = split_path(path);
+  const UniqueFd parent = open_beneath(root.directory.get(), directory, O_PATH | O_DIRECTORY);
   struct stat status {};
   if (!parent || ::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
       status.st_nlink != 1 || ::fchmodat(parent.get(), name.c_str(), 0600, 0) != 0) {
@@ -169,9 +167,7 @@ void LocalSources::add_seed_file(std::vector<LocalCandidate>& to, const LocalPla
   const std::size_t before = to.size();
   add(to, place.root, place.file, file);
   if (to.size() == before) return;
-  const std::size_t slash = file.path.rfind('/');
-  const std::string name = slash == std::string::npos ? file.path : file.path.substr(slash + 1);
-  to.back().at_offsets = !m_single_name.empty() || name == place.file;
+  to.back().at_offsets = !m_single_name.empty() || split_path(file.path).name == place.file;
   auto& cuts = m_seed_cuts[place.root];
   if (!cuts) cuts = std::make_shared<std::optional<CutIndex>>();
   to.back().cuts = cuts;

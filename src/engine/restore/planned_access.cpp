@@ -1,5 +1,6 @@
 #include "engine/restore/planned_access.hpp"
 
+#include "engine/restore/target_names.hpp"
 #include "util/error.hpp"
 #include "util/own_directory.hpp"
 
@@ -8,15 +9,6 @@
 namespace cairn {
 
 namespace {
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
-std::string name_of(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);
-}
 
 // Whether it has to be mended.
 bool look_at_anchor(const RestoreTarget& target) {
@@ -46,12 +38,12 @@ void PlannedAccess::check(const std::string& path, EntryAction action) {
   }
   // Below a target that is not there yet nothing is.
   if (!m_target.below_anchor().empty() || path == ".") return;
-  if (action != EntryAction::metadata) check_directory(parent_of(path));
+  if (action != EntryAction::metadata) check_directory(split_path(path).parent);
   // But for a restore in place, RestoreTarget has looked at what gives way.
   if (action == EntryAction::create || (action == EntryAction::change && !m_target.in_place())) return;
-  const auto directory = m_open.open(parent_of(path));
+  const auto directory = m_open.open(split_path(path).parent);
   if (!directory) return;  // it has gone: the publisher looks once more
-  check_there(directory->get(), name_of(path), (m_target.path() / path).native(), action);
+  check_there(directory->get(), split_path(path).name, (m_target.path() / path).native(), action);
 }
 
 void PlannedAccess::check_there(int directory, const std::string& name, const std::string& shown,
@@ -68,10 +60,10 @@ void PlannedAccess::check_there(int directory, const std::string& name, const st
 }
 
 void PlannedAccess::check_removal(const std::string& path) {
-  check_directory(parent_of(path));
-  const auto directory = m_open.open(parent_of(path));
+  check_directory(split_path(path).parent);
+  const auto directory = m_open.open(split_path(path).parent);
   if (!directory) return;
-  const auto there = see(directory->get(), name_of(path));
+  const auto there = see(directory->get(), split_path(path).name);
   const auto above = see(directory->get(), "");
   if (!there || !above) return;
   if (const auto refusal = refusal_to_replace(there->protection, above->protection, own_rights())) {

@@ -31,17 +31,6 @@ namespace {
 
 constexpr const char* k_link_prefix = ".cairn-link-";  // in staging, once all that it held is in place
 
-struct SplitName {
-  std::string parent;  // "." for none
-  std::string name;
-};
-
-SplitName split(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return {".", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
 class InPlacePublisher : public Publisher {
  public:
   explicit InPlacePublisher(const PublishParts& parts)
@@ -116,8 +105,6 @@ class InPlacePublisher : public Publisher {
     directory.id = *id;
   }
 
-  std::string text_of(const std::string& path) const { return path == "." ? target().path().native() : shown(path); }
-
   void require_writable(int directory, const std::string& path) const {
     const WriteJudgement judged = judge_writing(look_at_access(directory, text_of(path)), own_rights());
     if (judged.writing == Writing::refused) throw_refusal(judged.refusal, text_of(path));
@@ -149,7 +136,7 @@ class InPlacePublisher : public Publisher {
     plan()->steps.rewind();
     while (const auto removal = plan()->steps.next_removal()) {
       check_interrupted();
-      const SplitName at = split(removal->path);
+      const SplitPath at = split_path(removal->path);
       const UniqueFd parent = open_directory_below(target().directory(), at.parent, shown(at.parent));
       if (const auto id = id_at(parent.get(), at.name); !id || *id != removal->id) throw_changed(removal->path);
       if (const auto there = see(parent.get(), at.name)) require_within_reach(*there, *root, shown(removal->path));
@@ -208,7 +195,7 @@ class InPlacePublisher : public Publisher {
 
   void remove(const PlannedRemoval& removal) {
     if (m_gone_logs.contains(removal.path)) return;
-    const SplitName at = split(removal.path);
+    const SplitPath at = split_path(removal.path);
     const UniqueFd parent = open_directory_below(target().directory(), at.parent, shown(at.parent));
     if (const auto id = id_at(parent.get(), at.name); !id || *id != removal.id) throw_changed(removal.path);
     make_writable(parent.get(), at.parent);
@@ -280,7 +267,7 @@ class InPlacePublisher : public Publisher {
                 });
     note_gone_logs(to, name, entry);
     logs.remove_or_tell([&](const std::string& log) {
-      const std::string path = join_path(split(entry).parent, log);
+      const std::string path = join_path(split_path(entry).parent, log);
       if (!m_removed_logs.contains(path)) return false;
       m_gone_logs.insert(path);
       return true;
@@ -291,7 +278,7 @@ class InPlacePublisher : public Publisher {
   void note_gone_logs(int directory, const std::string& name, const std::string& entry) {
     if (m_removed_logs.empty()) return;
     for (const char* suffix : sqlite::k_companions) {
-      const std::string path = join_path(split(entry).parent, name + suffix);
+      const std::string path = join_path(split_path(entry).parent, name + suffix);
       if (m_removed_logs.contains(path) && !status_at(directory, name + suffix)) m_gone_logs.insert(path);
     }
   }
@@ -327,8 +314,8 @@ class InPlacePublisher : public Publisher {
     std::uint64_t number = 0;
     for (const StagedLink& link : tree().links) {
       check_interrupted();
-      const SplitName from = split(link.target);
-      const SplitName to = split(link.path);
+      const SplitPath from = split_path(link.target);
+      const SplitPath to = split_path(link.path);
       const UniqueFd from_directory = open_there(from.parent);
       const UniqueFd to_directory = open_there(to.parent);
       const auto id = m_linked.at(link.target);

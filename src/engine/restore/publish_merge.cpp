@@ -72,7 +72,7 @@ class MergePublisher : public Publisher {
 
   // Whether what is to happen in a directory, and to it, may happen.
   void look_at_rights(const std::string& path, int directory, bool gets_names) {
-    const std::string text = path == "." ? target().path().native() : shown(path);
+    const std::string text = text_of(path);
     const DirectoryAccess access = look_at_access(directory, text);
     const Rights rights = own_rights();
     bool mend = false;
@@ -214,7 +214,7 @@ class MergePublisher : public Publisher {
 
   void finish_one(const StagedDirectory& directory) {
     const bool root = directory.path == ".";
-    const std::string text = root ? target().path().native() : shown(directory.path);
+    const std::string text = text_of(directory.path);
     const UniqueFd below = root ? UniqueFd{} : open_directory_below(target().directory(), directory.path, text);
     const int fd = root ? target().directory() : below.get();
     const FileId& id = m_merged.at(directory.path);

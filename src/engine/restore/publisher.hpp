@@ -68,6 +68,8 @@ class Publisher {
   // To note which ones they are.
   std::vector<StagedDirectory>& directories() noexcept { return m_tree.directories; }
   std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
+  // The same of a directory, which may be the target itself.
+  std::string text_of(const std::string& path) const { return path == "." ? target().path().native() : shown(path); }
   // What the snapshot says of a directory; null where it says nothing.
   const StagedDirectory* described(const std::string& path) const;
 

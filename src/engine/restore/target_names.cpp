@@ -57,6 +57,31 @@ std::string join_path(const std::string& directory, const std::string& name) {
   return directory == "." ? name : directory + "/" + name;
 }
 
+SplitPath split_path(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+mode_t file_type(EntryType type) noexcept {
+  switch (type) {
+    case EntryType::directory:
+      return S_IFDIR;
+    case EntryType::symlink:
+      return S_IFLNK;
+    case EntryType::fifo:
+      return S_IFIFO;
+    case EntryType::socket:
+      return S_IFSOCK;
+    case EntryType::char_device:
+      return S_IFCHR;
+    case EntryType::block_device:
+      return S_IFBLK;
+    default:
+      return S_IFREG;
+  }
+}
+
 void throw_appeared(const fs::path& target) {
   throw Error(ErrorKind::usage,
               fmt::format("unable to restore to {}: it came into being meanwhile", quote(target.native())));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/restore/restore_target.hpp"
+#include "repo/entry.hpp"
 #include "util/file.hpp"
 
 #include <optional>
@@ -30,6 +31,14 @@ UniqueFd make_parent_of(const RestoreTarget& target);
 
 // "a" in "." is "a".
 std::string join_path(const std::string& directory, const std::string& name);
+struct SplitPath {
+  std::string parent;  // "." for none
+  std::string name;
+};
+SplitPath split_path(const std::string& path);
+
+// As stat(2) has it. A hard link is a file.
+mode_t file_type(EntryType type) noexcept;
 
 // What somebody did there since it was looked at.
 [[noreturn]] void throw_appeared(const fs::path& target);

@@ -3,6 +3,7 @@
 #include "capture/metadata.hpp"
 #include "capture/sqlite/companions.hpp"
 #include "engine/restore/database_in_use.hpp"
+#include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
 
@@ -14,25 +15,6 @@
 namespace cairn {
 
 namespace {
-
-mode_t mode_of(EntryType type) noexcept {
-  switch (type) {
-    case EntryType::directory:
-      return S_IFDIR;
-    case EntryType::symlink:
-      return S_IFLNK;
-    case EntryType::fifo:
-      return S_IFIFO;
-    case EntryType::socket:
-      return S_IFSOCK;
-    case EntryType::char_device:
-      return S_IFCHR;
-    case EntryType::block_device:
-      return S_IFBLK;
-    default:
-      return S_IFREG;
-  }
-}
 
 bool is_time(const struct timespec& at, Time time) noexcept {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
@@ -78,27 +60,26 @@ std::optional<EntryState> TargetState::look(const Entry& entry) {
   const std::string shown = m_target.shape() == RestoreTarget::Shape::single_file
                                 ? m_target.path().native()
                                 : (m_target.path() / entry.path).native();
-  const std::size_t slash = path.rfind('/');
-  const auto parent = m_open.open(slash == std::string::npos ? "." : std::string_view{path}.substr(0, slash));
+  const SplitPath at = split_path(path);
+  const auto parent = m_open.open(at.parent);
   if (!parent) return std::nullopt;
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
   EntryState state;
   struct stat& status = state.status;
-  if (::fstatat(parent->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
-  state.same_kind = (status.st_mode & S_IFMT) == mode_of(entry.type);
+  if (::fstatat(parent->get(), at.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  state.same_kind = (status.st_mode & S_IFMT) == file_type(entry.type);
   if (!state.same_kind) return state;
   const bool device = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
   // A file that cannot be read differs.
   const auto failure = any_failure_of([&] {
     if (device) state.same_kind = status.st_rdev == makedev(entry.device_major, entry.device_minor);
-    if (S_ISLNK(status.st_mode)) state.same_kind = read_link_at(parent->get(), name, shown) == entry.link_target;
+    if (S_ISLNK(status.st_mode)) state.same_kind = read_link_at(parent->get(), at.name, shown) == entry.link_target;
     const bool same_mode = S_ISLNK(status.st_mode) || (status.st_mode & 07777U) == (entry.mode & 07777U);
     state.same_metadata = same_mode && status.st_uid == entry.uid && status.st_gid == entry.gid &&
                           is_time(status.st_mtim, entry.mtime) &&
-                          same_xattrs(read_xattrs_at(parent->get(), name, shown), entry.xattrs);
+                          same_xattrs(read_xattrs_at(parent->get(), at.name, shown), entry.xattrs);
   });
   if (failure) state.same_metadata = false;
-  if (S_ISREG(status.st_mode)) state.has_log = has_log(parent->get(), name);
+  if (S_ISREG(status.st_mode)) state.has_log = has_log(parent->get(), at.name);
   return state;
 }
 

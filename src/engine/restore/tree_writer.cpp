@@ -64,32 +64,6 @@ bool has_exact_name(int directory, const std::string& name, const std::string& s
 constexpr std::string_view k_not_below = "it lies below an entry that is no directory";
 constexpr std::string_view k_twice = "the snapshot names it twice";
 
-mode_t file_type(EntryType type) noexcept {
-  switch (type) {
-    case EntryType::fifo:
-      return S_IFIFO;
-    case EntryType::socket:
-      return S_IFSOCK;
-    case EntryType::char_device:
-      return S_IFCHR;
-    case EntryType::block_device:
-      return S_IFBLK;
-    default:
-      return S_IFREG;
-  }
-}
-
-struct SplitPath {
-  std::string parent;  // "." for none
-  std::string name;
-};
-
-SplitPath split_path(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return {".", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
 bool begins_like_database(int fd, std::uint64_t size) noexcept {
   // Not smaller than a page is, and as much as its header.
   std::array<std::uint8_t, 512> head{};
