@@ -26,9 +26,8 @@ from power_model import (
     parse_journal,
     write_tree,
 )
-from support import Cairn, Workspace, check, main, run_steps
+from support import Cairn, Workspace, build_shim, check, main, run_steps
 
-CRASH = pathlib.Path(__file__).resolve().parent.parent / "crash"
 LIVE = "app.db"
 ROWS = 120
 SUFFIXES = ("", "-wal", "-shm", "-journal")
@@ -150,11 +149,7 @@ class Switches:
         self.cairn = Cairn(binary, work)
         self.looked = 0
         self.olds = 0
-        self.shims = {}
-        for name in ("record", "fail_at"):
-            self.shims[name] = work / f"{name}.so"
-            command = ["cc", "-shared", "-fPIC", "-O1", "-o", self.shims[name], CRASH / f"{name}.c", "-ldl", "-lpthread"]
-            subprocess.run(command, check=True)
+        self.shims = {name: build_shim(work, name) for name in ("record", "fail_at")}
         self.store = work / "store"
         self.cairn.run("init", "--store", self.store, "--no-encryption")
         self.images: dict[tuple[str, int], tuple[str, str]] = {}

@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import subprocess
 
-from support import Cairn, Workspace, check, main, run_steps, tree_differences
+from support import Cairn, Workspace, build_shim, check, main, run_steps, tree_differences
 
 ONCE: dict[str, str] = {}
 ON = {"FAIL_ON": "1"}
@@ -34,9 +34,7 @@ class DiskFaults:
         self.spool = work / "spool"
         self.cairn.environment["TMPDIR"] = str(self.spool)
         self.spool.mkdir()
-        self.shim = work / "fail_at.so"
-        source = pathlib.Path(__file__).resolve().parent.parent / "crash" / "fail_at.c"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.shim, source, "-ldl"], check=True)
+        self.shim = build_shim(work, "fail_at")
         self.random = random.Random(21)
         self.source = work / "source"
         self.source.mkdir()

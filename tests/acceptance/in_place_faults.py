@@ -27,9 +27,8 @@ from power_model import (
     parse_journal,
     write_tree,
 )
-from support import Cairn, Workspace, check, main, run_steps, tree_differences
+from support import Cairn, Workspace, build_shim, check, main, run_steps, tree_differences
 
-CRASH = pathlib.Path(__file__).resolve().parent.parent / "crash"
 DATABASES = ("app.db", "sub/other.db", "gone.db")
 LARGE = bytes(range(256)) * 300
 SUFFIXES = ("-wal", "-shm", "-journal")
@@ -157,11 +156,7 @@ class Faults:
         self.store = work / "store"
         self.journal = work / "journal"
         self.looked = self.again = self.unfinished = 0
-        self.shims = {}
-        for name in ("record", "fail_at", "kill_at"):
-            self.shims[name] = work / f"{name}.so"
-            command = ["cc", "-shared", "-fPIC", "-O1", "-o", self.shims[name], CRASH / f"{name}.c", "-ldl", "-lpthread"]
-            subprocess.run(command, check=True)
+        self.shims = {name: build_shim(work, name) for name in ("record", "fail_at", "kill_at")}
         make_old(self.old)
         make_new(self.new)
         self.cairn.run("init", "--store", self.store, "--no-encryption")

@@ -12,17 +12,10 @@ import subprocess
 import time
 
 from gateway import Gateway
-from support import Cairn, Workspace, check, main, store_bytes
+from support import Cairn, Workspace, build_shim, check, main, store_bytes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 OLD = {f"a{i}" for i in range(30)}
-
-
-def build_shim(work: pathlib.Path) -> pathlib.Path:
-    source = pathlib.Path(__file__).resolve().parent.parent / "crash" / "kill_at.c"
-    shim = work / "kill_at.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
-    return shim
 
 
 class DirectoryStores:
@@ -78,7 +71,7 @@ class Kills:
         self.work = work
         self.stores = stores
         self.most = most
-        self.shim = build_shim(work)
+        self.shim = build_shim(work, "kill_at")
         self.cairn = cairn
         self.source = work / "source"
         self.killed = 0

@@ -17,9 +17,8 @@ import signal
 import subprocess
 
 from power_model import Disk, LeavesZeros, Loss, LosesData, LosesNothing, Mixes, digest, parse_journal, write_tree
-from support import Cairn, Workspace, check, main, read_tree, run_steps, tree_differences
+from support import Cairn, Workspace, build_shim, check, main, read_tree, run_steps, tree_differences
 
-CRASH = pathlib.Path(__file__).resolve().parent.parent / "crash"
 KEEP_ONE = ("--series", "s", "--keep-last", "1", "--grace", "0s", "--exclusive", "--apply")
 
 
@@ -36,11 +35,7 @@ class Rig:
         )
         self.recorder = Cairn(binary, work)
         self.journal = work / "journal"
-        self.shims = {}
-        for name in ("record", "kill_at"):
-            self.shims[name] = work / f"{name}.so"
-            command = ["cc", "-shared", "-fPIC", "-O1", "-o", self.shims[name], CRASH / f"{name}.c", "-ldl", "-lpthread"]
-            subprocess.run(command, check=True)
+        self.shims = {name: build_shim(work, name) for name in ("record", "kill_at")}
         self.recorder.environment = dict(
             self.cairn.environment,
             LD_PRELOAD=str(self.shims["record"]),

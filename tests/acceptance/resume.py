@@ -12,18 +12,11 @@ import signal
 import subprocess
 import time
 
-from support import Cairn, Workspace, check, main, tree_differences
+from support import Cairn, Workspace, build_shim, check, main, tree_differences
 
 BLOCK = 1 << 20
 # A frame that is fetched for some of its chunks is fetched as a whole; a directory of a pack may be fetched again.
 SLACK = 6_000_000
-
-
-def build_shim(work: pathlib.Path) -> pathlib.Path:
-    source = pathlib.Path(__file__).resolve().parent.parent / "crash" / "kill_at.c"
-    shim = work / "kill_at.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
-    return shim
 
 
 class Resume:
@@ -31,7 +24,7 @@ class Resume:
         self.cairn = cairn
         self.work = work
         self.random = random.Random(7)
-        self.shim = build_shim(work)
+        self.shim = build_shim(work, "kill_at")
         self.source = work / "source"
         self.store = work / "store"
         self.make_source()

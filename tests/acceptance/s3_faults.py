@@ -17,7 +17,7 @@ import subprocess
 import sys
 
 from gateway import Gateway
-from support import Cairn, Workspace, check, main, read_tree
+from support import Cairn, Workspace, build_shim, check, main, read_tree
 
 SERVERS = pathlib.Path(__file__).resolve().parent.parent / "servers"
 sys.path.insert(0, str(SERVERS))
@@ -214,8 +214,7 @@ class Faults:
         self.bucket = gateway.make_bucket("faults")
         self.counts: collections.Counter[str] = collections.Counter()
         for source in (SERVERS / "impatient.c", SERVERS.parent / "crash" / "fail_at.c"):
-            shim = (work / source.name).with_suffix(".so")
-            subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], check=True)
+            build_shim(work, source)
 
     def play(self, name: str, faults: list[str], rate: float, rounds: int, seed: int) -> tuple[str, dict]:
         """What to tell, and how often each fault was injected."""

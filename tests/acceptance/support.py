@@ -65,6 +65,15 @@ class Workspace:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+def build_shim(work: pathlib.Path, source: pathlib.Path | str) -> pathlib.Path:
+    """A library for LD_PRELOAD, from a file or from one of tests/crash by its name."""
+    if isinstance(source, str):
+        source = pathlib.Path(__file__).resolve().parent.parent / "crash" / f"{source}.c"
+    shim = (work / source.name).with_suffix(".so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl", "-lpthread"], check=True)
+    return shim
+
+
 def check(condition: bool, message: str) -> None:
     if not condition:
         raise AssertionError(message)

@@ -14,7 +14,7 @@ import sqlite3
 import stat
 import subprocess
 
-from support import Cairn, Workspace, check, main, run_steps
+from support import Cairn, Workspace, build_shim, check, main, run_steps
 
 AS_IT_WAS = "the target is as it was"
 IN_PLACE = "all files are in place"
@@ -41,9 +41,7 @@ class TakenBack:
         self.work = work
         self.most = most
         self.cairn = Cairn(binary, work)
-        self.shim = work / "fail_at.so"
-        source = pathlib.Path(__file__).resolve().parent.parent / "crash" / "fail_at.c"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.shim, source, "-ldl"], check=True)
+        self.shim = build_shim(work, "fail_at")
         self.store = work / "store"
         self.target = work / "target"
         self.before_tree = work / "before"
