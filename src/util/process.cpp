@@ -125,7 +125,7 @@ void wait_for(std::array<pollfd, 2>& fds, int timeout_ms) {
   }
 }
 
-// What waits in a pipe to be read.
+// Bytes that wait in a pipe to be read.
 std::size_t bytes_in(const UniqueFd& pipe) {
   int count = 0;
   if (!pipe || ::ioctl(pipe.get(), FIONREAD, &count) != 0) return 0;

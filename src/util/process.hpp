@@ -47,7 +47,7 @@ struct ProcessOptions {
   // they are no foreground group of it.
   enum class StandardInput { none, inherit };
   StandardInput standard_input = StandardInput::none;
-  // What becomes of the programs when a signal asks this process to stop. keep: they are waited for all the same, as
+  // The fate of the programs when a signal asks this process to stop. keep: they are waited for all the same, as
   // they clean up. A second signal ends this process without them.
   enum class OnSignal { end, keep };
   OnSignal on_signal = OnSignal::end;
@@ -70,7 +70,7 @@ class Pipeline {
   // Fills out unless the output ends first; 0 is its end. Throws Error(interrupted) as soon as a signal arrives.
   std::size_t read(ByteSpan out);
 
-  // What there is to read now, or comes within a tenth of a second; 0: nothing came. Nothing: the output has ended, or
+  // Reads bytes that are there or come within a tenth of a second; 0: none came. Nothing: the output has ended, or
   // every stage has and what they wrote until then was read. A child that they left behind may hold the output open.
   // Throws Error(interrupted).
   std::optional<std::size_t> read_some(ByteSpan out);

@@ -20,7 +20,7 @@ struct Metadata {
   const std::vector<Xattr>& xattrs;
 };
 
-// What this user may not do, or the file system cannot.
+// Metadata that this user may not set, or that the file system cannot hold.
 struct SkippedMetadata {
   bool owner = false;
   std::uint64_t xattrs = 0;

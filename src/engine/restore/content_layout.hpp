@@ -15,7 +15,7 @@ class ContentLayout {
  public:
   explicit ContentLayout(const Entry& file) : m_path(file.path), m_size(file.size) {}
 
-  // What comes next begins there, at most its size.
+  // The next chunks begin there, at most at the file's size.
   void begin_at(std::uint64_t offset) noexcept { m_end = offset; }
   // The chunks are next. directory: of their pack. Throws where it does not have them, or they do not fit in the file.
   PlannedWrite place(const ChunkRange& chunks, const PackDirectory& directory);

@@ -20,7 +20,7 @@
 
 namespace cairn {
 
-// What planning may know of packs, which extents name. All calls may throw Error(damaged), which concerns this pack
+// Facts of packs that planning needs; extents name packs. All calls may throw Error(damaged), which concerns this pack
 // alone, and a StoreError.
 class PlannedPacks {
  public:

@@ -32,7 +32,7 @@ void InOrder::next_segment() {
 }
 
 void InOrder::emit(ByteView bytes) {
-  // What touches is one segment, so nothing reaches from one into the next.
+  // Ranges that touch are one segment, so no content reaches from one into the next.
   if (!m_segment || bytes.size() > m_segment->end() - m_at) refuse("content where its extents tell of none");
   m_emit(m_at, bytes);
   m_at += bytes.size();

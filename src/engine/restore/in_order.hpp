@@ -12,8 +12,8 @@
 
 namespace cairn {
 
-// What comes before its turn waits in a file without a name: as much as a stripe of the plan at most, no file at all
-// where everything comes in order. One thread.
+// Content that comes before its turn waits in a file without a name: as much as a stripe of the plan at most, no file
+// at all where everything comes in order. One thread.
 class InOrder {
  public:
   using Emit = std::function<void(std::uint64_t offset, ByteView)>;

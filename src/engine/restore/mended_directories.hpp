@@ -13,7 +13,8 @@
 
 namespace cairn {
 
-// What it opened it closes again, whatever happens but SIGKILL: the destructor puts back what is left. One thread.
+// It closes again every directory that it opened, whatever happens but SIGKILL: the destructor puts back what is left.
+// One thread.
 class MendedDirectories {
  public:
   explicit MendedDirectories(Reporter& reporter) : m_reporter(reporter) {}

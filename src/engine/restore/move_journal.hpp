@@ -11,7 +11,7 @@
 
 namespace cairn {
 
-// What undo() came to.
+// The outcome of undo().
 struct Undone {
   std::uint64_t moved = 0;  // names that had been moved
   std::uint64_t left = 0;   // of those: that could not be put back
@@ -28,8 +28,8 @@ class MoveJournal {
   // The two roots, open as long as this lives. spool: where a long record goes.
   MoveJournal(int staging, int target, const fs::path& spool);
 
-  // What follows happens in the directories at that path ("." or "a/b") of the two roots, which are open until the next
-  // call. Keeps the times of the target's.
+  // The calls that follow work in the directories at that path ("." or "a/b") of the two roots, which are open until
+  // the next call. Keeps the times of the target's.
   void enter(const std::string& path, int from, int to);
   // Moves the name. 0, or errno: then nothing was moved. Never moves a directory to where something is, and never
   // something away that is a directory.

@@ -98,7 +98,7 @@ bool PathSelection::leads_to(std::string_view directory) const {
 void PathSelection::note_leading(std::string_view path) {
   for (std::size_t slash = path.rfind('/'); slash != std::string_view::npos; slash = path.rfind('/')) {
     path = path.substr(0, slash);
-    // What leads to it was noted when it went by.
+    // The directories that lead to it were noted when they went by.
     if (m_leading.contains(path) || asked_for(path, EntryType::directory)) return;
     m_leading.emplace(path);
     // It has gone by already.

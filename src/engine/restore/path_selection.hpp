@@ -12,13 +12,13 @@
 
 namespace cairn {
 
-// What is chosen, as the user says it. Nothing at all: everything.
+// A choice of paths as the user gives it. An empty one means everything.
 struct PathChoice {
   // Entries and what is below them. One with a character of patterns ('*', '?', '[', '\') that is no entry as it stands
   // is a pattern: see PatternList, but that neither '!' nor '#' nor a blank at the end means anything.
   std::vector<std::string> paths;
   std::vector<std::string> literal_paths;  // never patterns
-  // What of that is left out: patterns as a snapshot's excludes.
+  // Patterns, as a snapshot's excludes, of what is left out of that.
   std::vector<std::string> excludes;
 
   bool everything() const noexcept { return paths.empty() && literal_paths.empty() && excludes.empty(); }

@@ -18,7 +18,7 @@ class PlannedAccess {
  public:
   // Looks at the directory that staging is made in. Only the target itself would be mended, not what it lies in.
   explicit PlannedAccess(const RestoreTarget& target);
-  // What becomes of an entry that RestoreTarget::check_entry() found nothing against.
+  // Asks for the rights that the action needs. RestoreTarget::check_entry() found nothing against the entry.
   void check(const std::string& path, EntryAction action);
   // Something below the target, a directory too, that goes.
   void check_removal(const std::string& path);

@@ -52,7 +52,7 @@ struct UnreadablePack {
   std::uint64_t files = 0;  // that need it; 0: not known
 };
 
-// What a restore would do, in numbers.
+// A restore in numbers.
 struct RestoreFigures {
   std::uint64_t entries = 0;
   std::uint64_t files = 0;

@@ -395,7 +395,7 @@ class InPlacePublisher : public Publisher {
 
   const bool m_single;
   std::map<std::string, FileId> m_merged;  // directories in which something is staged, the root among them
-  // What stays and gets a name more, by the name that it has.
+  // Files that stay and get another name, by the name that they have.
   std::map<std::string, std::optional<FileId>> m_linked;
   std::set<std::string> m_linked_into;   // directories that got a link
   std::set<std::string> m_removed_logs;  // that the plan removes

@@ -200,7 +200,7 @@ class MergePublisher : public Publisher {
     return fd;
   }
 
-  // What could not be put on directories while they were staged. Deepest first.
+  // Directories get the metadata that they could not have while they were staged. Deepest first.
   void finish_merged() {
     mended().put_back_but([this](const std::string& path) { return is_changed(path); });
     for (const StagedDirectory& directory : tree().directories) {

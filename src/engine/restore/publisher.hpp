@@ -17,7 +17,7 @@
 
 namespace cairn {
 
-// What a publisher works with. All of it outlives the publisher.
+// A publisher works with these. All of them outlive it.
 struct PublishParts {
   const RestoreTarget& target;
   Staging& staging;
@@ -70,7 +70,7 @@ class Publisher {
   std::string shown(const std::string& entry_path) const { return (target().path() / entry_path).native(); }
   // The same of a directory, which may be the target itself.
   std::string text_of(const std::string& path) const { return path == "." ? target().path().native() : shown(path); }
-  // What the snapshot says of a directory; null where it says nothing.
+  // The snapshot's description of a directory; null where it has none.
   const StagedDirectory* described(const std::string& path) const;
 
   // Puts the metadata on a directory that is in place.

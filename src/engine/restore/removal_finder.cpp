@@ -16,7 +16,7 @@ namespace cairn {
 
 namespace {
 
-// What is in lost+found there is the file system's, and may be all that fsck saved.
+// The files in its lost+found are the file system's, and may be all that fsck saved.
 bool is_root_of_mount(int directory) noexcept {
   struct statx told {};
   return ::statx(directory, "", AT_EMPTY_PATH, STATX_TYPE, &told) == 0 &&
@@ -67,7 +67,7 @@ void RemovalFinder::pass_before(const std::string* path) {
     const std::string at = join_path(level.path, name);
     if (path != nullptr && compare_paths(at, *path) >= 0) return;
     ++level.next;
-    // What restores leave, and use, is no part of the tree, unless the snapshot has it.
+    // Staging of restores is no part of the tree, unless the snapshot has it.
     if (level.path == "." && name.starts_with(RestoreTarget::k_staging_prefix)) continue;
     take_extra(open(level.path)->get(), name, at);
   }

@@ -34,9 +34,8 @@ RestoreEstimate estimate_restore(std::uint64_t bytes_to_fetch, std::uint64_t fet
 std::optional<std::string> warning_of_grace(const RestoreEstimate& estimate, std::chrono::nanoseconds grace) {
   if (estimate.duration <= grace / 2) return std::nullopt;
   return fmt::format(
-      "this restore takes about {}, more than half of the grace of prune ({}): pin the snapshot first, or packs that "
-      "it "
-      "needs may be deleted meanwhile",
+      "this restore takes about {}, more than half of the grace of prune ({}): pin the snapshot first, or packs "
+      "that it needs may be deleted meanwhile",
       format_duration(estimate.duration), format_duration(grace));
 }
 

@@ -18,7 +18,8 @@ struct RestoreEstimate {
 // one is assumed. What planning reads it reads one piece after the other, so a restore is faster rather than slower.
 RestoreEstimate estimate_restore(std::uint64_t bytes_to_fetch, std::uint64_t fetched, std::chrono::nanoseconds elapsed);
 
-// What to warn of: a restore only reads, so a prune does not know of it, and the grace alone keeps what it needs.
+// A warning where a prune may take what the restore needs: a restore only reads, so a prune does not know of it, and
+// the grace alone keeps its packs. Nothing where the restore ends long before that.
 std::optional<std::string> warning_of_grace(const RestoreEstimate& estimate, std::chrono::nanoseconds grace);
 
 }  // namespace cairn

@@ -34,10 +34,10 @@ StoreAccess access_of(Repository& repository, const RestoreRequest& request);
 // Directories that the restore itself needs as it goes on: the store, where it is one, and where steps wait.
 std::vector<fs::path> own_places(Repository& repository, const RestoreRequest& request);
 
-// What the store holds, as its listing says.
+// The packs of the store with their sizes, as its listing says.
 using PackSizes = std::unordered_map<Digest, std::uint64_t, DigestHash>;
 
-// What a plan is made with. Everything outlives it.
+// A plan is made with these. All of them outlive it.
 struct PlanningTools {
   FrameFetcher& lists;    // for the entry list
   FrameFetcher& content;  // for directories of packs with content; may be the same

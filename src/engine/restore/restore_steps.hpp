@@ -16,7 +16,7 @@
 
 namespace cairn {
 
-// What becomes of the name of an entry.
+// A restore does one of these to the name of an entry.
 enum class EntryAction : std::uint8_t {
   create,    // nothing has it at the target
   change,    // what has it gives way to what was made anew

@@ -22,8 +22,8 @@ struct Mount {
   bool operator==(const Mount&) const = default;
 };
 
-// What is at a name of an open directory, or (name empty) the directory itself; a symbolic link is not followed.
-// Nothing, and errno set, where that cannot be found out.
+// The file at a name of an open directory, or (name empty) the directory itself; a symbolic link is not followed.
+// Nothing, and errno set, where it cannot be looked at.
 struct SeenThere {
   mode_t mode = 0;
   Mount mount;
@@ -61,8 +61,8 @@ class RestoreTarget {
   //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
   //   - is a directory, and the snapshot one file, or the other way round, or a device, even with it.
   // Error(failed) where a directory that is to be swapped is mounted there, or a subvolume.
-  // What interrupted restores left in a directory (k_staging_prefix) does not count as being there. Throws what
-  // pin_path() throws.
+  // A directory that has only staging of interrupted restores (k_staging_prefix) counts as empty. Throws as pin_path()
+  // does.
   RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite);
 
   // The kind of thing that the target has where an entry goes. In place, something above it that is no directory is
@@ -102,7 +102,7 @@ class RestoreTarget {
   // directory that is not swapped, else the nearest directory above it that exists. Open for reading.
   int anchor() const noexcept { return m_anchor.get(); }
   const fs::path& anchor_path() const noexcept { return m_anchor_path; }
-  // What follows it on the way to the target, the target's own name last; none where it is the target.
+  // The names that follow it on the way to the target, the target's own last; none where it is the target.
   const std::vector<std::string>& below_anchor() const noexcept { return m_below; }
 
   // The target itself where it is a directory, else the directory that a single file goes to; -1 where that does not

@@ -1,7 +1,7 @@
 // Gets a snapshot back: plan, then execute.
 //
 // Room engine/restore: from a store onto a file system. Writes to the target and beside it alone, nothing to the store.
-// What is to be done is decided once (restore_planner.hpp gives a PreparedRestore) and carried out as it was decided
+// A restore is decided once (restore_planner.hpp gives a PreparedRestore) and carried out as it was decided
 // (restore_executor.hpp), into staging; the publisher moves it into place.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What a restore could not do for want of privilege, or of support by the file system.
+// Counts of what a restore could not do for want of privilege, or of support by the file system.
 #pragma once
 
 #include "engine/restore/apply_metadata.hpp"

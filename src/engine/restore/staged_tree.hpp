@@ -1,4 +1,4 @@
-// What a tree writer leaves in staging, as far as names and files there do not say it.
+// A tree in staging, as far as the names and files there do not say it themselves.
 #pragma once
 
 #include "repo/entry.hpp"
@@ -10,7 +10,7 @@
 
 namespace cairn {
 
-// What becomes of the metadata of a directory that the target has already.
+// Whether a directory that the target has already gets the snapshot's metadata.
 enum class ExistingDirectory { changed, kept };
 
 // A directory gets its metadata when everything in it has been made.

@@ -27,10 +27,10 @@ class Staging {
 
   // Makes an empty one under that name; where the name is taken, with random digits after it. Throws Error(failed).
   static Staging create(const RestoreTarget& target, const Digest& snapshot);
-  // What an earlier run left under a name in the target's anchor. Nothing where there is none, where somebody uses it,
-  // or where it cannot be told for sure that it is one: it belongs to this user, nobody else may enter it (0700), it
-  // has the mark of make_private() or lies where nobody else could have put it (may_be_left()), and is on the anchor's
-  // mount.
+  // The staging that an earlier run left under a name in the target's anchor. Nothing where there is none, where
+  // somebody uses it, or where it cannot be told for sure that it is one: it belongs to this user, nobody else may
+  // enter it (0700), it has the mark of make_private() or lies where nobody else could have put it (may_be_left()), and
+  // is on the anchor's mount.
   static std::optional<Staging> adopt(const RestoreTarget& target, const std::string& name);
 
   Staging(Staging&&) noexcept = default;

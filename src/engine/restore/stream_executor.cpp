@@ -177,7 +177,7 @@ class StreamExecution {
     m_form.add(entry);
   }
 
-  // What of the file is in this wave, before its name is on the stream and can no more be taken back.
+  // Checks the file's part in this wave before its name is on the stream and can no more be taken back.
   void check_ahead(std::size_t first) {
     const Member* const member = m_ready[first].member.get();
     for (std::size_t i = first; i < m_ready.size() && m_ready[i].member.get() == member; ++i) {

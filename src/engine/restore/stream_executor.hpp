@@ -8,8 +8,8 @@
 
 namespace cairn {
 
-// What is known to be damaged before its first byte is written is left out and named in the result: of a large file
-// that is what the plan knows and its first 16 MiB. Damage that is found later is thrown, as everything else: then the
+// A file that is known to be damaged before its first byte is written is left out and named in the result: of a large
+// one, the plan and its first 16 MiB tell. Damage that is found later is thrown, as everything else: then the
 // stream ends there, and the form was not told its end. fetcher: told what to expect. By one thread, which is none of
 // the context's; it alone calls the form.
 Restored execute_stream(Context& context, FrameFetcher& fetcher, StreamForm& form, PreparedStream& plan);

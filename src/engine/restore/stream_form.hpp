@@ -1,4 +1,4 @@
-// What a snapshot looks like on a stream: the bytes of one file, or a tar archive.
+// The form of a snapshot on a stream: the bytes of one file, or a tar archive.
 #pragma once
 
 #include "engine/restore/data_segments.hpp"

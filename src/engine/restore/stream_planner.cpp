@@ -113,7 +113,7 @@ class StreamSurvey {
     m_content.begin_file(entry);
     m_at = 0;
     std::optional<Error> unfit = damage_of([&] { add_extents(entry, line.extents); });
-    // What is wrong with this file alone; or with the list, which its next line tells.
+    // The damage concerns this file alone; or the list, which its next line tells.
     const auto torn = damage_of([&] {
       std::uint64_t end = 0;
       for (std::uint64_t i = 0; i < line.parts; ++i) {

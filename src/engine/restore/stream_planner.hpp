@@ -23,7 +23,7 @@ enum class StreamShape {
   tar,
 };
 
-// What the steps do not tell of an entry.
+// Facts of an entry that its step does not hold.
 struct StreamNote {
   std::string user;
   std::string group;

@@ -18,9 +18,9 @@ struct StreamResult {
   std::vector<RestoreProblem> problems;
 };
 
-// What stream_snapshot() would do, and what it would throw before it writes anything: Error(usage) where the shape is a
-// file and what was chosen is a directory, several files or none that has content; Error(not_found) for paths that are
-// not there. The target, overwrite and stripe of the request are of no use.
+// The plan of stream_snapshot(). It throws what that would throw before it writes anything: Error(usage) where the
+// shape is a file and a directory was chosen, several files or none that has content; Error(not_found) for paths that
+// are not there. The target, overwrite and stripe of the request are of no use.
 RestoreFigures plan_stream(Context& context, const Manifest& manifest, const RestoreRequest& request,
                            StreamShape shape);
 

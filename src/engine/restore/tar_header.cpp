@@ -47,7 +47,7 @@ void put_octal(std::array<char, N>& field, std::uint64_t value) {
   fmt::format_to_n(field.begin(), N - 1, "{:0{}o}", value, N - 1);
 }
 
-// What does not fit is cut: then a record has it whole.
+// A text that does not fit is cut: then a record has it whole.
 template <std::size_t N>
 void put_text(std::array<char, N>& field, std::string_view text) {
   std::copy_n(text.begin(), std::min(N, text.size()), field.begin());
@@ -72,7 +72,7 @@ char type_of(EntryType type) noexcept {
   }
 }
 
-// What the fields of a block cannot hold.
+// Values that the fields of a block cannot hold.
 class Records {
  public:
   // "LENGTH KEY=VALUE\n", where the length counts itself.

@@ -40,7 +40,7 @@ SplitPath split_path(const std::string& path);
 // As stat(2) has it. A hard link is a file.
 mode_t file_type(EntryType type) noexcept;
 
-// What somebody did there since it was looked at.
+// Refusals of what somebody did there since it was looked at.
 [[noreturn]] void throw_appeared(const fs::path& target);
 [[noreturn]] void throw_replaced(const std::string& path);
 

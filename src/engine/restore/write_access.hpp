@@ -11,7 +11,7 @@
 
 namespace cairn {
 
-// What this process may do beyond what modes say. The number of its user tells little: the root of a container may have
+// Rights of this process beyond what modes say. The number of its user tells little: the root of a container may have
 // no capabilities, and another user some.
 struct Rights {
   uid_t user = 0;

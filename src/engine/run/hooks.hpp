@@ -1,6 +1,6 @@
 // Programs that the configuration has run around sources, groups and whole runs.
 //
-// What is run and what it is told are pure decisions, tested as such; HookScope carries them out.
+// Which program is run and which variables it gets are pure decisions, tested as such; HookScope carries them out.
 #pragma once
 
 #include "engine/run/outcome.hpp"
@@ -50,7 +50,7 @@ struct HookOwner {
   std::string name;  // of the group or source
 };
 
-// What is known when a hook is run.
+// Facts that are known when a hook is run.
 struct HookFacts {
   std::string source;
   std::string series;

@@ -31,7 +31,7 @@ struct RunOptions {
   std::optional<LockWait> lock;
   // Jobs whose newest snapshot that can be relied on is younger are left alone.
   std::optional<Nanoseconds> if_older_than;
-  // What ends a run where a job fails. none: the failure itself, and the jobs that follow are not begun. each_job:
+  // How a failed job affects the run. none: the failure itself, and the jobs that follow are not begun. each_job:
   // nothing: it is the job's outcome, and does not keep the others from being saved; a store that failed is not tried
   // again. A signal (Error(interrupted)) ends a run in any case.
   enum class Isolation { none, each_job };
@@ -51,7 +51,8 @@ class JobRunner {
   // cut points of several sources shall lie close together. Else each when it is needed. None is open while programs
   // run that follow a job or group: they may take a disk away.
   RunOutcome execute(const RunPlan& plan);
-  // What ended the run before all of the plan was done: a signal, or the failure without isolation. Null: nothing.
+  // The cause that ended the run before all of the plan was done: a signal, or the failure without isolation. Null: no
+  // cause.
   const std::exception_ptr& ended_by() const noexcept { return m_ended_by; }
   // The same, to be told.
   const std::optional<Error>& stopped() const noexcept { return m_stopped; }

@@ -105,7 +105,7 @@ void VerifyStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcom
   if (!job.verify) return;
   verify_in(job.store, &store, *job.verify, outcome);
   for (const auto& push : outcome.pushes) {
-    // What did not get there is told already.
+    // A snapshot that did not get there is told already.
     if (status_of(push) == ExitStatus::done && push.store != job.store) {
       verify_in(push.store, nullptr, *job.verify, outcome);
     }

@@ -71,8 +71,8 @@ struct RunOutcome {
   int signal = 0;                    // that ended it
 };
 
-// What of a snapshot is not where it should be is not_pushed whatever the cause, but where the other store is damaged
-// or not to be trusted, or this one damaged: waiting does not help there.
+// A snapshot that is not where it should be is not_pushed whatever the cause, but where the other store is damaged or
+// not to be trusted, or this one damaged: waiting does not help there.
 ExitStatus status_of(const PushOutcome& outcome) noexcept;
 ExitStatus status_of(const VerifyOutcome& outcome) noexcept;
 ExitStatus status_of(const PruneOutcome& outcome) noexcept;

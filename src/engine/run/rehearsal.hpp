@@ -1,4 +1,4 @@
-// What a run would do, found out by reading alone: nothing is changed, no program is run, no lock is taken.
+// A run told beforehand, found out by reading alone: nothing is changed, no program is run, no lock is taken.
 #pragma once
 
 #include "engine/run/outcome.hpp"

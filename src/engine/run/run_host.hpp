@@ -82,7 +82,7 @@ class RunListener {
   virtual void left_alone(const JobOutcome& outcome) = 0;
   // Another run has the job's source now; holder: its process, where that is known.
   virtual void waiting(const JobOutcome& outcome, std::optional<pid_t> holder) = 0;
-  // What a program prints, a line at a time.
+  // A program printed this line.
   virtual void hook_said(const HookCall& call, std::string_view line) = 0;
   // failure: nothing where it went well. Else it is told elsewhere, too.
   virtual void hook_ended(const HookCall& call, const std::optional<Error>& failure) = 0;

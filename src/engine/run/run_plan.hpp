@@ -1,4 +1,4 @@
-// What a run does, and in which order: decided before anything is done. Pure.
+// The steps of a run in their order, decided before anything is done. Pure.
 #pragma once
 
 #include "engine/run/hooks.hpp"
