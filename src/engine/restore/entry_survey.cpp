@@ -16,29 +16,27 @@
 
 namespace cairn {
 
-EntrySurvey::EntrySurvey(const RestoreTarget& target, const RestoreRequest& request, PathSelection& selection,
-                         ContentPlanner& content, PlanningOrder& order, LocalSources* sources,
-                         const std::set<std::string>* only, std::set<FileId> own, PreparedRestore& plan)
-    : m_target(target),
-      m_access(target),
-      m_request(request),
-      m_selection(selection),
-      m_content(content),
-      m_order(order),
-      m_sources(sources),
-      m_only(only),
+EntrySurvey::EntrySurvey(const SurveyTools& tools, PreparedRestore& plan)
+    : m_target(tools.target),
+      m_access(tools.target),
+      m_request(tools.request),
+      m_selection(tools.selection),
+      m_content(tools.content),
+      m_order(tools.order),
+      m_sources(tools.sources),
+      m_only(tools.only),
       m_plan(plan),
-      m_owners(request.owners) {
-  m_plan.figures.in_place = target.in_place() && target.exists() && target.directory() >= 0;
+      m_owners(tools.request.owners) {
+  m_plan.figures.in_place = m_target.in_place() && m_target.exists() && m_target.directory() >= 0;
   if (!m_plan.figures.in_place || !plan.local) return;
   const LocalRoots& roots = plan.local->roots();
   const auto at = std::find_if(roots.begin(), roots.end(),
                                [](const LocalRoot& root) { return root.kind == LocalRoot::Kind::target; });
   if (at == roots.end()) return;
   m_target_root = static_cast<std::size_t>(at - roots.begin());
-  m_state.emplace(target);
-  if (!request.remove || target.shape() != RestoreTarget::Shape::tree) return;
-  m_removals.emplace(target, selection, std::move(own), [this](const PlannedRemoval& removal) {
+  m_state.emplace(m_target);
+  if (!m_request.remove || m_target.shape() != RestoreTarget::Shape::tree) return;
+  m_removals.emplace(m_target, m_selection, tools.own, [this](const PlannedRemoval& removal) {
     m_access.check_removal(removal.path);
     ++m_plan.figures.to_remove;
     m_plan.steps.add_removal(removal);

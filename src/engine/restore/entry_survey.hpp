@@ -22,15 +22,23 @@
 
 namespace cairn {
 
+// A survey is made with these. All of them outlive it.
+struct SurveyTools {
+  const RestoreTarget& target;
+  const RestoreRequest& request;
+  PathSelection& selection;
+  ContentPlanner& content;
+  PlanningOrder& order;
+  LocalSources* sources = nullptr;  // where content is looked for; null: nowhere
+  const std::set<std::string>* only =
+      nullptr;           // files that are planned once more, all else is left out; null: everything
+  std::set<FileId> own;  // directories that the restore itself needs: nothing is removed there
+};
+
 // Used once, by one thread. Writes the steps and figures of a plan, and looks at the target; changes nothing there.
 class EntrySurvey {
  public:
-  // sources: where content is looked for; null: nowhere. only: files that are planned once more, all else is left out;
-  // null: everything. own: directories that the restore itself needs: nothing is removed there. All of it outlives the
-  // survey.
-  EntrySurvey(const RestoreTarget& target, const RestoreRequest& request, PathSelection& selection,
-              ContentPlanner& content, PlanningOrder& order, LocalSources* sources, const std::set<std::string>* only,
-              std::set<FileId> own, PreparedRestore& plan);
+  EntrySurvey(const SurveyTools& tools, PreparedRestore& plan);
 
   // Throws what RestoreTarget and PlannedAccess refuse; Error(usage) where a directory with something in it is in the
   // way of what is none; Error(damaged) for damage to the list itself.

@@ -22,17 +22,17 @@ constexpr std::size_t k_buffer = 1U << 20;
 constexpr std::uint64_t k_at_a_time = 64ULL << 20;
 
 // A range that the kernel cannot copy is read and written: it may be another file system, or one without the call.
-void copy_by_hand(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
-                  const std::string& shown) {
-  Bytes buffer(static_cast<std::size_t>(std::min<std::uint64_t>(length, k_buffer)));
-  while (length != 0) {
+void copy_by_hand(LocalRange from, WritePlace to) {
+  Bytes buffer(static_cast<std::size_t>(std::min<std::uint64_t>(from.length, k_buffer)));
+  while (from.length != 0) {
     check_interrupted();
-    const ByteSpan piece = ByteSpan{buffer}.first(static_cast<std::size_t>(std::min<std::uint64_t>(length, k_buffer)));
-    if (read_there(from.fd(), piece, from_offset) != piece.size()) throw LocalChanged(from.file().shown());
-    write_at(to, piece, offset, shown);
-    from_offset += piece.size();
-    offset += piece.size();
-    length -= piece.size();
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(from.length, k_buffer));
+    const ByteSpan piece = ByteSpan{buffer}.first(size);
+    if (read_there(from.source.fd(), piece, from.offset) != size) throw LocalChanged(from.source.file().shown());
+    write_at(to.fd, piece, to.offset, to.shown);
+    from.offset += size;
+    to.offset += size;
+    from.length -= size;
   }
 }
 
@@ -59,33 +59,33 @@ bool clone_file(int from, int to) noexcept {
   return ::ioctl(to, FICLONE, from) == 0;
 }
 
-void copy_range(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
-                const std::string& shown) {
-  while (length != 0) {
+void copy_range(LocalRange from, WritePlace to) {
+  while (from.length != 0) {
     check_interrupted();
-    auto in = static_cast<off64_t>(from_offset);
-    auto out = static_cast<off64_t>(offset);
-    const auto wanted = static_cast<std::size_t>(std::min(length, k_at_a_time));
-    const ssize_t n = retry_interrupted([&] { return ::copy_file_range(from.fd(), &in, to, &out, wanted, 0); });
+    auto in = static_cast<off64_t>(from.offset);
+    auto out = static_cast<off64_t>(to.offset);
+    const auto wanted = static_cast<std::size_t>(std::min(from.length, k_at_a_time));
+    const ssize_t n =
+        retry_interrupted([&] { return ::copy_file_range(from.source.fd(), &in, to.fd, &out, wanted, 0); });
     // An error may be one of either side, which reading and writing tell apart. At the end of the source some kernels
     // copy nothing from files that give their bytes all the same (/proc).
     if (n <= 0) {
-      copy_by_hand(from, from_offset, to, offset, length, shown);
+      copy_by_hand(from, to);
       break;
     }
-    from_offset += static_cast<std::uint64_t>(n);
-    offset += static_cast<std::uint64_t>(n);
-    length -= static_cast<std::uint64_t>(n);
+    from.offset += static_cast<std::uint64_t>(n);
+    to.offset += static_cast<std::uint64_t>(n);
+    from.length -= static_cast<std::uint64_t>(n);
   }
-  from.check();
+  from.source.check();
 }
 
-void copy_checked(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
-                  const Digest& digest, const std::string& shown) {
-  Bytes bytes(static_cast<std::size_t>(length));
-  if (read_there(from.fd(), bytes, from_offset) != bytes.size() || sha256(bytes) != digest)
-    throw LocalChanged(from.file().shown());
-  write_at(to, bytes, offset, shown);
+void copy_checked(LocalRange from, WritePlace to, const Digest& digest) {
+  Bytes bytes(static_cast<std::size_t>(from.length));
+  if (read_there(from.source.fd(), bytes, from.offset) != bytes.size() || sha256(bytes) != digest) {
+    throw LocalChanged(from.source.file().shown());
+  }
+  write_at(to.fd, bytes, to.offset, to.shown);
 }
 
 void make_hole(int fd, std::uint64_t offset, std::uint64_t length, const std::string& shown) {

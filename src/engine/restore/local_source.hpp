@@ -30,17 +30,28 @@ class LocalSource {
   UniqueFd m_fd;
 };
 
+// Bytes of a local file.
+struct LocalRange {
+  LocalSource& source;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+// The place that bytes go to, and its path for messages.
+struct WritePlace {
+  int fd = -1;
+  std::uint64_t offset = 0;
+  const std::string& shown;
+};
+
 // The whole file as a copy that shares its blocks (FICLONE). False where the file system cannot.
 bool clone_file(int from, int to) noexcept;
 // The bytes are taken over by the kernel where it can (copy_file_range(2), which shares blocks on some file systems).
-// Throws LocalChanged where the source ends too early or cannot be read, Error(failed), naming `shown`, where nothing
+// Throws LocalChanged where the source ends too early or cannot be read, Error(failed), naming the place, where nothing
 // can be written.
-void copy_range(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
-                const std::string& shown);
+void copy_range(LocalRange from, WritePlace to);
 // The same for few bytes, which are held against their digest on the way. Throws LocalChanged, too, where they are not
 // what they were.
-void copy_checked(LocalSource& from, std::uint64_t from_offset, int to, std::uint64_t offset, std::uint64_t length,
-                  const Digest& digest, const std::string& shown);
+void copy_checked(LocalRange from, WritePlace to, const Digest& digest);
 // Makes zeros of them, without taking space where the file system can. Throws Error(failed).
 void make_hole(int fd, std::uint64_t offset, std::uint64_t length, const std::string& shown);
 

@@ -171,8 +171,8 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
                       single ? target.name() : std::string{});
     }
     EntryListReader list{tools.lists, manifest};
-    EntrySurvey{target, request, selection, content, order, sources ? &*sources : nullptr, tools.only, own, plan}.run(
-        list);
+    const SurveyTools parts{target, request, selection, content, order, sources ? &*sources : nullptr, tools.only, own};
+    EntrySurvey{parts, plan}.run(list);
     plan.figures.unreadable = content.take_unreadable();
     return plan;
   };

@@ -274,10 +274,12 @@ void TreeWriter::File::copy_at(std::uint64_t offset, std::uint64_t length, Local
   require_room(offset, length);
   if (!m_fd) return;
   if (&from == m_base && from_offset == offset) return;
+  const LocalRange range{from, from_offset, length};
+  const WritePlace place{m_fd.get(), offset, m_shown};
   if (digest) {
-    copy_checked(from, from_offset, m_fd.get(), offset, length, *digest, m_shown);
+    copy_checked(range, place, *digest);
   } else {
-    copy_range(from, from_offset, m_fd.get(), offset, length, m_shown);
+    copy_range(range, place);
   }
   if (m_sync != nullptr) m_sync->wrote(length);
 }

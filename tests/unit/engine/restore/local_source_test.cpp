@@ -36,7 +36,7 @@ TEST_CASE("local source: ranges are copied to where they belong") {
   Source t;
   write(t.directory.path() / "from", noise(3'000'000, 1));
   LocalSource from = t.source("from");
-  copy_range(from, 1000, t.to.get(), 10, 2'500'000, "to");
+  copy_range({from, 1000, 2'500'000}, {t.to.get(), 10, "to"});
   CHECK(t.made() == std::string(10, '\0') + noise(3'000'000, 1).substr(1000, 2'500'000));
 }
 
@@ -53,7 +53,7 @@ TEST_CASE("local source: one that has become another gives nothing") {
     from.fd();
     write(t.directory.path() / "from", "98765");
     CHECK_THROWS_AS(from.check(), LocalChanged);
-    CHECK_THROWS_AS(copy_range(from, 0, t.to.get(), 0, 5, "to"), LocalChanged);
+    CHECK_THROWS_AS(copy_range({from, 0, 5}, {t.to.get(), 0, "to"}), LocalChanged);
   }
   SUBCASE("replaced by one with the same content") {
     fs::rename(t.directory.path() / "other", t.directory.path() / "from");
@@ -70,7 +70,7 @@ TEST_CASE("local source: one that has become another gives nothing") {
     CHECK_THROWS_AS(from.fd(), LocalChanged);
   }
   SUBCASE("too short for what is wanted") {
-    CHECK_THROWS_AS(copy_range(from, 5, t.to.get(), 0, 6, "to"), LocalChanged);
+    CHECK_THROWS_AS(copy_range({from, 5, 6}, {t.to.get(), 0, "to"}), LocalChanged);
   }
 }
 
@@ -79,10 +79,10 @@ TEST_CASE("local source: bytes are held against their digest, whatever the times
   write(t.directory.path() / "from", "0123456789");
   LocalSource from = t.source("from");
   const Digest wanted = sha256(as_bytes("345"));
-  copy_checked(from, 3, t.to.get(), 0, 3, wanted, "to");
+  copy_checked({from, 3, 3}, {t.to.get(), 0, "to"}, wanted);
   CHECK(t.made() == "345");
-  CHECK_THROWS_AS(copy_checked(from, 4, t.to.get(), 3, 3, wanted, "to"), LocalChanged);
-  CHECK_THROWS_AS(copy_checked(from, 8, t.to.get(), 3, 3, wanted, "to"), LocalChanged);
+  CHECK_THROWS_AS(copy_checked({from, 4, 3}, {t.to.get(), 3, "to"}, wanted), LocalChanged);
+  CHECK_THROWS_AS(copy_checked({from, 8, 3}, {t.to.get(), 3, "to"}, wanted), LocalChanged);
   CHECK(t.made() == "345");
 }
 
@@ -92,7 +92,7 @@ TEST_CASE("local source: what cannot be written is told as such, and is no chang
   LocalSource from = t.source("from");
   const UniqueFd full = open_file("/dev/full", O_WRONLY);
   try {
-    copy_range(from, 0, full.get(), 0, 10, "the target");
+    copy_range({from, 0, 10}, {full.get(), 0, "the target"});
     FAIL("written");
   } catch (const LocalChanged&) {
     FAIL("taken for a change");
