@@ -19,6 +19,11 @@ install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/cairn.toml DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/cron/cairn DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples RENAME cron)
 
+# For the day without this program: the independent reader of the format, and whole stores to try another one with.
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/tests/reference/cairn_reader.py DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn)
+install(FILES ${CMAKE_SOURCE_DIR}/tests/reference/vectors.json DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn
+  RENAME cairn-vectors.json)
+
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/prometheus/cairn.rules.yml
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/prometheus)
 
