@@ -95,13 +95,14 @@ SnapshotJob SnapshotCommand::path_job() const {
 }
 
 RunPlan SnapshotCommand::configured_plan(Session& session) const {
+  const Config& config = session.config();
+  const auto selected = config.select_groups(m_operands);
   if (m_series) {
     throw Error(ErrorKind::usage, "--series does not go with configured sources",
                 "their series are in the configuration; a path has a '/' in it, and a command, whose output is taken, "
                 "stands after '--'");
   }
-  const Config& config = session.config();
-  return plan_of(config, config.select_groups(m_operands));
+  return plan_of(config, selected);
 }
 
 // Hooks are those of configured sources: what is named on the command line has none.

@@ -65,6 +65,10 @@ Error no_such_source(const Config& config, const std::string& name) {
   std::vector<std::string> known;
   for (const auto& entry : config.sources) known.push_back(entry.first);
   for (const auto& entry : config.groups) known.push_back(entry.first);
+  if (name == "-") {
+    return {ErrorKind::usage, "standard input is not read: '-' is no source in the configuration",
+            "a command, whose output is taken, stands after '--': cairn snapshot --series NAME -- COMMAND"};
+  }
   const auto near = closest(name, known);
   return {ErrorKind::usage, fmt::format("no source {} in the configuration", quote_given(name)),
           near ? fmt::format("did you mean {}?", quote(*near))
