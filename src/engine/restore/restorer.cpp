@@ -11,6 +11,7 @@
 #include "engine/restore/staging.hpp"
 #include "engine/restore/swap_rules.hpp"
 #include "engine/restore/tree_writer.hpp"
+#include "repo/entry_list.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
@@ -38,7 +39,16 @@ RestoreTarget::Overwrite overwrite_of(const RestoreRequest& request) {
   return request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no;
 }
 
-RestoreTarget look_at_target(Context& context, const Manifest& manifest, const RestoreRequest& request) {
+// A file that is restored to "DIRECTORY/" goes into it, under its own name.
+fs::path place_of(const Manifest& manifest, const fs::path& target, FrameFetcher& lists) {
+  if (target.has_filename()) return target;
+  const auto line = EntryListReader{lists, manifest}.next();
+  return line ? target / line->entry->path : target;
+}
+
+// lists: for the entry list.
+RestoreTarget look_at_target(Context& context, const Manifest& manifest, const RestoreRequest& request,
+                             FrameFetcher& lists) {
   // All else that is at the target would go, and not come back.
   if (request.swap && !request.choice().everything()) {
     throw Error(ErrorKind::usage, "a part of a snapshot cannot be swapped for the whole target",
@@ -50,7 +60,8 @@ RestoreTarget look_at_target(Context& context, const Manifest& manifest, const R
     RestoreTarget found{request.target, shape, RestoreTarget::Overwrite::finish};
     if (found.has_content() && Staging::is_marked(found.directory(), manifest.id)) return found;
   }
-  RestoreTarget target{request.target, shape, overwrite_of(request)};
+  const fs::path place = single ? place_of(manifest, request.target, lists) : request.target;
+  RestoreTarget target{place, shape, overwrite_of(request)};
   if (request.keep_old) check_keeping(target, kept_name(target, manifest.id));
   check_swap(target, own_places(context.repository, request), context.reporter);
   return target;
@@ -130,7 +141,7 @@ class Restore {
         m_request(request),
         m_packs(packs),
         m_lists(packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames),
-        m_target(look_at_target(context, manifest, request)),
+        m_target(look_at_target(context, manifest, request, m_lists)),
         m_left(m_target, manifest.id),
         m_places(places_of(request, m_target, m_left)),
         m_access(access_of(context.repository, request)) {}
@@ -245,11 +256,11 @@ class Restore {
 }  // namespace
 
 PreparedRestore plan_restore(Context& context, const Manifest& manifest, const RestoreRequest& request) {
-  const RestoreTarget target = look_at_target(context, manifest, request);
-  const LeftStaging left{target, manifest.id};
-  const LocalPlaces places = places_of(request, target, left);
   const PackTable packs{manifest};
   FrameFetcher fetcher{packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames};
+  const RestoreTarget target = look_at_target(context, manifest, request, fetcher);
+  const LeftStaging left{target, manifest.id};
+  const LocalPlaces places = places_of(request, target, left);
   const auto there = listed_packs(context.repository, request);
   PreparedRestore plan = prepare_restore(context, manifest, request, target,
                                          {fetcher, fetcher, packs, there ? &*there : nullptr,
