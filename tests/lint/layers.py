@@ -1,4 +1,4 @@
-#!/ usr / bin / env python3
+#!/usr/bin/env python3
 """Includes may point only downward: each layer of src may include itself and the layers below it, and each room of
 src/engine itself, what lies flat there, and the rooms that are named here."""
 
@@ -7,12 +7,13 @@ import re
 import sys
 
 LAYERS = ["cli", "engine", "capture", "repo", "store", "codec", "util"]
-#capture hands out entries, whose type is the format's; store names its objects by digests.
+# capture hands out entries, whose type is the format's; store names its objects by digests.
 ROOMS = {
     "choose": set(),
     "commit": set(),
     "diff": set(),
     "prune": set(),
+    "recover": set(),
     "restore": set(),
     "verify": {"commit"},
     "push": {"choose", "commit", "verify"},
@@ -70,7 +71,7 @@ def main() -> int:
     for path in sorted(root.rglob("*.[ch]pp")):
         wrong += wrong_includes(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
         checked += 1
-#It has to find what it is for.
+    # It has to find what it is for.
     planted = [("repo/pack.cpp", "engine/context.hpp"), ("engine/prune/lease.cpp", "engine/restore/restorer.hpp"),
                ("engine/context.hpp", "engine/prune/lease.hpp"), ("engine/restorer/a.cpp", "util/file.hpp")]
     for path, target in planted:
