@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/recovery_upkeep.hpp"
 #include "cli/session.hpp"
 #include "codec/age/keys.hpp"
 #include "repo/layout.hpp"
@@ -194,6 +195,7 @@ ExitStatus InitCommand::make(Session& session, const StoreConfig& configured, Ob
   }
   if (m_shared) warn_of_closed_root(session, configured.address);
   session.note_change(fmt::format("store {} was made", quote(store.describe())));
+  put_recovery_material(session, store, descriptor.store_id);
   print_store(session, store, descriptor, true);
   return ExitStatus::done;
 }

@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/recovery_upkeep.hpp"
 #include "cli/run_report.hpp"
 #include "cli/run_text.hpp"
 #include "cli/session.hpp"
@@ -12,6 +13,7 @@
 #include "util/units.hpp"
 
 #include <chrono>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -97,6 +99,17 @@ ExitStatus RunCommand::rehearse(Session& session, const RunPlan& plan, std::opti
   return status_of(rehearsal);
 }
 
+std::set<std::string> stores_written_to(const RunOutcome& run) {
+  std::set<std::string> stores;
+  for (const auto& job : run.jobs) {
+    if (job.result) stores.insert(job.stores.front());
+    for (const auto& push : job.pushes) {
+      if (!push.failure) stores.insert(push.store);
+    }
+  }
+  return stores;
+}
+
 ExitStatus RunCommand::run(Session& session) {
   const auto limit = this->limit();
   const RunPlan plan = this->plan(session);
@@ -112,6 +125,9 @@ ExitStatus RunCommand::run(Session& session) {
   RunPrinter printer{session, DryRun::no};
   JobRunner runner{host, printer, options};
   const RunOutcome run = runner.execute(plan);
+  if (!runner.stopped()) {
+    for (const auto& store : stores_written_to(run)) keep_recovery_material(session, store);
+  }
   const auto duration = std::chrono::steady_clock::now() - began;
   // A signal. It is one outcome of several, and does not keep the others from being told.
   if (runner.stopped()) session.print_error(*runner.stopped());

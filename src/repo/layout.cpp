@@ -130,6 +130,14 @@ std::optional<PinKey> parse_pin_key(std::string_view key) {
   return PinKey{*id, *time, pin};
 }
 
+std::string recovery_key(std::string_view version, std::string_view name, const Digest& sha256) {
+  return fmt::format("{}{}/{}-{}", k_recover, version, name, sha256.hex());
+}
+
+std::string recovery_signature_key(std::string_view recovery_key, std::string_view key_id) {
+  return fmt::format("{}-{}.minisig", recovery_key, key_id);
+}
+
 bool is_valid_series(std::string_view series) noexcept {
   const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
   if (series.empty() || series.size() > 64 || series == "latest" || !alnum(series.front())) return false;

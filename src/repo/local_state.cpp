@@ -182,6 +182,16 @@ bool LocalState::first_told_open(const std::string& store_id) const {
   return true;
 }
 
+std::optional<Digest> LocalState::recovery_kept(const std::string& store_id) const {
+  if (m_directory.empty()) return std::nullopt;
+  const auto text = read_file_if_exists(m_directory / "recover" / store_id, k_largest_file);
+  return text ? Digest::parse(as_text(*text).substr(0, 64)) : std::nullopt;
+}
+
+void LocalState::set_recovery_kept(const std::string& store_id, const Digest& kept) const {
+  write(m_directory / "recover" / store_id, kept.hex() + "\n");
+}
+
 fs::path LocalState::own_packs_file(const std::string& store_id) const {
   return m_directory.empty() ? fs::path{} : m_directory / "packs" / store_id;
 }

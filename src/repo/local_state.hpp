@@ -34,9 +34,9 @@ std::optional<std::string> difference(const StorePin& pinned, const Descriptor& 
 // Error(untrusted) naming the first difference. Pure.
 void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string_view store);
 
-// The files of one directory: stores/DIGEST.json, sequences/STORE-ID.SERIES, packs/STORE-ID, told/STORE-ID, writer.key,
-// revoked.json. Each but that in packs/ is replaced as a whole. Thread-safe but for two that write the same file. An
-// empty directory: nothing is known, and setters fail.
+// The files of one directory: stores/DIGEST.json, sequences/STORE-ID.SERIES, packs/STORE-ID, told/STORE-ID,
+// recover/STORE-ID, writer.key, revoked.json. Each but that in packs/ is replaced as a whole. Thread-safe but for two
+// that write the same file. An empty directory: nothing is known, and setters fail.
 class LocalState : public SequenceMemory {
  public:
   explicit LocalState(fs::path directory) : m_directory(std::move(directory)) {}
@@ -61,6 +61,10 @@ class LocalState : public SequenceMemory {
   // True the first time, and whenever that cannot be noted: whether this user is to be told that the files of a store
   // can be read by others.
   bool first_told_open(const std::string& store_id) const;
+
+  // What of recovery material this host put into a store, as engine/recover tells it; nothing: that is not known.
+  std::optional<Digest> recovery_kept(const std::string& store_id) const;
+  void set_recovery_kept(const std::string& store_id, const Digest& kept) const;
 
   // Where what this host stored in a store is kept (repo/own_packs.hpp); empty: nowhere.
   fs::path own_packs_file(const std::string& store_id) const;

@@ -21,7 +21,7 @@ class ObjectWriter {
   // A manifest, which commits its snapshot. Fresh: what its writer knows of the marks grows old while it is tried.
   enum class Manifest { fresh, put_back };
   void put_manifest(const std::string& key, std::string_view text, Manifest which) const;
-  // A mark, a pending record, or a pin.
+  // A mark, a pending record, a pin, or a file of recovery material.
   void put_note(const std::string& key, std::string_view text) const;
 
  private:

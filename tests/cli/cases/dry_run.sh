@@ -4,4 +4,4 @@ make_tree tree
 cairn snapshot --store st ./tree --dry-run
 cairn snapshot --store st ./tree --dry-run --json
 cairn list --store st --json
-find st -type f | sed 's|/.*||' | sort | uniq -c
+find st -type f -not -path 'st/recover/*' | sed 's|/.*||' | sort | uniq -c
