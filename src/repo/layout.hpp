@@ -18,6 +18,7 @@ inline constexpr const char* k_packs = "packs/";
 inline constexpr const char* k_pending = "pending/";
 inline constexpr const char* k_marks = "marks/";
 inline constexpr const char* k_pins = "pins/";
+inline constexpr const char* k_drills = "drills/";
 inline constexpr const char* k_lease = "lease/prune.json";
 
 // First components of the names: what else lies beside them in a directory is not the store's.
@@ -68,6 +69,15 @@ struct PinKey {
 };
 std::string pin_key(const Digest& id, Time time, bool pinned, const std::string& nonce);
 std::optional<PinKey> parse_pin_key(std::string_view key);
+
+// drills/SERIES/TIME-ID-NONCE.json: the record of one rehearsed restore. ID is the first 16 digits of the snapshot's.
+struct DrillKey {
+  std::string series;
+  Time time;
+  std::string id;
+};
+std::string drill_key(const std::string& series, Time time, const Digest& id, const std::string& nonce);
+std::optional<DrillKey> parse_drill_key(std::string_view key);
 
 // [A-Za-z0-9][A-Za-z0-9._-]{0,63}, never "latest", never 8 or more hex digits and nothing else.
 bool is_valid_series(std::string_view series) noexcept;
