@@ -33,6 +33,18 @@ Nanoseconds from_ms(const Json& value) {
   return milliseconds{static_cast<std::int64_t>(std::min(value.u64(), k_most))};
 }
 
+void write_numbers(JsonWriter& to, std::string_view name, const std::map<std::string, std::uint64_t>& numbers) {
+  to.key(name).begin_object();
+  for (const auto& [key, number] : numbers) to.member(key, number);
+  to.end_object();
+}
+
+std::map<std::string, std::uint64_t> numbers_of(const Json& from) {
+  std::map<std::string, std::uint64_t> out;
+  for (const auto& [key, number] : from.object()) out[key] = number.u64();
+  return out;
+}
+
 std::string private_text(const DrillRecord& record) {
   JsonWriter to;
   to.begin_object().member("host", record.host).key("versions").begin_object();
@@ -52,9 +64,10 @@ std::string private_text(const DrillRecord& record) {
     to.begin_object().member("path", held.path).member("kind", held.kind).member("bytes", held.bytes);
     to.member("digest", held.digest);
     if (held.newest) to.member("newest", format_time(*held.newest));
-    to.key("counts").begin_object();
-    for (const auto& [name, count] : held.counts) to.member(name, count);
-    to.end_object().key("elements").begin_array();
+    write_numbers(to, "counts", held.counts);
+    write_numbers(to, "broken", held.broken);
+    write_numbers(to, "counters", held.counters);
+    to.key("elements").begin_array();
     for (const auto& element : held.elements) to.value(element);
     to.end_array().end_object();
   }
@@ -77,7 +90,9 @@ DrillInventory inventory_of(const Json& from) {
   held.digest = from.at("digest").string();
   if (const Json* newest = from.find("newest"); newest != nullptr && newest->is_string())
     held.newest = time_of(*newest);
-  for (const auto& [name, count] : from.at("counts").object()) held.counts[name] = count.u64();
+  held.counts = numbers_of(from.at("counts"));
+  held.broken = numbers_of(from.at("broken"));
+  held.counters = numbers_of(from.at("counters"));
   for (const auto& element : from.at("elements").array()) held.elements.push_back(element.string());
   return held;
 }

@@ -49,10 +49,12 @@ struct DrillInventory {
   std::string path;  // in the snapshot; "." for the whole tree
   std::string kind;  // "sqlite", "dump", "tree"
   std::uint64_t bytes = 0;
-  std::string digest;                           // of the schema, hexadecimal; empty where none was to be had
-  std::optional<Time> newest;                   // the newest time in it
-  std::map<std::string, std::uint64_t> counts;  // of each table its rows; of a tree "entries" and "files"
-  std::vector<std::string> elements;            // of a schema: "table t", "column t.a TEXT"; ascending
+  std::string digest;                             // of the schema, hexadecimal; empty where none was to be had
+  std::optional<Time> newest;                     // the newest time in it
+  std::map<std::string, std::uint64_t> counts;    // of each table its rows; of a tree "entries" and "files"
+  std::map<std::string, std::uint64_t> broken;    // rows whose foreign keys lead nowhere, by "t -> p"
+  std::map<std::string, std::uint64_t> counters;  // what only ever grows, and is less in an older state
+  std::vector<std::string> elements;              // of a schema: "table t", "column t.a TEXT"; ascending
 
   bool operator==(const DrillInventory&) const = default;
 };

@@ -17,6 +17,7 @@ ROOMS = {
     "verify": {"commit"},
     "push": {"choose", "commit", "verify"},
     "snapshot": {"choose", "commit"},
+    "drill": {"restore"},
     "run": {"choose", "commit", "prune", "push", "snapshot", "status", "verify"},
     "status": {"choose"},
 }
