@@ -9,7 +9,7 @@ complete -c cairn -l quiet -d 'print neither progress nor what goes without sayi
 complete -c cairn -l verbose -d 'say more about what is done'
 complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -a init -d 'make a store'
 complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -a snapshot -d 'take a snapshot of configured sources, a path, or a command\'s output'
-complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -a run -d 'do all that is configured: snapshot, push, verify and prune'
+complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -a run -d 'do all that is configured: snapshot, push, verify, drill and prune'
 complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -a push -d 'copy snapshots from one store to another'
 complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -a list -d 'list the snapshots of a store, or the files of one'
 complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -a show -d 'print everything about one snapshot'

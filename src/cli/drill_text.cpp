@@ -189,10 +189,45 @@ std::string junit_of(const std::vector<DrillLine>& lines) {
   return out + "</testsuites>\n";
 }
 
-std::string proof_text(const DrillRecord& record, Time now) {
+std::string proof_text(const DrillRecord& record, Time now, bool here) {
   const auto ago = format_duration(std::max(elapsed(record.time, now), Nanoseconds{0}));
-  if (record.outcome == DrillOutcome::failed) return fmt::format("drill FAILED {} ago", ago);
-  return fmt::format("proven {} ago in {}", ago, format_duration(record.recovery));
+  const std::string where = here ? "" : " from another store";
+  if (record.outcome == DrillOutcome::failed) return fmt::format("drill{} FAILED {} ago", where, ago);
+  return fmt::format("proven{} {} ago in {}", where, ago, format_duration(record.recovery));
+}
+
+NewestDrills shown_drills(Session& session, OpenStore& store, const std::string& series) {
+  NewestDrills drills;
+  const auto failure = every_failure_of([&] { drills = newest_drills(store.repository->drills().list(series)); });
+  if (failure) session.reporter().warning(fmt::format("drills are not shown: {}", failure->message()));
+  return drills;
+}
+
+namespace {
+
+bool is_of(const OpenStore& store, const DrillRecord& record) {
+  return record.store == store.repository->descriptor().store_id;
+}
+
+}  // namespace
+
+void write_proof(JsonWriter& to, const OpenStore& store, const NewestDrills& drills, const Digest& id) {
+  to.key("drill");
+  const auto found = drills.find(id);
+  if (found == drills.end()) {
+    to.null();
+    return;
+  }
+  const DrillRecord& record = found->second.record;
+  to.begin_object().member("outcome", drill_outcome_name(record.outcome)).member("time", format_time(record.time));
+  to.member("recovery_ms", milliseconds(record.recovery)).member("of_this_store", is_of(store, record));
+  to.member("signer", found->second.signer).member("record", found->second.key).end_object();
+}
+
+std::string proof_text(Session& session, const OpenStore& store, const NewestDrills& drills, const Digest& id) {
+  const auto found = drills.find(id);
+  if (found == drills.end()) return {};
+  return proof_text(found->second.record, session.io().clock(), is_of(store, found->second.record));
 }
 
 }  // namespace cairn

@@ -18,7 +18,7 @@ ROOMS = {
     "push": {"choose", "commit", "verify"},
     "snapshot": {"choose", "commit"},
     "drill": {"restore"},
-    "run": {"choose", "commit", "prune", "push", "snapshot", "status", "verify"},
+    "run": {"choose", "commit", "drill", "prune", "push", "snapshot", "status", "verify"},
     "status": {"choose"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_/]+)', re.MULTILINE)

@@ -90,7 +90,9 @@ std::vector<Table> survey_objects(const Connection& connection, bool& has_sequen
     }
     const std::string type = objects.text(0);
     std::string name = type + " " + objects.text(1);
-    if (type == "index" || type == "trigger") name += " on " + objects.text(2);
+    // Told with their columns, by their tables.
+    if (type == "index") continue;
+    if (type == "trigger") name += " on " + objects.text(2);
     tell(item_of(CheckedItem::Kind::element, std::move(name)));
     if (type == "table" && tables.size() < k_most_tables)
       tables.push_back({objects.text(1), is_virtual(objects.text(3))});
@@ -106,6 +108,15 @@ void survey_columns(const Connection& connection, const std::string& table, cons
     if (columns.number(3) != 0) text += " NOT NULL";
     if (columns.number(5) != 0) text += " PRIMARY KEY";
     tell(item_of(CheckedItem::Kind::element, std::move(text)));
+  }
+  Rows indexes{connection, "PRAGMA index_list(" + quoted(table, '\'') + ")"};
+  while (indexes.next()) {
+    std::string text = "index " + indexes.text(1) + " on " + table;
+    Rows parts{connection, "PRAGMA index_info(" + quoted(indexes.text(1), '\'') + ")"};
+    for (const char* separator = " ("; parts.next(); separator = ", ") {
+      text += separator + (parts.text(2).empty() ? "an expression" : parts.text(2));
+    }
+    tell(item_of(CheckedItem::Kind::element, text + (indexes.number(2) != 0 ? ") UNIQUE" : ")")));
   }
   Rows keys{connection, "PRAGMA foreign_key_list(" + quoted(table, '\'') + ")"};
   while (keys.next()) {

@@ -165,6 +165,12 @@ const DrillRecord* last_passed(const std::vector<StoredDrill>& drills, Time cut_
   return last;
 }
 
+bool drill_is_due(const std::vector<StoredDrill>& drills, Nanoseconds every, Time now) {
+  return std::none_of(drills.begin(), drills.end(), [&](const StoredDrill& drill) {
+    return drill.trusted && elapsed(drill.record.time, now) < every;
+  });
+}
+
 std::string told_text(const DrillRecord& record, DrillCheck::Result result) {
   std::string text;
   std::size_t count = 0;

@@ -49,6 +49,9 @@ DrillRecord drill(Context& context, const Manifest& manifest, const DrillRequest
 // any order.
 const DrillRecord* last_passed(const std::vector<StoredDrill>& drills, Time cut_point);
 
+// Whether none of the drills, passed or not, that are trusted is younger than that.
+bool drill_is_due(const std::vector<StoredDrill>& drills, Nanoseconds every, Time now);
+
 // The checks of that result as one sentence, at most a few of them; empty where there is none.
 std::string told_text(const DrillRecord& record, DrillCheck::Result result);
 

@@ -70,7 +70,7 @@ class Survey : public TreeVisitor {
     m_tree.checks.push_back(std::move(check));
     m_tree.inventory.path = ".";
     m_tree.inventory.kind = "tree";
-    m_tree.inventory.counts = {{"entries", m_entries}, {"files", m_files}};
+    m_tree.inventory.counts = {{"entries", m_entries}, {"files", m_files}, {"files with content", m_with_content}};
     return std::move(m_tree);
   }
   const std::vector<RestoredFile>& sample() const noexcept { return m_sample; }
@@ -100,6 +100,7 @@ class Survey : public TreeVisitor {
     auto& held = m_tree.inventory;
     held.bytes = saturating_add(held.bytes, file.size);
     held.newest = std::max(held.newest.value_or(file.mtime), file.mtime);
+    if (file.size != 0) ++m_with_content;
     if (file.size != 0) sample_file(file);
     Bytes head(k_file_head_size);
     const UniqueFd content = open_for_capture(m_directory, file.path);
@@ -137,6 +138,7 @@ class Survey : public TreeVisitor {
   std::uint64_t m_seen = 0;
   std::uint64_t m_entries = 0;
   std::uint64_t m_files = 0;
+  std::uint64_t m_with_content = 0;
   std::size_t m_wrong_count = 0;
   std::vector<std::string> m_wrong;
   std::vector<RestoredFile> m_sample;
