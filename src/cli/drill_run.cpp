@@ -93,10 +93,27 @@ const PackRef& pack_to_break(const Manifest& manifest) {
   return *needed[std::uniform_int_distribution<std::size_t>{0, needed.size() - 1}(random)];
 }
 
+// A user who is not root removes nothing from a directory that he may not write, his own or not. Below directory,
+// which nobody else may enter.
+void make_removable(const fs::path& directory) noexcept {
+  std::error_code failed;
+  fs::permissions(directory, fs::perms::owner_all, fs::perm_options::add, failed);
+  for (fs::directory_iterator at{directory, failed}, end; !failed && at != end; at.increment(failed)) {
+    std::error_code unknown;
+    if (fs::is_directory(at->symlink_status(unknown)) && !unknown) make_removable(at->path());
+  }
+}
+
 class DrillRun {
  public:
   DrillRun(Session& session, const DrillTarget& target, const DrillOptions& options)
       : m_session(session), m_target(target), m_options(options) {}
+
+  DrillRun(const DrillRun&) = delete;
+  DrillRun& operator=(const DrillRun&) = delete;
+  ~DrillRun() {
+    if (m_own_scratch) make_removable(m_own_scratch->path());
+  }
 
   DrillReport run() {
     place_scratch();

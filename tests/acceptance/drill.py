@@ -288,8 +288,33 @@ def check_record(cairn: Cairn, work: pathlib.Path, name: str) -> None:
     check(subprocess.run(verify, capture_output=True).returncode != 0, "minisign takes another outcome")
 
 
+def check_leaves_nothing(binary: str, work: pathlib.Path) -> None:
+    """Directories that their owner may not write are removed, too, where he is not root."""
+    home = work / "home"
+    home.mkdir()
+    deep = home / "tree" / "deep"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("text")
+    deep.chmod(0o500)
+    as_user = []
+    if os.getuid() == 0:
+        work.chmod(0o755)
+        subprocess.run(["chown", "-R", "65534:65534", str(home)], check=True)
+        as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    cairn = Cairn(binary, home)
+    (home / "tmp").mkdir(mode=0o777)
+    (home / "tmp").chmod(0o777)
+    cairn.environment["TMPDIR"] = str(home / "tmp")
+    for command in (["init", "--no-encryption"], ["snapshot", str(home / "tree")], ["drill"]):
+        done = subprocess.run([*as_user, cairn.binary, command[0], "--store", str(home / "s"), *command[1:]], env=cairn.environment, capture_output=True, cwd="/")
+        check(done.returncode == 0, f"{command}: {done.stderr.decode()}")
+    left = os.listdir(home / "tmp")
+    check(left == [], f"a drill left {left}")
+
+
 def run(binary: str, args: list[str]) -> None:
     with Workspace("drill") as work:
+        check_leaves_nothing(binary, work)
         cairn = Cairn(binary, work)
         os.chdir(work)
         cairn.run("key", "generate", "--signing", "sign.pem")

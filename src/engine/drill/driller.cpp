@@ -52,7 +52,10 @@ class Drill {
     }
     check_time();
     const auto checking = m_context.steady();
-    if (!damage) check_content();
+    if (!damage) {
+      const auto unreadable = damage_of([&] { check_content(); });
+      if (unreadable) m_record.checks.push_back({"content", Result::failed, terminal_safe(unreadable->message())});
+    }
     add_phase("checks", m_context.steady() - checking);
     m_record.outcome = std::any_of(m_record.checks.begin(), m_record.checks.end(),
                                    [](const DrillCheck& check) { return check.result == Result::failed; })
