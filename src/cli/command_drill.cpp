@@ -148,7 +148,13 @@ ExitStatus DrillCommandLine::run(Session& session) {
   for (const auto& target : all) {
     lines.push_back(drill(session, target));
     auto failure = lines.back().failure;
-    if (lines.back().report) failure = failure_of(*lines.back().report);
+    if (const auto& report = lines.back().report) {
+      failure = failure_of(*report);
+      if (report->lost_record) {
+        session.print_error(*report->lost_record);
+        status = gravest(status, ExitStatus{exit_status_of(report->lost_record->kind(), 0)});
+      }
+    }
     // One failure of several does not keep the others from being rehearsed.
     if (failure && all.size() == 1 && !lines.back().report && !m_junit) throw Error(*failure);
     if (!failure) continue;

@@ -144,7 +144,8 @@ class DrillRun {
  private:
   void place_scratch() {
     if (m_options.keep) {
-      if (fs::exists(*m_options.keep) && !fs::is_empty(*m_options.keep)) {
+      std::error_code unknown;
+      if (fs::exists(*m_options.keep, unknown) && !fs::is_empty(*m_options.keep, unknown)) {
         throw Error(ErrorKind::usage, fmt::format("{} is not empty", quote(m_options.keep->native())),
                     "--keep wants a directory that is empty or not there");
       }
@@ -178,7 +179,14 @@ class DrillRun {
   // Those of the store, of the one that has the record, and of this host's state.
   std::vector<StoredDrill> known_drills(const std::string& series, Repository& repository,
                                         std::optional<OpenStore>& other) {
-    std::vector<StoredDrill> drills = repository.drills().list(series);
+    std::vector<StoredDrill> drills;
+    const auto add_listed = [&](Repository& of) {
+      const auto failure = every_failure_of([&] {
+        for (auto& drill : of.drills().list(series)) drills.push_back(std::move(drill));
+      });
+      // Who may read snapshots alone can restore, and that is what is rehearsed.
+      if (failure) m_session.reporter().warning(fmt::format("earlier drills cannot be read: {}", failure->message()));
+    };
     const auto add_kept = [&](Repository& of) {
       for (const auto& [key, text] : m_session.state().kept_drills(of.descriptor().store_id)) {
         any_failure_of([&] {
@@ -188,9 +196,10 @@ class DrillRun {
         });
       }
     };
+    add_listed(repository);
     add_kept(repository);
     if (!other) return drills;
-    for (auto& drill : other->repository->drills().list(series)) drills.push_back(std::move(drill));
+    add_listed(*other->repository);
     add_kept(*other->repository);
     return drills;
   }
@@ -226,8 +235,15 @@ class DrillRun {
     const std::string text = recorder.drills().text_of(record);
     report.recorded_in = recorder.store().describe();
     if (const auto failure = every_failure_of([&] { recorder.drills().put(key, text); })) {
-      m_session.state().keep_drill(recorder.descriptor().store_id, key, text);
-      report.kept_because = failure->message();
+      report.lost_record =
+          every_failure_of([&] { m_session.state().keep_drill(recorder.descriptor().store_id, key, text); });
+      if (report.lost_record) {
+        report.lost_record = Error(failure->kind(), fmt::format("unable to record the drill: {}, and it is not kept "
+                                                                "here either: {}",
+                                                                failure->message(), report.lost_record->message()));
+      } else {
+        report.kept_because = failure->message();
+      }
       return;
     }
     report.recorded_as = key;

@@ -6,6 +6,7 @@
 #include "cli/session.hpp"
 #include "repo/drill_record.hpp"
 #include "store/broken_store.hpp"
+#include "util/error.hpp"
 
 #include <optional>
 #include <string>
@@ -39,6 +40,7 @@ struct DrillReport {
   std::string recorded_as;            // key of the record; empty: it is not in a store
   std::string recorded_in;            // that store
   std::string kept_because;           // why the record waits in this host's state; empty: it does not
+  std::optional<Error> lost_record;   // why it is neither in a store nor there
   // Chaos: the pack, and whether its damage was found.
   std::optional<RehearsedDamage::Fault> fault = {};
   std::string pack = {};
@@ -47,7 +49,7 @@ struct DrillReport {
   bool passed() const noexcept { return (record.outcome == DrillOutcome::passed) != fault.has_value(); }
 };
 
-// Throws Error where no drill came about, or its record has no place.
+// Throws Error where no drill came about.
 DrillReport run_drill(Session& session, const DrillTarget& target, const DrillOptions& options);
 
 // Puts what earlier drills of this host could not put into the store. A failure is a warning.

@@ -54,6 +54,7 @@ DrillRecord SessionHost::drill(const SnapshotJob& job, const Digest& id) {
   target.reference = id.hex();
   const DrillReport report = run_drill(m_session, target, {});
   m_session.reporter().clear_progress();
+  if (report.lost_record) m_session.print_error(*report.lost_record);
   if (!report.kept_because.empty()) {
     m_session.reporter().warning("the record of the drill waits on this host: " + report.kept_because);
   }
