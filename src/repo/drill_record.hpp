@@ -47,7 +47,7 @@ const char* drill_result_name(DrillCheck::Result result) noexcept;
 // What a restored database, dump or tree held, for the next drill to compare with.
 struct DrillInventory {
   std::string path;  // in the snapshot; "." for the whole tree
-  std::string kind;  // "sqlite", "dump", "tree"
+  std::string kind;  // "sqlite", "dump", "tree", "file"
   std::uint64_t bytes = 0;
   std::string digest;                             // of the schema, hexadecimal; empty where none was to be had
   std::optional<Time> newest;                     // the newest time in it
