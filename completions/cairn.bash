@@ -198,6 +198,38 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    drill:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    drill:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    drill:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    drill:--series)
+      COMPREPLY=()
+      return
+      ;;
+    drill:--scratch)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    drill:--keep)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    drill:--record-to)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    drill:--junit)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     prune:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -300,7 +332,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore prune pin unpin forget status key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -364,6 +396,13 @@ _cairn() {
         COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --config --json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      fi
+      ;;
+    drill)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --random --oldest --accept --scratch --keep --record-to --no-record --chaos --junit --config --json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
       fi
       ;;
     prune)

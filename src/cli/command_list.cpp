@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/drill_text.hpp"
 #include "cli/file_listing.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
@@ -7,6 +8,7 @@
 #include "util/units.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -37,7 +39,7 @@ class ListCommand : public Command {
   std::vector<std::string> m_tags;
 };
 
-std::string notes_of(const SnapshotInfo& snapshot, Ahead ahead) {
+std::string notes_of(const SnapshotInfo& snapshot, Ahead ahead, const std::string& proof) {
   std::string out;
   const auto add = [&](const std::string& note) { out += out.empty() ? note : ", " + note; };
   if (snapshot.pinned) add("pinned");
@@ -49,10 +51,13 @@ std::string notes_of(const SnapshotInfo& snapshot, Ahead ahead) {
   if (ahead != Ahead::no) add("future-dated");
   if (snapshot.closed) add("sealed");
   if (!snapshot.trusted) add("NOT TRUSTED");
+  if (!proof.empty()) add(proof);
   return out;
 }
 
-void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots, DatedAhead& dated_ahead) {
+// proof_of: what drills say of a snapshot.
+void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots, DatedAhead& dated_ahead,
+                 const std::function<std::string(const Digest& id)>& proof_of) {
   using Align = Table::Align;
   Table table{{{"ID"},
                {"SERIES"},
@@ -70,7 +75,7 @@ void print_table(std::ostream& to, const std::vector<SnapshotInfo>& snapshots, D
     table.add({short_id(snapshot.id), record.series, format_time_short(record.cut_point), facts.host,
                open ? format_size(facts.stats.bytes) : "", open ? format_size(facts.stats.stored_bytes) : "",
                tags_text(facts.tags), signer_text(snapshot.signer),
-               notes_of(snapshot, dated_ahead(record.cut_point, first_stored(snapshot)))});
+               notes_of(snapshot, dated_ahead(record.cut_point, first_stored(snapshot)), proof_of(snapshot.id))});
   }
   table.print(to);
 }
@@ -93,12 +98,14 @@ ExitStatus ListCommand::run(Session& session) {
                                  [&](const SnapshotInfo& each) { return !has_tags(each.facts.tags, wanted); }),
                   snapshots.end());
   DatedAhead dated_ahead{*store.store, session.io().clock()};
+  const NewestDrills drills = snapshots.empty() ? NewestDrills{} : shown_drills(session, store, m_series.value_or(""));
   if (session.json()) {
     JsonWriter to = begin_document("list");
     to.key("snapshots").begin_array();
     for (const auto& snapshot : snapshots) {
       to.begin_object();
       write_snapshot_members(to, snapshot, dated_ahead(snapshot.record.cut_point, first_stored(snapshot)));
+      write_proof(to, store, drills, snapshot.id);
       to.end_object();
     }
     to.end_array();
@@ -106,7 +113,8 @@ ExitStatus ListCommand::run(Session& session) {
   } else if (snapshots.empty()) {
     session.reporter().info("no snapshots");
   } else {
-    print_table(session.out(), snapshots, dated_ahead);
+    print_table(session.out(), snapshots, dated_ahead,
+                [&](const Digest& id) { return proof_text(session, store, drills, id); });
   }
   return ExitStatus::done;
 }

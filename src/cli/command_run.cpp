@@ -24,7 +24,7 @@ namespace {
 class RunCommand : public Command {
  public:
   std::string name() const override { return "run"; }
-  std::string summary() const override { return "do all that is configured: snapshot, push, verify and prune"; }
+  std::string summary() const override { return "do all that is configured: snapshot, push, verify, drill and prune"; }
   void declare(OptionSet& options) override {
     options.operands("SOURCE", m_operands, OptionSet::Required::no,
                      "names of configured sources and groups; all by default");
@@ -117,6 +117,7 @@ ExitStatus RunCommand::run(Session& session) {
   RunOptions options;
   options.push = true;
   options.verify = true;
+  options.drill = true;
   options.lock = m_no_wait ? LockWait::no : LockWait::yes;
   options.if_older_than = limit;
 

@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/drill_text.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
@@ -82,7 +83,8 @@ std::string complete_text(const Record& record) {
   return record.incomplete ? "no" : "yes";
 }
 
-void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Manifest& manifest, Ahead ahead) {
+void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Manifest& manifest, Ahead ahead,
+                      const std::string& proof) {
   const Record& record = manifest.record;
   to << "snapshot " << manifest.id.hex() << '\n';
   FieldList fields;
@@ -92,6 +94,7 @@ void print_for_people(std::ostream& to, const SnapshotInfo& snapshot, const Mani
   if (!manifest.closed) add_private(fields, manifest.facts, record.incomplete);
   fields.add("complete", complete_text(record));
   fields.add("pinned", snapshot.pinned ? "yes" : "no");
+  fields.add("drill", proof.empty() ? "none" : proof);
   fields.add("seal", manifest.closed ? fmt::format("{}, which no key at hand opens", manifest.seal) : manifest.seal);
   fields.add("signer", signer_line(snapshot));
   const std::string line = signed_line(record, manifest.id);
@@ -125,12 +128,14 @@ ExitStatus ShowCommand::run(Session& session) {
   snapshot.pinned =
       store.repository->notes().pins(NoteStore::Listed::once, manifest.id).pinned(manifest.id, manifest.record.series);
   const Ahead ahead = DatedAhead{*store.store, session.io().clock()}(manifest.record.cut_point, first_stored(snapshot));
+  const NewestDrills drills = shown_drills(session, store, manifest.record.series);
   if (!session.json()) {
-    print_for_people(session.out(), snapshot, manifest, ahead);
+    print_for_people(session.out(), snapshot, manifest, ahead, proof_text(session, store, drills, manifest.id));
     return ExitStatus::done;
   }
   JsonWriter to = begin_document("show");
   write_snapshot_members(to, snapshot, ahead);
+  write_proof(to, store, drills, manifest.id);
   to.member("sequence", manifest.record.sequence).key("previous");
   manifest.record.previous ? to.value(manifest.record.previous->hex()) : to.null();
   if (manifest.closed) {

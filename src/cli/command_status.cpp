@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/drill_text.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/status_text.hpp"
@@ -89,6 +90,18 @@ std::vector<StoreWatch> StatusCommand::plan(Session& session) const {
   return watches_of_sources(session, all);
 }
 
+// The newest of a series, of whatever snapshot.
+void note_drill(Session& session, const NewestDrills& drills, SeriesStatus& series) {
+  if (const SourceConfig* source = session.config().source_of(series.series)) {
+    series.max_recovery = source->drill.max_recovery_time;
+  }
+  for (const auto& [id, drill] : drills) {
+    const DrillRecord& record = drill.record;
+    if (record.series != series.series || (series.drill && record.time <= series.drill->time)) continue;
+    series.drill = DrillSeen{id, record.time, record.outcome == DrillOutcome::passed, record.recovery};
+  }
+}
+
 StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time now) const {
   StoreStatus out{watch.store, {}, {}};
   try {
@@ -106,6 +119,8 @@ StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time 
     for (auto& [series, snapshots] : found) {
       out.series.push_back(series_status(series, std::move(snapshots), limit_of(session, series), now));
     }
+    const auto drills = shown_drills(session, store, watch.series.size() == 1 ? *watch.series.begin() : "");
+    for (auto& series : out.series) note_drill(session, drills, series);
     for (const auto& series : watch.series) {
       if (!found.contains(series)) out.series.push_back(series_status(series, {}, limit_of(session, series), now));
     }

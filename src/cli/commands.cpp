@@ -13,6 +13,7 @@ Commands make_commands() {
   out.push_back(make_diff_command());
   out.push_back(make_verify_command());
   out.push_back(make_restore_command());
+  out.push_back(make_drill_command());
   out.push_back(make_prune_command());
   out.push_back(make_pin_command());
   out.push_back(make_unpin_command());

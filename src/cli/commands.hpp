@@ -16,6 +16,7 @@ std::unique_ptr<Command> make_show_command();
 std::unique_ptr<Command> make_diff_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_restore_command();
+std::unique_ptr<Command> make_drill_command();
 std::unique_ptr<Command> make_pin_command();
 std::unique_ptr<Command> make_unpin_command();
 std::unique_ptr<Command> make_prune_command();

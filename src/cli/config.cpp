@@ -53,14 +53,6 @@ Config read_named_config(const std::string& file, const char* named_by) {
               fmt::format("{} names it", named_by));
 }
 
-// Null where no source has the series; two never have the same.
-const SourceConfig* source_of(const Config& config, std::string_view series) {
-  for (const auto& [name, source] : config.sources) {
-    if (source.series == series) return &source;
-  }
-  return nullptr;
-}
-
 Error no_such_source(const Config& config, const std::string& name) {
   std::vector<std::string> known;
   for (const auto& entry : config.sources) known.push_back(entry.first);
@@ -114,13 +106,21 @@ StoreConfig Config::store(const std::string& name_or_url) const {
   return found->second;
 }
 
+// Two never have the same.
+const SourceConfig* Config::source_of(std::string_view series) const {
+  for (const auto& [name, source] : sources) {
+    if (source.series == series) return &source;
+  }
+  return nullptr;
+}
+
 const RetentionPolicy& Config::retention_of(std::string_view series) const {
-  const SourceConfig* source = source_of(*this, series);
+  const SourceConfig* source = source_of(series);
   return source != nullptr && source->retention ? *source->retention : retention;
 }
 
 std::optional<Nanoseconds> Config::max_age_of(std::string_view series) const {
-  const SourceConfig* source = source_of(*this, series);
+  const SourceConfig* source = source_of(series);
   return source != nullptr ? source->max_age : std::nullopt;
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "capture/source_kind.hpp"
+#include "engine/drill/drill_command.hpp"
+#include "engine/drill/drill_comparison.hpp"
 #include "engine/prune/retention.hpp"
 #include "engine/run/hooks.hpp"
 #include "engine/snapshot/size_guard.hpp"
@@ -32,6 +34,15 @@ struct StoreConfig {
   bool prune = false;  // by cairn run
 };
 
+// How the restores of a source are rehearsed.
+struct DrillConfig {
+  std::optional<Nanoseconds> max_recovery_time;  // a restore that takes longer fails
+  std::optional<Nanoseconds> every;              // by cairn run; nothing: never
+  DrillLimits limits;
+  std::vector<DrillCommand> checks;
+  Nanoseconds timeout = k_drill_timeout;  // of each of them
+};
+
 struct SourceConfig {
   std::string name;
   SourceKind type = SourceKind::directory;
@@ -44,6 +55,7 @@ struct SourceConfig {
   std::optional<Nanoseconds> max_age;  // beyond which its newest snapshot is stale
   std::optional<VerifyLevel> verify;   // by cairn run: its own level or the general one; nothing: none
   Hooks hooks;                         // with the general timeout where it has none of its own
+  DrillConfig drill;
 
   // directory and sqlite
   fs::path path;  // absolute
@@ -104,6 +116,8 @@ struct Config {
   StoreConfig store(const std::string& name_or_url) const;
   // The policy that holds for a series: of the source that has it, else the general one.
   const RetentionPolicy& retention_of(std::string_view series) const;
+  // The source that has a series; null where none has.
+  const SourceConfig* source_of(std::string_view series) const;
   // The age beyond which the newest snapshot of a series is stale; nothing where its source, if there is one, has no
   // limit.
   std::optional<Nanoseconds> max_age_of(std::string_view series) const;

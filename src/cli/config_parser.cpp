@@ -187,6 +187,44 @@ Hooks read_hooks(const TomlTable& table, const Hooks& general) {
   return hooks;
 }
 
+// How the restores of a source are rehearsed: its own keys, and its table "drill".
+DrillConfig read_drill(const TomlTable& source) {
+  const auto time = [](const TomlTable& table, const char* key) {
+    return table.converted(key, "a time above zero, for example \"5m\"",
+                           [](const std::string& text) -> std::optional<Nanoseconds> {
+                             const auto duration = parse_duration(text);
+                             if (!duration || *duration <= Nanoseconds{0}) return std::nullopt;
+                             return *duration;
+                           });
+  };
+  DrillConfig drill;
+  drill.max_recovery_time = time(source, "max_recovery_time");
+  drill.every = time(source, "drill_every");
+  const auto table = source.table("drill");
+  if (!table) return drill;
+  table->allow_keys("a drill table", {"max_row_drop", "max_size_drop", "timeout", "checks"});
+  const auto share = [&](const char* key, double& to) {
+    to = table->converted(key, "a percentage from \"0%\" to \"100%\"", parse_percentage).value_or(to);
+  };
+  share("max_row_drop", drill.limits.max_row_drop);
+  share("max_size_drop", drill.limits.max_size_drop);
+  drill.timeout = time(*table, "timeout").value_or(drill.timeout);
+  for (const auto& entry : table->tables("checks")) {
+    entry.allow_keys("a check of a drill", {"command", "output", "status"});
+    DrillCommand check;
+    check.argv = entry.texts("command").value_or(std::vector<std::string>{});
+    if (check.argv.empty() || check.argv.front().empty()) {
+      entry.fail("command", "a check needs its 'command', a list of arguments");
+    }
+    check.output = entry.text("output");
+    const auto status = entry.count("status", 0);
+    if (status && *status > 255) entry.fail("status", "'status' must be an exit status from 0 to 255");
+    check.status = static_cast<int>(status.value_or(0));
+    drill.checks.push_back(std::move(check));
+  }
+  return drill;
+}
+
 void read_guard_keys(const TomlTable& table, SizeGuard& guard) {
   guard.min_files = table.count("min_files", 0).value_or(0);
   guard.min_size = table.size("min_size").value_or(0);
@@ -245,6 +283,7 @@ void allow_source_keys(const TomlTable& table, SourceKind type) {
   std::vector<std::string> keys{"type",      "series",   "tags",     "store",       "push_to",     "retention",
                                 "min_files", "min_size", "max_drop", "allow_empty", "max_age",     "verify",
                                 "before",    "after",    "failed",   "finally",     "hook_timeout"};
+  keys.insert(keys.end(), {"max_recovery_time", "drill_every", "drill"});
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
     case SourceKind::directory:
@@ -302,6 +341,7 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
   source.max_age = table.converted("max_age", "a time, for example \"26h\"", parse_duration);
   source.verify = read_verify(table, config.verify);
   source.hooks = read_hooks(table, config.hooks);
+  source.drill = read_drill(table);
 
   if (source.type != SourceKind::command) {
     const auto path = table.absolute_path("path");

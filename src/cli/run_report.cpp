@@ -4,6 +4,7 @@
 #include "cli/prune_text.hpp"
 #include "cli/push_text.hpp"
 #include "cli/run_text.hpp"
+#include "engine/drill/driller.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -141,16 +142,43 @@ void print_programs(Session& session, const char* whose, const Hooks& hooks) {
   }
 }
 
+std::string drill_text(const JobOutcome& outcome) {
+  if (!outcome.drill) return {};
+  if (!outcome.drill->record) return "none";
+  const DrillRecord& record = *outcome.drill->record;
+  return record.outcome == DrillOutcome::passed ? format_duration(record.recovery) : "FAILED";
+}
+
+// Of a rehearsal of the run: whether one would be due.
+void write_drill(JsonWriter& to, const JobOutcome& outcome) {
+  to.key("drill");
+  if (!outcome.drill) {
+    to.null();
+    return;
+  }
+  to.begin_object();
+  write_status(to, status_of(*outcome.drill));
+  if (const auto& record = outcome.drill->record) {
+    to.member("passed", record->outcome == DrillOutcome::passed);
+    to.member("recovery_ms", milliseconds(record->recovery));
+    to.member("failed", told_text(*record, DrillCheck::Result::failed));
+    to.member("told", told_text(*record, DrillCheck::Result::told));
+  }
+  write_error_or_null(to, outcome.drill->failure);
+  to.end_object();
+}
+
 }  // namespace
 
 void print_summary(Session& session, const RunOutcome& run, std::chrono::nanoseconds duration) {
   if (session.quiet()) return;
   session.reporter().clear_progress();
-  Table table{{{"SOURCE"}, {"GROUP"}, {"OUTCOME"}, {"SNAPSHOT"}, {"CUT POINT"}, {"PUSHED TO"}, {"VERIFIED IN"}}};
+  Table table{
+      {{"SOURCE"}, {"GROUP"}, {"OUTCOME"}, {"SNAPSHOT"}, {"CUT POINT"}, {"PUSHED TO"}, {"VERIFIED IN"}, {"DRILL"}}};
   for (const auto& outcome : run.jobs) {
     table.add({outcome.name, outcome.group, state_text(outcome), outcome.result ? short_id(outcome.result->id) : "",
                outcome.result ? format_time_short(outcome.result->cut_point) : "", stores_text(outcome.pushes),
-               stores_text(outcome.verifications)});
+               stores_text(outcome.verifications), drill_text(outcome)});
   }
   if (!table.empty()) {
     session.out() << '\n';
@@ -180,6 +208,7 @@ void print_rehearsal(Session& session, const RunPlan& plan, const RunRehearsal& 
         session.say(
             fmt::format("  verify it in {} ({})", fmt::join(stores_of(job), ", "), verify_level_name(*job.verify)));
       }
+      if (found.drill) session.say(fmt::format("  rehearse its restore from {}", job.store));
     }
   }
   for (const auto& prune : rehearsal.prunes) {
@@ -211,6 +240,7 @@ void write_run(JsonWriter& to, const RunPlan& plan, const RunOutcome& run, std::
     to.key("verifications").begin_array();
     for (const auto& verification : outcome.verifications) write_verification(to, verification);
     to.end_array();
+    write_drill(to, outcome);
     write_hook_failures(to, outcome.hook_failures);
     write_error_or_null(to, outcome.failure);
     to.end_object();
@@ -231,6 +261,7 @@ void write_rehearsal(JsonWriter& to, const RunPlan& plan, const RunRehearsal& re
     write_names(to, "push_to", job.push_to);
     to.key("verify");
     job.verify ? to.value(verify_level_name(*job.verify)) : to.null();
+    to.member("drill", rehearsal.jobs[i].drill.has_value());
     write_pushes(to, rehearsal.jobs[i]);
     write_error_or_null(to, rehearsal.jobs[i].failure);
     to.end_object();

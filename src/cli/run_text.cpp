@@ -4,6 +4,7 @@
 #include "cli/prune_text.hpp"
 #include "cli/push_text.hpp"
 #include "cli/snapshot_text.hpp"
+#include "engine/drill/driller.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
 
@@ -123,6 +124,22 @@ void RunPrinter::verify_ended(const JobOutcome& outcome, const VerifyOutcome& ve
                                   quote(verification.store)),
                       "cairn verify says which snapshots need what is damaged, and can repair it from another store"),
                 outcome.source));
+}
+
+void RunPrinter::drill_ended(const JobOutcome& outcome) {
+  m_session.reporter().clear_progress();
+  if (outcome.drill->failure) return m_session.print_error(of_source(*outcome.drill->failure, outcome.source));
+  const DrillRecord& record = *outcome.drill->record;
+  if (record.outcome == DrillOutcome::passed) {
+    const std::string told = told_text(record, DrillCheck::Result::told);
+    return m_session.say(fmt::format("drilled snapshot {}: restored in {}{}", short_id(record.id),
+                                     format_duration(record.recovery), told.empty() ? "" : "; told: " + told));
+  }
+  m_session.print_error(of_source(Error(ErrorKind::damaged,
+                                        fmt::format("drill of snapshot {} failed: {}", short_id(record.id),
+                                                    told_text(record, DrillCheck::Result::failed)),
+                                        "cairn drill --json says all that it found"),
+                                  outcome.source));
 }
 
 void RunPrinter::left_alone(const JobOutcome& outcome) {

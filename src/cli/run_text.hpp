@@ -23,6 +23,7 @@ class RunPrinter : public RunListener {
   void snapshot_ended(const JobOutcome& outcome) override;
   void push_ended(const JobOutcome& outcome, const PushOutcome& push) override;
   void verify_ended(const JobOutcome& outcome, const VerifyOutcome& verification) override;
+  void drill_ended(const JobOutcome& outcome) override;
   void left_alone(const JobOutcome& outcome) override;
   void waiting(const JobOutcome& outcome, std::optional<pid_t> holder) override;
   // With --quiet what a program prints is kept until it has failed.

@@ -113,10 +113,11 @@ LocalState Session::state() {
   return LocalState{state_directory(config().state_dir, m_io.environment, geteuid() == 0)};
 }
 
-OpenStore Session::open(const std::string& store, StoreUse access, const KeyOptions* keys) {
+OpenStore Session::open(const std::string& store, StoreUse access, const KeyOptions* keys, const StoreMeans& means) {
   const StoreConfig configured = config().store(store);
   StoreSettings settings;
-  settings.cache = cache();
+  settings.cache = means.cache ? *means.cache : cache();
+  settings.decorate = means.decorate;
   settings.state = state().directory();
   settings.store_id = configured.store_id;
   settings.recipients = configured.recipients;
@@ -135,7 +136,7 @@ OpenStore Session::open(const std::string& store, StoreUse access, const KeyOpti
     });
   };
   settings.io = &waiters();
-  if (access == StoreUse::write) settings.signing_key = [this] { return signing_key(); };
+  if (access == StoreUse::write || means.sign) settings.signing_key = [this] { return signing_key(); };
   try {
     return open_existing_store(address(store), settings, access, m_io.environment, m_reporter);
   } catch (const Error& e) {

@@ -73,7 +73,8 @@ class Session {
     m_downloads = std::make_shared<RateLimiter>(bytes_per_second);
   }
   // keys: what the command line adds to the configuration; null: nothing.
-  OpenStore open(const std::string& store, StoreUse access, const KeyOptions* keys = nullptr);
+  OpenStore open(const std::string& store, StoreUse access, const KeyOptions* keys = nullptr,
+                 const StoreMeans& means = {});
   OpenStore open(const std::optional<std::string>& option, StoreUse access, const KeyOptions* keys = nullptr) {
     return open(store_name(option), access, keys);
   }

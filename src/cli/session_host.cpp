@@ -1,5 +1,6 @@
 #include "cli/session_host.hpp"
 
+#include "cli/drill_run.hpp"
 #include "cli/snapshot_job.hpp"
 
 #include <optional>
@@ -25,7 +26,9 @@ class SessionStore : public RunStore {
 
 std::unique_ptr<RunStore> SessionHost::open_store(const std::string& store, RunAccess access) {
   const StoreUse use = access == RunAccess::write ? StoreUse::write : StoreUse::read;
-  return std::make_unique<SessionStore>(m_session, m_session.open(store, use));
+  OpenStore open = m_session.open(store, use);
+  if (access == RunAccess::write) push_kept_drills(m_session.state(), *open.repository);
+  return std::make_unique<SessionStore>(m_session, std::move(open));
 }
 
 std::unique_ptr<Source> SessionHost::open_source(const SnapshotJob& job, const Repository& repository) {
@@ -43,6 +46,19 @@ SnapshotRequest SessionHost::new_request() {
   request.spool_limit = m_session.spool_limit();
   request.signing_key = m_session.signing_key();
   return request;
+}
+
+DrillRecord SessionHost::drill(const SnapshotJob& job, const Digest& id) {
+  DrillTarget target;
+  target.store = job.store;
+  target.reference = id.hex();
+  const DrillReport report = run_drill(m_session, target, {});
+  m_session.reporter().clear_progress();
+  if (report.lost_record) m_session.print_error(*report.lost_record);
+  if (!report.kept_because.empty()) {
+    m_session.reporter().warning("the record of the drill waits on this host: " + report.kept_because);
+  }
+  return report.record;
 }
 
 PruneRequest SessionHost::new_prune() {

@@ -18,6 +18,7 @@ class SessionHost : public RunHost {
   std::unique_ptr<RunStore> open_store(const std::string& store, RunAccess access) override;
   std::unique_ptr<Source> open_source(const SnapshotJob& job, const Repository& repository) override;
   SnapshotRequest new_request() override;
+  DrillRecord drill(const SnapshotJob& job, const Digest& id) override;
   PruneRequest new_prune() override;
   fs::path locks() override;
   fs::path spool() override { return m_session.spool(); }

@@ -87,6 +87,7 @@ SnapshotJob job_of(const SourceConfig& source) {
   job.store = source.store.value_or(std::string{});
   job.push_to = source.push_to;
   job.verify = source.verify;
+  job.drill_every = source.drill.every;
   job.hooks = source.hooks;
   return job;
 }

@@ -51,7 +51,26 @@ void write_series(JsonWriter& to, const SeriesStatus& series, const std::string&
   to.member("untrusted", series.untrusted).member("future_dated", series.future_dated);
   to.member("pinned", series.pinned).key("stored_bytes").begin_array();
   for (const auto bytes : series.growth) to.value(bytes);
-  to.end_array().member("remark", remark(series)).end_object();
+  to.end_array().key("drill");
+  if (series.drill) {
+    to.begin_object().member("id", series.drill->id.hex()).member("time", format_time(series.drill->time));
+    to.member("passed", series.drill->passed);
+    to.member("recovery_seconds", std::chrono::duration<double>(series.drill->recovery).count()).end_object();
+  } else {
+    to.null();
+  }
+  to.key("max_recovery_seconds");
+  series.max_recovery ? to.value(seconds(*series.max_recovery)) : to.null();
+  to.member("remark", remark(series)).end_object();
+}
+
+// "2 d ago in 41 s", of a limit where there is one.
+std::string drill_text(const SeriesStatus& series, Time now) {
+  if (!series.drill) return {};
+  const auto ago = format_duration(std::max(elapsed(series.drill->time, now), Nanoseconds{0}));
+  if (!series.drill->passed) return fmt::format("FAILED {} ago", ago);
+  return fmt::format("{} ago in {}{}", ago, format_duration(series.drill->recovery),
+                     series.max_recovery ? fmt::format(" of {}", format_duration(*series.max_recovery)) : "");
 }
 
 // A name as a label's value.
@@ -103,6 +122,10 @@ struct Metrics {
   Metric passed_over{"cairn_snapshot_passed_over", "Snapshots newer than the newest that can be relied on."};
   Metric bytes{"cairn_snapshot_bytes", "Logical size of the newest snapshot that can be relied on."};
   Metric stored{"cairn_snapshot_stored_bytes", "Bytes that its run stored."};
+  Metric drilled{"cairn_drill_timestamp_seconds", "When the newest drill of the series began."};
+  Metric passed{"cairn_drill_passed", "Whether it passed."};
+  Metric recovery{"cairn_drill_recovery_seconds", "How long its restore took."};
+  Metric max_recovery{"cairn_drill_max_recovery_seconds", "How long a restore may take."};
 
   void add(const SeriesStatus& series, const std::string& store) {
     const std::string labels = fmt::format("series=\"{}\",store=\"{}\"", label(series.series), label(store));
@@ -110,6 +133,12 @@ struct Metrics {
     points.add(labels, static_cast<double>(series.recovery_points));
     passed_over.add(labels, static_cast<double>(series.passed_over));
     if (series.max_age) limit.add(labels, static_cast<double>(seconds(*series.max_age)));
+    if (series.max_recovery) max_recovery.add(labels, static_cast<double>(seconds(*series.max_recovery)));
+    if (series.drill) {
+      drilled.add(labels, timestamp(series.drill->time));
+      passed.add(labels, series.drill->passed ? 1 : 0);
+      recovery.add(labels, std::chrono::duration<double>(series.drill->recovery).count());
+    }
     if (!series.newest) return;
     newest.add(labels, timestamp(series.newest->cut_point));
     if (series.newest->bytes) bytes.add(labels, static_cast<double>(*series.newest->bytes));
@@ -117,7 +146,8 @@ struct Metrics {
   }
   std::string text() const {
     std::string out;
-    for (const Metric* metric : {&up, &newest, &limit, &stale, &points, &passed_over, &bytes, &stored}) {
+    for (const Metric* metric : {&up, &newest, &limit, &stale, &points, &passed_over, &bytes, &stored, &drilled,
+                                 &passed, &recovery, &max_recovery}) {
       metric->append_to(out);
     }
     return out;
@@ -174,15 +204,16 @@ void print_status_table(std::ostream& to, const StatusReport& report, Growth gro
                {"POINTS", Align::right},
                {"SIZE", Align::right},
                {"GROWTH"},
+               {"DRILL"},
                {"NOTE"}}};
   for (const auto& store : report.stores) {
     for (const auto& series : store.series) {
       const auto& newest = series.newest;
-      table.add({series.series, store.name, state_text(series.freshness),
-                 newest ? format_time_short(newest->cut_point) : "", newest ? format_duration(series.age) : "",
-                 series.max_age ? format_duration(*series.max_age) : "", fmt::format("{}", series.recovery_points),
-                 newest && newest->bytes ? format_size(*newest->bytes) : "",
-                 growth == Growth::shown ? sparkline(series.growth) : "", remark(series)});
+      table.add(
+          {series.series, store.name, state_text(series.freshness), newest ? format_time_short(newest->cut_point) : "",
+           newest ? format_duration(series.age) : "", series.max_age ? format_duration(*series.max_age) : "",
+           fmt::format("{}", series.recovery_points), newest && newest->bytes ? format_size(*newest->bytes) : "",
+           growth == Growth::shown ? sparkline(series.growth) : "", drill_text(series, report.at), remark(series)});
     }
   }
   if (!table.empty()) table.print(to);

@@ -149,6 +149,7 @@ OpenStore open_existing_store(const StoreAddress& address, const StoreSettings& 
                               const EnvironmentLookup& environment, Reporter& reporter) {
   OpenStore open;
   open.store = open_store(address, environment, reporter);
+  if (settings.decorate) open.store = settings.decorate(std::move(open.store));
   const LocalState state{settings.state};
   RepositoryOptions options;
   options.cache_root = settings.cache;

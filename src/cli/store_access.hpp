@@ -39,6 +39,13 @@ enum class StoreUse {
   write,  // it will seal what it stores: this host's own key is made where there is none
 };
 
+// What a use of a store adds to it, or takes from it.
+struct StoreMeans {
+  std::function<std::unique_ptr<ObjectStore>(std::unique_ptr<ObjectStore>)> decorate = {};  // empty: nothing
+  std::optional<fs::path> cache = {};  // instead of this user's; empty: none
+  bool sign = false;                   // what is stored, though the store is opened for reading
+};
+
 struct StoreSettings {
   fs::path cache;  // empty: none
   fs::path state;
@@ -46,8 +53,9 @@ struct StoreSettings {
   std::vector<std::string> recipients;
   TrustPolicy trust;
   Keyring::LoadIdentities identities;
-  std::function<std::shared_ptr<const minisign::SecretKey>()> signing_key;  // see RepositoryOptions
-  ThreadPool* io = nullptr;                                                 // see RepositoryOptions
+  std::function<std::shared_ptr<const minisign::SecretKey>()> signing_key;                  // see RepositoryOptions
+  ThreadPool* io = nullptr;                                                                 // see RepositoryOptions
+  std::function<std::unique_ptr<ObjectStore>(std::unique_ptr<ObjectStore>)> decorate = {};  // see StoreMeans
 };
 
 // The name of the store in this host's state: the real path of a directory, however it was spelt; bucket, prefix and

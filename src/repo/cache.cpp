@@ -20,7 +20,7 @@ namespace cairn {
 
 namespace {
 
-constexpr std::array<const char*, 6> k_kinds{"directories", "manifests", "heads", "marks", "own", "damaged"};
+constexpr std::array<const char*, 7> k_kinds{"directories", "manifests", "heads", "marks", "drills", "own", "damaged"};
 constexpr const char* k_swept = "swept";
 constexpr std::chrono::hours k_sweep_interval{24};
 

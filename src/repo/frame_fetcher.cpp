@@ -231,6 +231,7 @@ void FrameFetcher::warn_once(const PackRef& damaged, const std::string& message)
 }
 
 FrameFetcher::FramePointer FrameFetcher::decode(const Source& source, std::uint32_t frame, ByteView stored) {
+  const BusyClock::Running running{m_decoding};
   FramePointer decoded;
   const auto damage = damage_of([&] {
     decoded = decode_frame(source.directory, frame, stored);

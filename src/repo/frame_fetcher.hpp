@@ -8,6 +8,7 @@
 #include "repo/pack_source.hpp"
 #include "repo/pack_table.hpp"
 #include "repo/read_ahead.hpp"
+#include "util/busy_clock.hpp"
 #include "util/error.hpp"
 #include "util/lru.hpp"
 #include "util/thread_pool.hpp"
@@ -77,6 +78,10 @@ class FrameFetcher {
   // Waits for what is under way.
   ~FrameFetcher();
 
+  // Counts the time in which frames are decoded and held against their digests. Before the first request; outlives
+  // this.
+  void measure(BusyClock& decoding) noexcept { m_decoding = &decoding; }
+
   // Tells what request() and directory() will be asked for: it is fetched ahead, up to limit stored bytes. Before the
   // first of them, but for directories of packs that are not wanted whole.
   void expect(FetchPlan plan, std::uint64_t limit);
@@ -139,6 +144,7 @@ class FrameFetcher {
   ThreadPool& m_pool;
   const PackTable& m_packs;
   std::uint64_t m_keep_bytes;
+  BusyClock* m_decoding = nullptr;
   Lru<FrameId, Kept, FrameIdHash> m_frames;
   std::uint64_t m_request = 0;
   std::map<std::uint64_t, Source> m_sources;

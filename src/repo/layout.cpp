@@ -138,6 +138,26 @@ std::string recovery_signature_key(std::string_view recovery_key, std::string_vi
   return fmt::format("{}-{}.minisig", recovery_key, key_id);
 }
 
+std::string drill_key(const std::string& series, Time time, const Digest& id, const std::string& nonce) {
+  return fmt::format("{}{}/{}-{}-{}.json", k_drills, series, format_time_compact(time), id.short_hex(), nonce);
+}
+
+std::optional<DrillKey> parse_drill_key(std::string_view key) {
+  const auto path = between(key, k_drills, k_json);
+  if (!path) return std::nullopt;
+  const auto slash = path->find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view name = path->substr(slash + 1);
+  // TIME (26 characters), '-', 16, '-', 16
+  if (name.size() != 26 + 1 + 16 + 1 + 16 || name[26] != '-' || name[43] != '-') return std::nullopt;
+  const auto time = parse_time_compact(name.substr(0, 26));
+  if (!time || !is_valid_series(path->substr(0, slash)) || !hex_of(name.substr(27, 16), 16) ||
+      !hex_of(name.substr(44), 16)) {
+    return std::nullopt;
+  }
+  return DrillKey{std::string{path->substr(0, slash)}, *time, std::string{name.substr(27, 16)}};
+}
+
 bool is_valid_series(std::string_view series) noexcept {
   const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
   if (series.empty() || series.size() > 64 || series == "latest" || !alnum(series.front())) return false;

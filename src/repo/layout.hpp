@@ -19,6 +19,7 @@ inline constexpr const char* k_pending = "pending/";
 inline constexpr const char* k_marks = "marks/";
 inline constexpr const char* k_pins = "pins/";
 inline constexpr const char* k_recover = "recover/";
+inline constexpr const char* k_drills = "drills/";
 inline constexpr const char* k_lease = "lease/prune.json";
 
 // First components of the names: what else lies beside them in a directory is not the store's.
@@ -73,6 +74,15 @@ std::optional<PinKey> parse_pin_key(std::string_view key);
 // recover/VERSION/NAME-SHA256, of the file's bytes; with -KEYID.minisig behind it the signature of it.
 std::string recovery_key(std::string_view version, std::string_view name, const Digest& sha256);
 std::string recovery_signature_key(std::string_view recovery_key, std::string_view key_id);
+
+// drills/SERIES/TIME-ID-NONCE.json: the record of one rehearsed restore. ID is the first 16 digits of the snapshot's.
+struct DrillKey {
+  std::string series;
+  Time time;
+  std::string id;
+};
+std::string drill_key(const std::string& series, Time time, const Digest& id, const std::string& nonce);
+std::optional<DrillKey> parse_drill_key(std::string_view key);
 
 // [A-Za-z0-9][A-Za-z0-9._-]{0,63}, never "latest", never 8 or more hex digits and nothing else.
 bool is_valid_series(std::string_view series) noexcept;

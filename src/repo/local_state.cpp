@@ -2,6 +2,7 @@
 
 #include "codec/digest.hpp"
 #include "repo/json_fields.hpp"
+#include "repo/layout.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 #include "util/secret.hpp"
@@ -20,6 +21,8 @@ namespace cairn {
 namespace {
 
 constexpr std::uint64_t k_largest_file = 1U << 20;
+constexpr std::uint64_t k_largest_drill = 64ULL << 20;
+constexpr const char* k_drills = "drills";
 constexpr std::string_view k_pin_format = "cairn-store-pin";
 constexpr std::string_view k_revoked_format = "cairn-revoked-keys";
 constexpr unsigned k_directory_mode = 0700;
@@ -194,6 +197,39 @@ void LocalState::set_recovery_kept(const std::string& store_id, const Digest& ke
 
 fs::path LocalState::own_packs_file(const std::string& store_id) const {
   return m_directory.empty() ? fs::path{} : m_directory / "packs" / store_id;
+}
+
+void LocalState::keep_drill(const std::string& store_id, const std::string& key, std::string_view text) const {
+  write(drill_file(store_id, key), text);
+}
+
+std::vector<std::pair<std::string, std::string>> LocalState::kept_drills(const std::string& store_id) const {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (m_directory.empty()) return out;
+  std::error_code ignored;
+  for (fs::directory_iterator at{m_directory / k_drills / store_id, ignored}, end; !ignored && at != end;
+       at.increment(ignored)) {
+    std::string key = layout::k_drills + at->path().filename().native();
+    std::replace(key.begin(), key.end(), ',', '/');
+    if (!layout::parse_drill_key(key)) continue;
+    any_failure_of([&] {
+      const auto text = read_file_if_exists(at->path(), k_largest_drill);
+      if (text) out.emplace_back(std::move(key), std::string{as_text(*text)});
+    });
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void LocalState::drop_drill(const std::string& store_id, const std::string& key) const {
+  ::unlink(drill_file(store_id, key).c_str());
+}
+
+// A series has no comma.
+fs::path LocalState::drill_file(const std::string& store_id, const std::string& key) const {
+  std::string name = key.substr(std::string_view{layout::k_drills}.size());
+  std::replace(name.begin(), name.end(), '/', ',');
+  return m_directory / k_drills / store_id / name;
 }
 
 std::vector<RevokedKey> LocalState::revoked_keys() const {

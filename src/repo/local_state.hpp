@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cairn {
@@ -35,8 +36,8 @@ std::optional<std::string> difference(const StorePin& pinned, const Descriptor& 
 void check_pin(const StorePin& pinned, const Descriptor& descriptor, std::string_view store);
 
 // The files of one directory: stores/DIGEST.json, sequences/STORE-ID.SERIES, packs/STORE-ID, told/STORE-ID,
-// recover/STORE-ID, writer.key, revoked.json. Each but that in packs/ is replaced as a whole. Thread-safe but for two
-// that write the same file. An empty directory: nothing is known, and setters fail.
+// recover/STORE-ID, drills/STORE-ID/, writer.key, revoked.json. Each but that in packs/ is replaced as a whole.
+// Thread-safe but for two that write the same file. An empty directory: nothing is known, and setters fail.
 class LocalState : public SequenceMemory {
  public:
   explicit LocalState(fs::path directory) : m_directory(std::move(directory)) {}
@@ -69,11 +70,18 @@ class LocalState : public SequenceMemory {
   // Where what this host stored in a store is kept (repo/own_packs.hpp); empty: nowhere.
   fs::path own_packs_file(const std::string& store_id) const;
 
+  // Drill records that wait for a run that may write to their store: objects as they will be, by their keys. What
+  // cannot be read is left out.
+  void keep_drill(const std::string& store_id, const std::string& key, std::string_view text) const;
+  std::vector<std::pair<std::string, std::string>> kept_drills(const std::string& store_id) const;
+  void drop_drill(const std::string& store_id, const std::string& key) const;
+
   std::vector<RevokedKey> revoked_keys() const;
   void revoke_key(const RevokedKey& key) const;
 
  private:
   fs::path pin_file(const std::string& store) const;
+  fs::path drill_file(const std::string& store_id, const std::string& key) const;
   void write(const fs::path& file, std::string_view text) const;
   fs::path m_directory;
 };

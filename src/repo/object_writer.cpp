@@ -27,4 +27,9 @@ void ObjectWriter::put_note(const std::string& key, std::string_view text) const
   m_store.put(key, ObjectBody::from_text(text));
 }
 
+PutOutcome ObjectWriter::put_drill(const std::string& key, std::string_view text) const {
+  const auto mode = m_store.capabilities().create_only ? PutMode::create_only : PutMode::replace;
+  return m_store.put(key, ObjectBody::from_text(text), mode);
+}
+
 }  // namespace cairn

@@ -23,6 +23,8 @@ class ObjectWriter {
   void put_manifest(const std::string& key, std::string_view text, Manifest which) const;
   // A mark, a pending record, a pin, or a file of recovery material.
   void put_note(const std::string& key, std::string_view text) const;
+  // A drill record: never over another object, as far as the store can tell.
+  PutOutcome put_drill(const std::string& key, std::string_view text) const;
 
  private:
   ObjectStore& m_store;

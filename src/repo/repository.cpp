@@ -31,6 +31,7 @@ Repository::Repository(ObjectStore& store, Reporter& reporter, RepositoryOptions
       m_own_packs(options.own_packs ? options.own_packs(m_basis.descriptor.store_id) : fs::path{}),
       m_packs(m_basis, options.directory_memory),
       m_notes(m_basis),
+      m_drills(m_basis),
       m_manifests(m_basis, m_notes) {}
 
 void Repository::sweep_cache() {
@@ -38,7 +39,7 @@ void Repository::sweep_cache() {
   std::unordered_set<std::string> there;
   std::unordered_set<std::string> ids;  // short
   try {
-    for (const char* prefix : {layout::k_packs, layout::k_snapshots, layout::k_marks}) {
+    for (const char* prefix : {layout::k_packs, layout::k_snapshots, layout::k_marks, layout::k_drills}) {
       m_basis.store.list(prefix, [&](const ObjectInfo& info) {
         there.insert(fs::path{info.key}.filename().native());
         if (const auto name = layout::parse_manifest_key(info.key)) ids.insert(name->id);

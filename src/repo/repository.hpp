@@ -3,6 +3,7 @@
 #pragma once
 
 #include "repo/descriptor_objects.hpp"
+#include "repo/drill_store.hpp"
 #include "repo/manifest_store.hpp"
 #include "repo/note_store.hpp"
 #include "repo/own_packs.hpp"
@@ -40,6 +41,7 @@ class Repository {
   ManifestStore& manifests() noexcept { return m_manifests; }
   const ManifestStore& manifests() const noexcept { return m_manifests; }
   NoteStore& notes() noexcept { return m_notes; }
+  DrillStore& drills() noexcept { return m_drills; }
   // The packs that this host stored here, as its state has them.
   OwnPacks& own_packs() noexcept { return m_own_packs; }
 
@@ -68,6 +70,7 @@ class Repository {
   OwnPacks m_own_packs;
   PackReader m_packs;
   NoteStore m_notes;
+  DrillStore m_drills;
   ManifestStore m_manifests;
 };
 

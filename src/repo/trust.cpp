@@ -34,15 +34,19 @@ bool TrustPolicy::trusts(const std::string& key, const std::string& series, Time
 
 Judgement TrustPolicy::judge(const Record& record, const Digest& id, const std::vector<Signature>& signatures,
                              Time stored_at) const {
+  return judge(signed_line(record, id), record.series, signatures, stored_at);
+}
+
+Judgement TrustPolicy::judge(const std::string& line, const std::string& series,
+                             const std::vector<Signature>& signatures, Time stored_at) const {
   Judgement out;
   out.trusted = !demands_signature();
   bool revoked_signer = false;
-  const std::string line = signed_line(record, id);
   for (std::size_t i = 0; i < signatures.size() && i < k_max_signatures; ++i) {
     const Signature& signature = signatures[i];
     if (!is_right(signature, line)) continue;
     const bool gone = is_revoked(signature.key, stored_at);
-    const bool known = demands_signature() && trusts(signature.key, record.series);
+    const bool known = demands_signature() && trusts(signature.key, series);
     revoked_signer = revoked_signer || gone;
     if (known && !gone) {
       out.trusted = true;

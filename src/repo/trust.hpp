@@ -41,6 +41,9 @@ struct TrustPolicy {
   // stored_at: of the manifest, by the store's clock. Signatures that are wrong or malformed count for nothing.
   Judgement judge(const Record& record, const Digest& id, const std::vector<Signature>& signatures,
                   Time stored_at) const;
+  // The same for another line that an author signs about a series.
+  Judgement judge(const std::string& line, const std::string& series, const std::vector<Signature>& signatures,
+                  Time stored_at) const;
   // Of what says which object is which pack: the keys that signed the line, of those that are trusted for some series;
   // where no key is trusted, `own` alone is asked about, this host's.
   std::vector<std::string> signers(const std::string& line, const std::vector<Signature>& signatures, Time stored_at,

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
+#include <new>
 #include <poll.h>
 #include <spawn.h>
 #include <thread>
@@ -49,6 +50,9 @@ class SpawnActions {
   ~SpawnActions() { posix_spawn_file_actions_destroy(&m_actions); }
   // dup2 in the child also clears close-on-exec, even where both numbers are the same (POSIX.1-2017 as glibc has it).
   void connect(int from, int to) { posix_spawn_file_actions_adddup2(&m_actions, from, to); }
+  void change_directory(const fs::path& directory) {
+    if (::posix_spawn_file_actions_addchdir_np(&m_actions, directory.c_str()) != 0) throw std::bad_alloc{};
+  }
   const posix_spawn_file_actions_t* get() const noexcept { return &m_actions; }
 
  private:
@@ -108,6 +112,7 @@ pid_t spawn(std::vector<std::string> argv, const ProcessOptions& options, pid_t 
   actions.connect(in, STDIN_FILENO);
   actions.connect(out, STDOUT_FILENO);
   if (error >= 0) actions.connect(error, STDERR_FILENO);
+  if (options.directory) actions.change_directory(*options.directory);
   const SpawnAttributes attributes{group};
   std::vector<std::string> environment = make_environment(options);
   pid_t pid = -1;

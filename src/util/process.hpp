@@ -51,6 +51,8 @@ struct ProcessOptions {
   // they clean up. A second signal ends this process without them.
   enum class OnSignal { end, keep };
   OnSignal on_signal = OnSignal::end;
+  // In which the programs run; nothing: in this process's own.
+  std::optional<fs::path> directory{};
 };
 
 // One or more programs, each one's standard output the next one's input, the last one's output read here; standard

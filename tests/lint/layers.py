@@ -18,7 +18,8 @@ ROOMS = {
     "verify": {"commit"},
     "push": {"choose", "commit", "verify"},
     "snapshot": {"choose", "commit"},
-    "run": {"choose", "commit", "prune", "push", "snapshot", "status", "verify"},
+    "drill": {"restore"},
+    "run": {"choose", "commit", "drill", "prune", "push", "snapshot", "status", "verify"},
     "status": {"choose"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_/]+)', re.MULTILINE)

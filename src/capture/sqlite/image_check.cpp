@@ -2,6 +2,7 @@
 
 #include "capture/sqlite/connection.hpp"
 #include "capture/sqlite/directories.hpp"
+#include "capture/sqlite/image_survey.hpp"
 #include "capture/sqlite/schema.hpp"
 
 #include <memory>
@@ -16,6 +17,7 @@ namespace {
 constexpr const char* k_name = "image";
 // More lines than a person reads of a damaged database, and soon found.
 constexpr const char* k_quick_check = "PRAGMA quick_check(3)";
+constexpr const char* k_integrity_check = "PRAGMA integrity_check(3)";
 constexpr std::size_t k_longest_finding = 300;
 
 // The bytes or the medium are at fault, and not what this library knows or may take of memory.
@@ -38,10 +40,10 @@ Checked finding(Checked::Verdict verdict, std::string text) {
   return checked;
 }
 
-Checked quick_check(const Connection& connection) {
+Checked check_pages(const Connection& connection, const char* statement_text) {
   sqlite3* const db = connection.handle();
   sqlite3_stmt* raw = nullptr;
-  int result = sqlite3_prepare_v2(db, k_quick_check, -1, &raw, nullptr);
+  int result = sqlite3_prepare_v2(db, statement_text, -1, &raw, nullptr);
   const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> statement{raw, sqlite3_finalize};
   std::string found;
   bool sound = false;
@@ -61,9 +63,9 @@ Checked quick_check(const Connection& connection) {
   return finding(is_of_image(result) && !unparsed ? Checked::Verdict::broken : Checked::Verdict::unknown, text);
 }
 
-}  // namespace
-
-Checked check_image(UniqueFd file, const std::string& shown, const std::function<void(std::uint64_t)>& bytes) {
+// What use makes of the connection to the image; it finds it in a read transaction.
+Checked with_image(UniqueFd file, const std::string& shown, const std::function<void(std::uint64_t)>& bytes,
+                   const std::function<Checked(Connection&)>& use) {
   GivenFile given{k_name, std::move(file)};
   give_directories_to_sqlite(&given, nullptr);
   const ReadWatch watch{bytes};
@@ -72,13 +74,35 @@ Checked check_image(UniqueFd file, const std::string& shown, const std::function
   try {
     Connection connection{std::string{k_live_prefix} + k_name, shown, Connection::Mode::at_rest, none};
     connection.begin_read();
-    checked = quick_check(connection);
-    if (checked.verdict == Checked::Verdict::sound) checked.schema_digest = schema_digest(connection);
+    checked = use(connection);
   } catch (const SqliteError& e) {
     checked = finding(is_of_image(e.code()) ? Checked::Verdict::broken : Checked::Verdict::unknown, e.message());
   }
   give_directories_to_sqlite(nullptr, nullptr);
   return checked;
+}
+
+}  // namespace
+
+Checked check_image(UniqueFd file, const std::string& shown, const std::function<void(std::uint64_t)>& bytes) {
+  return with_image(std::move(file), shown, bytes, [](const Connection& connection) {
+    Checked checked = check_pages(connection, k_quick_check);
+    if (checked.verdict == Checked::Verdict::sound) checked.schema_digest = schema_digest(connection);
+    return checked;
+  });
+}
+
+Checked examine_image(UniqueFd file, const std::string& shown, const std::function<void(std::uint64_t)>& bytes,
+                      const std::function<void(const CheckedItem&)>& item) {
+  return with_image(std::move(file), shown, bytes, [&](Connection& connection) {
+    // Indexes are looked up row by row.
+    connection.execute("PRAGMA cache_size = -49152");
+    Checked checked = check_pages(connection, k_integrity_check);
+    if (checked.verdict != Checked::Verdict::sound) return checked;
+    checked.schema_digest = schema_digest(connection);
+    if (!checked.schema_digest.empty()) survey_image(connection, item);
+    return checked;
+  });
 }
 
 }  // namespace cairn::sqlite

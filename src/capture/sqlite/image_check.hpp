@@ -15,4 +15,9 @@ namespace cairn::sqlite {
 // bytes: called with those read since the last time, now and then; must not throw.
 Checked check_image(UniqueFd file, const std::string& shown, const std::function<void(std::uint64_t bytes)>& bytes);
 
+// The same, and thoroughly: PRAGMA integrity_check, and of a sound one the schema's elements, the rows of each table,
+// and keys that refer to nothing. item: told of each.
+Checked examine_image(UniqueFd file, const std::string& shown, const std::function<void(std::uint64_t bytes)>& bytes,
+                      const std::function<void(const CheckedItem&)>& item);
+
 }  // namespace cairn::sqlite

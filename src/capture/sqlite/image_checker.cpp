@@ -40,23 +40,39 @@ void ImageChecker::start() {
 }
 
 Checked ImageChecker::check(int file, const std::string& shown, const std::function<void(std::uint64_t)>& read) {
+  OpenRequest request;
+  request.reach = OpenRequest::Reach::check;
+  request.shown = shown;
+  return ask(request, file, read, [](const CheckedItem&) {});
+}
+
+Checked ImageChecker::examine(int file, const std::string& shown, const std::function<void(std::uint64_t)>& read,
+                              const std::function<void(const CheckedItem&)>& item) {
+  OpenRequest request;
+  request.reach = OpenRequest::Reach::check;
+  request.shown = shown;
+  request.thorough = true;
+  return ask(request, file, read, item);
+}
+
+Checked ImageChecker::ask(const OpenRequest& request, int file, const std::function<void(std::uint64_t)>& read,
+                          const std::function<void(const CheckedItem&)>& item) {
   try {
     start();
   } catch (const ReaderNotStarted& e) {
     return unknown(e);
   }
-  OpenRequest request;
-  request.reach = OpenRequest::Reach::check;
-  request.shown = shown;
   try {
     m_child->send(encode(request), {file});
     std::uint64_t bytes = 0;
     while (true) {
       check_interrupted();
-      const auto answer = m_child->receive(ReaderProcess::Clock::now() + k_silence, shown);
+      const auto answer = m_child->receive(ReaderProcess::Clock::now() + k_silence, request.shown);
       if (const auto* const progress = std::get_if<CheckProgress>(&answer.reply)) {
         bytes += progress->bytes;
         read(bytes);
+      } else if (const auto* const held = std::get_if<CheckedItem>(&answer.reply)) {
+        item(*held);
       } else if (const auto* const checked = std::get_if<Checked>(&answer.reply)) {
         return *checked;
       } else if (const auto* const failed = std::get_if<Failed>(&answer.reply)) {

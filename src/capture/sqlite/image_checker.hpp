@@ -20,9 +20,15 @@ class ImageChecker {
   // account. It is not changed. read: told how many of its bytes were read so far (some more than once). A child that
   // dies over it says that it is broken; one that cannot be started, that nothing is known. Throws Error(interrupted).
   Checked check(int file, const std::string& shown, const std::function<void(std::uint64_t bytes)>& read);
+  // The same, thoroughly (image_check.hpp). item: told of what the database holds; whoever broke into the child may
+  // have sent anything.
+  Checked examine(int file, const std::string& shown, const std::function<void(std::uint64_t bytes)>& read,
+                  const std::function<void(const CheckedItem&)>& item);
 
  private:
   void start();
+  Checked ask(const OpenRequest& request, int file, const std::function<void(std::uint64_t bytes)>& read,
+              const std::function<void(const CheckedItem&)>& item);
 
   std::unique_ptr<ReaderProcess> m_child;
 };

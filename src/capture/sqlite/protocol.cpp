@@ -46,6 +46,10 @@ void write(MessageWriter& to, const CheckProgress& progress) {
   to.number(progress.bytes);
 }
 
+void write(MessageWriter& to, const CheckedItem& item) {
+  to.number(number_of(item.kind)).text(item.name).number(item.number);
+}
+
 void write(MessageWriter& to, const Checked& checked) {
   to.number(number_of(checked.verdict)).text(checked.message).text(checked.schema_digest);
 }
@@ -83,6 +87,14 @@ Released read_released(MessageReader& from) {
   return released;
 }
 
+CheckedItem read_item(MessageReader& from) {
+  CheckedItem item;
+  item.kind = static_cast<CheckedItem::Kind>(from.number(number_of(CheckedItem::Kind::bad_schema)));
+  item.name = from.text();
+  item.number = from.number();
+  return item;
+}
+
 Checked read_checked(MessageReader& from) {
   Checked checked;
   checked.verdict = static_cast<Checked::Verdict>(from.number(number_of(Checked::Verdict::unknown)));
@@ -99,6 +111,7 @@ Bytes encode(const OpenRequest& request) {
   to.text(request.shown).number(static_cast<std::uint64_t>(request.patience.count()));
   to.number(request.assume_local ? 1 : 0).number(request.has_wal ? 1 : 0).number(request.has_journal ? 1 : 0);
   to.number(request.demanding ? 1 : 0).number(request.settle ? 1 : 0);
+  to.number(request.thorough ? 1 : 0);
   return to.bytes();
 }
 
@@ -116,6 +129,7 @@ OpenRequest decode_request(ByteView bytes) {
   request.has_journal = from.number(1) != 0;
   request.demanding = from.number(1) != 0;
   request.settle = from.number(1) != 0;
+  request.thorough = from.number(1) != 0;
   return request;
 }
 
@@ -141,6 +155,8 @@ Reply decode_reply(ByteView bytes) {
       return Settled{};
     case 5:
       return CheckProgress{from.number()};
+    case 6:
+      return read_item(from);
     default:
       return read_checked(from);
   }

@@ -33,6 +33,8 @@ struct OpenRequest {
   bool demanding = false;
   // Not to read it: by_name, bring all that is committed into the main file, and let nobody else in (settle.hpp).
   bool settle = false;
+  // With Reach::check: everything that can be found out, and not the soundness of the pages alone.
+  bool thorough = false;
 };
 
 // From the child: the database is held.
@@ -88,6 +90,21 @@ struct Settled {};
 struct CheckProgress {
   std::uint64_t bytes = 0;
 };
+// From the child, to a thorough check, before it says what it found: one thing that the database holds.
+struct CheckedItem {
+  enum class Kind {
+    table,       // number: its rows
+    element,     // of the schema: "table t", "column t.a TEXT", "index i on t"
+    broken_key,  // "t -> p"; number: rows of t that refer to nothing in p
+    counter,     // what only ever grows: "change counter", "sequence of t"
+    bad_schema,  // keys that lead to what cannot be referred to
+  };
+  Kind kind = Kind::element;
+  std::string name;  // any bytes, at most k_longest_name of them
+  std::uint64_t number = 0;
+
+  static constexpr std::size_t k_longest_name = 1000;
+};
 struct Checked {
   enum class Verdict {
     sound,
@@ -99,7 +116,7 @@ struct Checked {
   std::string schema_digest;  // schema.hpp; of a sound one
 };
 
-using Reply = std::variant<Opened, Failed, TemporaryWanted, Released, Settled, CheckProgress, Checked>;
+using Reply = std::variant<Opened, Failed, TemporaryWanted, Released, Settled, CheckProgress, CheckedItem, Checked>;
 
 Bytes encode(const OpenRequest& request);
 Bytes encode(const Reply& reply);

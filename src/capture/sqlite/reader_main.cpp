@@ -143,7 +143,8 @@ void ReaderService::check(const OpenRequest& request, std::vector<UniqueFd>& giv
       ::_exit(0);
     }
   };
-  send(check_image(std::move(given.front()), request.shown, tell));
+  if (!request.thorough) return send(check_image(std::move(given.front()), request.shown, tell));
+  send(examine_image(std::move(given.front()), request.shown, tell, [this](const CheckedItem& item) { send(item); }));
 }
 
 void ReaderService::answer_failure(const Error& error, Failed::Cause cause, const Patience& patience) {

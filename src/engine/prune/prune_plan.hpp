@@ -82,6 +82,7 @@ struct PruneEvidence {
   std::vector<StoredPending> pending;
   std::vector<Unreadable> unreadable_notes;  // marks and pending records
   std::set<Digest> pinned;
+  std::map<Digest, Proven> proven;  // those of which the newest drill passed
   // By the store's clock, before anything was listed, and after. A grace counts as over only if it was so when
   // manifests were listed: one that was committed later relies on a run that sees it.
   Time since;

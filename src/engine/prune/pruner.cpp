@@ -190,6 +190,10 @@ PruneEvidence gather_prune_evidence(Context& context, const std::set<std::string
   for (auto& item : vanished) {
     if (!removed.contains(item.key)) evidence.unreadable.push_back(std::move(item));
   }
+  for (const auto& [id, drill] : newest_drills(repository.drills().list())) {
+    if (drill.record.outcome != DrillOutcome::passed) continue;
+    evidence.proven[id] = drill.record.store == repository.descriptor().store_id ? Proven::here : Proven::elsewhere;
+  }
   Pins pins = repository.notes().pins(NoteStore::Listed::twice);
   evidence.now = store.now();
   pins.set_now(evidence.now);
@@ -273,6 +277,8 @@ std::map<Digest, RetentionDecision> Pruner::decide(const PruneEvidence& evidence
     auto& candidate = at->second;
     candidate.wholeness = manifest.wholeness;
     candidate.pinned = evidence.pinned.contains(manifest.id);
+    const auto proven = evidence.proven.find(manifest.id);
+    if (proven != evidence.proven.end()) candidate.proven = proven->second;
     // Another copy of a trusted snapshot, without its signature, takes nothing from it.
     candidate.trusted = manifest.trusted || (!added && candidate.trusted);
     // Of two manifests of one snapshot the first one tells when it came to the store. Nothing came later than now:
@@ -311,6 +317,9 @@ std::map<Digest, RetentionDecision> Pruner::decide_forget(const PruneEvidence& e
     const auto stays = whole_stays.find(manifest.series);
     if (forgotten == out.end() || stays == whole_stays.end() || stays->second || !is_complete(manifest)) continue;
     if (forgotten->second.reasons.size() == 1) forgotten->second.reasons.emplace_back("leaves no complete one");
+  }
+  for (auto& [id, decision] : out) {
+    if (evidence.proven.contains(id)) decision.reasons.emplace_back("proven by a drill");
   }
   return out;
 }

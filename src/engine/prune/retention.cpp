@@ -213,6 +213,19 @@ void keep_of_class(Wholeness least, std::span<const RetentionCandidate> candidat
   }
 }
 
+// It takes the slots that it would take anyway; so this comes after the rules.
+void keep_proven(std::span<const RetentionCandidate> candidates, std::span<const std::size_t> newest_first,
+                 std::vector<RetentionDecision>& decisions) {
+  Proven found = Proven::no;
+  for (const std::size_t i : newest_first) {
+    // One from another store does for the content, and says nothing of the packs here.
+    if (candidates[i].proven <= found) continue;
+    found = candidates[i].proven;
+    decisions[i].reasons.emplace_back(found == Proven::here ? "newest proven by a drill"
+                                                            : "newest proven by a drill, from another store");
+  }
+}
+
 }  // namespace
 
 bool RetentionPolicy::has_rule() const noexcept {
@@ -232,6 +245,7 @@ std::vector<RetentionDecision> decide_retention(std::span<const RetentionCandida
   for (const auto least : {Wholeness::doubtful, Wholeness::incomplete, Wholeness::complete}) {
     keep_of_class(least, candidates, counted, policy, now, decisions);
   }
+  keep_proven(candidates, counted, decisions);
   for (auto& decision : decisions) {
     if (!decision.reasons.empty()) continue;
     decision.verdict = Verdict::remove;

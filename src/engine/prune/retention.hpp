@@ -45,6 +45,13 @@ enum class Wholeness {
   complete,
 };
 
+// Whether the newest drill of a snapshot that counts passed.
+enum class Proven {
+  no,
+  elsewhere,  // from another store: its content, and not the packs of this one
+  here,
+};
+
 struct RetentionCandidate {
   Digest id;
   Time cut_point;
@@ -52,20 +59,22 @@ struct RetentionCandidate {
   bool pinned = false;
   bool trusted = true;  // false: unsigned or signed by a key that is not trusted, where any key is trusted
   Wholeness wholeness = Wholeness::complete;
+  Proven proven = Proven::no;
 };
 
 enum class Verdict { keep, remove };
 
 struct RetentionDecision {
   Verdict verdict = Verdict::keep;
-  // "last 3/24", "daily 2026-11-20", "within 7d", "pinned", ...; of a removed one "no rule keeps it". One that only its
-  // completeness keeps: "last 1/24 of the complete ones". Never empty.
+  // "last 3/24", "daily 2026-11-20", "within 7d", "pinned", "newest proven by a drill", ...; of a removed one "no rule
+  // keeps it". One that only its completeness keeps: "last 1/24 of the complete ones". Never empty.
   std::vector<std::string> reasons;
 };
 
 // Decides on the snapshots of one series; result[i] is of candidates[i], whatever their order. Each id once.
 //   - The order is that of the cut points, then of the ids: the greater is the newer.
 //   - Neither counted nor removed: untrusted snapshots, and those that were future-dated at stored_at.
+//   - The newest that a drill has proven is kept, and the newest that one has proven here, whatever the rules say.
 //   - A pinned snapshot is kept, and takes the slots it would take without the pin.
 //   - No snapshot displaces a more complete one. Those that the rules (the minimum too) keep of the complete ones
 //     alone, and of those alone that are not in doubt, are kept besides what they keep of all.

@@ -103,8 +103,10 @@ std::uint64_t frame_bytes(const Tasks& batch) {
 // Writes tasks whose frames have come, many at once.
 class TaskWriter {
  public:
-  TaskWriter(Context& context, TreeWriter& writer)
-      : m_writer(writer), m_running(context.cpu, k_batches_in_flight, k_frames_in_flight, [](int) {}) {}
+  TaskWriter(Context& context, TreeWriter& writer, BusyClock* writing)
+      : m_writer(writer),
+        m_writing(writing),
+        m_running(context.cpu, k_batches_in_flight, k_frames_in_flight, [](int) {}) {}
 
   // Neighbours in the tree are written by one thread: two that make files in one directory wait for each other.
   void run(Tasks batch) {
@@ -140,6 +142,7 @@ class TaskWriter {
   }
 
   void write(FileState& state, Task& task) {
+    const BusyClock::Running running{m_writing};
     std::call_once(state.begun, [&] { state.file = m_writer.begin_file(state.entry, state.base); });
     for (const LocalPiece& piece : task.locals) {
       const LocalWrite& copied = piece.write;
@@ -178,6 +181,7 @@ class TaskWriter {
   }
 
   TreeWriter& m_writer;
+  BusyClock* m_writing;
   std::atomic<std::uint64_t> m_bytes_written{0};
   std::mutex m_mutex;  // guards m_done while tasks run
   Restored m_done;
@@ -188,13 +192,13 @@ class TaskWriter {
 // arrived, while the next wave is on its way.
 class Execution {
  public:
-  Execution(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan)
+  Execution(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan, BusyClock* writing)
       : m_context(context),
         m_fetcher(fetcher),
         m_writer(writer),
         m_plan(plan),
         m_feed(plan.steps, [&fetcher](std::uint64_t pack) { return fetcher.directory(pack); }),
-        m_tasks(context, writer) {}
+        m_tasks(context, writer, writing) {}
 
   Restored run() {
     m_plan.steps.rewind();
@@ -344,8 +348,9 @@ class Execution {
 
 }  // namespace
 
-Restored execute_files(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan) {
-  return Execution{context, fetcher, writer, plan}.run();
+Restored execute_files(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan,
+                       BusyClock* writing) {
+  return Execution{context, fetcher, writer, plan, writing}.run();
 }
 
 void execute_links(TreeWriter& writer, PreparedRestore& plan, Restored& done) {

@@ -5,6 +5,7 @@
 #include "engine/restore/prepared_restore.hpp"
 #include "engine/restore/tree_writer.hpp"
 #include "repo/frame_fetcher.hpp"
+#include "util/busy_clock.hpp"
 
 #include <cstdint>
 #include <set>
@@ -37,8 +38,10 @@ struct Restored {
 };
 
 // Takes the steps from their beginning, but for hard links. fetcher: told what to expect. Throws what is no damage to a
-// single file; then everything that was begun is at rest. By one thread, which is none of the context's.
-Restored execute_files(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan);
+// single file; then everything that was begun is at rest. By one thread, which is none of the context's. writing:
+// counts the time in which files are written.
+Restored execute_files(Context& context, FrameFetcher& fetcher, TreeWriter& writer, PreparedRestore& plan,
+                       BusyClock* writing = nullptr);
 // Hard links, when all files are there. done: of them all.
 void execute_links(TreeWriter& writer, PreparedRestore& plan, Restored& done);
 

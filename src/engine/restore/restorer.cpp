@@ -149,9 +149,12 @@ class Restore {
   RestoreResult run() {
     FrameFetcher content{packs_of(m_context.repository, m_request), m_context.io, m_context.cpu, m_packs,
                          k_kept_frames};
+    content.measure(m_verifying);
+    const auto began = m_context.steady();
     const LocalPlaces* const local = m_places.empty() ? nullptr : &m_places;
     PreparedRestore plan = prepare_restore(m_context, m_manifest, m_request, m_target,
                                            {m_lists, content, m_packs, nullptr, m_access, local});
+    m_planning = m_context.steady() - began;
     // Before staging, which it has to outlive.
     MendedDirectories mended{m_context.reporter};
     mend_target(m_target, mended);
@@ -172,7 +175,7 @@ class Restore {
     SkippedTally skipped;
     TreeWriter writer{m_target, staging, skipped};
     if (m_access.far) content.expect(std::move(plan.fetch), k_read_ahead);
-    Restored done = execute_files(m_context, content, writer, plan);
+    Restored done = execute_files(m_context, content, writer, plan, &m_writing);
     const std::set<std::string> outdated = std::exchange(done.outdated, {});
     std::uint64_t fetched = content.statistics().bytes;
     if (!outdated.empty()) fetched += fetch_outdated(outdated, writer, done);
@@ -181,6 +184,7 @@ class Restore {
     const auto left_out =
         static_cast<std::size_t>(std::count_if(done.problems.begin(), done.problems.end(), is_left_out));
     if (plan.figures.single_file && left_out != 0) throw_nothing_restored(done.problems.front());
+    const auto written = m_context.steady();
     const std::string keep_as = m_request.keep_old ? kept_name(m_target, m_manifest.id) : "";
     StagedTree tree = writer.finish();
     const auto unfit = skipped.left_out();
@@ -191,6 +195,7 @@ class Restore {
                     m_manifest.id})
         ->publish(std::move(tree));
     RestoreResult result;
+    result.times = {m_planning, m_verifying.total(), m_writing.total(), m_context.steady() - written};
     result.entries = plan.figures.entries - left_out - skipped.devices() - unfit.size();
     result.files = done.files;
     result.bytes_written = done.bytes;
@@ -232,10 +237,11 @@ class Restore {
         fmt::format("{} files are fetched after all: what they were to be taken from changed", outdated.size()));
     FrameFetcher content{packs_of(m_context.repository, m_request), m_context.io, m_context.cpu, m_packs,
                          k_kept_frames};
+    content.measure(m_verifying);
     PreparedRestore plan = prepare_restore(m_context, m_manifest, m_request, m_target,
                                            {m_lists, content, m_packs, nullptr, m_access, nullptr, &outdated});
     if (m_access.far) content.expect(std::move(plan.fetch), k_read_ahead);
-    Restored more = execute_files(m_context, content, writer, plan);
+    Restored more = execute_files(m_context, content, writer, plan, &m_writing);
     done.files += more.files;
     done.bytes = saturating_add(done.bytes, more.bytes);
     std::move(more.problems.begin(), more.problems.end(), std::back_inserter(done.problems));
@@ -251,6 +257,9 @@ class Restore {
   LeftStaging m_left;
   LocalPlaces m_places;
   StoreAccess m_access;
+  std::chrono::nanoseconds m_planning{};
+  BusyClock m_verifying;
+  BusyClock m_writing;
 };
 
 }  // namespace

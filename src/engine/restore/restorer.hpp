@@ -16,6 +16,14 @@
 
 namespace cairn {
 
+// Where the time of a restore went. Content is fetched, decoded and written side by side: these overlap.
+struct RestoreTimes {
+  std::chrono::nanoseconds planning{};
+  std::chrono::nanoseconds verifying{};   // frames were decoded and held against their digests
+  std::chrono::nanoseconds writing{};     // files were written
+  std::chrono::nanoseconds publishing{};  // what was written was made durable and moved into place
+};
+
 struct RestoreResult {
   std::uint64_t entries = 0;  // in place: without those that the problems name
   std::uint64_t files = 0;
@@ -25,6 +33,7 @@ struct RestoreResult {
   std::uint64_t removed = 0;       // names that the snapshot does not have
   std::uint64_t requests = 0;
   std::chrono::nanoseconds duration{};
+  RestoreTimes times;
   std::vector<RestoreProblem> problems;
   fs::path kept;  // what was there before, where that was asked for; empty: nothing was
 };

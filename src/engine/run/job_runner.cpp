@@ -48,6 +48,7 @@ JobRunner::JobRunner(RunHost& host, RunListener& listener, RunOptions options)
     : m_host(host), m_listener(listener), m_options(options), m_snapshot(host, listener, options.snapshot) {
   if (options.push) m_afterwards.push_back(std::make_unique<PushStep>(host, listener));
   if (options.verify) m_afterwards.push_back(std::make_unique<VerifyStep>(host, listener));
+  if (options.drill) m_afterwards.push_back(std::make_unique<DrillStep>(host, listener));
 }
 
 RunOutcome JobRunner::execute(const RunPlan& plan) {

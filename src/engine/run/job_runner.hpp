@@ -27,6 +27,7 @@ struct RunOptions {
   SnapshotStep::Options snapshot;
   bool push = false;    // to the stores that the jobs name; not of a dry run
   bool verify = false;  // what was taken and pushed
+  bool drill = false;   // what was taken, where it is due
   // Nothing: jobs take no locks. Else what happens where another run of this host has a job's source.
   std::optional<LockWait> lock;
   // Jobs whose newest snapshot that can be relied on is younger are left alone.

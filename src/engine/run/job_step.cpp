@@ -1,5 +1,6 @@
 #include "engine/run/job_step.hpp"
 
+#include "engine/drill/driller.hpp"
 #include "engine/push/pusher.hpp"
 #include "engine/snapshot/rollback_alarm.hpp"
 #include "util/error.hpp"
@@ -110,6 +111,24 @@ void VerifyStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcom
       verify_in(push.store, nullptr, *job.verify, outcome);
     }
   }
+}
+
+bool is_drill_due(RunStore& store, const SnapshotJob& job) {
+  if (!job.drill_every) return false;
+  Context context = store.context();
+  return drill_is_due(context.repository.drills().list(job.series), *job.drill_every, context.clock());
+}
+
+void DrillStep::run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome) {
+  RehearsalOutcome done;
+  bool due = true;
+  done.failure = every_failure_of([&] {
+    due = is_drill_due(store, job);
+    if (due) done.record = m_host.drill(job, outcome.result->id);
+  });
+  if (!due) return;
+  outcome.drill = std::move(done);
+  m_listener.drill_ended(outcome);
 }
 
 }  // namespace cairn

@@ -72,4 +72,19 @@ class VerifyStep : public JobStep {
   RunListener& m_listener;
 };
 
+// Rehearses the restore of the snapshot, where the newest drill of its series in its store is older than the job says.
+class DrillStep : public JobStep {
+ public:
+  DrillStep(RunHost& host, RunListener& listener) : m_host(host), m_listener(listener) {}
+  bool applies(const JobOutcome& outcome) const override { return outcome.result.has_value(); }
+  void run(const SnapshotJob& job, RunStore& store, JobOutcome& outcome) override;
+
+ private:
+  RunHost& m_host;
+  RunListener& m_listener;
+};
+
+// Whether a drill of the job's series is due in its store.
+bool is_drill_due(RunStore& store, const SnapshotJob& job);
+
 }  // namespace cairn

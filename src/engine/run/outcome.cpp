@@ -59,6 +59,11 @@ ExitStatus status_of(const VerifyOutcome& outcome) noexcept {
   return outcome.result && !outcome.result->problems.empty() ? ExitStatus::damaged : ExitStatus::done;
 }
 
+ExitStatus status_of(const RehearsalOutcome& outcome) noexcept {
+  if (outcome.failure) return status_of_error(*outcome.failure);
+  return outcome.record && outcome.record->outcome == DrillOutcome::failed ? ExitStatus::damaged : ExitStatus::done;
+}
+
 ExitStatus status_of(const PruneOutcome& outcome) noexcept {
   ExitStatus status = ExitStatus::done;
   for (const auto& failure : outcome.failures) status = gravest(status, status_of_error(failure));
@@ -73,6 +78,7 @@ ExitStatus status_of(const JobOutcome& outcome) noexcept {
   }
   if (!outcome.hook_failures.empty()) status = gravest(status, ExitStatus::failed);
   if (outcome.result && outcome.result->incomplete) status = gravest(status, ExitStatus::incomplete);
+  if (outcome.drill) status = gravest(status, status_of(*outcome.drill));
   return gravest_of(outcome.verifications, gravest_of(outcome.pushes, status));
 }
 

@@ -5,6 +5,7 @@
 #include "engine/push/pusher.hpp"
 #include "engine/snapshot/snapshotter.hpp"
 #include "engine/verify/verifier.hpp"
+#include "repo/drill_record.hpp"
 #include "util/error.hpp"
 #include "util/exit_status.hpp"
 
@@ -30,6 +31,12 @@ struct VerifyOutcome {
   VerifyLevel level = VerifyLevel::quick;
   std::optional<VerifyResult> result;
   std::optional<Error> failure;  // where there is no result
+};
+
+// Of the restore of the snapshot that the run took, from its store.
+struct RehearsalOutcome {
+  std::optional<DrillRecord> record;
+  std::optional<Error> failure;  // where there is no record
 };
 
 struct PruneOutcome {
@@ -60,8 +67,9 @@ struct JobOutcome {
   std::optional<RecentSnapshot> left_alone;  // then there is neither result nor failure
   std::vector<PushOutcome> pushes;
   std::vector<VerifyOutcome> verifications;
-  std::vector<Error> hook_failures;  // but for before: that is the failure
-  int signal = 0;                    // that ended it, with what it had then
+  std::optional<RehearsalOutcome> drill;  // where one was due
+  std::vector<Error> hook_failures;       // but for before: that is the failure
+  int signal = 0;                         // that ended it, with what it had then
 };
 
 struct RunOutcome {
@@ -75,6 +83,7 @@ struct RunOutcome {
 // not to be trusted, or this one damaged: waiting does not help there.
 ExitStatus status_of(const PushOutcome& outcome) noexcept;
 ExitStatus status_of(const VerifyOutcome& outcome) noexcept;
+ExitStatus status_of(const RehearsalOutcome& outcome) noexcept;
 ExitStatus status_of(const PruneOutcome& outcome) noexcept;
 // The gravest of the parts.
 ExitStatus status_of(const JobOutcome& outcome) noexcept;

@@ -1,6 +1,7 @@
 #include "engine/run/rehearsal.hpp"
 
 #include "engine/run/job_runner.hpp"
+#include "engine/run/job_step.hpp"
 #include "engine/run/store_pruner.hpp"
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
@@ -39,6 +40,9 @@ void look(Stores& stores, const SnapshotJob& job, std::optional<Nanoseconds> if_
     if (if_older_than) outcome.left_alone = find_recent_snapshot(store, job.series, *if_older_than);
   });
   if (outcome.failure || outcome.left_alone) return;
+  every_failure_of([&] {
+    if (is_drill_due(stores.open(job.store), job)) outcome.drill.emplace();
+  });
   for (const auto& name : job.push_to) {
     if (const auto failure = every_failure_of([&] { stores.open(name); })) {
       PushOutcome& push = outcome.pushes.emplace_back();

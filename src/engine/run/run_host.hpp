@@ -53,6 +53,8 @@ class RunHost {
   virtual std::unique_ptr<Source> open_source(const SnapshotJob& job, const Repository& repository) = 0;
   // A request with what is the host's in it: spool, its limit as of now, signing key.
   virtual SnapshotRequest new_request() = 0;
+  // Rehearses the restore of a job's snapshot from its store, and records that; see engine/drill.
+  virtual DrillRecord drill(const SnapshotJob& job, const Digest& id) = 0;
   // A request with the retention of every series in it.
   virtual PruneRequest new_prune() = 0;
   // Where the locks of this host's runs are; empty: it has no place for them.
@@ -78,6 +80,8 @@ class RunListener {
   virtual void push_ended(const JobOutcome& outcome, const PushOutcome& push) = 0;
   // The snapshot was looked at in one of its stores.
   virtual void verify_ended(const JobOutcome& outcome, const VerifyOutcome& verification) = 0;
+  // A restore of the snapshot was rehearsed.
+  virtual void drill_ended(const JobOutcome& outcome) = 0;
   // The job has a recent snapshot, and nothing is done for it.
   virtual void left_alone(const JobOutcome& outcome) = 0;
   // Another run has the job's source now; holder: its process, where that is known.

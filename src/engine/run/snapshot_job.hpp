@@ -23,6 +23,7 @@ struct SnapshotJob {
   std::string store;                                       // where it is put: a name or an address
   std::vector<std::string> push_to;                        // stores to which it is copied then
   std::optional<VerifyLevel> verify = VerifyLevel::quick;  // nothing: it is not verified
+  std::optional<Nanoseconds> drill_every = {};             // nothing: its restore is not rehearsed
   Hooks hooks;
 };
 

@@ -43,6 +43,14 @@ enum class Freshness {
 // "fresh", "stale", "unjudged".
 const char* freshness_name(Freshness freshness) noexcept;
 
+// The newest drill of a series that counts, whatever snapshot it was of.
+struct DrillSeen {
+  Digest id;
+  Time time;
+  bool passed = true;
+  Nanoseconds recovery{};
+};
+
 struct SeriesStatus {
   std::string series;
   Freshness freshness = Freshness::unjudged;
@@ -63,6 +71,8 @@ struct SeriesStatus {
   // The bytes that the runs of the newest recovery points stored, oldest first: as many as k_growth_points, and only
   // where all of them can be opened.
   std::vector<std::uint64_t> growth;
+  std::optional<DrillSeen> drill;           // left to the caller
+  std::optional<Nanoseconds> max_recovery;  // that a restore may take; the same
 };
 inline constexpr std::size_t k_growth_points = 12;
 

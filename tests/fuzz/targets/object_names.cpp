@@ -23,6 +23,12 @@ void run(std::string_view input) {
   if (const auto k = layout::parse_pin_key(key)) {
     require(layout::pin_key(k->id, k->time, k->pinned, key.substr(key.size() - 21, 16)) == key, "a pin has one name");
   }
+  if (const auto k = layout::parse_drill_key(key)) {
+    Digest id;
+    for (std::size_t i = 0; i < 8; ++i) id.bytes[i] = (*from_hex(k->id))[i];
+    require(layout::drill_key(k->series, k->time, id, key.substr(key.size() - 21, 16)) == key,
+            "a drill record has one name");
+  }
   if (const auto k = layout::parse_manifest_key(key)) {
     Digest id;
     Digest object;
@@ -43,7 +49,8 @@ std::vector<std::string> seeds() {
           layout::mark_key(time, std::string(32, 'b')),
           layout::pin_key(digest, time, true, std::string(16, 'c')),
           layout::pin_key(digest, time, false, std::string(16, 'c')),
-          layout::manifest_key("db", time, digest, digest)};
+          layout::manifest_key("db", time, digest, digest),
+          layout::drill_key("db", time, digest, std::string(16, 'c'))};
 }
 
 const fuzz::Registration k_registration{{"object_names", run, seeds}};

@@ -110,7 +110,7 @@ TEST_CASE("what follows -- is a command where one is taken, and operands elsewhe
 TEST_CASE("mistakes are named, with advice") {
   CHECK(refusal({}) == "no command given | see: cairn --help");
   CHECK(refusal({"lsit"}) == "unknown command 'lsit' | did you mean cairn list?");
-  CHECK(refusal({"drill"}) == "unknown command 'drill' | see: cairn --help, for the commands of this version");
+  CHECK(refusal({"doctor"}) == "unknown command 'doctor' | see: cairn --help, for the commands of this version");
   CHECK(refusal({"list", "--leevl=full"}) == "unknown option '--leevl' of cairn list | did you mean --level?");
   CHECK(refusal({"list", "-x"}) == "unknown option '-x' of cairn list | see: cairn list --help");
   CHECK(refusal({"--josn", "list"}) == "unknown option '--josn' of cairn list | did you mean --json?");

@@ -485,8 +485,9 @@ TEST_CASE("config: the packaged example and the manual page's are valid") {
     const auto first_line = page.find('\n', at) + 1;
     shown.push_back(parse_config(page.substr(first_line, page.find(".Ed", at) - first_line), "man/cairn.toml.5"));
   }
-  REQUIRE(shown.size() == 2);
-  CHECK(shown.front().sources.at("app").hooks.finally == Hooks::List{{"systemctl", "start", "app"}});
+  REQUIRE(shown.size() == 3);
+  CHECK(shown.front().sources.at("app").drill.checks.size() == 2);
+  CHECK(shown.at(1).sources.at("app").hooks.finally == Hooks::List{{"systemctl", "start", "app"}});
   for (const Config* config : {&packaged, &std::as_const(shown.back())}) {
     CHECK(config->store("offsite").address.region == "eu-1");
     CHECK(config->sources.at("accounts").guard.max_drop == 0.5);
@@ -532,7 +533,8 @@ TEST_CASE("config: the manual page describes every key, and no other") {
   for (const std::string& table :
        {std::string{}, std::string{"[stores.a]"}, std::string{"[retention]"}, std::string{"[groups.g]"},
         std::string{"[sources.s]\ntype = \"directory\""}, std::string{"[sources.s]\ntype = \"sqlite\""},
-        std::string{"[sources.s]\ntype = \"command\""}}) {
+        std::string{"[sources.s]\ntype = \"command\""},
+        std::string{"[sources.s]\ntype = \"sqlite\"\npath = \"/s\"\n[sources.s.drill]"}}) {
     const std::string hint = failure(table + nonsense).hint();
     REQUIRE(hint.starts_with("known here: "));
     std::istringstream words(hint.substr(12));
@@ -691,4 +693,35 @@ TEST_CASE("config: what a run verifies and prunes") {
   CHECK_FALSE(config.stores.at("t").prune);
   CHECK(failure("verify = \"full\"").message() ==
         "/etc/cairn.toml:1:1: 'verify' must be \"quick\", \"sample\" or \"none\"");
+}
+
+TEST_CASE("config: drills of a source") {
+  const auto config = parse_config(k_two_sources + R"(max_recovery_time = "5m"
+drill_every = "7d"
+[sources.c.drill]
+max_row_drop = "10%"
+timeout = "90s"
+checks = [{ command = ["a", "b c"], output = "ok" }, { command = ["d"], status = 3 }]
+)",
+                                   "f");
+  const DrillConfig& drill = config.sources.at("c").drill;
+  CHECK(drill.max_recovery_time == std::chrono::minutes{5});
+  CHECK(drill.every == std::chrono::days{7});
+  CHECK(drill.limits.max_row_drop == 0.1);
+  CHECK(drill.limits.max_size_drop == 0.5);
+  CHECK(drill.timeout == std::chrono::seconds{90});
+  REQUIRE(drill.checks.size() == 2);
+  CHECK(drill.checks[0].argv == std::vector<std::string>{"a", "b c"});
+  CHECK(drill.checks[0].output == "ok");
+  CHECK(drill.checks[1].status == 3);
+  CHECK_FALSE(config.sources.at("a").drill.every);
+  CHECK(config.sources.at("a").drill.timeout == k_drill_timeout);
+  for (const char* wrong :
+       {"max_recovery_time = \"0s\"", "drill_every = \"often\"", "drill = { max_row_drop = \"half\" }",
+        "drill = { checks = [{ output = \"ok\" }] }", "drill = { checks = [{ command = [\"\"] }] }",
+        "drill = { checks = [{ command = [\"a\"], status = 256 }] }", "drill = { checks = [[\"a\"]] }",
+        "drill = { every = \"7d\" }"}) {
+    CAPTURE(wrong);
+    CHECK(failure(k_two_sources + wrong).kind() == ErrorKind::usage);
+  }
 }

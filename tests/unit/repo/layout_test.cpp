@@ -123,9 +123,24 @@ TEST_CASE("layout: series names") {
 TEST_CASE("layout: every name lies in one of the directories") {
   const std::string mark = mark_key(k_time, std::string(32, '0'));
   const std::string pin = pin_key(k_digest, k_time, true, std::string(16, '0'));
-  for (const auto& key : {descriptor_key(1, k_digest), manifest_key("a", k_time, k_digest, k_digest),
-                          pack_key(k_digest), pending_key(std::string(32, '0'), 1), mark, pin, std::string{k_lease}}) {
+  const std::string drill = drill_key("a", k_time, k_digest, std::string(16, '0'));
+  for (const auto& key :
+       {descriptor_key(1, k_digest), manifest_key("a", k_time, k_digest, k_digest), pack_key(k_digest),
+        pending_key(std::string(32, '0'), 1), mark, pin, drill, std::string{k_lease}}) {
     INFO(key);
     CHECK(std::find(k_directories.begin(), k_directories.end(), key.substr(0, key.find('/'))) != k_directories.end());
+  }
+}
+
+TEST_CASE("layout: names of drill records give back what they are made of, and nothing else does") {
+  const std::string key = drill_key("state", k_time, k_digest, "0123456789abcdef");
+  const auto name = parse_drill_key(key);
+  REQUIRE(name);
+  CHECK(name->series == "state");
+  CHECK(name->time == k_time);
+  CHECK(name->id == k_digest.short_hex());
+  for (const auto& bad : mutations(key)) {
+    const auto other = parse_drill_key(bad);
+    if (other) CHECK(other->series != name->series);
   }
 }

@@ -1,5 +1,6 @@
 #include "repo/local_state.hpp"
 
+#include "repo/layout.hpp"
 #include "unit/support.hpp"
 
 #include <doctest/doctest.h>
@@ -86,4 +87,26 @@ TEST_CASE("local state: without a place nothing is known and nothing can be note
   CHECK_FALSE(state.pin("s"));
   CHECK_FALSE(state.writer_key());
   CHECK(failure_of([&] { state.set_pin("s", pin_of(descriptor())); }) == ErrorKind::failed);
+}
+
+TEST_CASE("local state: drill records wait by store, and are dropped one by one") {
+  const TemporaryDirectory directory{fs::temp_directory_path()};
+  const LocalState state{directory.path() / "state"};
+  const Time time = *parse_time("2026-11-21T03:24:10Z");
+  const Digest id = sha256(std::string_view{"snapshot"});
+  const std::string a = layout::drill_key("a.b-c", time, id, std::string(16, '0'));
+  const std::string b = layout::drill_key("b", time, id, std::string(16, '0'));
+  CHECK(state.kept_drills("store").empty());
+  state.keep_drill("store", b, "text b");
+  state.keep_drill("store", a, "text a");
+  state.keep_drill("other", a, "text c");
+  // What else lies there is nobody's record.
+  write_file_atomic(state.directory() / "drills" / "store" / "notes.txt", as_bytes("x"));
+  using Kept = std::vector<std::pair<std::string, std::string>>;
+  CHECK(state.kept_drills("store") == Kept{{a, "text a"}, {b, "text b"}});
+  state.drop_drill("store", a);
+  CHECK(state.kept_drills("store") == Kept{{b, "text b"}});
+  CHECK(state.kept_drills("other") == Kept{{a, "text c"}});
+  CHECK(LocalState{fs::path{}}.kept_drills("store").empty());
+  CHECK_THROWS_AS(LocalState{fs::path{}}.keep_drill("store", a, "text"), Error);
 }

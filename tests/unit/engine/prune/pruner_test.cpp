@@ -571,6 +571,46 @@ TEST_CASE("pruner: a listing of pins that leaves one out costs no snapshot") {
   }
 }
 
+TEST_CASE("pruner: the newest snapshot that a drill has proven stays, as long as its newest drill passed") {
+  MemoryStore store;
+  Scene scene{store};
+  Repository& repository = scene.fixture.repository;
+  const auto record = [&](std::size_t index, DrillOutcome outcome) {
+    store.advance(1min);
+    DrillRecord drill;
+    drill.series = "s";
+    drill.id = scene.ids[index];
+    drill.time = store.now();
+    drill.outcome = outcome;
+    drill.store = repository.descriptor().store_id;
+    repository.drills().store(drill);
+  };
+  const auto kept = [&] {
+    Pruner pruner{scene.fixture.context, keep_last(1), Apply::no};
+    std::string out;
+    for (const auto& snapshot : pruner.plan().series.at(0).snapshots) {
+      out += snapshot.decision.verdict == Verdict::keep ? 'k' : '-';
+    }
+    return out;
+  };
+  CHECK(kept() == "--k");
+  record(0, DrillOutcome::passed);
+  CHECK(kept() == "k-k");
+  record(1, DrillOutcome::passed);
+  CHECK(kept() == "-kk");
+  record(1, DrillOutcome::failed);
+  CHECK(kept() == "k-k");
+  Pruner pruner{scene.fixture.context, keep_last(1), Apply::no};
+  CHECK(pruner.plan().series.at(0).snapshots.at(0).decision.reasons ==
+        std::vector<std::string>{"newest proven by a drill"});
+  // Whoever names it is told.
+  Pruner forgetting{scene.fixture.context, forget(scene.ids[0]), Apply::no};
+  CHECK(forgetting.plan().series.at(0).snapshots.at(0).decision.reasons ==
+        std::vector<std::string>{"named", "proven by a drill"});
+  CHECK(prune(scene.fixture, keep_last(1)).manifests_removed == 1);
+  CHECK(store.objects().contains(scene.keys[0]));
+}
+
 TEST_CASE("pruner: what is pinned while a plan is carried out stays, and the next runs keep its packs") {
   MemoryStore store;
   Scene scene{store};

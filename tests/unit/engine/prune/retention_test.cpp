@@ -91,6 +91,10 @@ Row read_row(const std::string& line, int number) {
       row.candidate.trusted = false;
     else if (flag == "incomplete")
       row.candidate.wholeness = Wholeness::incomplete;
+    else if (flag == "proven")
+      row.candidate.proven = Proven::here;
+    else if (flag == "proven-elsewhere")
+      row.candidate.proven = Proven::elsewhere;
     else if (flag == "doubtful")
       row.candidate.wholeness = Wholeness::doubtful;
     else if (flag.starts_with("stored="))

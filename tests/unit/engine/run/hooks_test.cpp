@@ -28,6 +28,7 @@ struct Listener : RunListener {
   void snapshot_ended(const JobOutcome&) override {}
   void push_ended(const JobOutcome&, const PushOutcome&) override {}
   void verify_ended(const JobOutcome&, const VerifyOutcome&) override {}
+  void drill_ended(const JobOutcome&) override {}
   void left_alone(const JobOutcome&) override {}
   void waiting(const JobOutcome&, std::optional<pid_t>) override {}
   void hook_said(const HookCall& call, std::string_view line) override {

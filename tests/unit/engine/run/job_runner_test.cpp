@@ -54,6 +54,7 @@ struct FakeHost : RunHost, RunListener {
   test::CollectingReporter heard;
   Memory memory;
   std::vector<std::string> events;
+  DrillOutcome drill_outcome = DrillOutcome::passed;
 
   std::unique_ptr<RunStore> open_store(const std::string& store, RunAccess access) override {
     events.push_back((access == RunAccess::read ? "look into " : "open ") + store);
@@ -71,6 +72,14 @@ struct FakeHost : RunHost, RunListener {
     SnapshotRequest request;
     request.spool = directory.path();
     return request;
+  }
+  DrillRecord drill(const SnapshotJob& job, const Digest& id) override {
+    events.push_back("drill of " + job.series);
+    DrillRecord record;
+    record.series = job.series;
+    record.id = id;
+    record.outcome = drill_outcome;
+    return record;
   }
   PruneRequest new_prune() override {
     PruneRequest request;
@@ -97,6 +106,7 @@ struct FakeHost : RunHost, RunListener {
     events.push_back((status_of(verification) == ExitStatus::done ? "verified " : "found damage of ") + outcome.series +
                      " in " + verification.store);
   }
+  void drill_ended(const JobOutcome& outcome) override { events.push_back("drilled " + outcome.series); }
   void left_alone(const JobOutcome& outcome) override { events.push_back("left " + outcome.series); }
   void waiting(const JobOutcome& outcome, std::optional<pid_t> holder) override {
     events.push_back("waiting for " + outcome.series + " held by " + (holder ? std::to_string(*holder) : "nobody"));
@@ -516,6 +526,43 @@ TEST_CASE("job runner: what was taken is verified where it is now, and nowhere e
   outcome = host.run(plan_of({a}), whole_run());
   CHECK(host.events.back() == "found damage of a in second");
   CHECK(status_of(outcome) == ExitStatus::damaged);
+}
+
+TEST_CASE("job runner: a restore is rehearsed where that is due, and a failed drill is damage") {
+  FakeHost host;
+  RunOptions options;
+  options.drill = true;
+  auto a = host.job("a");
+  a.drill_every = std::chrono::hours{24};
+  auto outcome = host.run(plan_of({a, host.job("b")}), options);
+  CHECK(host.events == Events{"open main", "source a", "captured a", "took a", "drill of a", "drilled a", "source b",
+                              "captured b", "took b"});
+  REQUIRE(outcome.jobs[0].drill);
+  CHECK_FALSE(outcome.jobs[1].drill);
+  CHECK(status_of(outcome) == ExitStatus::done);
+
+  host.drill_outcome = DrillOutcome::failed;
+  outcome = host.run(plan_of({a}), options);
+  CHECK(status_of(outcome) == ExitStatus::damaged);
+
+  // One that is recent enough is not repeated, whatever came of it, but one of another series is not looked at.
+  test::EngineFixture engine{host.stores["main"]};
+  const auto drilled = [&](const std::string& series, std::chrono::hours ago) {
+    DrillRecord record;
+    record.series = series;
+    record.time = shifted(engine.context.clock(), -ago);
+    record.outcome = DrillOutcome::failed;
+    record.store = engine.repository.descriptor().store_id;
+    engine.repository.drills().store(record);
+  };
+  drilled("b", std::chrono::hours{1});
+  drilled("a", std::chrono::hours{25});
+  CHECK(rehearse(host, plan_of({a}), std::nullopt).jobs[0].drill);
+  drilled("a", std::chrono::hours{23});
+  host.events.clear();
+  outcome = host.run(plan_of({a}), options);
+  CHECK(host.events == Events{"open main", "source a", "captured a", "took a"});
+  CHECK_FALSE(rehearse(host, plan_of({a}), std::nullopt).jobs[0].drill);
 }
 
 TEST_CASE("job runner: stores are pruned in the end, but for a damaged one, and whatever fails before") {
