@@ -396,7 +396,7 @@ _cairn() {
       ;;
     status)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --prometheus --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

@@ -5,6 +5,7 @@
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/interrupt.hpp"
 #include "util/secret.hpp"
 
@@ -20,6 +21,8 @@ namespace cairn {
 
 namespace {
 
+constexpr std::size_t k_run_id_bytes = 4;
+
 // A file that is opened later must not take the place of a stream that was closed: what is printed would go into it,
 // and a child would read it. Opened for reading, all three fail to be written to.
 void hold_standard_streams() {
@@ -33,6 +36,8 @@ void hold_standard_streams() {
 Io process_io() {
   hold_standard_streams();
   std::ios::sync_with_stdio(false);
+  const std::string run_id = random_name(k_run_id_bytes);
+  ::setenv("CAIRN_RUN_ID", run_id.c_str(), 1);  // before there is a second thread
   return {.in = std::cin,
           .out = std::cout,
           .err = std::cerr,
@@ -53,7 +58,8 @@ Io process_io() {
                 };
                 return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
               },
-          .protect_memory = forbid_core_dumps_of_secrets};
+          .protect_memory = forbid_core_dumps_of_secrets,
+          .run_id = run_id};
 }
 
 namespace {

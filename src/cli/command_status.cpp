@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/notifying.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/status_text.hpp"
@@ -35,6 +36,7 @@ class StatusCommand : public Command {
     options.value("--max-age", "TIME", m_max_age,
                   "stale is what is older, as 26h; by default what the configuration says");
     options.flag("--nagios", m_nagios, "print and exit as a monitoring plugin: 0 OK, 2 CRITICAL, 3 UNKNOWN");
+    options.flag("--notify", m_notify, "tell whom the configuration names in [notify], once a change of state");
     options.value("--prometheus", "FILE", m_prometheus, "write metrics for Prometheus to FILE, or with '-' print them");
   }
   ExitStatus run(Session& session) override;
@@ -51,6 +53,7 @@ class StatusCommand : public Command {
   std::optional<std::string> m_max_age;
   std::optional<Nanoseconds> m_limit;
   bool m_nagios = false;
+  bool m_notify = false;
   std::optional<std::string> m_prometheus;
 };
 
@@ -117,6 +120,16 @@ StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time 
   return out;
 }
 
+// A series of which a run could tell nothing, as there was none, too.
+void notify(Session& session, const StatusReport& report) {
+  std::vector<Observation> seen;
+  for (const auto& store : report.stores) {
+    seen.push_back(observation_of_store(store.name, store.failure));
+    for (const auto& series : store.series) seen.push_back(observation_of(series, store.name));
+  }
+  Notifying{session}.tell(seen);
+}
+
 bool shows_utf8(const EnvironmentLookup& environment) {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     const auto value = environment(name);
@@ -148,6 +161,7 @@ ExitStatus StatusCommand::run(Session& session) {
       if (store.failure) session.print_error(*store.failure);
     }
   }
+  if (m_notify) notify(session, report);
   const std::string metrics = m_prometheus ? status_for_prometheus(report) : std::string{};
   if (m_prometheus && *m_prometheus != "-") write_file_atomic(*m_prometheus, as_bytes(metrics), 0644);
   if (m_prometheus == "-") {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <istream>
 #include <ostream>
+#include <string>
 
 namespace cairn {
 
@@ -25,6 +26,8 @@ struct Io {
   std::function<bool()> out_abandoned = {};
   // Called before a key is read (forbid_core_dumps_of_secrets() in the program); may be empty.
   std::function<void()> protect_memory = {};
+  // Tells this process's messages from those of others; children have it as CAIRN_RUN_ID.
+  std::string run_id = {};
 };
 
 // The output did not arrive: the disk is full, or the reader went away.

@@ -190,8 +190,9 @@ void print_rehearsal(Session& session, const RunPlan& plan, const RunRehearsal& 
   session.say("nothing was changed");
 }
 
-void write_run(JsonWriter& to, const RunPlan& plan, const RunOutcome& run, std::chrono::nanoseconds duration) {
-  to.member("dry_run", false);
+void write_run(JsonWriter& to, const std::string& run_id, const RunPlan& plan, const RunOutcome& run,
+               std::chrono::nanoseconds duration) {
+  to.member("dry_run", false).member("run_id", run_id);
   write_status(to, status_of(run));
   to.member("duration_ms", milliseconds(duration)).key("sources").begin_array();
   for (std::size_t i = 0; i < run.jobs.size(); ++i) {

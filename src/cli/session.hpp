@@ -44,6 +44,7 @@ class Session {
   Io& io() noexcept { return m_io; }
   std::ostream& out() noexcept { return m_io.out; }
   ConsoleReporter& reporter() noexcept { return m_reporter; }
+  const std::string& run_id() const noexcept { return m_io.run_id; }
   bool json() const noexcept { return m_global.json; }
   bool quiet() const noexcept { return m_global.quiet; }
   bool verbose() const noexcept { return m_global.verbose; }

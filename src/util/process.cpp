@@ -162,7 +162,7 @@ class LineCutter {
 
 bool is_secret_variable(std::string_view name) noexcept {
   return name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN" || name == "CAIRN_SIGNING_KEY" ||
-         name.starts_with("CAIRN_IDENTITY");
+         name == "CAIRN_PING_URL" || name == "CAIRN_WEBHOOK_URL" || name.starts_with("CAIRN_IDENTITY");
 }
 
 std::string ProcessExit::text() const {
@@ -187,7 +187,9 @@ Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const Pr
   try {
     for (const auto& argv : stages) {
       Pipe output = make_pipe();
-      const int in = inherits && m_stages.empty() ? STDIN_FILENO : input.get();
+      int in = input.get();
+      if (m_stages.empty() && inherits) in = STDIN_FILENO;
+      if (m_stages.empty() && options.input >= 0) in = options.input;
       const int out = output.write_end.get();
       const pid_t pid = spawn(argv, options, m_group, in, out, with_output ? out : errors.write_end.get());
       if (m_group == 0) m_group = pid;

@@ -47,6 +47,8 @@ struct ProcessOptions {
   // they are no foreground group of it.
   enum class StandardInput { none, inherit };
   StandardInput standard_input = StandardInput::none;
+  // A file that the first stage reads instead, from where it stands; it stays the caller's. Negative: none.
+  int input = -1;
   // The fate of the programs when a signal asks this process to stop. keep: they are waited for all the same, as
   // they clean up. A second signal ends this process without them.
   enum class OnSignal { end, keep };

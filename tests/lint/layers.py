@@ -19,6 +19,7 @@ ROOMS = {
     "snapshot": {"choose", "commit"},
     "run": {"choose", "commit", "prune", "push", "snapshot", "status", "verify"},
     "status": {"choose"},
+    "notify": {"choose", "commit", "prune", "push", "run", "snapshot", "status", "verify"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_/]+)', re.MULTILINE)
 
