@@ -5,6 +5,8 @@ complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push lis
 complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore prune pin unpin forget status key completion' -l version -d 'print the version'
 complete -c cairn -l config -r -F -d 'read this configuration file'
 complete -c cairn -l json -d 'print JSON on standard output, failures too'
+complete -c cairn -l log-file -r -F -d 'add what is told to this file, too, with times'
+complete -c cairn -l log-json -d 'print what is told on standard error as JSON, an object a line'
 complete -c cairn -l quiet -d 'print neither progress nor what goes without saying'
 complete -c cairn -l verbose -d 'say more about what is done'
 complete -c cairn -n 'not __fish_seen_subcommand_from init snapshot run push list show diff verify restore prune pin unpin forget status key completion' -a init -d 'make a store'

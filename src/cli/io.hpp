@@ -3,10 +3,12 @@
 
 #include "util/environment.hpp"
 #include "util/error.hpp"
+#include "util/service_manager.hpp"
 #include "util/time.hpp"
 
 #include <functional>
 #include <istream>
+#include <memory>
 #include <ostream>
 #include <string>
 
@@ -28,6 +30,11 @@ struct Io {
   std::function<void()> protect_memory = {};
   // Tells this process's messages from those of others; children have it as CAIRN_RUN_ID.
   std::string run_id = {};
+  // Whether these two go to the journal, as JOURNAL_STREAM says.
+  bool out_is_journal = false;
+  bool err_is_journal = false;
+  // Who wants to know how it goes; null: nobody.
+  std::shared_ptr<ServiceManager> manager = {};
 };
 
 // The output did not arrive: the disk is full, or the reader went away.

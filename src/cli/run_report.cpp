@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 #include <string>
 
 #include <fmt/format.h>
@@ -144,7 +145,6 @@ void print_programs(Session& session, const char* whose, const Hooks& hooks) {
 }  // namespace
 
 void print_summary(Session& session, const RunOutcome& run, std::chrono::nanoseconds duration) {
-  if (session.quiet()) return;
   session.reporter().clear_progress();
   Table table{{{"SOURCE"}, {"GROUP"}, {"OUTCOME"}, {"SNAPSHOT"}, {"CUT POINT"}, {"PUSHED TO"}, {"VERIFIED IN"}}};
   for (const auto& outcome : run.jobs) {
@@ -153,8 +153,9 @@ void print_summary(Session& session, const RunOutcome& run, std::chrono::nanosec
                stores_text(outcome.verifications)});
   }
   if (!table.empty()) {
-    session.out() << '\n';
-    table.print(session.out());
+    std::ostringstream text;
+    table.print(text);
+    session.say_lines("\n" + text.str());
   }
   session.say(fmt::format("{}; {}", sum_text(run), format_duration(duration)));
 }

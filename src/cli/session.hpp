@@ -59,6 +59,8 @@ class Session {
   void check_output();
   // A line on standard output for people; not with --quiet or --json.
   void say(const std::string& line);
+  // The same of several, each with its end; those that are empty only part others.
+  void say_lines(const std::string& text);
   // Notes what the command changed ("snapshot ... is committed"), which is told where standard output is lost.
   void note_change(std::string text) { m_changes.push_back(std::move(text)); }
   const std::vector<std::string>& changes() const noexcept { return m_changes; }
