@@ -131,7 +131,7 @@ ExitStatus RunCommand::run(Session& session) {
   } else {
     print_summary(session, run, duration);
   }
-  notifying.end(run);
+  notifying.end(run, m_operands.empty() ? RunScope::whole : RunScope::part);
   return status_of(run);
 }
 

@@ -120,14 +120,13 @@ StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time 
   return out;
 }
 
-// A series of which a run could tell nothing, as there was none, too.
-void notify(Session& session, const StatusReport& report) {
+std::vector<Observation> observations_of(const StatusReport& report) {
   std::vector<Observation> seen;
   for (const auto& store : report.stores) {
     seen.push_back(observation_of_store(store.name, store.failure));
     for (const auto& series : store.series) seen.push_back(observation_of(series, store.name));
   }
-  Notifying{session}.tell(seen);
+  return seen;
 }
 
 bool shows_utf8(const EnvironmentLookup& environment) {
@@ -154,6 +153,8 @@ ExitStatus StatusCommand::run(Session& session) {
                   "it is a time as 90m, 26h or 7d");
     }
   }
+  std::optional<Notifying> notifying;
+  if (m_notify) notifying.emplace(session).require_way();
   StatusReport report{session.io().clock(), {}};
   for (const auto& watch : plan(session)) report.stores.push_back(look(session, watch, report.at));
   if (!m_nagios) {
@@ -161,7 +162,7 @@ ExitStatus StatusCommand::run(Session& session) {
       if (store.failure) session.print_error(*store.failure);
     }
   }
-  if (m_notify) notify(session, report);
+  if (notifying) notifying->tell(observations_of(report));
   const std::string metrics = m_prometheus ? status_for_prometheus(report) : std::string{};
   if (m_prometheus && *m_prometheus != "-") write_file_atomic(*m_prometheus, as_bytes(metrics), 0644);
   if (m_prometheus == "-") {

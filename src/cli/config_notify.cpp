@@ -58,8 +58,8 @@ std::optional<Nanoseconds> read_time(const TomlTable& table, const char* key, Na
 
 NotifySettings read_notify(const TomlTable& table) {
   using namespace std::chrono_literals;
-  table.allow_keys("[notify]", {"on", "ping", "ping_file", "webhook", "webhook_file", "command", "mail", "mail_from",
-                                "sendmail", "remind", "timeout"});
+  table.allow_keys("[notify]", {"on", "ping", "ping_file", "webhook", "webhook_file", "ca_file", "command", "mail",
+                                "mail_from", "sendmail", "remind", "timeout"});
   NotifySettings settings;
   settings.on = read_events(table, settings.on);
   settings.ping = read_url(table, "ping");
@@ -68,6 +68,7 @@ NotifySettings read_notify(const TomlTable& table) {
   settings.webhook = read_url(table, "webhook");
   settings.webhook_file = table.absolute_path("webhook_file");
   refuse_both(table, "webhook", "webhook_file", settings.webhook && settings.webhook_file);
+  if (const auto file = table.absolute_path("ca_file")) settings.ca_file = file->native();
   settings.command = table.texts("command").value_or(std::vector<std::string>{});
   settings.mail = table.texts("mail").value_or(std::vector<std::string>{});
   for (const auto& address : settings.mail) check_address(table, "mail", address);

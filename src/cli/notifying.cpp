@@ -84,11 +84,22 @@ void Notifying::begin() {
   m_messenger.ping(Ping::start, fmt::format("run {}\n", m_session.run_id()));
 }
 
-void Notifying::end(const RunOutcome& run) {
-  const WayOut way_out;
+void Notifying::require_way() const {
+  // One whose file cannot be read was warned of.
+  if (m_settings.has_ways() || m_settings.webhook_file) return;
+  throw Error(ErrorKind::usage,
+              "nobody to tell: [notify] of the configuration has neither webhook nor command nor mail",
+              "cairn.toml(5) says how");
+}
+
+void Notifying::end(const RunOutcome& run, RunScope scope) {
   const auto seen =
-      observations_of(run, [this](const std::string& series) { return m_session.config().max_age_of(series); });
-  tell(seen);
+      observations_of(run, scope, [this](const std::string& series) { return m_session.config().max_age_of(series); });
+  {
+    const WayOut way_out;
+    tell(seen);
+  }
+  const WayOut way_out;  // a signal may have come meanwhile
   const ExitStatus status = status_of(run);
   m_messenger.ping(status == ExitStatus::done ? Ping::success : Ping::fail,
                    ping_text(status, seen, m_session.run_id()));

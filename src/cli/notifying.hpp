@@ -21,10 +21,12 @@ class Notifying {
   // Reads the URLs that files and the environment (CAIRN_PING_URL, CAIRN_WEBHOOK_URL, which take precedence) hold.
   explicit Notifying(Session& session);
 
+  // Error(usage) where no way for messages is set.
+  void require_way() const;
   // A run begins: the start ping.
   void begin();
   // It has ended: the messages, then the ping. Also after a signal, in little time.
-  void end(const RunOutcome& run);
+  void end(const RunOutcome& run, RunScope scope);
   // It has ended by an Error that is no job's: the fail ping alone, as it is not known what was done.
   void end(const Error& failure);
   // The messages, without any ping.

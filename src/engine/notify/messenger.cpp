@@ -80,6 +80,7 @@ bool Messenger::attempt(F&& way) {
     way();
     return true;
   } catch (const Error& e) {
+    if (e.kind() == ErrorKind::interrupted) return false;
     if (!e.hint().empty()) {
       m_reporter.warning(fmt::format("{} ({})", e.message(), e.hint()));
     } else {
@@ -94,7 +95,7 @@ bool Messenger::attempt(F&& way) {
 void Messenger::post(std::string_view what, const SecretUrl& url, const std::string& address,
                      std::string_view content_type, const std::string& body) {
   const auto deadline = deadline_of(m_settings);
-  if (!m_http) m_http.emplace(std::nullopt);
+  if (!m_http) m_http.emplace(m_settings.ca_file);
   s3::HttpRequest request;
   request.method = "POST";
   request.url = address;

@@ -111,10 +111,11 @@ const char* condition_name(Condition condition) noexcept {
   return "stale";
 }
 
-std::vector<Observation> observations_of(const RunOutcome& run, const MaxAgeOf& max_age) {
+std::vector<Observation> observations_of(const RunOutcome& run, RunScope scope, const MaxAgeOf& max_age) {
   std::vector<Observation> out;
   for (const auto& job : run.jobs) observe(out, job, max_age);
   for (const auto& prune : run.prunes) {
+    if (!prune.left.empty()) continue;  // as damage was found, of which its source tells
     Observation seen;
     seen.store = without_secrets(prune.store);
     seen.about = fmt::format("prune of store {}", quote(seen.store));
@@ -125,7 +126,7 @@ std::vector<Observation> observations_of(const RunOutcome& run, const MaxAgeOf& 
     }
     out.push_back(std::move(seen));
   }
-  if (run.signal == 0 || !run.hook_failures.empty()) {
+  if (!run.hook_failures.empty() || (run.signal == 0 && scope == RunScope::whole)) {
     Observation seen;
     seen.about = "programs around the run";
     if (!run.hook_failures.empty()) {
@@ -172,19 +173,17 @@ Decision decide(const KnownState& known, const Observation& observed, const Noti
     return out;
   }
   const bool goes_on = known.condition == observed.condition;
-  KnownState state = goes_on ? known : KnownState{observed.condition, observed.status, now, std::nullopt};
-  state.status = gravest(state.status, observed.status);
+  const KnownState state = goes_on ? known : KnownState{observed.condition, now, std::nullopt, {}};
   out.since = state.since;
   out.if_not_told = state;
   out.if_told = state;
-  const bool graver = state.status != known.status;
+  const bool heard = std::find(state.told_as.begin(), state.told_as.end(), observed.status) != state.told_as.end();
   const bool due = rules.remind && state.told && elapsed(*state.told, now) >= *rules.remind;
   const NotifyEvent event = observed.condition == Condition::stale ? NotifyEvent::stale : NotifyEvent::failure;
-  if ((state.told && !graver && !due) || !rules.on.contains(event)) return out;
+  if ((heard && !due) || !rules.on.contains(event)) return out;
   out.event = event;
   out.if_told.told = now;
-  // What is graver than was told is to be told by the next run as well.
-  out.if_not_told.told.reset();
+  if (!heard) out.if_told.told_as.push_back(observed.status);
   return out;
 }
 

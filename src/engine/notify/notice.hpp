@@ -40,7 +40,11 @@ struct Observation {
 // A source's series in one of its stores, and everything else that a run did. What a run did not come to is left out:
 // of that it knows nothing. max_age: of a series, beyond which its newest snapshot is stale.
 using MaxAgeOf = std::function<std::optional<Nanoseconds>(const std::string& series)>;
-std::vector<Observation> observations_of(const RunOutcome& run, const MaxAgeOf& max_age);
+enum class RunScope {
+  whole,
+  part,  // of named sources: programs around the others were not run, and are not known to be well
+};
+std::vector<Observation> observations_of(const RunOutcome& run, RunScope scope, const MaxAgeOf& max_age);
 Observation observation_of(const SeriesStatus& series, const std::string& store);
 // Of a store that was, or could not be, looked at.
 Observation observation_of_store(const std::string& store, const std::optional<Error>& failure);
@@ -48,9 +52,9 @@ Observation observation_of_store(const std::string& store, const std::optional<E
 // What is remembered of a thing between runs. A thing of which nothing is remembered is well.
 struct KnownState {
   Condition condition = Condition::well;
-  ExitStatus status = ExitStatus::done;  // the gravest since it is not well
-  Time since{};                          // it is not well
-  std::optional<Time> told;              // when somebody last heard of it
+  Time since{};                     // it is not well
+  std::optional<Time> told;         // when somebody last heard of it
+  std::vector<ExitStatus> told_as;  // the outcomes of which somebody has heard since then, each once
 
   bool operator==(const KnownState&) const = default;
 };
@@ -66,7 +70,8 @@ struct Decision {
   KnownState if_told;
   KnownState if_not_told;  // it was to be told, and no way to do so worked: the next run tries again
 };
-// A failure is told when it begins, when it becomes graver, and every `remind`; a recovery when it is over.
+// A failure is told when it begins, when it is of another kind than was told, and every `remind`; a recovery when it is
+// over.
 Decision decide(const KnownState& known, const Observation& observed, const NotifyRules& rules, Time now);
 
 }  // namespace cairn

@@ -37,9 +37,11 @@ KnownState parse_state(std::string_view text) {
   } else {
     throw Error(ErrorKind::damaged, "the condition in it is unknown");
   }
-  const std::uint64_t status = json.at("exit_status").u64();
-  if (status > 255) throw Error(ErrorKind::damaged, "the exit status in it is none");
-  state.status = ExitStatus{static_cast<int>(status)};
+  for (const auto& each : json.at("told_as").array()) {
+    const std::uint64_t status = each.u64();
+    if (status > 255) throw Error(ErrorKind::damaged, "an exit status in it is none");
+    state.told_as.push_back(ExitStatus{static_cast<int>(status)});
+  }
   state.since = time_member(json.at("since"));
   if (!json.at("told").is_null()) state.told = time_member(json.at("told"));
   return state;
@@ -76,9 +78,11 @@ void NotifyMemory::set(const std::string& about, const KnownState& state) const 
   JsonWriter to;
   to.begin_object().member("format", k_format).member("version", k_version);
   to.member("about", terminal_safe(about)).member("condition", condition_name(state.condition));
-  to.member("exit_status", to_int(state.status)).member("since", format_time(state.since)).key("told");
+  to.member("since", format_time(state.since)).key("told");
   state.told ? to.value(format_time(*state.told)) : to.null();
-  to.end_object().newline();
+  to.key("told_as").begin_array();
+  for (const ExitStatus status : state.told_as) to.value(to_int(status));
+  to.end_array().end_object().newline();
   make_directories(m_directory, 0700);
   write_file_atomic(file, as_bytes(to.text()), 0600);
 }

@@ -28,8 +28,9 @@ struct NotifySettings {
   std::optional<fs::path> ping_file;  // whose first line is the URL
   std::optional<SecretUrl> webhook;
   std::optional<fs::path> webhook_file;
-  std::vector<std::string> command;  // an argument list; empty: none
-  std::vector<std::string> mail;     // addresses
+  std::optional<std::string> ca_file;  // PEM certificates that are trusted instead of the system's, by both
+  std::vector<std::string> command;    // an argument list; empty: none
+  std::vector<std::string> mail;       // addresses
   std::optional<std::string> mail_from;
   fs::path sendmail = "/usr/sbin/sendmail";
   std::optional<Nanoseconds> remind;  // after which a failure that goes on is told again

@@ -685,6 +685,7 @@ TEST_CASE("config: who is told, and of what") {
 on = ["failure", "stale"]
 ping = "https://ping.example.net/ID"
 webhook_file = "/etc/cairn/webhook"
+ca_file = "/etc/cairn/ca.pem"
 command = ["/usr/local/bin/tell", "a b"]
 mail = ["root", "ops@example.org"]
 mail_from = "cairn@example.org"
@@ -696,6 +697,7 @@ timeout = "30s"
   const NotifySettings& notify = config.notify;
   CHECK(notify.on == std::set{NotifyEvent::failure, NotifyEvent::stale});
   CHECK(notify.ping->text() == "https://ping.example.net/ID");
+  CHECK(notify.ca_file == "/etc/cairn/ca.pem");
   CHECK(notify.webhook_file == "/etc/cairn/webhook");
   CHECK(notify.command == std::vector<std::string>{"/usr/local/bin/tell", "a b"});
   CHECK(notify.mail == std::vector<std::string>{"root", "ops@example.org"});

@@ -88,10 +88,12 @@ TEST_CASE("notify: a failure and a recovery are told once each") {
   CHECK(nights({failed, well(), failed}, k_all) == Events{k_failure, k_recovery, k_failure});
 }
 
-TEST_CASE("notify: what becomes graver is told again, what becomes less grave is not, nor what comes and goes") {
+TEST_CASE("notify: each kind of failure is told once until it is over, whatever comes and goes") {
   CHECK(nights({bad(ExitStatus::incomplete), bad(ExitStatus::failed), bad(ExitStatus::incomplete),
-                bad(ExitStatus::failed), bad(ExitStatus::damaged)},
-               k_all) == Events{k_failure, k_failure, k_none, k_none, k_failure});
+                bad(ExitStatus::failed), bad(ExitStatus::damaged), well(), bad(ExitStatus::incomplete)},
+               k_all) == Events{k_failure, k_failure, k_none, k_none, k_failure, k_recovery, k_failure});
+  // Damage after a run that was stopped is told: that a signal is graver as an exit status means nothing here.
+  CHECK(nights({bad(ExitStatus::terminated), bad(ExitStatus::damaged)}, k_all) == Events{k_failure, k_failure});
 }
 
 TEST_CASE("notify: stale and failed are different states of one thing") {
@@ -121,7 +123,7 @@ TEST_CASE("notify: what reached nobody is told by the next run") {
   const auto failed = bad(ExitStatus::failed);
   CHECK(nights({failed, failed, well(), well()}, k_all, 24h, false) ==
         Events{k_failure, k_failure, k_recovery, k_recovery});
-  // Also what became graver.
+  // Also where it is of another kind.
   const Decision first = decide({}, bad(ExitStatus::incomplete), k_all, k_now);
   const Decision second = decide(first.if_told, failed, k_all, k_now + 1h);
   const Decision third = decide(second.if_not_told, failed, k_all, k_now + 2h);
@@ -135,7 +137,7 @@ TEST_CASE("notify: a source that went well is well, and its series fresh where i
   push.store = "there";
   push.result.emplace();
   outcome.pushes.push_back(push);
-  const auto seen = observations_of(run_of(outcome), no_limit);
+  const auto seen = observations_of(run_of(outcome), RunScope::whole, no_limit);
   CHECK(abouts(seen, Condition::well) == std::vector<std::string>{"source 'app'", "series 'app-series' in store 'here'",
                                                                   "series 'app-series' in store 'there'",
                                                                   "programs around the run"});
@@ -148,7 +150,7 @@ TEST_CASE("notify: a push that fails is a failure of the source, and says nothin
   push.store = "s3://user:secret@there/x";
   push.failure = Error(ErrorKind::failed, "unreachable", "wait");
   outcome.pushes.push_back(push);
-  const auto seen = observations_of(run_of(outcome), no_limit);
+  const auto seen = observations_of(run_of(outcome), RunScope::whole, no_limit);
   CHECK(seen.at(0).status == ExitStatus::not_pushed);
   CHECK(seen.at(0).message == "unreachable");
   CHECK(seen.at(0).hint == "wait");
@@ -159,7 +161,7 @@ TEST_CASE("notify: a push that fails is a failure of the source, and says nothin
 TEST_CASE("notify: an incomplete snapshot is a failure, and makes nothing fresh") {
   JobOutcome outcome = taken();
   outcome.result->incomplete = true;
-  const auto seen = observations_of(run_of(outcome), no_limit);
+  const auto seen = observations_of(run_of(outcome), RunScope::whole, no_limit);
   CHECK(abouts(seen, Condition::failed) == std::vector<std::string>{"source 'app'"});
   CHECK(seen.size() == 2);
 }
@@ -168,11 +170,11 @@ TEST_CASE("notify: a source that was left alone is judged by its limit, and by n
   JobOutcome outcome = job();
   outcome.left_alone = RecentSnapshot{{}, {}, 5h};
   const auto limit = [](Nanoseconds time) { return [time](const std::string&) { return std::optional{time}; }; };
-  CHECK(abouts(observations_of(run_of(outcome), limit(4h)), Condition::stale) ==
+  CHECK(abouts(observations_of(run_of(outcome), RunScope::whole, limit(4h)), Condition::stale) ==
         std::vector<std::string>{"series 'app-series' in store 'here'"});
-  CHECK(abouts(observations_of(run_of(outcome), limit(6h)), Condition::well).front() ==
+  CHECK(abouts(observations_of(run_of(outcome), RunScope::whole, limit(6h)), Condition::well).front() ==
         "series 'app-series' in store 'here'");
-  CHECK(observations_of(run_of(outcome), no_limit).size() == 1);
+  CHECK(observations_of(run_of(outcome), RunScope::whole, no_limit).size() == 1);
 }
 
 TEST_CASE("notify: of what a signal kept from being begun nothing is known") {
@@ -181,7 +183,7 @@ TEST_CASE("notify: of what a signal kept from being begun nothing is known") {
   outcome.failure = Error(ErrorKind::interrupted, "terminated by SIGTERM");
   RunOutcome run = run_of(outcome);
   run.signal = 15;
-  CHECK(observations_of(run, no_limit).empty());
+  CHECK(observations_of(run, RunScope::whole, no_limit).empty());
 }
 
 TEST_CASE("notify: prunes and the run's programs are things of their own") {
@@ -189,9 +191,20 @@ TEST_CASE("notify: prunes and the run's programs are things of their own") {
   run.prunes.push_back({"here", {}, {}, {Error(ErrorKind::busy, "held")}, {}});
   run.prunes.push_back({"there", {}, {}, {}, {}});
   run.hook_failures.emplace_back(ErrorKind::failed, "the run's after hook 'x' exited with status 1");
-  const auto seen = observations_of(run, no_limit);
+  const auto seen = observations_of(run, RunScope::whole, no_limit);
   CHECK(abouts(seen, Condition::failed) ==
         std::vector<std::string>{"prune of store 'here'", "programs around the run"});
   CHECK(abouts(seen, Condition::well) == std::vector<std::string>{"prune of store 'there'"});
   CHECK(seen.at(0).status == ExitStatus::busy);
+}
+
+TEST_CASE("notify: what a run did not come to is not well for that") {
+  RunOutcome run;
+  run.prunes.push_back({"here", {}, {}, {}, "damage was found there"});
+  CHECK(observations_of(run, RunScope::part, no_limit).empty());
+  CHECK(abouts(observations_of(run, RunScope::whole, no_limit), Condition::well) ==
+        std::vector<std::string>{"programs around the run"});
+  run.hook_failures.emplace_back(ErrorKind::failed, "before hook 'x' of group 'g' exited with status 1");
+  CHECK(abouts(observations_of(run, RunScope::part, no_limit), Condition::failed) ==
+        std::vector<std::string>{"programs around the run"});
 }

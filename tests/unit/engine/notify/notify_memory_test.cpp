@@ -10,8 +10,9 @@ using namespace cairn;
 TEST_CASE("notify memory: a state comes back, and what is well leaves nothing") {
   const TemporaryDirectory work{temporary_directory()};
   const NotifyMemory memory{work.path() / "notify"};
-  const KnownState failed{Condition::failed, ExitStatus::damaged, Time{Nanoseconds{5}}, Time{Nanoseconds{7}}};
-  const KnownState stale{Condition::stale, ExitStatus::stale, Time{Nanoseconds{9}}, std::nullopt};
+  const KnownState failed{
+      Condition::failed, Time{Nanoseconds{5}}, Time{Nanoseconds{7}}, {ExitStatus::failed, ExitStatus::damaged}};
+  const KnownState stale{Condition::stale, Time{Nanoseconds{9}}, std::nullopt, {}};
   CHECK(memory.known("a") == KnownState{});
   memory.set("b", {});  // where nothing was made
   memory.set("a", failed);
@@ -27,7 +28,7 @@ TEST_CASE("notify memory: a state comes back, and what is well leaves nothing") 
 TEST_CASE("notify memory: a file that says nothing is an error, and can be replaced") {
   const TemporaryDirectory work{temporary_directory()};
   const NotifyMemory memory{work.path()};
-  memory.set("a", {Condition::failed, ExitStatus::failed, {}, {}});
+  memory.set("a", {Condition::failed, {}, {}, {}});
   const fs::path file = fs::directory_iterator {
     work.path()
     } -> path();
@@ -36,14 +37,12 @@ TEST_CASE("notify memory: a file that says nothing is an error, and can be repla
     write_file_atomic(file, as_bytes(std::string_view{wrong}));
     CHECK(test::failure_of([&] { memory.known("a"); }) == ErrorKind::failed);
   }
-  memory.set("a", {Condition::failed, ExitStatus::busy, {}, {}});
-  CHECK(memory.known("a").status == ExitStatus::busy);
+  memory.set("a", {Condition::failed, {}, {}, {ExitStatus::busy}});
+  CHECK(memory.known("a").told_as == std::vector{ExitStatus::busy});
 }
 
 TEST_CASE("notify memory: without a directory nothing is known, and nothing can be kept") {
   const NotifyMemory memory{{}};
   CHECK(memory.known("a") == KnownState{});
-  CHECK(test::failure_of([&] {
-          memory.set("a", {Condition::failed, ExitStatus::failed, {}, {}});
-        }) == ErrorKind::failed);
+  CHECK(test::failure_of([&] { memory.set("a", {Condition::failed, {}, {}, {}}); }) == ErrorKind::failed);
 }
