@@ -342,7 +342,11 @@ def run(binary: str, _: list[str]) -> None:
 
         def step(each):
             def call():
-                each(site)
+                try:
+                    each(site)
+                finally:  # what a step that failed left does not fail the next one
+                    if (work / "away").exists():
+                        site.mend()
 
             call.__qualname__ = each.__qualname__
             return call
