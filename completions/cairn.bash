@@ -26,6 +26,10 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    *:--log-file)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     init:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -330,70 +334,70 @@ _cairn() {
   case $command in
     '')
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --version --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -- "$cur"))
       fi
       ;;
     init)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --recipient --recipients-file --no-encryption --shared --if-missing --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --recipient --recipients-file --no-encryption --shared --if-missing --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     snapshot)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --allow-empty --max-drop --dry-run --push --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --allow-empty --max-drop --dry-run --push --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi
       ;;
     run)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --if-older-than --no-wait --dry-run --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --if-older-than --no-wait --dry-run --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi
       ;;
     push)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --from --to --series --all --identity --trusted-key --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --from --to --series --all --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     list)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --files --series --tag --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --files --series --tag --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     show)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     diff)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     verify)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --repair-from --condemn --sign-packs --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --repair-from --condemn --sign-packs --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi
@@ -407,49 +411,49 @@ _cairn() {
       ;;
     prune)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --grace --apply --undo --set-aside --exclusive --clock-ok --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --series --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --grace --apply --undo --set-aside --exclusive --clock-ok --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     pin)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     unpin)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     forget)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --apply --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --series --apply --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     status)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --prometheus --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     key)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --signing -p --passphrase --since --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --signing -p --passphrase --since --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     completion)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur"))
       fi

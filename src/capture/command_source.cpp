@@ -34,6 +34,7 @@ class CommandContent : public Content {
                    {.environment = {},
                     .secrets = m_state->options.secrets,
                     .standard_error = ProcessOptions::StandardError::tail,
+                    .errors = m_state->options.errors,
                     .standard_input = m_state->options.inherits_input ? ProcessOptions::StandardInput::inherit
                                                                       : ProcessOptions::StandardInput::none}) {}
 

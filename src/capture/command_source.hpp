@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cairn {
@@ -21,6 +23,8 @@ struct CommandOptions {
   // Whether the first stage reads what this process was given to read, unless that is a terminal; else it reads
   // nothing.
   bool inherits_input = false;
+  // Takes what the programs write to standard error, a line at a time. Empty: it goes to this process's own.
+  std::function<void(std::string_view line)> errors = {};
 };
 
 // One entry, a regular file of mode 0600 that belongs to whom this process runs as; its time is the start of the

@@ -2,9 +2,11 @@
 
 #include "cli/command_line.hpp"
 #include "cli/help.hpp"
+#include "cli/log_output.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/interrupt.hpp"
 #include "util/secret.hpp"
 
@@ -16,9 +18,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 namespace cairn {
 
 namespace {
+
+constexpr std::size_t k_run_id_bytes = 4;
 
 // A file that is opened later must not take the place of a stream that was closed: what is printed would go into it,
 // and a child would read it. Opened for reading, all three fail to be written to.
@@ -28,21 +35,34 @@ void hold_standard_streams() {
   }
 }
 
+// systemd.exec(5), JOURNAL_STREAM: device and inode of the socket, which a stream that was put elsewhere since is not.
+bool is_journal(const EnvironmentLookup& environment, int fd) {
+  const auto stream = nonempty(environment, "JOURNAL_STREAM");
+  struct stat st {};
+  if (!stream || ::fstat(fd, &st) != 0) return false;
+  return *stream == fmt::format("{}:{}", st.st_dev, st.st_ino);
+}
+
 }  // namespace
 
 Io process_io() {
   hold_standard_streams();
   std::ios::sync_with_stdio(false);
+  const std::string run_id = random_name(k_run_id_bytes);
+  ::setenv("CAIRN_RUN_ID", run_id.c_str(), 1);  // before there is a second thread
+  const EnvironmentLookup environment = [](std::string_view name) -> std::optional<std::string> {
+    const char* value = std::getenv(std::string{name}.c_str());
+    if (value == nullptr) return std::nullopt;
+    return value;
+  };
+  std::shared_ptr<ServiceManager> manager = ServiceManager::find(environment);
+  ServiceManager::forget_environment();
   return {.in = std::cin,
           .out = std::cout,
           .err = std::cerr,
           .out_is_terminal = isatty(STDOUT_FILENO) == 1,
           .err_is_terminal = isatty(STDERR_FILENO) == 1,
-          .environment = [](std::string_view name) -> std::optional<std::string> {
-            const char* value = std::getenv(std::string{name}.c_str());
-            if (value == nullptr) return std::nullopt;
-            return value;
-          },
+          .environment = environment,
           .clock = [] { return std::chrono::time_point_cast<Nanoseconds>(std::chrono::system_clock::now()); },
           .out_descriptor = STDOUT_FILENO,
           .out_abandoned =
@@ -53,7 +73,11 @@ Io process_io() {
                 };
                 return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
               },
-          .protect_memory = forbid_core_dumps_of_secrets};
+          .protect_memory = forbid_core_dumps_of_secrets,
+          .run_id = run_id,
+          .out_is_journal = is_journal(environment, STDOUT_FILENO),
+          .err_is_journal = is_journal(environment, STDERR_FILENO),
+          .manager = std::move(manager)};
 }
 
 namespace {
@@ -89,7 +113,17 @@ int finish_output(Io& io, int status, const std::vector<std::string>& done = {})
   throw OutputLost{more};
 }
 
-int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& parsed, const Commands& commands) {
+// While it lives, looking for a signal is a sign of life.
+class Heartbeat {
+ public:
+  explicit Heartbeat(ServiceManager* manager) { set_heartbeat(manager); }
+  Heartbeat(const Heartbeat&) = delete;
+  Heartbeat& operator=(const Heartbeat&) = delete;
+  ~Heartbeat() { set_heartbeat(nullptr); }
+};
+
+int run_command(Io& io, LogOutput& log, const GlobalOptions& global, const ParsedCommandLine& parsed,
+                const Commands& commands) {
   CommandInfo program = describe_command_line(commands);
   if (parsed.asked == ParsedCommandLine::Asked::help) {
     print_help(io, program, parsed.command);
@@ -99,28 +133,36 @@ int run_command(Io& io, const GlobalOptions& global, const ParsedCommandLine& pa
     io.out << "cairn " << CAIRN_VERSION << '\n';
     return finish_output(io, 0);
   }
+  if (global.log_file) log.open_file(*global.log_file);
   using Level = ConsoleReporter::Level;
   const Level level = global.quiet ? Level::quiet : global.verbose ? Level::verbose : Level::normal;
-  const auto progress =
-      io.err_is_terminal && !global.quiet ? ConsoleReporter::Progress::yes : ConsoleReporter::Progress::no;
-  ConsoleReporter reporter{io.err, level, progress};
+  const auto progress = io.err_is_terminal && !global.quiet && !global.log_json ? ConsoleReporter::Progress::yes
+                                                                                : ConsoleReporter::Progress::no;
+  ConsoleReporter reporter{io.err, log, level, progress, io.manager.get()};
   struct ClearProgress {  // before the line of an error, too
     ConsoleReporter& reporter;
     ~ClearProgress() { reporter.clear_progress(); }
   } const clear{reporter};
   Session session{io, global, reporter, std::move(program), parsed.command->patience()};
+  if (io.manager) {
+    io.manager->ready();
+    io.manager->set_status(parsed.command->name());
+  }
+  const Heartbeat beating{io.manager.get()};
   int status = 0;
   try {
     status = to_int(parsed.command->run(session));
   } catch (const OutputLost&) {
     io.out.setstate(std::ios::badbit);
   }
+  if (io.manager) io.manager->set_status(outcome_name(ExitStatus{status}));
   return finish_output(io, status, session.changes());
 }
 
-int report(Io& io, const Error& error, bool json) {
+int report(Io& io, LogOutput& log, const Error& error, bool json) {
   const int status = exit_status_of(error.kind(), interrupted_by());
-  write_error(io.err, error);
+  log.add(error);
+  if (io.manager) io.manager->set_status("failed: " + error.message());
   if (json) {
     JsonWriter to = begin_document("error");
     write_error_members(to, error);
@@ -135,18 +177,21 @@ int report(Io& io, const Error& error, bool json) {
 
 int run(int argc, const char* const* argv, Io& io) {
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-  const bool json = asks_for_json(arguments);
+  const bool json = asks_for("--json", arguments);
+  using Form = LogOutput::Form;
+  const Form form = asks_for("--log-json", arguments) ? Form::json : io.err_is_journal ? Form::journal : Form::people;
+  LogOutput log{io.err, form, io.run_id, io.clock};
   try {
     const Commands commands = make_commands();
     GlobalOptions global;
     const ParsedCommandLine parsed = parse_command_line(arguments, commands, global);
-    return run_command(io, global, parsed, commands);
+    return run_command(io, log, global, parsed, commands);
   } catch (const Error& e) {
-    return report(io, e, json);
+    return report(io, log, e, json);
   } catch (const std::bad_alloc&) {
-    return report(io, Error(ErrorKind::failed, "out of memory"), json);
+    return report(io, log, Error(ErrorKind::failed, "out of memory"), json);
   } catch (const std::exception& e) {
-    return report(io, Error(ErrorKind::failed, e.what()), json);
+    return report(io, log, Error(ErrorKind::failed, e.what()), json);
   }
 }
 

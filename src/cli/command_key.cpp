@@ -117,12 +117,10 @@ void KeyCommand::generate_identity(Session& session, const fs::path& file) const
     session.print(std::move(to));
   } else {
     session.out() << identity.recipient().text() << '\n';
-    if (session.quiet()) return;
-    session.io().err << terminal_safe(
-                            fmt::format("the identity is in {}; without it nothing that is encrypted to it can be "
-                                        "read: keep a copy where it outlives this machine",
-                                        quote(file.native())))
-                     << '\n';
+    session.reporter().note(
+        fmt::format("the identity is in {}; without it nothing that is encrypted to it can be read: "
+                    "keep a copy where it outlives this machine",
+                    quote(file.native())));
   }
 }
 

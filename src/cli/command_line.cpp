@@ -89,6 +89,8 @@ std::unique_ptr<CLI::App> build(const Commands& commands, GlobalOptions& global)
   OptionSet options{*app};
   options.value("--config", "FILE", global.config, "read this configuration file");
   options.flag("--json", global.json, "print JSON on standard output, failures too");
+  options.value("--log-file", "FILE", global.log_file, "add what is told to this file, too, with times");
+  options.flag("--log-json", global.log_json, "print what is told on standard error as JSON, an object a line");
   options.flag("--quiet", global.quiet, "print neither progress nor what goes without saying");
   options.flag("--verbose", global.verbose, "say more about what is done");
   for (const auto& command : commands) {
@@ -171,7 +173,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
 // The command that the arguments name: the first one that is neither an option nor an option's value.
 Command* find_command(const std::vector<std::string>& arguments, const Commands& commands) {
   for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
-    if (arguments[i] == "--config") {
+    if (arguments[i] == "--config" || arguments[i] == "--log-file") {
       ++i;
     } else if (!arguments[i].starts_with('-')) {
       const auto at =
@@ -253,10 +255,10 @@ CommandInfo describe_command_line(const Commands& commands) {
   return info;
 }
 
-bool asks_for_json(const std::vector<std::string>& arguments) {
+bool asks_for(const char* flag, const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
     if (argument == "--") return false;
-    if (argument == "--json") return true;
+    if (argument == flag) return true;
   }
   return false;
 }

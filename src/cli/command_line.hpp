@@ -15,6 +15,8 @@ struct GlobalOptions {
   bool json = false;
   bool quiet = false;
   bool verbose = false;
+  bool log_json = false;
+  std::optional<std::string> log_file;
 };
 
 struct ParsedCommandLine {
@@ -31,7 +33,8 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments, 
 // The commands and options that parse_command_line() accepts, from the same option tree.
 CommandInfo describe_command_line(const Commands& commands);
 
-// Whether --json stands among the arguments: how a failure to parse them is to be reported.
-bool asks_for_json(const std::vector<std::string>& arguments);
+// Whether a global flag, "--json" or "--log-json", stands among the arguments: how a failure to parse them is to be
+// reported.
+bool asks_for(const char* flag, const std::vector<std::string>& arguments);
 
 }  // namespace cairn

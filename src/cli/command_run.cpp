@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/notifying.hpp"
 #include "cli/output.hpp"
 #include "cli/recovery_upkeep.hpp"
 #include "cli/run_report.hpp"
@@ -122,23 +123,32 @@ ExitStatus RunCommand::run(Session& session) {
   options.if_older_than = limit;
 
   const auto began = std::chrono::steady_clock::now();
+  Notifying notifying{session};
+  notifying.begin();
   SessionHost host{session};
   RunPrinter printer{session, DryRun::no};
   JobRunner runner{host, printer, options};
-  const RunOutcome run = runner.execute(plan);
-  if (!runner.stopped()) {
-    for (const auto& store : stores_written_to(run)) keep_recovery_material(session, store);
+  RunOutcome run;
+  try {
+    run = runner.execute(plan);
+    if (!runner.stopped()) {
+      for (const auto& store : stores_written_to(run)) keep_recovery_material(session, store);
+    }
+  } catch (const Error& e) {
+    notifying.end(e);
+    throw;
   }
   const auto duration = std::chrono::steady_clock::now() - began;
   // A signal. It is one outcome of several, and does not keep the others from being told.
   if (runner.stopped()) session.print_error(*runner.stopped());
   if (session.json()) {
     JsonWriter document = begin_document(name());
-    write_run(document, plan, run, duration);
+    write_run(document, session.run_id(), plan, run, duration);
     session.print(std::move(document));
   } else {
     print_summary(session, run, duration);
   }
+  notifying.end(run, m_operands.empty() ? RunScope::whole : RunScope::part);
   return status_of(run);
 }
 

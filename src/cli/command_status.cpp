@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/drill_text.hpp"
+#include "cli/notifying.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/status_text.hpp"
@@ -36,6 +37,7 @@ class StatusCommand : public Command {
     options.value("--max-age", "TIME", m_max_age,
                   "stale is what is older, as 26h; by default what the configuration says");
     options.flag("--nagios", m_nagios, "print and exit as a monitoring plugin: 0 OK, 2 CRITICAL, 3 UNKNOWN");
+    options.flag("--notify", m_notify, "tell whom the configuration names in [notify], once a change of state");
     options.value("--prometheus", "FILE", m_prometheus, "write metrics for Prometheus to FILE, or with '-' print them");
   }
   ExitStatus run(Session& session) override;
@@ -52,6 +54,7 @@ class StatusCommand : public Command {
   std::optional<std::string> m_max_age;
   std::optional<Nanoseconds> m_limit;
   bool m_nagios = false;
+  bool m_notify = false;
   std::optional<std::string> m_prometheus;
 };
 
@@ -132,6 +135,15 @@ StoreStatus StatusCommand::look(Session& session, const StoreWatch& watch, Time 
   return out;
 }
 
+std::vector<Observation> observations_of(const StatusReport& report) {
+  std::vector<Observation> seen;
+  for (const auto& store : report.stores) {
+    seen.push_back(observation_of_store(store.name, store.failure));
+    for (const auto& series : store.series) seen.push_back(observation_of(series, store.name));
+  }
+  return seen;
+}
+
 bool shows_utf8(const EnvironmentLookup& environment) {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     const auto value = environment(name);
@@ -156,6 +168,8 @@ ExitStatus StatusCommand::run(Session& session) {
                   "it is a time as 90m, 26h or 7d");
     }
   }
+  std::optional<Notifying> notifying;
+  if (m_notify) notifying.emplace(session).require_way();
   StatusReport report{session.io().clock(), {}};
   for (const auto& watch : plan(session)) report.stores.push_back(look(session, watch, report.at));
   if (!m_nagios) {
@@ -163,6 +177,7 @@ ExitStatus StatusCommand::run(Session& session) {
       if (store.failure) session.print_error(*store.failure);
     }
   }
+  if (notifying) notifying->tell(observations_of(report));
   const std::string metrics = m_prometheus ? status_for_prometheus(report) : std::string{};
   if (m_prometheus && *m_prometheus != "-") write_file_atomic(*m_prometheus, as_bytes(metrics), 0644);
   if (m_prometheus == "-") {

@@ -4,6 +4,7 @@
 #include "capture/source_kind.hpp"
 #include "engine/drill/drill_command.hpp"
 #include "engine/drill/drill_comparison.hpp"
+#include "engine/notify/settings.hpp"
 #include "engine/prune/retention.hpp"
 #include "engine/run/hooks.hpp"
 #include "engine/snapshot/size_guard.hpp"
@@ -107,6 +108,7 @@ struct Config {
   std::string time_zone;
   std::optional<VerifyLevel> verify = VerifyLevel::quick;  // by cairn run; nothing: none
   Hooks hooks;
+  NotifySettings notify;
   RetentionPolicy retention;  // of every series whose source has none of its own
   std::map<std::string, StoreConfig> stores;
   std::map<std::string, SourceConfig> sources;

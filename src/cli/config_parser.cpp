@@ -1,5 +1,6 @@
 // The keys of cairn.toml, one function a table. The search for the file and questions to the result: config.cpp.
 #include "cli/config.hpp"
+#include "cli/config_notify.hpp"
 #include "cli/toml_table.hpp"
 #include "codec/age/keys.hpp"
 #include "codec/minisign.hpp"
@@ -411,9 +412,9 @@ Config parse_config(std::string_view text, const std::string& file_name) {
   const toml::table document = parse_toml(text, file_name);
   const TomlTable root{document, file_name};
   root.allow_keys("the configuration",
-                  {"default_store", "cache_dir", "state_dir", "identity", "signing_key", "spool_dir", "spool_size",
-                   "spool_full", "time_zone", "stores", "sources", "groups", "retention", "verify", "before", "after",
-                   "failed", "finally", "hook_timeout"});
+                  {"default_store", "cache_dir", "state_dir", "identity", "signing_key",  "spool_dir", "spool_size",
+                   "spool_full",    "time_zone", "stores",    "sources",  "groups",       "retention", "verify",
+                   "before",        "after",     "failed",    "finally",  "hook_timeout", "notify"});
   Config config;
   config.cache_dir = root.absolute_path("cache_dir");
   config.state_dir = root.absolute_path("state_dir");
@@ -430,6 +431,7 @@ Config parse_config(std::string_view text, const std::string& file_name) {
   if (auto retention = root.table("retention")) config.retention = read_retention(*retention);
   config.verify = read_verify(root, config.verify);
   config.hooks = read_hooks(root, config.hooks);
+  if (auto notify = root.table("notify")) config.notify = read_notify(*notify);
   read_sources(root, config);
   root.each_table("groups", [&](const std::string& name, const TomlTable& table) {
     config.groups.emplace(name, read_group(name, table, config));

@@ -1,7 +1,6 @@
 #include "cli/console_reporter.hpp"
 
 #include "util/error.hpp"
-#include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
@@ -12,6 +11,13 @@ namespace cairn {
 
 using std::chrono::duration;
 using std::chrono::steady_clock;
+
+namespace {
+
+// Between two lines that the service manager shows of the progress.
+constexpr std::chrono::seconds k_status_pause{1};
+
+}  // namespace
 
 std::string progress_text(const std::string& what, std::uint64_t done, std::uint64_t total, std::uint64_t begin_done,
                           std::chrono::nanoseconds elapsed) {
@@ -32,8 +38,9 @@ std::string progress_text(const std::string& what, std::uint64_t done, std::uint
   return text;
 }
 
-ConsoleReporter::ConsoleReporter(std::ostream& err, Level level, Progress progress)
-    : m_err(err), m_level(level), m_progress(progress) {}
+ConsoleReporter::ConsoleReporter(std::ostream& err, LogOutput& log, Level level, Progress progress,
+                                 ServiceManager* manager)
+    : m_err(err), m_log(log), m_level(level), m_progress(progress), m_manager(manager) {}
 
 void ConsoleReporter::clear_line() {
   if (m_drawn) m_err << "\r\x1b[K";
@@ -46,37 +53,45 @@ void ConsoleReporter::clear_progress() {
   m_err.flush();
 }
 
-void ConsoleReporter::warning(const std::string& message) {
+void ConsoleReporter::print(LogLevel level, const std::string& message, const std::string& hint) {
   const std::scoped_lock lock{m_mutex};
   clear_line();
-  m_err << "cairn: warning: " << terminal_safe(without_secret_keys(message)) << '\n';
-  m_err.flush();
+  m_log.add(level, message, hint);
 }
 
-void ConsoleReporter::print(const std::string& message) {
-  const std::scoped_lock lock{m_mutex};
-  clear_line();
-  m_err << "cairn: " << terminal_safe(without_secret_keys(message)) << '\n';
-  m_err.flush();
+void ConsoleReporter::error(const Error& error) {
+  print(LogLevel::error, error.message(), error.hint());
+}
+
+void ConsoleReporter::warning(const std::string& message) {
+  print(LogLevel::warning, message);
 }
 
 void ConsoleReporter::info(const std::string& message) {
-  if (m_level == Level::verbose) print(message);
+  if (m_level == Level::verbose) print(LogLevel::info, message);
 }
 
 void ConsoleReporter::note(const std::string& message) {
-  if (m_level != Level::quiet) print(message);
+  if (m_level != Level::quiet) return print(LogLevel::info, message);
+  m_log.add_to_file(LogLevel::info, message);
 }
 
 void ConsoleReporter::pass_on(std::string_view prefix, std::string_view line) {
   std::string text = fmt::format("[{}] {}", prefix, line);
   // What separates columns may do so here, too.
   std::replace(text.begin(), text.end(), '\t', ' ');
-  print(text);
+  print(LogLevel::info, text);
+}
+
+void ConsoleReporter::set_source(const std::string& source) {
+  m_log.set_source(source);
+  const std::scoped_lock lock{m_mutex};
+  m_source = source;
+  if (m_manager != nullptr && !source.empty()) m_manager->set_status(source);
 }
 
 void ConsoleReporter::progress(const char* what, std::uint64_t done, std::uint64_t total) {
-  if (m_progress == Progress::no) return;
+  if (m_progress == Progress::no && m_manager == nullptr) return;
   const std::scoped_lock lock{m_mutex};
   const auto now = steady_clock::now();
   if (m_what != what) {
@@ -87,8 +102,14 @@ void ConsoleReporter::progress(const char* what, std::uint64_t done, std::uint64
     return;
   }
   m_last = now;
+  const std::string text = progress_text(m_what, done, total, m_begin_done, now - m_begin);
+  if (m_manager != nullptr && now >= m_next_status) {
+    m_next_status = now + k_status_pause;
+    m_manager->set_status(m_source.empty() ? text : fmt::format("{}: {}", m_source, text));
+  }
+  if (m_progress == Progress::no) return;
   clear_line();
-  m_err << progress_text(m_what, done, total, m_begin_done, now - m_begin);
+  m_err << text;
   m_err.flush();
   m_drawn = true;
 }

@@ -3,11 +3,14 @@
 
 #include "util/environment.hpp"
 #include "util/error.hpp"
+#include "util/service_manager.hpp"
 #include "util/time.hpp"
 
 #include <functional>
 #include <istream>
+#include <memory>
 #include <ostream>
+#include <string>
 
 namespace cairn {
 
@@ -25,6 +28,13 @@ struct Io {
   std::function<bool()> out_abandoned = {};
   // Called before a key is read (forbid_core_dumps_of_secrets() in the program); may be empty.
   std::function<void()> protect_memory = {};
+  // Tells this process's messages from those of others; children have it as CAIRN_RUN_ID.
+  std::string run_id = {};
+  // Whether these two go to the journal, as JOURNAL_STREAM says.
+  bool out_is_journal = false;
+  bool err_is_journal = false;
+  // Who wants to know how it goes; null: nobody.
+  std::shared_ptr<ServiceManager> manager = {};
 };
 
 // The output did not arrive: the disk is full, or the reader went away.

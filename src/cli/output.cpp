@@ -79,12 +79,6 @@ std::string short_id(const Digest& id) {
   return id.hex().substr(0, 12);
 }
 
-void write_error(std::ostream& to, const Error& error) {
-  to << "cairn: error: " << terminal_safe(error.message()) << '\n';
-  if (!error.hint().empty()) to << "hint: " << terminal_safe(error.hint()) << '\n';
-  to.flush();
-}
-
 void write_error_members(JsonWriter& to, const Error& error) {
   to.member("kind", error_kind_name(error.kind())).member("message", terminal_safe(error.message())).key("hint");
   error.hint().empty() ? to.null() : to.value(terminal_safe(error.hint()));

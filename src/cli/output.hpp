@@ -56,8 +56,6 @@ void text_member(JsonWriter& to, std::string_view name, std::string_view bytes);
 // As people see an id: its first 12 digits (REF takes 8 or more).
 std::string short_id(const Digest& id);
 
-// "cairn: error: MESSAGE" and, where there is one, "hint: HINT".
-void write_error(std::ostream& to, const Error& error);
 // The members kind, message and hint. Messages quote names, but a library's text may hold any bytes: made safe.
 void write_error_members(JsonWriter& to, const Error& error);
 

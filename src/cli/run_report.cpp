@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 #include <string>
 
 #include <fmt/format.h>
@@ -171,7 +172,6 @@ void write_drill(JsonWriter& to, const JobOutcome& outcome) {
 }  // namespace
 
 void print_summary(Session& session, const RunOutcome& run, std::chrono::nanoseconds duration) {
-  if (session.quiet()) return;
   session.reporter().clear_progress();
   Table table{
       {{"SOURCE"}, {"GROUP"}, {"OUTCOME"}, {"SNAPSHOT"}, {"CUT POINT"}, {"PUSHED TO"}, {"VERIFIED IN"}, {"DRILL"}}};
@@ -181,8 +181,9 @@ void print_summary(Session& session, const RunOutcome& run, std::chrono::nanosec
                stores_text(outcome.verifications), drill_text(outcome)});
   }
   if (!table.empty()) {
-    session.out() << '\n';
-    table.print(session.out());
+    std::ostringstream text;
+    table.print(text);
+    session.say_lines("\n" + text.str());
   }
   session.say(fmt::format("{}; {}", sum_text(run), format_duration(duration)));
 }
@@ -219,8 +220,9 @@ void print_rehearsal(Session& session, const RunPlan& plan, const RunRehearsal& 
   session.say("nothing was changed");
 }
 
-void write_run(JsonWriter& to, const RunPlan& plan, const RunOutcome& run, std::chrono::nanoseconds duration) {
-  to.member("dry_run", false);
+void write_run(JsonWriter& to, const std::string& run_id, const RunPlan& plan, const RunOutcome& run,
+               std::chrono::nanoseconds duration) {
+  to.member("dry_run", false).member("run_id", run_id);
   write_status(to, status_of(run));
   to.member("duration_ms", milliseconds(duration)).key("sources").begin_array();
   for (std::size_t i = 0; i < run.jobs.size(); ++i) {

@@ -15,7 +15,8 @@ void print_summary(Session& session, const RunOutcome& run, std::chrono::nanosec
 void print_rehearsal(Session& session, const RunPlan& plan, const RunRehearsal& rehearsal);
 
 // The members of the document.
-void write_run(JsonWriter& to, const RunPlan& plan, const RunOutcome& run, std::chrono::nanoseconds duration);
+void write_run(JsonWriter& to, const std::string& run_id, const RunPlan& plan, const RunOutcome& run,
+               std::chrono::nanoseconds duration);
 void write_rehearsal(JsonWriter& to, const RunPlan& plan, const RunRehearsal& rehearsal);
 
 }  // namespace cairn

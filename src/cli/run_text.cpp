@@ -100,7 +100,7 @@ void RunPrinter::snapshot_ended(const JobOutcome& outcome) {
   // What keeps one from being begun names the source itself.
   if (outcome.failure)
     m_session.print_error(outcome.begun ? of_source(*outcome.failure, outcome.source) : *outcome.failure);
-  if (outcome.result && !m_session.json()) print_for_people(m_session, *outcome.result, m_dry_run);
+  if (outcome.result) print_for_people(m_session, *outcome.result, m_dry_run);
 }
 
 void RunPrinter::push_ended(const JobOutcome& outcome, const PushOutcome& push) {

@@ -19,6 +19,8 @@ namespace cairn {
 class RunPrinter : public RunListener {
  public:
   RunPrinter(Session& session, DryRun dry_run) : m_session(session), m_dry_run(dry_run) {}
+  void job_begun(const JobOutcome& outcome) override { m_session.reporter().set_source(outcome.name); }
+  void job_ended(const JobOutcome&) override { m_session.reporter().set_source({}); }
   void captured(const SnapshotResult& result) override;
   void snapshot_ended(const JobOutcome& outcome) override;
   void push_ended(const JobOutcome& outcome, const PushOutcome& push) override;

@@ -7,6 +7,7 @@
 #include "util/secret.hpp"
 #include "util/secret_text.hpp"
 
+#include <sstream>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -70,8 +71,7 @@ void Session::print(JsonWriter document) {
 }
 
 void Session::print_error(const Error& error) {
-  m_reporter.clear_progress();
-  write_error(m_io.err, error);
+  m_reporter.error(error);
 }
 
 void Session::check_output() {
@@ -79,9 +79,21 @@ void Session::check_output() {
 }
 
 void Session::say(const std::string& line) {
+  m_reporter.said(line);
   if (quiet() || json()) return;
   m_reporter.clear_progress();
-  m_io.out << terminal_safe(line) << '\n';
+  m_io.out << (m_io.out_is_journal ? m_reporter.line_for_journal(terminal_safe(line)) : terminal_safe(line)) << '\n';
+}
+
+void Session::say_lines(const std::string& text) {
+  std::istringstream lines{text};
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) {
+      say(line);
+    } else if (!quiet() && !json() && !m_io.out_is_journal) {
+      m_io.out << '\n';
+    }
+  }
 }
 
 const Config& Session::config() {

@@ -44,6 +44,7 @@ class Session {
   Io& io() noexcept { return m_io; }
   std::ostream& out() noexcept { return m_io.out; }
   ConsoleReporter& reporter() noexcept { return m_reporter; }
+  const std::string& run_id() const noexcept { return m_io.run_id; }
   bool json() const noexcept { return m_global.json; }
   bool quiet() const noexcept { return m_global.quiet; }
   bool verbose() const noexcept { return m_global.verbose; }
@@ -58,6 +59,8 @@ class Session {
   void check_output();
   // A line on standard output for people; not with --quiet or --json.
   void say(const std::string& line);
+  // The same of several, each with its end; those that are empty only part others.
+  void say_lines(const std::string& text);
   // Notes what the command changed ("snapshot ... is committed"), which is told where standard output is lost.
   void note_change(std::string text) { m_changes.push_back(std::move(text)); }
   const std::vector<std::string>& changes() const noexcept { return m_changes; }

@@ -37,6 +37,11 @@ std::unique_ptr<Source> SessionHost::open_source(const SnapshotJob& job, const R
   stores.push_back(job.store);
   leave_out_own(m_session, source, repository, stores);
   if (auto* const databases = sqlite_options(source)) databases->staging_parent = m_session.spool();
+  if (auto* const command = std::get_if<CommandOptions>(&source); command && m_session.reporter().has_form()) {
+    command->errors = [&reporter = m_session.reporter(), name = job.name](std::string_view line) {
+      reporter.pass_on(name, line);
+    };
+  }
   return cairn::open_source(source);
 }
 

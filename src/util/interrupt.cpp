@@ -1,6 +1,7 @@
 #include "util/interrupt.hpp"
 
 #include "util/error.hpp"
+#include "util/service_manager.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -10,11 +11,13 @@ namespace cairn {
 
 namespace {
 std::atomic<int> g_signal{0};
+std::atomic<bool> g_asked_to_stop{false};
 thread_local std::optional<std::chrono::steady_clock::time_point> t_way_out_ends;
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
 extern "C" void on_signal(int number) {
   g_signal.store(number, std::memory_order_relaxed);
+  g_asked_to_stop.store(true, std::memory_order_relaxed);
 }
 }  // namespace
 
@@ -41,11 +44,16 @@ int interrupted_by() noexcept {
   return g_signal.load(std::memory_order_relaxed);
 }
 
+bool asked_to_stop() noexcept {
+  return g_asked_to_stop.load(std::memory_order_relaxed);
+}
+
 void set_interrupted(int signal_number) noexcept {
   g_signal.store(signal_number, std::memory_order_relaxed);
 }
 
 void check_interrupted() {
+  heartbeat();
   const int number = interrupted_by();
   if (number != 0) {
     throw Error(ErrorKind::interrupted, number == SIGTERM ? "terminated by SIGTERM" : "interrupted by SIGINT");

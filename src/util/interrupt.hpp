@@ -12,8 +12,11 @@ namespace cairn {
 void install_signal_handlers();
 // The signal that arrived, or 0.
 int interrupted_by() noexcept;
-// Throws Error(interrupted) if a signal arrived.
+// Throws Error(interrupted) if a signal arrived. Tells the service manager that the work goes on, where it wants to
+// know (util/service_manager).
 void check_interrupted();
+// Whether one ever did; an InterruptPause does not hide it.
+bool asked_to_stop() noexcept;
 // For tests: pretend that a signal arrived (0: none).
 void set_interrupted(int signal_number) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/interrupt.hpp"
+#include "util/service_manager.hpp"
 
 #include <algorithm>
 #include <array>
@@ -167,7 +168,7 @@ class LineCutter {
 
 bool is_secret_variable(std::string_view name) noexcept {
   return name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN" || name == "CAIRN_SIGNING_KEY" ||
-         name.starts_with("CAIRN_IDENTITY");
+         name == "CAIRN_PING_URL" || name == "CAIRN_WEBHOOK_URL" || name.starts_with("CAIRN_IDENTITY");
 }
 
 std::string ProcessExit::text() const {
@@ -180,7 +181,7 @@ std::string ProcessExit::text() const {
 }
 
 Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const ProcessOptions& options)
-    : m_on_signal(options.on_signal) {
+    : m_on_signal(options.on_signal), m_error_sink(options.errors) {
   if (stages.empty() || std::any_of(stages.begin(), stages.end(), [](const auto& argv) { return argv.empty(); })) {
     throw Error(ErrorKind::usage, "unable to start a program: the command is empty");
   }
@@ -192,7 +193,9 @@ Pipeline::Pipeline(const std::vector<std::vector<std::string>>& stages, const Pr
   try {
     for (const auto& argv : stages) {
       Pipe output = make_pipe();
-      const int in = inherits && m_stages.empty() ? STDIN_FILENO : input.get();
+      int in = input.get();
+      if (m_stages.empty() && inherits) in = STDIN_FILENO;
+      if (m_stages.empty() && options.input >= 0) in = options.input;
       const int out = output.write_end.get();
       const pid_t pid = spawn(argv, options, m_group, in, out, with_output ? out : errors.write_end.get());
       if (m_group == 0) m_group = pid;
@@ -212,6 +215,7 @@ Pipeline::~Pipeline() {
 }
 
 void Pipeline::check_signal() const {
+  heartbeat();
   if (m_on_signal == ProcessOptions::OnSignal::end) check_interrupted();
 }
 
@@ -256,6 +260,25 @@ std::optional<std::size_t> Pipeline::read_some(ByteSpan out) {
   return static_cast<std::size_t>(n);
 }
 
+void Pipeline::pass_on(std::string_view errors) {
+  if (m_error_sink) {
+    for (const char c : errors) {
+      if (c != '\n') m_error_line += c;
+      if (c != '\n' && m_error_line.size() < k_longest_line) continue;
+      if (m_error_line.ends_with('\r')) m_error_line.pop_back();
+      m_error_sink(m_error_line);
+      m_error_line.clear();
+    }
+    return;
+  }
+  while (!errors.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, errors.data(), errors.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    errors.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
 // Takes what is there on standard error, waiting for it at most timeout_ms. A write that fails is of no interest: what
 // is being passed on are somebody else's messages.
 void Pipeline::forward_errors(int timeout_ms) {
@@ -269,12 +292,7 @@ void Pipeline::forward_errors(int timeout_ms) {
     return;
   }
   const auto size = static_cast<std::size_t>(n);
-  for (std::size_t done = 0; done < size;) {
-    const ssize_t written = ::write(STDERR_FILENO, buffer.data() + done, size - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) break;
-    done += static_cast<std::size_t>(written);
-  }
+  pass_on({buffer.data(), size});
   m_error_tail.append(buffer.data(), size);
   if (m_error_tail.size() > k_tail_limit) m_error_tail.erase(0, m_error_tail.size() - k_tail_limit);
 }
@@ -330,6 +348,7 @@ std::optional<std::vector<ProcessExit>> Pipeline::wait_until(std::chrono::steady
     if (fds[0].revents == 0) break;
     forward_errors(0);
   }
+  if (!m_error_line.empty()) pass_on("\n");  // the last line may have no end
   std::vector<ProcessExit> result;
   for (const Stage& stage : m_stages) {
     const bool killed = WIFSIGNALED(stage.status);

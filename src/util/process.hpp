@@ -43,10 +43,14 @@ struct ProcessOptions {
   // where standard output goes, in the order in which it was written.
   enum class StandardError { inherit, tail, with_output };
   StandardError standard_error = StandardError::inherit;
+  // With tail: takes the lines instead of this process's standard error. May be empty.
+  std::function<void(std::string_view line)> errors = {};
   // Of the first stage. inherit: this process's own, but for a terminal: reading from that would stop the programs, as
   // they are no foreground group of it.
   enum class StandardInput { none, inherit };
   StandardInput standard_input = StandardInput::none;
+  // A file that the first stage reads instead, from where it stands; it stays the caller's. Negative: none.
+  int input = -1;
   // The fate of the programs when a signal asks this process to stop. keep: they are waited for all the same, as
   // they clean up. A second signal ends this process without them.
   enum class OnSignal { end, keep };
@@ -97,6 +101,7 @@ class Pipeline {
   bool reap();
   bool end_if_asking();
   void forward_errors(int timeout_ms);
+  void pass_on(std::string_view errors);
   void end() noexcept;
 
   ProcessOptions::OnSignal m_on_signal;
@@ -105,6 +110,8 @@ class Pipeline {
   UniqueFd m_output;
   UniqueFd m_errors;
   std::string m_error_tail;
+  std::function<void(std::string_view line)> m_error_sink;
+  std::string m_error_line;           // what has no end yet
   std::optional<std::size_t> m_left;  // once every stage has ended: what is still to be read
 };
 

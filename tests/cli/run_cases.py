@@ -28,6 +28,7 @@ REPLACEMENTS = [
     (re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12}\b|\b\d{12}\b"), "<ID12>"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<TIME>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "<TIME>"),
+    (re.compile(r'("run_id":)"[0-9a-f]{8}"'), r'\1"<RUN>"'),
     (re.compile(r'("(?:(?:duration|cut_point_spread|wal_pinned|commits_blocked)_ms|age_seconds)":)\d+'), r"\1<MS>"),
     (re.compile(r'("inode":)"\d+"'), r"\1<INODE>"),
     # How well metadata compresses depends on names of users and hosts.

@@ -21,6 +21,7 @@ ROOMS = {
     "drill": {"restore"},
     "run": {"choose", "commit", "drill", "prune", "push", "snapshot", "status", "verify"},
     "status": {"choose"},
+    "notify": {"choose", "commit", "prune", "push", "run", "snapshot", "status", "verify"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z0-9_/]+)', re.MULTILINE)
 

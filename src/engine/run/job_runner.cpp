@@ -80,7 +80,9 @@ void JobRunner::run_group(const JobGroup& group, std::optional<Error> blocked, s
       outcomes[i].failure = m_stopped ? m_stopped : blocked;
       outcomes[i].begun = false;
     } else {
+      m_listener.job_begun(outcomes[i]);
       run_job(group.jobs[i], outcomes[i]);
+      m_listener.job_ended(outcomes[i]);
     }
   }
   if (!begun) return;

@@ -72,6 +72,9 @@ class RunListener {
   RunListener(const RunListener&) = delete;
   RunListener& operator=(const RunListener&) = delete;
   virtual ~RunListener() = default;
+  // A job is looked at from now on, and no more. Before its lock is waited for; after its last program.
+  virtual void job_begun(const JobOutcome&) {}
+  virtual void job_ended(const JobOutcome&) {}
   // The snapshot is committed (or would be, of a dry run), and its source let go. Its number is noted afterwards.
   virtual void captured(const SnapshotResult& result) = 0;
   // The job's snapshot has a result or a failure.

@@ -174,6 +174,16 @@ void initialise_once() {
   }
 }
 
+// Of the whole request: its own, and what is left to a process on its way out.
+std::optional<std::chrono::milliseconds> time_limit(const HttpRequest& request) {
+  std::optional<std::chrono::milliseconds> limit;
+  if (request.timeout.count() > 0) limit = request.timeout;
+  const auto left = InterruptPause::left();
+  if (!left) return limit;
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*left);
+  return limit ? std::min(*limit, ms) : ms;
+}
+
 HttpFailure::Kind kind_of(CURLcode code, bool connected) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -242,10 +252,8 @@ class HttpClient::Handle {
     set(CURLOPT_CONNECTTIMEOUT, 10L);
     set(CURLOPT_LOW_SPEED_LIMIT, 1L);
     set(CURLOPT_LOW_SPEED_TIME, k_silence + (downloads == nullptr ? 0 : longest_wait(*downloads)));
-    if (const auto left = InterruptPause::left()) {
-      const auto ms = std::chrono::ceil<std::chrono::milliseconds>(*left).count();
-      set(CURLOPT_TIMEOUT_MS, std::max(static_cast<long>(ms), 1L));
-    }
+    if (const auto limit = time_limit(request))
+      set(CURLOPT_TIMEOUT_MS, std::max(static_cast<long>(limit->count()), 1L));
     set(CURLOPT_BUFFERSIZE, 512L * 1024);
     set(CURLOPT_UPLOAD_BUFFERSIZE, 1024L * 1024);
     set(CURLOPT_TCP_KEEPALIVE, 1L);

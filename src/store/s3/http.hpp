@@ -35,6 +35,7 @@ struct HttpRequest {
   // A connection that the server has meanwhile closed makes libcurl send the request again without telling. Where that
   // matters (a create-only PUT would meet its own success), do not reuse one.
   bool fresh_connection = false;
+  std::chrono::milliseconds timeout{0};  // of the whole request, beside the client's pace; 0: none
 };
 
 struct HttpResponse {

@@ -131,8 +131,8 @@ TEST_CASE("help and version are asked of the program or of a command") {
 }
 
 TEST_CASE("a failure to parse is reported as JSON where that is asked for") {
-  CHECK(asks_for_json({"list", "--bogus", "--json"}));
-  CHECK_FALSE(asks_for_json({"run", "--", "--json"}));
+  CHECK(asks_for("--json", {"list", "--bogus", "--json"}));
+  CHECK_FALSE(asks_for("--json", {"run", "--", "--json"}));
 }
 
 TEST_CASE("the description is the tree that parses") {

@@ -485,8 +485,9 @@ TEST_CASE("config: the packaged example and the manual page's are valid") {
     const auto first_line = page.find('\n', at) + 1;
     shown.push_back(parse_config(page.substr(first_line, page.find(".Ed", at) - first_line), "man/cairn.toml.5"));
   }
-  REQUIRE(shown.size() == 3);
+  REQUIRE(shown.size() == 4);
   CHECK(shown.front().sources.at("app").drill.checks.size() == 2);
+  CHECK(shown.at(2).notify.mail == std::vector<std::string>{"ops@example.org"});
   CHECK(shown.at(1).sources.at("app").hooks.finally == Hooks::List{{"systemctl", "start", "app"}});
   for (const Config* config : {&packaged, &std::as_const(shown.back())}) {
     CHECK(config->store("offsite").address.region == "eu-1");
@@ -532,8 +533,8 @@ TEST_CASE("config: the manual page describes every key, and no other") {
   std::set<std::string> known;
   for (const std::string& table :
        {std::string{}, std::string{"[stores.a]"}, std::string{"[retention]"}, std::string{"[groups.g]"},
-        std::string{"[sources.s]\ntype = \"directory\""}, std::string{"[sources.s]\ntype = \"sqlite\""},
-        std::string{"[sources.s]\ntype = \"command\""},
+        std::string{"[notify]"}, std::string{"[sources.s]\ntype = \"directory\""},
+        std::string{"[sources.s]\ntype = \"sqlite\""}, std::string{"[sources.s]\ntype = \"command\""},
         std::string{"[sources.s]\ntype = \"sqlite\"\npath = \"/s\"\n[sources.s.drill]"}}) {
     const std::string hint = failure(table + nonsense).hint();
     REQUIRE(hint.starts_with("known here: "));
@@ -541,7 +542,7 @@ TEST_CASE("config: the manual page describes every key, and no other") {
     for (std::string word; std::getline(words, word, ',');) known.insert(word.substr(word.find_first_not_of(' ')));
   }
   // Tables have headings of their own; "sources" is a key of groups, too.
-  for (const char* table : {"stores", "groups"}) CHECK(known.erase(table) == 1);
+  for (const char* table : {"stores", "groups", "notify"}) CHECK(known.erase(table) == 1);
 
   std::set<std::string> described;
   std::istringstream page(text_of(CAIRN_SOURCE_DIR "/man/cairn.toml.5"));
@@ -678,6 +679,60 @@ finally = [["g", ""]]
   for (const char* wrong : {"\"0s\"", "\"soon\"", "\"2y\""}) {
     CHECK(failure(std::string{"hook_timeout = "} + wrong).message().find("'hook_timeout' must be a time above") !=
           std::string::npos);
+  }
+}
+
+TEST_CASE("config: who is told, and of what") {
+  const auto config = parse_config(R"([notify]
+on = ["failure", "stale"]
+ping = "https://ping.example.net/ID"
+webhook_file = "/etc/cairn/webhook"
+ca_file = "/etc/cairn/ca.pem"
+command = ["/usr/local/bin/tell", "a b"]
+mail = ["root", "ops@example.org"]
+mail_from = "cairn@example.org"
+sendmail = "/usr/bin/msmtp"
+remind = "1d"
+timeout = "30s"
+)",
+                                   "f");
+  const NotifySettings& notify = config.notify;
+  CHECK(notify.on == std::set{NotifyEvent::failure, NotifyEvent::stale});
+  CHECK(notify.ping->text() == "https://ping.example.net/ID");
+  CHECK(notify.ca_file == "/etc/cairn/ca.pem");
+  CHECK(notify.webhook_file == "/etc/cairn/webhook");
+  CHECK(notify.command == std::vector<std::string>{"/usr/local/bin/tell", "a b"});
+  CHECK(notify.mail == std::vector<std::string>{"root", "ops@example.org"});
+  CHECK(notify.mail_from == "cairn@example.org");
+  CHECK(notify.sendmail == "/usr/bin/msmtp");
+  CHECK(notify.remind == std::chrono::days{1});
+  CHECK(notify.timeout == std::chrono::seconds{30});
+  CHECK(parse_config("", "f").notify.on.size() == 3);
+  CHECK_FALSE(parse_config("[notify]\n", "f").notify.has_ways());
+
+  const std::vector<Bad> wrong{
+      {"ping = \"ftp://secret\"", "2:1: invalid URL: it does not begin", "it is as https"},
+      {"webhook = \"https://h/sec ret\"", "2:1: invalid URL: it has a character that", ""},
+      {"ping = \"https://h/secret\"\nping_file = \"/f\"", "3:1: 'ping' and 'ping_file' exclude each other", ""},
+      {"webhook = \"https://h/secret\"\nwebhook_file = \"/f\"", "3:1: 'webhook' and 'webhook_file' exclude", ""},
+      {"ping_file = \"secret\"", "2:1: ", ""},
+      {"on = [\"failures\"]", "2:1: 'on' has 'failures', which is no event", "events are"},
+      {"on = [\"stale\", \"stale\"]", "2:1: 'on' names 'stale' twice", ""},
+      {"on = \"failure\"", "2:1: ", ""},
+      {"command = [\"\"]", "2:1: 'command' has an empty string in it", ""},
+      {"command = \"tell me\"", "2:1: ", ""},
+      {"mail = [\"a@b\\nBcc: c@d\"]", "2:1: 'mail' has ", "it is as ops@example.org"},
+      {"mail_from = \"Cairn <a@b>\"", "2:1: 'mail_from' has ", ""},
+      {"sendmail = \"msmtp\"", "2:1: ", ""},
+      {"remind = \"1s\"", "2:1: 'remind' must be a time from 1m to a year", ""},
+      {"timeout = \"1h\"", "2:1: 'timeout' must be a time from 1s to 10m", ""},
+      {"pings = 1", "2:1: ", ""},
+  };
+  for (const auto& [text, message, hint] : wrong) {
+    const auto e = failure("[notify]\n" + text);
+    CHECK_MESSAGE(e.message().starts_with("/etc/cairn.toml:" + message), e.message());
+    CHECK_MESSAGE(e.hint().starts_with(hint), e.hint());
+    CHECK_MESSAGE((e.message() + e.hint()).find("/sec") == std::string::npos, e.message());
   }
 }
 

@@ -58,13 +58,15 @@ TEST_CASE("progress has a rate and the time to go once they mean something") {
 
 TEST_CASE("progress is removed before a warning is printed, and never shown where it is not asked for") {
   std::ostringstream shown;
-  ConsoleReporter with{shown, ConsoleReporter::Level::normal, ConsoleReporter::Progress::yes};
+  LogOutput log{shown, LogOutput::Form::people, "", {}};
+  ConsoleReporter with{shown, log, ConsoleReporter::Level::normal, ConsoleReporter::Progress::yes};
   with.progress("verify", 1, 2);
   with.warning("a\nb");
   CHECK(shown.str() == "verify 1 B of 2 B (50 %)\r\x1b[Kcairn: warning: a\\x0ab\n");
 
   std::ostringstream hidden;
-  ConsoleReporter without{hidden, ConsoleReporter::Level::quiet, ConsoleReporter::Progress::no};
+  LogOutput to_hidden{hidden, LogOutput::Form::people, "", {}};
+  ConsoleReporter without{hidden, to_hidden, ConsoleReporter::Level::quiet, ConsoleReporter::Progress::no};
   without.progress("verify", 1, 2);
   without.info("nothing");
   without.clear_progress();
