@@ -24,6 +24,17 @@ void set_failure(Observation& to, const Error& failure) {
   to.hint = failure.hint();
 }
 
+// The first check that failed: cairn status and cairn show tell of the others.
+void explain(Observation& to, const RehearsalOutcome& drill) {
+  if (drill.failure) return set_failure(to, *drill.failure);
+  to.message = "the drill failed";
+  for (const auto& check : drill.record->checks) {
+    if (check.result != DrillCheck::Result::failed) continue;
+    to.message += fmt::format(": {}{}{}", check.name, check.message.empty() ? "" : ": ", check.message);
+    return;
+  }
+}
+
 // The first thing that went wrong with a job, in the order in which it was done.
 void explain(Observation& to, const JobOutcome& outcome) {
   if (outcome.failure) return set_failure(to, *outcome.failure);
@@ -44,6 +55,7 @@ void explain(Observation& to, const JobOutcome& outcome) {
     if (verification.failure) set_failure(to, *verification.failure);
     return;
   }
+  if (outcome.drill && status_of(*outcome.drill) != ExitStatus::done) return explain(to, *outcome.drill);
   if (!outcome.hook_failures.empty()) return set_failure(to, outcome.hook_failures.front());
   if (outcome.signal != 0) to.message = "a signal ended it";
 }

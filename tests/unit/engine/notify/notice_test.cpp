@@ -158,6 +158,27 @@ TEST_CASE("notify: a push that fails is a failure of the source, and says nothin
         std::vector<std::string>{"series 'app-series' in store 'here'", "programs around the run"});
 }
 
+TEST_CASE("notify: a drill that fails is a failure of the source, with its first failed check") {
+  JobOutcome outcome = taken();
+  DrillRecord record;
+  record.outcome = DrillOutcome::failed;
+  record.checks = {{"integrity app.db", DrillCheck::Result::passed, ""},
+                   {"rows app.db", DrillCheck::Result::failed, "orders lost 60 %"},
+                   {"command 1", DrillCheck::Result::failed, "status 3"}};
+  outcome.drill.emplace();
+  outcome.drill->record = record;
+  CHECK(observations_of(run_of(outcome), RunScope::whole, no_limit).at(0).message ==
+        "the drill failed: rows app.db: orders lost 60 %");
+  CHECK(observations_of(run_of(outcome), RunScope::whole, no_limit).at(0).status == ExitStatus::damaged);
+
+  outcome.drill->record->outcome = DrillOutcome::passed;
+  CHECK(abouts(observations_of(run_of(outcome), RunScope::whole, no_limit), Condition::failed).empty());
+
+  outcome.drill->record.reset();
+  outcome.drill->failure = Error(ErrorKind::failed, "no room", "make some");
+  CHECK(observations_of(run_of(outcome), RunScope::whole, no_limit).at(0).message == "no room");
+}
+
 TEST_CASE("notify: an incomplete snapshot is a failure, and makes nothing fresh") {
   JobOutcome outcome = taken();
   outcome.result->incomplete = true;
