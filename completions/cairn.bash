@@ -404,7 +404,7 @@ _cairn() {
       ;;
     drill)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --random --oldest --accept --scratch --keep --record-to --no-record --chaos --junit --config --json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --random --oldest --accept --scratch --keep --record-to --no-record --chaos --junit --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
