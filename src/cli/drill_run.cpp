@@ -188,11 +188,11 @@ class DrillRun {
       if (failure) m_session.reporter().warning(fmt::format("earlier drills cannot be read: {}", failure->message()));
     };
     const auto add_kept = [&](Repository& of) {
-      for (const auto& [key, text] : m_session.state().kept_drills(of.descriptor().store_id)) {
+      for (const auto& object : m_session.state().kept_drills(of.descriptor().store_id)) {
         any_failure_of([&] {
-          DrillRecord kept = DrillRecord::parse(text, key, of.keys());
+          DrillRecord kept = DrillRecord::parse(object.second, object.first, of.keys());
           // This host's own, in a directory of its own.
-          if (kept.series == series) drills.push_back({key, kept.time, std::move(kept), true, {}});
+          if (kept.series == series) drills.push_back({object.first, kept.time, std::move(kept), true, {}});
         });
       }
     };
