@@ -23,6 +23,7 @@ from sealing import (
     need,
     packs_of,
     read_manifest,
+    recovery_material,
     run_as_host,
     sealed_manifest_logical_ids,
     what_leaks,
@@ -323,6 +324,7 @@ class Secrets:
             needles[f"{name} as bytes"] = bytes.fromhex(digest)[:12]
         found = what_leaks(plain, needles, self.work)
         check(any("chunk" in name or "page" in name for name in found), "the search finds no digest in a plain store")
+        check(recovery_material(self.store) == recovery_material(plain) != {}, "recover/ depends on the store")
         leaks = what_leaks(self.store, needles, self.work)
         check(leaks == {}, f"found in a sealed store: {leaks}")
         objects = sum(path.is_file() for path in self.store.rglob("*"))
