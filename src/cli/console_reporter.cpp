@@ -78,7 +78,7 @@ void ConsoleReporter::note(const std::string& message) {
 
 void ConsoleReporter::pass_on(std::string_view prefix, std::string_view line) {
   std::string text = fmt::format("[{}] {}", prefix, line);
-  // What separates columns may do so here, too.
+  // A tab between columns becomes a space here.
   std::replace(text.begin(), text.end(), '\t', ' ');
   print(LogLevel::info, text);
 }

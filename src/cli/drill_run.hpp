@@ -13,7 +13,7 @@
 
 namespace cairn {
 
-// What is to be drilled.
+// The snapshot that is to be drilled.
 struct DrillTarget {
   std::string store;
   std::string reference;                 // see SnapshotChoice

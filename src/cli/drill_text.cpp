@@ -72,7 +72,7 @@ std::string case_of(const std::string& suite, const DrillCheck& check) {
   return out + fmt::format("><failure message=\"{}\"/></testcase>\n", xml_text(check.message));
 }
 
-// What a drill with damage has to show is one check of its own.
+// The outcome of a drill with planted damage is one check of its own.
 std::vector<DrillCheck> checks_of(const DrillReport& report) {
   if (!report.fault) return report.record.checks;
   return {{fmt::format("damage to {} is found", report.pack), report.passed() ? Result::passed : Result::failed,

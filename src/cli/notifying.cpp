@@ -30,7 +30,7 @@ SecretUrl read_url_file(const fs::path& file) {
   return *url;
 }
 
-// What the environment says takes precedence. A backup is worth more than that somebody hears of it: what cannot be
+// The environment takes precedence. A backup is worth more than that somebody hears of it: what cannot be
 // read is a warning, and as the success ping stays out, it is noticed.
 void read_url(std::optional<SecretUrl>& url, const std::optional<fs::path>& file, const char* variable,
               Session& session) {

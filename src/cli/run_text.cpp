@@ -97,7 +97,7 @@ void RunPrinter::captured(const SnapshotResult& result) {
 }
 
 void RunPrinter::snapshot_ended(const JobOutcome& outcome) {
-  // What keeps one from being begun names the source itself.
+  // A failure that keeps one from being begun names the source itself.
   if (outcome.failure)
     m_session.print_error(outcome.begun ? of_source(*outcome.failure, outcome.source) : *outcome.failure);
   if (outcome.result) print_for_people(m_session, *outcome.result, m_dry_run);

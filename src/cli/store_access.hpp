@@ -39,7 +39,7 @@ enum class StoreUse {
   write,  // it will seal what it stores: this host's own key is made where there is none
 };
 
-// What a use of a store adds to it, or takes from it.
+// Means that a use of a store adds to it, or takes from it.
 struct StoreMeans {
   std::function<std::unique_ptr<ObjectStore>(std::unique_ptr<ObjectStore>)> decorate = {};  // empty: nothing
   std::optional<fs::path> cache = {};  // instead of this user's; empty: none

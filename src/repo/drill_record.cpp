@@ -28,7 +28,7 @@ std::uint64_t to_ms(Nanoseconds time) {
 }
 
 Nanoseconds from_ms(const Json& value) {
-  // What is longer cannot be counted in nanoseconds.
+  // A longer time cannot be counted in nanoseconds.
   constexpr std::uint64_t k_most = 9'000'000'000'000;
   return milliseconds{static_cast<std::int64_t>(std::min(value.u64(), k_most))};
 }

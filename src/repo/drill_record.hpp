@@ -1,4 +1,4 @@
-// What one rehearsed restore found: the object below drills/, and the line that is signed about it. See
+// The record of one rehearsed restore: the object below drills/, and the line that is signed about it. See
 // cairn-format(5), Drill records.
 #pragma once
 
@@ -44,7 +44,7 @@ struct DrillCheck {
 };
 const char* drill_result_name(DrillCheck::Result result) noexcept;
 
-// What a restored database, dump or tree held, for the next drill to compare with.
+// The content of a restored database, dump or tree in numbers, for the next drill to compare with.
 struct DrillInventory {
   std::string path;  // in the snapshot; "." for the whole tree
   std::string kind;  // "sqlite", "dump", "tree", "file"

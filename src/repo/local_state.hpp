@@ -63,7 +63,7 @@ class LocalState : public SequenceMemory {
   // can be read by others.
   bool first_told_open(const std::string& store_id) const;
 
-  // What of recovery material this host put into a store, as engine/recover tells it; nothing: that is not known.
+  // The recovery material that this host put into a store, as engine/recover tells it; nothing: that is not known.
   std::optional<Digest> recovery_kept(const std::string& store_id) const;
   void set_recovery_kept(const std::string& store_id, const Digest& kept) const;
 

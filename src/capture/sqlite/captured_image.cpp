@@ -37,7 +37,7 @@ CapturedImage::CapturedImage(const Opened& opened, std::vector<UniqueFd> descrip
     return;
   }
   m_live = true;
-  // What the child gives must be what was chosen here: it belongs to somebody else.
+  // The file that the child gives must be the one that was chosen here: it belongs to somebody else.
   if (id_of(status) != database) fail("another file came from the process that reads it");
   m_page_size = opened.page_size;
   m_page_count = opened.page_count;

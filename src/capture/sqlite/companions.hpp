@@ -15,7 +15,7 @@ inline constexpr const char* k_log = "-wal";
 inline constexpr const char* k_journal = "-journal";
 inline constexpr const char* k_index = "-shm";
 
-// What may hold a part of the committed state, beside the database.
+// Files that may hold a part of the committed state, beside the database.
 inline constexpr std::array k_logs{k_log, k_journal};
 // The files that are the committed state.
 inline constexpr std::array k_files_of_state{"", k_log, k_journal};

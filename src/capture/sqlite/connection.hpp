@@ -52,8 +52,8 @@ class SqliteFile {
 
 // Used by one thread at a time. The destructor ends a transaction and closes; it never checkpoints.
 //
-// What SQLite may take of this process is bounded for all connections together: memory (use_bounded_memory()), the
-// length of SQL text and values, no temporary files.
+// The share of this process that SQLite may take is bounded for all connections together: memory
+// (use_bounded_memory()), the length of SQL text and values, no temporary files.
 class Connection {
  public:
   enum class Mode {

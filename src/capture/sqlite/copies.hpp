@@ -30,7 +30,7 @@ class SourceFiles {
   // For reading; -1 and errno where it cannot be opened (ENOENT: it is not there). The caller closes it.
   virtual int open(const char* suffix) = 0;
   virtual bool status(const char* suffix, struct stat& out) = 0;
-  // What cannot be looked at counts as not there, and as empty.
+  // A file that cannot be looked at counts as not there, and as empty.
   bool exists(const char* suffix);
   std::uint64_t size_of(const char* suffix);
   // The path, for messages.

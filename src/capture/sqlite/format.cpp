@@ -47,7 +47,7 @@ std::optional<Header> parse_header(ByteView bytes) noexcept {
   h.page_size = std::uint32_t{p[16]} << 8 | p[17];
   if (h.page_size == 1) h.page_size = 65536;
   if (!is_page_size(h.page_size)) return std::nullopt;
-  // What SQLite itself holds a file to before it takes it for a database: room left in a page, and the three payload
+  // Demands of SQLite itself on a file before it takes it for a database: room left in a page, and the three payload
   // fractions, which have had these values ever since.
   if (h.page_size - p[20] < k_least_usable || p[21] != 64 || p[22] != 32 || p[23] != 32) return std::nullopt;
   h.write_version = p[18];

@@ -1,6 +1,6 @@
-// What Cairn needs of SQLite's published file formats (sqlite.org: "Database File Format", "WAL-mode File Format"):
-// the database header, the write-ahead log and its index. Pure functions over bytes that refuse what is too short or
-// says what cannot be; nothing here opens a file.
+// The parts that Cairn needs of SQLite's published file formats (sqlite.org: "Database File Format", "WAL-mode File
+// Format"): the database header, the write-ahead log and its index. Pure functions over bytes that refuse what is too
+// short or says what cannot be; nothing here opens a file.
 #pragma once
 
 #include "util/bytes.hpp"

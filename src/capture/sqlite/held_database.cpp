@@ -98,7 +98,7 @@ void check_supported(int fd, const std::string& shown, const Look& look, const H
   if (has_libsql_footer(look.last)) refuse(shown, "it is kept by libSQL, whose log SQLite cannot read");
 }
 
-// What is at hand by names.
+// Files that are at hand by names.
 class NamedFiles : public SourceFiles {
  public:
   NamedFiles(LiveDirectory& directory, std::string shown) : m_directory(directory), m_shown(std::move(shown)) {}
@@ -113,7 +113,7 @@ class NamedFiles : public SourceFiles {
   std::string m_shown;
 };
 
-// What is at hand by descriptors.
+// Files that are at hand by descriptors.
 class GivenFiles : public SourceFiles {
  public:
   GivenFiles(int database, int log, int journal, std::string shown)

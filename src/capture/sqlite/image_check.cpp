@@ -63,7 +63,7 @@ Checked check_pages(const Connection& connection, const char* statement_text) {
   return finding(is_of_image(result) && !unparsed ? Checked::Verdict::broken : Checked::Verdict::unknown, text);
 }
 
-// What use makes of the connection to the image; it finds it in a read transaction.
+// Calls `use` with a connection to the image that is in a read transaction, and returns what that makes of it.
 Checked with_image(UniqueFd file, const std::string& shown, const std::function<void(std::uint64_t)>& bytes,
                    const std::function<Checked(Connection&)>& use) {
   GivenFile given{k_name, std::move(file)};

@@ -1,4 +1,4 @@
-// What a database holds, in names and numbers: in the child that reads databases (reader_main.hpp).
+// The content of a database in names and numbers: in the child that reads databases (reader_main.hpp).
 #pragma once
 
 #include "capture/sqlite/connection.hpp"

@@ -1,4 +1,4 @@
-// What this program and the child that reads databases for it (reader_main.hpp) tell each other. Pure: messages to
+// The messages between this program and the child that reads databases for it (reader_main.hpp). Pure: messages to
 // bytes and back. Decoders believe no number and throw Error(failed) on nonsense; whoever broke into the child may send
 // anything.
 #pragma once

@@ -10,7 +10,7 @@
 
 namespace cairn::sqlite {
 
-// What main() has to return, if this process was started as a reader; else -1, and nothing was done.
+// The status that main() has to return, if this process was started as a reader; else -1, and nothing was done.
 int run_as_reader(int argc, const char* const* argv);
 
 // argv[0] of a reader, and the descriptor on which its parent talks to it.

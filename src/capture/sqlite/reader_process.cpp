@@ -38,8 +38,8 @@ constexpr bool k_keep_errors = __has_feature(address_sanitizer) || __has_feature
 constexpr bool k_keep_errors = false;
 #endif
 
-// What a loader and sanitizers need: no secret that this process was given in its environment goes to a process that
-// belongs to somebody else.
+// Variables that a loader and sanitizers need: no secret that this process was given in its environment goes to a
+// process that belongs to somebody else.
 std::vector<char*> environment_of_child() {
   std::vector<char*> kept;
   for (char** item = environ; item != nullptr && *item != nullptr; ++item) {

@@ -70,7 +70,7 @@ bool is_roots_alone(const DatabasePlace& place) {
   return !is_others("") && std::none_of(k_companions.begin(), k_companions.end(), is_others);
 }
 
-// What databases that are under way keep alive.
+// Processes that databases under way keep alive.
 class Readers::Pool {
  public:
   explicit Pool(SqliteOptions options) : m_options(std::move(options)) {}

@@ -8,7 +8,7 @@ namespace cairn::sqlite {
 
 std::string schema_digest(const Connection& connection) {
   constexpr int k_columns = 4;
-  // What a person wrote is parsed in far less; a schema made to harm must not take the capture's time.
+  // A schema that a person wrote is parsed in far less; a schema made to harm must not take the capture's time.
   int steps_left = 1000;
   sqlite3_progress_handler(
       connection.handle(), 100'000, [](void* left) { return --*static_cast<int*>(left) < 0 ? 1 : 0; }, &steps_left);

@@ -19,7 +19,7 @@ namespace {
 
 using Result = DrillCheck::Result;
 
-// What a database may have said of itself; a broken child may say more.
+// A database has said no more than this of itself; a broken child may say more.
 constexpr std::size_t k_most_items = 200'000;
 constexpr std::size_t k_read_at_once = 1U << 20;
 
@@ -34,7 +34,7 @@ DrillInventory inventory_of(const char* kind, const RestoredFile& file) {
 
 void add_item(DrillInventory& held, std::vector<std::string>& bad, const sqlite::CheckedItem& item) {
   using Kind = sqlite::CheckedItem::Kind;
-  // What a record can hold, whatever names somebody gave his tables.
+  // A record can hold it, whatever names somebody gave his tables.
   std::string name = terminal_safe(item.name);
   const std::uint64_t number = std::min(item.number, k_max_integer);
   switch (item.kind) {

@@ -136,7 +136,7 @@ DrillCheck check_keys(const DrillInventory& now, const DrillInventory* before, c
   return std::move(found).check(check_name("keys", now.path));
 }
 
-// What a person would miss that is not there any more.
+// A person would miss it where it is not there any more.
 bool is_missed(const DrillInventory& before) {
   return before.kind == "sqlite" || before.kind == "dump";
 }

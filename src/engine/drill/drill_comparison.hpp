@@ -1,4 +1,4 @@
-// What a drill found, beside what the last one of the series found: what has gone, and what is fewer. Pure.
+// Compares what a drill found with what the last one of the series found: what has gone, and what is fewer. Pure.
 #pragma once
 
 #include "repo/drill_record.hpp"

@@ -29,7 +29,7 @@ struct DrillRequest {
   const BusyClock* reading = nullptr;  // of the store
   std::vector<DrillCommand> commands;
   Nanoseconds timeout = k_drill_timeout;  // of each command
-  // What they are told, besides where they are.
+  // Variables that they get, besides where they are.
   std::vector<std::pair<std::string, std::string>> environment;
   std::optional<Nanoseconds> max_recovery;
   DrillLimits limits;
@@ -40,8 +40,8 @@ struct DrillRequest {
 // Where in the scratch directory the restored files lie.
 fs::path drill_directory(const fs::path& scratch);
 
-// What keeps the snapshot from being restored whole is an outcome, and so is every check that fails. Throws what says
-// nothing of the snapshot: StoreError, Error (no key, no space, interrupted).
+// A cause that keeps the snapshot from being restored whole is an outcome, and so is every check that fails. Throws
+// what says nothing of the snapshot: StoreError, Error (no key, no space, interrupted).
 DrillRecord drill(Context& context, const Manifest& manifest, const DrillRequest& request);
 
 // The record to compare a drill of a snapshot cut at that time with: of the drills that passed, are trusted and can be

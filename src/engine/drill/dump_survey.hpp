@@ -1,5 +1,5 @@
-// What a dump in plain SQL holds, by its lines: the tables that it makes, the rows that it puts into them, and whether
-// it ends as its program ends one. Pure.
+// The content of a dump in plain SQL, by its lines: the tables that it makes, the rows that it puts into them, and
+// whether it ends as its program ends one. Pure.
 #pragma once
 
 #include "util/bytes.hpp"

@@ -1,4 +1,4 @@
-// What a restore left in a directory, held against the snapshot's own list of entries.
+// The tree that a restore left in a directory, held against the snapshot's own list of entries.
 #pragma once
 
 #include "engine/context.hpp"

@@ -1,4 +1,4 @@
-// What is told, and when: once a change of state. Pure.
+// Decides what is told, and when: once a change of state. Pure.
 //
 // Room engine/notify: decides from outcomes and from what was told before, and carries the messages out. Whether they
 // arrive changes nothing of a run.
@@ -49,7 +49,7 @@ Observation observation_of(const SeriesStatus& series, const std::string& store)
 // Of a store that was, or could not be, looked at.
 Observation observation_of_store(const std::string& store, const std::optional<Error>& failure);
 
-// What is remembered of a thing between runs. A thing of which nothing is remembered is well.
+// The memory of a thing between runs. A thing of which nothing is remembered is well.
 struct KnownState {
   Condition condition = Condition::well;
   Time since{};                     // it is not well

@@ -33,7 +33,7 @@ std::string json_of(const Notice& notice);
 // CAIRN_EVENT and the others, for the command.
 std::vector<std::pair<std::string, std::string>> environment_of(const Notice& notice);
 
-// What a ping says of a run that has ended: the exit status in a word, and what did not go well.
+// The text of a ping for a run that has ended: the exit status in a word, and what did not go well.
 std::string ping_text(ExitStatus status, const std::vector<Observation>& seen, const std::string& run_id);
 
 // Headers and body for "sendmail -t", lines ending with "\n" (RFC 5322, 2045, 2047). from: empty for the system's own.

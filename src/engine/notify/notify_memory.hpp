@@ -1,4 +1,4 @@
-// What was found and told of each thing, from one run of this host to the next.
+// The memory of what was found and told of each thing, from one run of this host to the next.
 #pragma once
 
 #include "engine/notify/notice.hpp"

@@ -17,7 +17,7 @@ bool is_host_character(char c) noexcept {
          c == '_' || c == ':' || c == '[' || c == ']';
 }
 
-// What could be told of a shorter one is told by chance.
+// A shorter one would be found in texts by chance.
 constexpr std::size_t k_shortest_secret = 4;
 
 void take_out(std::string& text, std::string_view secret) {
