@@ -20,8 +20,9 @@ install(FILES ${CMAKE_CURRENT_LIST_DIR}/cairn.toml DESTINATION ${CMAKE_INSTALL_D
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/cron/cairn DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples RENAME cron)
 
 # For the day without this program: the independent reader of the format, and whole stores to try another one with.
-install(PROGRAMS ${CMAKE_SOURCE_DIR}/tests/reference/cairn_reader.py DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn)
-install(FILES ${CMAKE_SOURCE_DIR}/tests/reference/vectors.json DESTINATION ${CMAKE_INSTALL_DATADIR}/cairn
+# Among the examples, as the package depends on no Python.
+install(FILES ${CMAKE_SOURCE_DIR}/tests/reference/cairn_reader.py DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES ${CMAKE_SOURCE_DIR}/tests/reference/vectors.json DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
   RENAME cairn-vectors.json)
 
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/prometheus/cairn.rules.yml
