@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -34,6 +35,31 @@ bool hex_of(std::string_view text, std::size_t digits) {
   return text.size() == digits && is_hex(text);
 }
 
+// The common form of the names of manifests and drill records: SERIES/TIME-ID-LAST.json below a directory.
+struct SeriesName {
+  std::string series;
+  Time time;
+  std::string id;
+  std::string last;  // 16 hex digits
+};
+
+std::optional<SeriesName> parse_series_name(std::string_view key, std::string_view directory) {
+  const auto path = between(key, directory, k_json);
+  if (!path) return std::nullopt;
+  const auto slash = path->find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view name = path->substr(slash + 1);
+  // TIME (26 characters), '-', 16, '-', 16
+  if (name.size() != 26 + 1 + 16 + 1 + 16 || name[26] != '-' || name[43] != '-') return std::nullopt;
+  const auto time = parse_time_compact(name.substr(0, 26));
+  if (!time || !is_valid_series(path->substr(0, slash)) || !hex_of(name.substr(27, 16), 16) ||
+      !hex_of(name.substr(44), 16)) {
+    return std::nullopt;
+  }
+  return SeriesName{std::string{path->substr(0, slash)}, *time, std::string{name.substr(27, 16)},
+                    std::string{name.substr(44)}};
+}
+
 }  // namespace
 
 std::string descriptor_key(std::uint64_t generation, const Digest& sha256_of_object) {
@@ -56,20 +82,9 @@ std::string manifest_key(const std::string& series, Time cut_point, const Digest
 }
 
 std::optional<ManifestKey> parse_manifest_key(std::string_view key) {
-  const auto path = between(key, k_snapshots, k_json);
-  if (!path) return std::nullopt;
-  const auto slash = path->find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const std::string_view name = path->substr(slash + 1);
-  // CUTPOINT (26 characters), '-', 16, '-', 16
-  if (name.size() != 26 + 1 + 16 + 1 + 16 || name[26] != '-' || name[43] != '-') return std::nullopt;
-  const auto time = parse_time_compact(name.substr(0, 26));
-  if (!time || !is_valid_series(path->substr(0, slash)) || !hex_of(name.substr(27, 16), 16) ||
-      !hex_of(name.substr(44), 16)) {
-    return std::nullopt;
-  }
-  return ManifestKey{std::string{path->substr(0, slash)}, *time, std::string{name.substr(27, 16)},
-                     std::string{name.substr(44)}};
+  auto name = parse_series_name(key, k_snapshots);
+  if (!name) return std::nullopt;
+  return ManifestKey{std::move(name->series), name->time, std::move(name->id), std::move(name->last)};
 }
 
 bool fits_name(ByteView object, const ManifestKey& name) {
@@ -143,19 +158,9 @@ std::string drill_key(const std::string& series, Time time, const Digest& id, co
 }
 
 std::optional<DrillKey> parse_drill_key(std::string_view key) {
-  const auto path = between(key, k_drills, k_json);
-  if (!path) return std::nullopt;
-  const auto slash = path->find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const std::string_view name = path->substr(slash + 1);
-  // TIME (26 characters), '-', 16, '-', 16
-  if (name.size() != 26 + 1 + 16 + 1 + 16 || name[26] != '-' || name[43] != '-') return std::nullopt;
-  const auto time = parse_time_compact(name.substr(0, 26));
-  if (!time || !is_valid_series(path->substr(0, slash)) || !hex_of(name.substr(27, 16), 16) ||
-      !hex_of(name.substr(44), 16)) {
-    return std::nullopt;
-  }
-  return DrillKey{std::string{path->substr(0, slash)}, *time, std::string{name.substr(27, 16)}};
+  auto name = parse_series_name(key, k_drills);
+  if (!name) return std::nullopt;
+  return DrillKey{std::move(name->series), name->time, std::move(name->id)};
 }
 
 bool is_valid_series(std::string_view series) noexcept {
