@@ -16,17 +16,24 @@ namespace {
 
 constexpr std::uint64_t k_largest_url_file = 1U << 16;
 
+// where: the text came from there, for messages.
+SecretUrl parse_url(std::string_view text, const std::string& where) {
+  try {
+    return SecretUrl::parse(text);
+  } catch (const Error& e) {
+    throw Error(e.kind(), fmt::format("{} has an {}", where, e.message()), e.hint());
+  }
+}
+
 // The first line of a file.
 SecretUrl read_url_file(const fs::path& file) {
   Bytes bytes = read_file(file, k_largest_url_file);
   std::string_view line = as_text(bytes);
   line = line.substr(0, line.find_first_of("\r\n"));
   std::optional<SecretUrl> url;
-  const auto failure = every_failure_of([&] { url = SecretUrl::parse(line); });
+  const auto failure = every_failure_of([&] { url = parse_url(line, quote(file.native())); });
   wipe(bytes);
-  if (failure)
-    throw Error(failure->kind(), fmt::format("{} has an {}", quote(file.native()), failure->message()),
-                failure->hint());
+  if (failure) throw Error(*failure);
   return *url;
 }
 
@@ -37,11 +44,7 @@ void read_url(std::optional<SecretUrl>& url, const std::optional<fs::path>& file
   const auto failure = every_failure_of([&] {
     if (const auto text = nonempty(session.io().environment, variable)) {
       url.reset();
-      try {
-        url = SecretUrl::parse(*text);
-      } catch (const Error& e) {
-        throw Error(e.kind(), fmt::format("{} has an {}", variable, e.message()), e.hint());
-      }
+      url = parse_url(*text, variable);
     } else if (file) {
       url = read_url_file(*file);
     }
