@@ -9,9 +9,20 @@ namespace cairn {
 
 namespace {
 
-// One job looks for so much of a file, and so many chunks.
+// One job looks for about so much of a file, so many chunks, and so many stretches.
 constexpr std::uint64_t k_job_bytes = 4ULL << 20;
 constexpr std::uint32_t k_job_chunks = 4096;
+constexpr std::size_t k_job_stretches = 512;
+
+// The chunks of a stretch, each with its place.
+void append_placed(std::vector<PlacedChunk>& out, const PlannedWrite& write, const PackDirectory& directory) {
+  std::uint64_t offset = write.offset;
+  for (std::uint32_t i = 0; i < write.source.count; ++i) {
+    const std::uint32_t chunk = write.source.first + i;
+    out.push_back({offset, directory.length(chunk), directory.digest(chunk)});
+    offset += directory.length(chunk);
+  }
+}
 
 }  // namespace
 
@@ -28,13 +39,14 @@ void ContentPlanner::begin_file(const Entry& file, std::shared_ptr<LocalContent>
   m_holes = 0;
   m_pending = false;
   m_damage.reset();
-  m_order.add([this, size = m_size, content = m_local] { m_steps.begin_file(size, content); });
+  add([this, size = m_size, content = m_local] { m_steps.begin_file(size, content); });
 }
 
 void ContentPlanner::extent(const Extent& extent) {
   if (extent.is_hole()) return hole(extent.hole);
   if (m_damage) return;
-  m_order.add([this, part_at = m_part_at] { m_steps.go_to_part(part_at); });
+  // What is sought goes to its part when it was found.
+  if (!m_local) go_to_part();
   const ChunkRange chunks{extent.pack, extent.first, extent.count};
   Directory directory;
   if (const auto unreadable = damage_of([&] { directory = look_up(chunks); })) {
@@ -42,6 +54,7 @@ void ContentPlanner::extent(const Extent& extent) {
     note_unreadable(chunks.pack, *unreadable);
   }
   if (!directory || m_pending) {
+    if (m_local) go_to_part();
     go_pending();
     return add_pending(PendingWrite{chunks}, directory);
   }
@@ -56,7 +69,8 @@ void ContentPlanner::hole(std::uint64_t bytes) {
   m_damage = damage_of([&] { m_layout->skip(bytes); });
   if (m_damage || !m_local) return;
   const auto add = [this, offset, bytes] { m_steps.hole(offset, bytes); };
-  if (m_local->target() == nullptr) return m_order.add(add);
+  if (m_local->target() == nullptr) return this->add(add);
+  send_search();
   m_order.after([add, content = m_local, offset, bytes] {
     const bool same = is_zero(*content->target(), offset, bytes);
     return [add, content, same] {
@@ -86,9 +100,13 @@ std::vector<UnreadablePack> ContentPlanner::take_unreadable() {
   return out;
 }
 
+void ContentPlanner::go_to_part() {
+  add([this, part_at = m_part_at] { m_steps.go_to_part(part_at); });
+}
+
 void ContentPlanner::add_write(const PlannedWrite& write, const Directory& directory) {
   if (!m_local) {
-    return m_order.add([this, write, directory] { m_steps.write(write, *directory); });
+    return add([this, write, directory] { m_steps.write(write, *directory); });
   }
   PlannedWrite piece{write.offset, 0, {write.source.pack, write.source.first, 0}};
   for (std::uint32_t i = 0; i < write.source.count; ++i) {
@@ -102,15 +120,34 @@ void ContentPlanner::add_write(const PlannedWrite& write, const Directory& direc
 }
 
 void ContentPlanner::look_for(const PlannedWrite& write, const Directory& directory) {
-  m_order.after([this, write, directory, content = m_local] {
-    FoundAt found =
-        find_at_offsets(content->candidates(), write.offset, *directory, write.source.first, write.source.count);
-    return [this, write, directory, found = std::move(found)] { m_steps.write_found(write, *directory, found); };
+  m_search.sought.push_back({m_part_at, write, directory});
+  m_search.bytes += write.length;
+  m_search.chunks += write.source.count;
+  if (m_search.bytes >= k_job_bytes || m_search.chunks >= k_job_chunks || m_search.sought.size() >= k_job_stretches) {
+    send_search();
+  }
+}
+
+void ContentPlanner::send_search() {
+  if (m_search.sought.empty()) return;
+  m_order.after([this, search = std::exchange(m_search, {}), content = m_local]() mutable {
+    std::vector<PlacedChunk> chunks;
+    chunks.reserve(search.chunks);
+    for (const Sought& sought : search.sought) append_placed(chunks, sought.write, *sought.directory);
+    FoundAt found = find_at_offsets(content->candidates(), chunks);
+    return [this, search = std::move(search), found = std::move(found)] {
+      std::span<const std::uint8_t> rest{found};
+      for (const Sought& sought : search.sought) {
+        m_steps.go_to_part(sought.part_at);
+        m_steps.write_found(sought.write, *sought.directory, rest.first(sought.write.source.count));
+        rest = rest.subspan(sought.write.source.count);
+      }
+    };
   });
 }
 
 void ContentPlanner::add_pending(const ContentStep& step, const Directory& directory) {
-  m_order.add([this, step, directory] { m_steps.pending(step, directory.get()); });
+  add([this, step, directory] { m_steps.pending(step, directory.get()); });
 }
 
 void ContentPlanner::go_pending() {
@@ -121,7 +158,7 @@ void ContentPlanner::go_pending() {
 void ContentPlanner::end_part(std::uint64_t size) {
   m_part_at = saturating_add(m_part_at, size);
   if (m_damage) return;
-  if (m_pending) return m_order.add([this, end = m_part_at] { m_steps.pending_part(end); });
+  if (m_pending) return add([this, end = m_part_at] { m_steps.pending_part(end); });
   m_damage = damage_of([&] { m_layout->check_part(m_part_at); });
 }
 
@@ -130,7 +167,7 @@ std::uint64_t ContentPlanner::end_file(const std::optional<Error>& damage) {
   if (!m_damage && !m_pending) m_damage = damage_of([&] { m_layout->check_whole(); });
   std::optional<std::string> message;
   if (m_damage) message = m_damage->message();
-  m_order.add([this, message] { m_steps.end_file(message); });
+  add([this, message] { m_steps.end_file(message); });
   m_local.reset();
   return m_size - std::min(m_size, m_holes);
 }

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace cairn {
@@ -60,13 +61,33 @@ class ContentPlanner {
     std::uint64_t last_file = 0;  // that needs it, counted from 1
   };
   using Directory = std::shared_ptr<const PackDirectory>;
+  // Neighbouring stretches of a file: one job looks for them in local files. Where a file changed here and there they
+  // are short, and a job for each would take longer than to read and hash it.
+  struct Sought {
+    std::uint64_t part_at = 0;
+    PlannedWrite write;
+    Directory directory;
+  };
+  struct Search {
+    std::vector<Sought> sought;
+    std::uint64_t bytes = 0;
+    std::uint64_t chunks = 0;
+  };
   void hole(std::uint64_t bytes);
   Directory look_up(const ChunkRange& chunks);
   void note_unreadable(std::uint64_t pack, const Error& e);
   void add_write(const PlannedWrite& write, const Directory& directory);
   void look_for(const PlannedWrite& write, const Directory& directory);
+  // Has what is wanted of local files looked for. Whatever else is added to the order comes after it.
+  void send_search();
+  template <class F>
+  void add(F then) {
+    send_search();
+    m_order.add(std::move(then));
+  }
   void add_pending(const ContentStep& step, const Directory& directory = {});
   void go_pending();
+  void go_to_part();
 
   PlannedPacks& m_packs;
   FetchPlan& m_fetch;
@@ -81,6 +102,7 @@ class ContentPlanner {
   std::uint64_t m_size = 0;
   std::uint64_t m_part_at = 0;  // bytes before the part
   std::uint64_t m_holes = 0;    // bytes of them
+  Search m_search;              // not sent yet
   bool m_pending = false;       // from here on nobody knows where the bytes are
   std::optional<Error> m_damage;
 };

@@ -79,7 +79,8 @@ void ContentSteps::write(const PlannedWrite& write, const PackDirectory& directo
   want(write.source, directory);
 }
 
-void ContentSteps::write_found(const PlannedWrite& write, const PackDirectory& directory, const FoundAt& found) {
+void ContentSteps::write_found(const PlannedWrite& write, const PackDirectory& directory,
+                               std::span<const std::uint8_t> found) {
   PlannedWrite missing{write.offset, 0, {write.source.pack, write.source.first, 0}};
   const auto end_missing = [&](std::uint32_t next, std::uint64_t offset) {
     if (missing.length != 0) this->write(missing, directory);

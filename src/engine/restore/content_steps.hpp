@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,8 @@ class ContentSteps {
   void go_to_part(std::uint64_t part_at);
   // A stretch of the file whose chunks are fetched.
   void write(const PlannedWrite& write, const PackDirectory& directory);
-  // The same, where some of its chunks lie in local files.
-  void write_found(const PlannedWrite& write, const PackDirectory& directory, const FoundAt& found);
+  // The same, where some of its chunks lie in local files. found: of each of them.
+  void write_found(const PlannedWrite& write, const PackDirectory& directory, std::span<const std::uint8_t> found);
   void hole(std::uint64_t offset, std::uint64_t length);
   // directory: of the chunks, where they are of a pending write and it is known.
   void pending(const ContentStep& step, const PackDirectory* directory);

@@ -5,11 +5,32 @@
 #include "util/json.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <fcntl.h>
+#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace cairn {
+
+namespace {
+
+// The kernel takes no more of a request than its window, which is this by default.
+constexpr std::uint64_t k_window = 128 << 10;
+
+// A check reads pages in the order of their trees. Of a clone nothing is in memory yet, and each would be waited for
+// alone: measured, three times as long. One that memory cannot hold is left to the check.
+void read_ahead(int file, std::uint64_t size) {
+  const auto memory =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (size > memory / 2) return;
+  for (std::uint64_t at = 0; at < size; at += k_window) {
+    ::posix_fadvise(file, static_cast<off_t>(at), static_cast<off_t>(k_window), POSIX_FADV_WILLNEED);
+  }
+}
+
+}  // namespace
 
 std::string recorded_schema(const Manifest& manifest) {
   if (manifest.facts.content.empty()) return {};
@@ -35,6 +56,7 @@ void DatabaseCheck::run(TreeWriter& writer, Restored& restored, const Replaces& 
       m_reporter.warning(fmt::format("database {} is not checked: this user may not read it", quote(database.path)));
       continue;
     }
+    read_ahead(file.get(), database.size);
     const auto problem = broken(file.get(), database.path);
     m_bytes += database.size;
     if (!problem) continue;

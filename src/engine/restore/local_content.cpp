@@ -15,50 +15,48 @@ namespace {
 
 constexpr std::size_t k_buffer = 1U << 20;
 
-// Neighbouring chunks that nobody has yet, of which a buffer holds all.
+// Chunks from begin to end that follow each other, nobody has yet, and a buffer holds.
 struct Stretch {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-  std::uint64_t offset = 0;
+  std::size_t begin = 0;
+  std::size_t end = 0;
   std::size_t bytes = 0;
 };
 
-// The next of them from there on; empty at the end. from, offset: moved on.
-Stretch next_stretch(const FoundAt& found, const PackDirectory& directory, std::uint32_t first, std::uint32_t& from,
-                     std::uint64_t& offset) {
-  while (from < found.size() && found[from] != k_not_found) offset += directory.length(first + from++);
-  Stretch stretch{from, from, offset, 0};
-  while (from < found.size() && found[from] == k_not_found) {
-    const std::size_t length = directory.length(first + from);
-    if (stretch.bytes != 0 && stretch.bytes + length > k_buffer) break;
-    stretch.bytes += length;
-    offset += length;
-    stretch.end = ++from;
+// The next of them from there on; empty at the end.
+Stretch next_stretch(const FoundAt& found, std::span<const PlacedChunk> chunks, std::size_t from) {
+  while (from < chunks.size() && found[from] != k_not_found) ++from;
+  Stretch stretch{from, from, 0};
+  while (stretch.end < chunks.size() && found[stretch.end] == k_not_found) {
+    const PlacedChunk& chunk = chunks[stretch.end];
+    if (stretch.bytes != 0) {
+      if (stretch.bytes + chunk.length > k_buffer) break;
+      if (chunk.offset != chunks[stretch.begin].offset + stretch.bytes) break;
+    }
+    stretch.bytes += chunk.length;
+    ++stretch.end;
   }
   return stretch;
 }
 
 }  // namespace
 
-FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::uint64_t offset,
-                        const PackDirectory& directory, std::uint32_t first, std::uint32_t count) {
-  FoundAt found(count, k_not_found);
+FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::span<const PlacedChunk> chunks) {
+  FoundAt found(chunks.size(), k_not_found);
   Bytes buffer;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     const LocalCandidate& candidate = candidates[c];
     if (!candidate.at_offsets) continue;
-    std::uint32_t at = 0;
-    std::uint64_t position = offset;
+    Stretch stretch;
     for (;;) {
       check_interrupted();
-      const Stretch stretch = next_stretch(found, directory, first, at, position);
-      if (stretch.begin == stretch.end || stretch.offset >= candidate.stamp.size) break;
+      stretch = next_stretch(found, chunks, stretch.end);
+      if (stretch.begin == stretch.end || chunks[stretch.begin].offset >= candidate.stamp.size) break;
       buffer.resize(stretch.bytes);
-      ByteView rest = ByteView{buffer}.first(read_there(candidate.fd.get(), buffer, stretch.offset));
-      for (std::uint32_t i = stretch.begin; i < stretch.end; ++i) {
-        const std::uint32_t length = directory.length(first + i);
+      ByteView rest = ByteView{buffer}.first(read_there(candidate.fd.get(), buffer, chunks[stretch.begin].offset));
+      for (std::size_t i = stretch.begin; i < stretch.end; ++i) {
+        const std::uint32_t length = chunks[i].length;
         if (length > rest.size()) break;
-        if (sha256(rest.first(length)) == directory.digest(first + i)) found[i] = static_cast<std::uint8_t>(c);
+        if (sha256(rest.first(length)) == chunks[i].digest) found[i] = static_cast<std::uint8_t>(c);
         rest = rest.subspan(length);
       }
     }

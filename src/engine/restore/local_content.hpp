@@ -5,7 +5,6 @@
 #include "engine/restore/cut_index.hpp"
 #include "engine/restore/local_files.hpp"
 #include "engine/restore/restore_steps.hpp"
-#include "repo/pack_directory.hpp"
 #include "util/file.hpp"
 #include "util/thread_pool.hpp"
 
@@ -13,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,15 +35,22 @@ struct LocalCandidate {
   LocalFiles::Id id = LocalFiles::k_none;           // once something of it is used
 };
 
+// A chunk of a file, and where it belongs.
+struct PlacedChunk {
+  std::uint64_t offset = 0;
+  std::uint32_t length = 0;
+  Digest digest{};
+};
+
 // By chunk: the candidate that has it at the same offset, counted from zero.
 using FoundAt = std::vector<std::uint8_t>;
 inline constexpr std::uint8_t k_not_found = UINT8_MAX;
 inline constexpr std::size_t k_max_candidates = 16;
 
-// Reads the chunks from each candidate in turn, where they belong in the file, and holds them against their digests. A
-// candidate that cannot be read does not have them. Any thread, pool or not. Throws Error(interrupted).
-FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::uint64_t offset,
-                        const PackDirectory& directory, std::uint32_t first, std::uint32_t count);
+// Reads the chunks, which ascend, from each candidate in turn, where they belong in the file, and holds them against
+// their digests. A candidate that cannot be read does not have them. Any thread, pool or not. Throws
+// Error(interrupted).
+FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::span<const PlacedChunk> chunks);
 // Whether the candidate has nothing but zeros there. False, too, where it ends before.
 bool is_zero(const LocalCandidate& candidate, std::uint64_t offset, std::uint64_t length);
 
