@@ -322,6 +322,22 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    runbook:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    runbook:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    runbook:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    runbook:--format)
+      COMPREPLY=($(compgen -W 'text markdown html' -- "$cur"))
+      return
+      ;;
     key:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -336,7 +352,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status runbook key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -440,6 +456,13 @@ _cairn() {
     status)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    runbook)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --format --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

@@ -58,7 +58,42 @@ std::unique_ptr<ObjectStore> open_s3(const S3Url& url, const StoreAddress& addre
                                          reporter);
 }
 
+// As a value in a URL's query.
+std::string query_value(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view{"%&#+ "}.find(c) != std::string_view::npos) {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+const char* style_name(s3::Style style) {
+  return style == s3::Style::path ? "path" : style == s3::Style::virtual_host ? "virtual" : "auto";
+}
+
 }  // namespace
+
+WholeAddress whole_address(const StoreAddress& address, const EnvironmentLookup& environment) {
+  const StoreUrl parsed = parse_store_url(address.url);
+  if (const auto* path = std::get_if<fs::path>(&parsed))
+    return {fs::absolute(*path).lexically_normal().native(), {}, ""};
+  const auto& url = std::get<S3Url>(parsed);
+  const s3::Location location =
+      s3::locate(url, address, s3::AwsEnvironment{environment, address.profile, s3::read_settings_file});
+  WholeAddress out{address.url.substr(0, address.url.find('?')), location.bucket, ""};
+  std::string options = "region=" + query_value(location.region);
+  if (location.endpoint) {
+    out.endpoint = location.endpoint->scheme + "://" + location.endpoint->authority + location.endpoint->base_path;
+    options = "endpoint=" + query_value(out.endpoint) + "&" + options;
+  }
+  if (location.style != s3::Style::automatic) options += fmt::format("&style={}", style_name(location.style));
+  out.url += "?" + options;
+  return out;
+}
 
 std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const EnvironmentLookup& environment,
                                         Reporter& reporter, CreateRoot create) {
