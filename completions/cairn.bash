@@ -322,6 +322,18 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    doctor:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    doctor:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    doctor:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
     runbook:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -352,7 +364,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status runbook key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status doctor runbook key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -456,6 +468,13 @@ _cairn() {
     status)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    doctor)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --read-only --all --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

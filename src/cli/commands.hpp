@@ -22,6 +22,7 @@ std::unique_ptr<Command> make_unpin_command();
 std::unique_ptr<Command> make_prune_command();
 std::unique_ptr<Command> make_forget_command();
 std::unique_ptr<Command> make_status_command();
+std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_runbook_command();
 std::unique_ptr<Command> make_key_command();
 std::unique_ptr<Command> make_completion_command();

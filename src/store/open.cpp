@@ -95,6 +95,12 @@ WholeAddress whole_address(const StoreAddress& address, const EnvironmentLookup&
   return out;
 }
 
+std::optional<std::string> credentials_of(const StoreAddress& address, const EnvironmentLookup& environment) {
+  const StoreUrl parsed = parse_store_url(address.url);
+  if (!std::holds_alternative<S3Url>(parsed)) return std::nullopt;
+  return s3::AwsEnvironment{environment, address.profile, s3::read_settings_file}.credentials().source;
+}
+
 std::unique_ptr<ObjectStore> open_store(const StoreAddress& address, const EnvironmentLookup& environment,
                                         Reporter& reporter, CreateRoot create) {
   const StoreUrl url = parse_store_url(address.url);

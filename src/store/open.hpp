@@ -20,6 +20,9 @@ struct WholeAddress {
 };
 // Reads AWS_* through environment. Error(usage) for an address that is none.
 WholeAddress whole_address(const StoreAddress& address, const EnvironmentLookup& environment);
+// Where the keys for a bucket come from: "the environment (AWS_ACCESS_KEY_ID)"; nothing for a directory. Error(usage)
+// where there are none.
+std::optional<std::string> credentials_of(const StoreAddress& address, const EnvironmentLookup& environment);
 
 // The returned store retries transient failures, and writes each request down where CAIRN_TRACE says so: Error(usage)
 // where that file cannot be opened, before anything else. Reads AWS_* through environment. Of S3 nothing is asked yet.

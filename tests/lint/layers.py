@@ -18,6 +18,7 @@ ROOMS = {
     "verify": {"commit"},
     "push": {"choose", "commit", "verify"},
     "snapshot": {"choose", "commit"},
+    "doctor": set(),
     "drill": {"restore"},
     "run": {"choose", "commit", "drill", "prune", "push", "snapshot", "status", "verify"},
     "status": {"choose"},
