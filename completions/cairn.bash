@@ -30,6 +30,30 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    setup:--source)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    setup:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    setup:--push-to)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    setup:--recipient)
+      COMPREPLY=()
+      return
+      ;;
+    setup:--every)
+      COMPREPLY=($(compgen -W 'hourly daily weekly' -- "$cur"))
+      return
+      ;;
+    setup:--timer)
+      COMPREPLY=($(compgen -W 'systemd cron none' -- "$cur"))
+      return
+      ;;
     init:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -364,7 +388,14 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status doctor runbook key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'setup init snapshot run push list show diff verify restore drill prune pin unpin forget status doctor runbook key completion' -- "$cur"))
+      fi
+      ;;
+    setup)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --source --store --push-to --encrypt --recipient --no-encryption --every --timer --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
       fi
       ;;
     init)

@@ -60,6 +60,7 @@ Io process_io() {
   return {.in = std::cin,
           .out = std::cout,
           .err = std::cerr,
+          .in_is_terminal = isatty(STDIN_FILENO) == 1,
           .out_is_terminal = isatty(STDOUT_FILENO) == 1,
           .err_is_terminal = isatty(STDERR_FILENO) == 1,
           .environment = environment,

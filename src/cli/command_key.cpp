@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/key_files.hpp"
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "codec/age/age.hpp"
@@ -73,18 +74,6 @@ void KeyCommand::expect_options(bool generating, bool revoking) const {
   if (!revoking && m_since) throw Error(ErrorKind::usage, "--since is of key revoke");
 }
 
-// Never over a file that is there: it may be the only copy of a key.
-void write_new_file(const fs::path& file, ByteView bytes, unsigned mode) {
-  const UniqueFd fd = open_file(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-  try {
-    write_all(fd.get(), bytes, file);
-    sync_file(fd.get(), file);
-  } catch (const Error&) {
-    ::unlink(file.c_str());
-    throw;
-  }
-}
-
 SecretBytes ask_new_passphrase() {
   const auto first = ask_on_terminal("new passphrase: ");
   if (!first) throw Error(ErrorKind::usage, "a passphrase is asked for on a terminal, and there is none");
@@ -97,19 +86,9 @@ SecretBytes ask_new_passphrase() {
 }
 
 void KeyCommand::generate_identity(Session& session, const fs::path& file) const {
-  const auto identity = age::Identity::generate();
-  const std::string head = fmt::format("# public key: {}\n", identity.recipient().text());
-  SecretBytes text{head.size() + identity.text().size() + 1};
-  std::copy(head.begin(), head.end(), text.data());
-  const auto secret = identity.text();
-  std::copy_n(secret.data(), secret.size(), text.data() + head.size());
-  text.data()[text.size() - 1] = '\n';
-  if (m_passphrase) {
-    const auto passphrase = ask_new_passphrase();
-    write_new_file(file, as_bytes(age::encrypt_with_passphrase(text.text(), passphrase.text(), true)), 0600);
-  } else {
-    write_new_file(file, text.bytes(), 0600);
-  }
+  std::optional<SecretBytes> passphrase;
+  if (m_passphrase) passphrase.emplace(ask_new_passphrase());
+  const age::Identity identity = write_new_identity(file, passphrase ? &*passphrase : nullptr);
   if (session.json()) {
     JsonWriter to = begin_document("key");
     text_member(to, "file", file.native());
@@ -126,15 +105,7 @@ void KeyCommand::generate_identity(Session& session, const fs::path& file) const
 
 void KeyCommand::generate_signing_key(Session& session, const fs::path& file) const {
   if (m_passphrase) throw Error(ErrorKind::usage, "a signing key is used unattended and has no passphrase");
-  const auto key = minisign::SecretKey::generate();
-  const fs::path public_file = file.native() + ".pub";
-  write_new_file(public_file, as_bytes(key.public_key().file_text()), 0644);
-  try {
-    write_new_file(file, key.pem().bytes(), 0600);
-  } catch (const Error&) {
-    ::unlink(public_file.c_str());
-    throw;
-  }
+  const minisign::SecretKey key = write_new_signing_key(file);
   if (session.json()) {
     JsonWriter to = begin_document("key");
     text_member(to, "file", file.native());

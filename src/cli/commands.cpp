@@ -4,6 +4,7 @@ namespace cairn {
 
 Commands make_commands() {
   Commands out;
+  out.push_back(make_setup_command());
   out.push_back(make_init_command());
   out.push_back(make_snapshot_command());
   out.push_back(make_run_command());

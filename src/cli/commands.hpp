@@ -21,6 +21,7 @@ std::unique_ptr<Command> make_pin_command();
 std::unique_ptr<Command> make_unpin_command();
 std::unique_ptr<Command> make_prune_command();
 std::unique_ptr<Command> make_forget_command();
+std::unique_ptr<Command> make_setup_command();
 std::unique_ptr<Command> make_status_command();
 std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_runbook_command();

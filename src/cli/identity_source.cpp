@@ -93,7 +93,9 @@ SecretBytes output_of(const std::string& command) {
   return SecretBytes{buffer.bytes().first(filled)};
 }
 
-// A signal ends the wait. Any thread may have taken it, and just before poll() began: so nobody waits for long.
+}  // namespace
+
+// Any thread may have taken it, and just before poll() began: so nobody waits for long.
 void wait_for_line(int terminal) {
   constexpr int k_look_ms = 100;
   struct pollfd line {
@@ -107,8 +109,6 @@ void wait_for_line(int terminal) {
     if (ready < 0 && errno != EINTR) throw_errno("read", "/dev/tty", errno);
   }
 }
-
-}  // namespace
 
 std::optional<SecretBytes> ask_on_terminal(const std::string& prompt) {
   const int opened = ::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);

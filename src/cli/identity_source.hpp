@@ -27,6 +27,10 @@ using AskPassphrase = std::function<std::optional<SecretBytes>(const std::string
 // On /dev/tty, so that standard input and output stay free. A signal is Error(interrupted); the echo is as it was.
 std::optional<SecretBytes> ask_on_terminal(const std::string& prompt);
 
+// Until a line was typed on a terminal, which a stream that is read would wait for whatever signal comes.
+// Error(interrupted) for one.
+void wait_for_line(int terminal);
+
 // None where nothing is given. An identity file that a passphrase protects is asked for. A file that others can read is
 // warned of. Error(usage) for a file that holds no identity, Error(no_key) for a wrong passphrase or where none can be
 // asked for, Error(failed) where the command fails.

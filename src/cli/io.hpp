@@ -18,6 +18,7 @@ struct Io {
   std::istream& in;
   std::ostream& out;  // data
   std::ostream& err;  // all else
+  bool in_is_terminal = false;
   bool out_is_terminal = false;
   bool err_is_terminal = false;
   EnvironmentLookup environment;

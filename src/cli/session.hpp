@@ -67,6 +67,8 @@ class Session {
 
   // Read when it is first asked for.
   const Config& config();
+  // --config, as it was given.
+  const std::optional<std::string>& config_option() const noexcept { return m_global.config; }
   // The store that is meant: option (--store), else otherwise (what the configuration says for the case), else
   // CAIRN_STORE, else the configuration's default. Error(usage) where there is none.
   std::string store_name(const std::optional<std::string>& option, const std::optional<std::string>& otherwise = {});

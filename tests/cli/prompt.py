@@ -51,6 +51,15 @@ class Terminal:
                 self.shown += os.read(self.master, 4096).decode()
         self.shown = ""
 
+    def wait_for_question(self, text):
+        """Until it asks, and shows what is typed."""
+        end = time.monotonic() + PATIENCE
+        while text not in self.shown:
+            check(time.monotonic() < end, f"no {text!r} in {self.shown!r}")
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.shown += os.read(self.master, 4096).decode()
+        self.shown = self.shown[self.shown.index(text) + len(text) :]
+
     def type(self, text):
         os.write(self.master, text.encode())
 
@@ -131,6 +140,24 @@ def main():
         ended = terminal.end()
         check(ended == (12, True) and "'sh' wants the terminal" in terminal.shown,
               f"an identity command that reads: {ended}: {terminal.shown}")
+        # The five questions of setup: a wrong answer is asked for again, and ^C leaves nothing.
+        setup = ["--config", directory / "etc" / "cairn.toml", "setup", "--timer", "none"]
+        terminal = Terminal(environment, program, *setup)
+        for question, answer in (("1/5", "nowhere"), ("there is no", str(directory / "file")), ("2/5", str(directory / "new")),
+                                 ("3/5", ""), ("4/5", "maybe"), ("yes or no", "no"), ("5/5", "")):
+            terminal.wait_for_question(question)
+            terminal.type(answer + "\n")
+        ended = terminal.end()
+        check(ended == (0, True) and "next:" in terminal.shown, f"setup: {ended}: {terminal.shown}")
+        text = (directory / "etc" / "cairn.toml").read_text()
+        check(f'url = "{directory / "new"}"' in text and 'max_age = "3h"' in text, f"setup wrote {text}")
+        for what, number, leave in leaving:
+            terminal = Terminal(environment, program, "--config", directory / "none" / "cairn.toml", "setup")
+            terminal.wait_for_question("1/5")
+            leave(terminal)
+            ended = terminal.end()
+            check(ended == (128 + number, True), f"{what} in setup: {ended}: {terminal.shown}")
+        check(not (directory / "none").exists(), "setup left something")
         # Who is stopped by hand goes on later.
         terminal = Terminal(environment, program, "snapshot", "--store", store, "--series", "paused", "--", "sh", "-c",
                             "(sleep 1; kill -CONT $$) & kill -STOP $$; echo data")
