@@ -346,6 +346,22 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    report:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    report:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    report:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    report:--html)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     doctor:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -388,7 +404,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'setup init snapshot run push list show diff verify restore drill prune pin unpin forget status doctor runbook key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'setup init snapshot run push list show diff verify restore drill prune pin unpin forget status report doctor runbook key completion' -- "$cur"))
       fi
       ;;
     setup)
@@ -499,6 +515,13 @@ _cairn() {
     status)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    report)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --html --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

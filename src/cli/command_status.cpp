@@ -4,26 +4,19 @@
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/status_text.hpp"
-#include "engine/choose/reference.hpp"
+#include "cli/store_watch.hpp"
 #include "util/error.hpp"
 #include "util/secret_text.hpp"
 #include "util/units.hpp"
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include <fmt/format.h>
 
 namespace cairn {
 
 namespace {
-
-// The series that are to be looked at in one store.
-struct StoreWatch {
-  std::string store;
-  std::set<std::string> series;  // empty: all that are there
-};
 
 class StatusCommand : public Command {
  public:
@@ -44,8 +37,6 @@ class StatusCommand : public Command {
 
  private:
   std::optional<Nanoseconds> limit_of(Session& session, const std::string& series) const;
-  std::vector<StoreWatch> plan(Session& session) const;
-  StoreWatch watch_of_one_store(Session& session) const;
   StoreStatus look(Session& session, const StoreWatch& watch, Time now) const;
 
   std::vector<std::string> m_operands;
@@ -61,36 +52,6 @@ class StatusCommand : public Command {
 // The command line takes precedence over the configuration.
 std::optional<Nanoseconds> StatusCommand::limit_of(Session& session, const std::string& series) const {
   return m_limit ? m_limit : session.config().max_age_of(series);
-}
-
-StoreWatch StatusCommand::watch_of_one_store(Session& session) const {
-  StoreWatch watch{session.store_name(m_store), {m_operands.begin(), m_operands.end()}};
-  for (const auto& series : m_operands) check_series(series);
-  return watch;
-}
-
-// Each source where it is captured into, and where it is pushed to.
-std::vector<StoreWatch> watches_of_sources(Session& session, const std::vector<const SourceConfig*>& sources) {
-  std::vector<StoreWatch> watches;
-  const auto add = [&](const std::string& store, const SourceConfig& source) {
-    auto found = std::find_if(watches.begin(), watches.end(), [&](const auto& watch) { return watch.store == store; });
-    if (found == watches.end()) found = watches.insert(found, {store, {}});
-    found->series.insert(source.series);
-  };
-  for (const SourceConfig* source : sources) {
-    add(session.store_name(std::nullopt, source->store), *source);
-    for (const auto& store : source->push_to) add(store, *source);
-  }
-  return watches;
-}
-
-std::vector<StoreWatch> StatusCommand::plan(Session& session) const {
-  const Config& config = session.config();
-  if (m_store || config.sources.empty()) return {watch_of_one_store(session)};
-  if (!m_operands.empty()) return watches_of_sources(session, config.select_sources(m_operands));
-  std::vector<const SourceConfig*> all;
-  for (const auto& [name, source] : config.sources) all.push_back(&source);
-  return watches_of_sources(session, all);
 }
 
 // The newest of a series, of whatever snapshot.
@@ -171,7 +132,8 @@ ExitStatus StatusCommand::run(Session& session) {
   std::optional<Notifying> notifying;
   if (m_notify) notifying.emplace(session).require_way();
   StatusReport report{session.io().clock(), {}};
-  for (const auto& watch : plan(session)) report.stores.push_back(look(session, watch, report.at));
+  for (const auto& watch : watches(session, m_store, m_operands))
+    report.stores.push_back(look(session, watch, report.at));
   if (!m_nagios) {
     for (const auto& store : report.stores) {
       if (store.failure) session.print_error(*store.failure);

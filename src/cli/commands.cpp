@@ -20,6 +20,7 @@ Commands make_commands() {
   out.push_back(make_unpin_command());
   out.push_back(make_forget_command());
   out.push_back(make_status_command());
+  out.push_back(make_report_command());
   out.push_back(make_doctor_command());
   out.push_back(make_runbook_command());
   out.push_back(make_key_command());

@@ -23,6 +23,7 @@ std::unique_ptr<Command> make_prune_command();
 std::unique_ptr<Command> make_forget_command();
 std::unique_ptr<Command> make_setup_command();
 std::unique_ptr<Command> make_status_command();
+std::unique_ptr<Command> make_report_command();
 std::unique_ptr<Command> make_doctor_command();
 std::unique_ptr<Command> make_runbook_command();
 std::unique_ptr<Command> make_key_command();

@@ -97,29 +97,6 @@ std::string markdown_of(const Prose& prose) {
   return out;
 }
 
-std::string html_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : terminal_safe(std::string{text})) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string html_of(const Prose& prose) {
   std::string out;
   for (const Span& span : prose) {
@@ -154,6 +131,29 @@ th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px soli
 )";
 
 }  // namespace
+
+std::string html_escaped(std::string_view text) {
+  std::string out;
+  for (const char c : terminal_safe(std::string{text})) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
 
 std::string as_text(const Document& document) {
   std::string out = terminal_safe(document.title) + "\n";

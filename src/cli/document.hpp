@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -53,5 +54,8 @@ std::string as_text(const Document& document);
 std::string as_markdown(const Document& document);
 // One page without scripts that refers to nothing, light or dark as the reader's system is.
 std::string as_html(const Document& document);
+
+// Text in HTML, in an element or an attribute.
+std::string html_escaped(std::string_view text);
 
 }  // namespace cairn
