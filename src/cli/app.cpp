@@ -9,6 +9,7 @@
 #include "util/file.hpp"
 #include "util/interrupt.hpp"
 #include "util/secret.hpp"
+#include "util/time.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -134,6 +135,7 @@ int run_command(Io& io, LogOutput& log, const GlobalOptions& global, const Parse
     io.out << "cairn " << CAIRN_VERSION << '\n';
     return finish_output(io, 0);
   }
+  show_times(global.local_time ? TimeZoneShown::local : TimeZoneShown::utc);
   if (global.log_file) log.open_file(*global.log_file);
   using Level = ConsoleReporter::Level;
   const Level level = global.quiet ? Level::quiet : global.verbose ? Level::verbose : Level::normal;

@@ -90,6 +90,7 @@ std::unique_ptr<CLI::App> build(const Commands& commands, GlobalOptions& global)
   options.value("--config", "FILE", global.config, "read this configuration file");
   options.flag("--json", global.json, "print JSON on standard output, failures too");
   options.value("--log-file", "FILE", global.log_file, "add what is told to this file, too, with times");
+  options.flag("--local-time", global.local_time, "show times in this machine's zone, not in UTC");
   options.flag("--log-json", global.log_json, "print what is told on standard error as JSON, an object a line");
   options.flag("--quiet", global.quiet, "print neither progress nor what goes without saying");
   options.flag("--verbose", global.verbose, "say more about what is done");

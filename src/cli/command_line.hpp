@@ -16,6 +16,7 @@ struct GlobalOptions {
   bool quiet = false;
   bool verbose = false;
   bool log_json = false;
+  bool local_time = false;
   std::optional<std::string> log_file;
 };
 

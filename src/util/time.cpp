@@ -1,6 +1,8 @@
 #include "util/time.hpp"
 
 #include <array>
+#include <atomic>
+#include <ctime>
 
 #include <fmt/format.h>
 
@@ -98,7 +100,29 @@ std::string format_time_compact(Time time) {
                      p.clock.subseconds().count());
 }
 
+namespace {
+
+std::atomic<TimeZoneShown> g_shown{TimeZoneShown::utc};
+
+// Empty where the C library cannot tell.
+std::string local_time_short(Time time) {
+  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  std::tm local{};
+  std::array<char, 64> text{};
+  if (::localtime_r(&seconds, &local) == nullptr) return {};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S %z", &local)};
+}
+
+}  // namespace
+
+void show_times(TimeZoneShown zone) noexcept {
+  g_shown = zone;
+}
+
 std::string format_time_short(Time time) {
+  if (g_shown == TimeZoneShown::local) {
+    if (auto local = local_time_short(time); !local.empty()) return local;
+  }
   const auto p = split(time);
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", static_cast<int>(p.date.year()),
                      static_cast<unsigned>(p.date.month()), static_cast<unsigned>(p.date.day()),

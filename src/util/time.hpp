@@ -16,8 +16,12 @@ using Nanoseconds = std::chrono::nanoseconds;
 std::string format_time(Time time);
 // "20261121T032410.123456789Z": the same instant in an object name.
 std::string format_time_compact(Time time);
-// "2026-11-21 03:24:10 UTC", seconds, for people.
+// "2026-11-21 03:24:10 UTC", seconds, for people; where show_times() said so in this machine's zone, with its offset
+// then: "2026-11-21 04:24:10 +0100".
 std::string format_time_short(Time time);
+enum class TimeZoneShown { utc, local };
+// How this process shows times to people from now on. Any thread.
+void show_times(TimeZoneShown zone) noexcept;
 
 // Differences and sums that stop at the ends of the range: what other hosts wrote may lie further apart than 64-bit
 // nanoseconds count.

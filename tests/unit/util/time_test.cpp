@@ -1,5 +1,7 @@
 #include "util/time.hpp"
 
+#include <cstdlib>
+#include <ctime>
 #include <limits>
 #include <string>
 
@@ -116,4 +118,20 @@ TEST_CASE("time: HTTP dates") {
         "Sat, 31 Nov 2026 03:24:10 GMT", "Sat, 21 Nov 9999 03:24:10 GMT"}) {
     CHECK_FALSE(parse_http_date(bad));
   }
+}
+
+TEST_CASE("time: people may see it in their own zone, with the offset that holds then") {
+  const char* const before = std::getenv("TZ");
+  const std::string kept = before != nullptr ? before : "";
+  ::setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+  ::tzset();
+  show_times(TimeZoneShown::local);
+  CHECK(format_time_short(parse_time("2026-11-21T03:24:10.5Z").value()) == "2026-11-21 04:24:10 +0100");
+  CHECK(format_time_short(parse_time("2026-07-01T23:30:00Z").value()) == "2026-07-02 01:30:00 +0200");
+  CHECK(format_time_short(parse_time("1969-12-31T23:59:59.5Z").value()) == "1970-01-01 00:59:59 +0100");
+  CHECK(format_time(parse_time("2026-07-01T23:30:00Z").value()) == "2026-07-01T23:30:00.000000000Z");
+  show_times(TimeZoneShown::utc);
+  before != nullptr ? ::setenv("TZ", kept.c_str(), 1) : ::unsetenv("TZ");
+  ::tzset();
+  CHECK(format_time_short(parse_time("2026-11-21T03:24:10.5Z").value()) == "2026-11-21 03:24:10 UTC");
 }
