@@ -67,11 +67,13 @@ def change(connection: sqlite3.Connection) -> None:
 
 
 def use(path: str, kind: str) -> None:
-    """A user until its input ends: one connection, with its statements kept. Says how often it was served, or was told
-    that the database is busy, and what was wrong."""
+    """A user until its input ends: one connection, with its statements kept; every other one maps the file. Says how often
+    it was served, or was told that the database is busy, and what was wrong."""
     os.set_blocking(0, False)
     # In rollback mode readers keep a writer out that does not wait.
     connection = sqlite3.connect(path, isolation_level=None, timeout=0 if kind == "reader" else 2)
+    if os.getpid() % 2 == 0:
+        connection.execute("PRAGMA mmap_size = 268435456")
     served = busy = 0
     while True:
         try:
@@ -154,6 +156,13 @@ def look(path: pathlib.Path) -> str:
         return patiently(lambda: see(connection))
     finally:
         connection.close()
+
+
+def is_running(process: str) -> bool:
+    try:
+        return ") Z " not in pathlib.Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def read(path: pathlib.Path) -> bytes:
@@ -399,6 +408,32 @@ class Live:
                 check(victim.read_bytes() == b"mine" and link.is_symlink(), f"{mode}: {suffix} was followed")
                 link.unlink()
 
+    def too_small(self) -> None:
+        """A disk that has room for the snapshot, and none for the log that it goes through: refused before."""
+        snapshot = self.take("large", "wal", "n", 9000)
+        size = self.images["large"].stat().st_size
+        for mode in MODES:
+            shutil.rmtree(self.place, ignore_errors=True)
+            self.place.mkdir()
+            mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size * 2}", "tmpfs", self.place], capture_output=True)
+            if mounted.returncode != 0:
+                print(f"SKIPPED: a small disk: {mounted.stderr.decode().strip()}")
+                return
+            try:
+                make(self.live, mode, "o", 9000)
+                user = sqlite3.connect(self.live, isolation_level=None)
+                see(user)
+                before = self.state()
+                said = self.restore(snapshot, expect=1).stderr
+                check(b"too small" in said, f"{said}")
+                check(self.state() == before and see(user) == "o", "touched")
+                subprocess.run(["mount", "-o", f"remount,size={size * 5}", self.place], check=True)
+                self.restore(snapshot)
+                check(see(user) == "n", "not restored")
+                user.close()
+            finally:
+                subprocess.run(["umount", self.place], check=True)
+
     def busy(self) -> None:
         """One that lets nobody in, and one that reads on: told after some seconds, nothing changed, and then it works."""
         snapshot = self.take("later", "wal", "n", 50)
@@ -484,6 +519,38 @@ class Live:
             who = "the child" if prefix else "the program"
             print(f"{mode}: {who} killed at {len(chosen)} of {calls} calls: {olds} times the old state, {news} times the new one")
 
+    def ended(self) -> None:
+        """The program ended in the middle of the transaction: its child takes that back, and nobody else has to."""
+        snapshot = self.take("ended", "wal", "n", 150_000)
+        olds = 0
+        for mode, number in itertools.product(MODES, (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)):
+            self.fresh(mode, 60_000)
+            user = sqlite3.connect(self.live, isolation_level=None)
+            check(see(user) == "o", "not the old one")
+            log = self.live.with_name(self.live.name + ("-wal" if mode == "wal" else "-journal"))
+            begin = log.stat().st_size if log.exists() else 0
+            process = self.cairn.start("restore", "--store", self.store, snapshot, self.live, "--live")
+            while process.poll() is None and (not log.exists() or log.stat().st_size < begin + 500_000):
+                time.sleep(0.001)
+            children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            process.send_signal(number)
+            said = process.communicate()[1].decode()
+            allowed = {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+            check(process.returncode in (0, allowed), f"{number.name}: exit {process.returncode}: {said}")
+            for child in children:
+                while is_running(child):
+                    time.sleep(0.01)
+            # Before anybody looks, who would take it back himself.
+            check(mode == "wal" or not log.exists(), f"{mode}, {number.name}: a journal is left")
+            found = see(user)
+            check(found == "o" or number == signal.SIGKILL or process.returncode == 0, f"{number.name}: {process.returncode}, {found}")
+            olds += found == "o"
+            user.close()
+            self.restore(snapshot)
+            check(look(self.live) == "n", f"{mode}, {number.name}: not restored by the same command")
+        check(olds > 0, "it was through each time")
+        print(f"ended {len(MODES) * 3} times in the middle: {olds} times the old state")
+
     def mark_old(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("DELETE FROM t")
@@ -510,11 +577,11 @@ def run(binary: str, args: list[str]) -> None:
     kills = int(args[1]) if len(args) > 1 else 8
     with Workspace("live") as work:
         live = Live(binary, pathlib.Path(os.path.realpath(work)), restores, kills)
-        steps = [live.equal, live.reserved, live.damaged_before, live.refused, live.owned, live.busy]
+        steps = [live.equal, live.reserved, live.damaged_before, live.refused, live.owned, live.too_small, live.busy]
         if restores:
             steps.append(live.beside)
         if kills:
-            steps.append(live.killed)
+            steps += [live.killed, live.ended]
         run_steps(steps)
 
 
