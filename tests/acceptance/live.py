@@ -484,7 +484,9 @@ class Live:
                 cairn.environment.update({"LD_PRELOAD": str(shim), **{prefix + name: str(value) for name, value in told.items()}})
                 return cairn
 
+            # As it will be each time: the number of calls follows what is there.
             self.fresh(mode, 1000)
+            self.restore(snapshot)
             connection = sqlite3.connect(self.live, isolation_level=None)
             self.mark_old(connection)
             connection.close()
