@@ -1,7 +1,9 @@
 #include "cli/commands.hpp"
 #include "cli/fallback_stores.hpp"
 #include "cli/output.hpp"
+#include "cli/previous_snapshots.hpp"
 #include "cli/restore_lists.hpp"
+#include "cli/restore_live.hpp"
 #include "cli/restore_output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
@@ -50,10 +52,16 @@ class RestoreCommand : public Command {
                   "fetch at most so many bytes a second from the store, as 10MiB");
     options.flag("--no-check", m_no_check, "do not check restored databases before they take their place");
     options.flag("--tar", m_tar, "write a tar archive to standard output, TARGET -");
+    options.flag("--live", m_live, "into the database at TARGET while others use it, as one transaction of SQLite's");
+    m_fallback.declare(options);
   }
   ExitStatus run(Session& session) override;
 
  private:
+  void check_options(Session& session) const;
+  // paths: of --files-from. previous: null without --fallback.
+  ExitStatus restore_one(Session& session, OpenStore& store, const ChosenSnapshot& chosen,
+                         const std::vector<std::string>& paths, const PreviousSnapshots* previous);
   SnapshotChoice m_choice;
   std::optional<std::string> m_target;
   std::optional<std::string> m_store;
@@ -72,6 +80,8 @@ class RestoreCommand : public Command {
   bool m_no_check = false;
   std::optional<std::string> m_limit_download;
   bool m_tar = false;
+  bool m_live = false;
+  FallbackChoice m_fallback;
 };
 
 void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
@@ -126,9 +136,10 @@ std::string text_of(const UnreadablePack& pack) {
 }
 
 void print_plan_json(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreFigures& plan,
-                     RestoreSteps* steps) {
+                     RestoreSteps* steps, const PreviousSnapshots* previous) {
   JsonWriter to = begin_document("restore");
   begin_json(to, snapshot, target);
+  if (previous != nullptr) previous->write(to);
   to.key("plan").begin_object().member("entries", plan.entries).member("files", plan.files);
   to.member("create", plan.to_create).member("change", plan.to_change).member("metadata", plan.metadata_only);
   to.member("keep", plan.to_keep).member("delete", plan.to_remove);
@@ -144,6 +155,7 @@ void print_plan_json(Session& session, const SnapshotInfo& snapshot, const fs::p
   }
   to.end_array();
   if (!plan.left.empty()) text_member(to, "staging", plan.left);
+  if (plan.live) write_live_estimate(to, *plan.live);
   to.end_object().key("entries").begin_array();
   session.reporter().clear_progress();
   session.out() << to.text();
@@ -174,6 +186,7 @@ void print_plan_text(Session& session, const SnapshotInfo& snapshot, const fs::p
                                  format_size(plan.estimate.bytes_per_second),
                                  plan.estimate.measured ? "as measured while planning"
                                                         : "assumed: too little was fetched to measure it"));
+  if (plan.live) add_live_estimate(fields, *plan.live);
   if (!plan.left.empty()) {
     fields.add("staging", fmt::format("{}, left by an interrupted restore: --discard drops it", plan.left));
   }
@@ -184,19 +197,21 @@ void print_plan_text(Session& session, const SnapshotInfo& snapshot, const fs::p
 
 // steps: null where the restore is to standard output. Returns the status that the restore would have.
 ExitStatus print_plan(Session& session, const SnapshotInfo& snapshot, const fs::path& target,
-                      const RestoreFigures& plan, RestoreSteps* steps) {
+                      const RestoreFigures& plan, RestoreSteps* steps, const PreviousSnapshots* previous) {
   session.reporter().clear_progress();
   for (const auto& pack : plan.unreadable) session.reporter().warning(text_of(pack));
+  if (previous != nullptr) previous->warn(snapshot, "would be restored");
   if (session.json()) {
-    print_plan_json(session, snapshot, target, plan, steps);
+    print_plan_json(session, snapshot, target, plan, steps, previous);
   } else {
     print_plan_text(session, snapshot, target, plan, steps);
   }
-  return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
+  const bool another = previous != nullptr && previous->is_another();
+  return plan.unreadable.empty() && !another ? ExitStatus::done : ExitStatus::damaged;
 }
 
 void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result,
-                  const FallbackStores& others) {
+                  const FallbackStores& others, const PreviousSnapshots* previous) {
   if (session.json()) {
     JsonWriter to = begin_document("restore");
     begin_json(to, snapshot, target);
@@ -205,7 +220,9 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
     to.member("deleted", result.removed);
     to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
     if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
+    if (result.live) write_live(to, *result.live);
     others.write(to);
+    if (previous != nullptr) previous->write(to);
     to.key("problems").begin_array();
     for (const auto& problem : result.problems) {
       to.begin_object();
@@ -226,6 +243,7 @@ void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path
     session.say(fmt::format("  {} were here already, {} deleted", format_size(result.bytes_reused),
                             counted(result.removed, "name was", "names were")));
   }
+  if (result.live) session.say(live_text(*result.live));
   if (!result.kept.empty()) session.say(fmt::format("  what was there before is {}", result.kept.native()));
 }
 
@@ -242,9 +260,7 @@ std::uint64_t rate_of(const std::string& text) {
               "a number of bytes a second from 1KiB on, as 500k or 10MiB");
 }
 
-ExitStatus RestoreCommand::run(Session& session) {
-  if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
-  if (m_limit_download) session.limit_downloads(rate_of(*m_limit_download));
+void RestoreCommand::check_options(Session& session) const {
   const bool to_output = is_standard_output(*m_target);
   check_output_options(session, *m_target,
                        {.tar = m_tar,
@@ -255,13 +271,46 @@ ExitStatus RestoreCommand::run(Session& session) {
                                      {"--in-place", m_in_place},
                                      {"--delete", m_delete},
                                      {"--seed", !m_seeds.empty()},
+                                     {"--live", m_live},
+                                     {"--fallback previous", m_fallback.is_wanted()},
                                      {"--discard", m_discard}}});
   m_lists.check(to_output && m_tar);
   if (m_overwrite && m_in_place) throw Error(ErrorKind::usage, "--overwrite and --in-place exclude each other");
   if (m_swap && m_in_place) throw Error(ErrorKind::usage, "--swap and --in-place exclude each other");
   if (m_delete && !m_in_place) throw Error(ErrorKind::usage, "--delete needs --in-place");
+  if (m_live) {
+    check_live_options(
+        {{"--overwrite", m_overwrite}, {"--in-place", m_in_place}, {"--swap", m_swap}, {"--keep-old", m_keep_old}});
+  }
+}
+
+ExitStatus RestoreCommand::run(Session& session) {
+  if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
+  if (m_limit_download) session.limit_downloads(rate_of(*m_limit_download));
+  check_options(session);
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
-  const auto [snapshot, manifest] = session.find(store, m_choice);
+  if (!m_fallback.is_wanted()) {
+    const ChosenSnapshot chosen = session.find(store, m_choice);
+    return restore_one(session, store, chosen, m_lists.read_paths(session.io()), nullptr);
+  }
+  PreviousSnapshots previous{session, store};
+  ChosenSnapshot chosen = previous.first(m_choice);
+  const std::vector<std::string> paths = m_lists.read_paths(session.io());
+  while (true) {
+    try {
+      return restore_one(session, store, chosen, paths, &previous);
+    } catch (const Error& e) {
+      if (!previous.is_reason(e)) throw;
+      chosen = previous.next(chosen, e);
+    }
+  }
+}
+
+ExitStatus RestoreCommand::restore_one(Session& session, OpenStore& store, const ChosenSnapshot& chosen,
+                                       const std::vector<std::string>& paths, const PreviousSnapshots* previous) {
+  const SnapshotInfo& snapshot = chosen.info;
+  const Manifest& manifest = chosen.manifest;
+  const bool to_output = is_standard_output(*m_target);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
   if (manifest.record.doubt != Doubt::none) {
     session.reporter().warning(
@@ -275,12 +324,14 @@ ExitStatus RestoreCommand::run(Session& session) {
                                .swap = m_swap,
                                .keep_old = m_keep_old,
                                .check = !m_no_check,
+                               .live = m_live,
+                               .whole = previous != nullptr,
                                .in_place = m_in_place,
                                .remove = m_delete,
                                .discard = m_discard,
                                .seeds = {m_seeds.begin(), m_seeds.end()},
                                .spool = session.config().spool.dir.value_or(fs::path{}),
-                               .literal_paths = m_lists.read_paths(session.io()),
+                               .literal_paths = paths,
                                .excludes = m_lists.excludes(),
                                .owners = m_lists.owners(),
                                .fallback = others.packs()};
@@ -293,12 +344,12 @@ ExitStatus RestoreCommand::run(Session& session) {
   const StreamShape shape = m_tar ? StreamShape::tar : StreamShape::file;
   if (m_plan && to_output) {
     const RestoreFigures plan = plan_stream(context, manifest, request, shape);
-    return print_plan(session, snapshot, session.json() ? request.target : "standard output", plan, nullptr);
+    return print_plan(session, snapshot, session.json() ? request.target : "standard output", plan, nullptr, nullptr);
   }
   if (m_plan) {
     PreparedRestore plan = plan_restore(context, manifest, request);
     others.tell(session.reporter());
-    return print_plan(session, snapshot, request.target, plan.figures, &plan.steps);
+    return print_plan(session, snapshot, request.target, plan.figures, &plan.steps, previous);
   }
   if (snapshot.signer && !to_output) session.say(signer_note(snapshot, store.repository->trust()));
   if (to_output) {
@@ -313,8 +364,10 @@ ExitStatus RestoreCommand::run(Session& session) {
       fmt::format("snapshot {} was restored to {}", short_id(snapshot.id), quote(request.target.native())));
   print_problems(session, result.problems);
   others.tell(session.reporter());
-  print_result(session, snapshot, request.target, result, others);
-  return print_left_out(session, result.problems, quote(request.target.native()));
+  if (previous != nullptr) previous->warn(snapshot, "was restored");
+  print_result(session, snapshot, request.target, result, others, previous);
+  const ExitStatus status = print_left_out(session, result.problems, quote(request.target.native()));
+  return previous != nullptr && previous->is_another() ? gravest(status, ExitStatus::damaged) : status;
 }
 
 }  // namespace

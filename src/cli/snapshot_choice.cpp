@@ -4,7 +4,6 @@
 #include "engine/choose/reference.hpp"
 #include "engine/prune/retention.hpp"
 #include "repo/future_dated.hpp"
-#include "repo/objects.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
@@ -101,6 +100,22 @@ void warn_of_passed_over(const std::vector<ManifestInfo>& passed_over, Reporter&
                   others.empty() ? "," : others));
 }
 
+ChosenSnapshot make_chosen(CopyRead::Copy read, std::vector<ManifestInfo> copies) {
+  ChosenSnapshot chosen;
+  chosen.info.object = std::move(read.info);
+  chosen.manifest = std::move(read.manifest);
+  std::erase_if(copies, [&](const ManifestInfo& info) { return info.key == chosen.info.object.key; });
+  chosen.info.others = std::move(copies);
+  const Manifest& manifest = chosen.manifest;
+  chosen.info.id = manifest.id;
+  chosen.info.record = manifest.record;
+  chosen.info.facts = manifest.facts;
+  chosen.info.closed = manifest.closed;
+  chosen.info.signer = manifest.signer;
+  chosen.info.trusted = manifest.trusted;
+  return chosen;
+}
+
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter) {
   const std::string& reference = choice.reference.value();
   ChosenSnapshot chosen;
@@ -116,10 +131,7 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
     auto read = read_best_copy(repository, copies);
     if (!read.found && any) read = read_best_copy(repository, copies, CopyTrust::not_asked);
     if (read.found) {
-      chosen.info.object = std::move(read.found->info);
-      chosen.manifest = std::move(read.found->manifest);
-      std::erase_if(copies, [&](const ManifestInfo& info) { return info.key == chosen.info.object.key; });
-      chosen.info.others = std::move(copies);
+      chosen = make_chosen(std::move(*read.found), std::move(copies));
       warn_of_passed_over(passed_over, reporter);
       break;
     }
@@ -142,12 +154,6 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
     throw Error(ErrorKind::not_found, fmt::format("no snapshot {}", reference),
                 fmt::format("the nearest id is {}", manifest.id.hex()));
   }
-  chosen.info.id = manifest.id;
-  chosen.info.record = manifest.record;
-  chosen.info.facts = manifest.facts;
-  chosen.info.closed = manifest.closed;
-  chosen.info.signer = manifest.signer;
-  chosen.info.trusted = manifest.trusted;
   return chosen;
 }
 

@@ -3,6 +3,7 @@
 
 #include "cli/options.hpp"
 #include "repo/manifest.hpp"
+#include "repo/objects.hpp"
 #include "repo/repository.hpp"
 #include "util/log.hpp"
 #include "util/time.hpp"
@@ -48,6 +49,8 @@ struct ChosenSnapshot {
   SnapshotInfo info;  // pinned is left unset: that is a request of its own; others are not read
   Manifest manifest;
 };
+// Of one of the copies of a snapshot, all of which are given.
+ChosenSnapshot make_chosen(CopyRead::Copy read, std::vector<ManifestInfo> copies);
 
 // The same, and its manifest. One that is damaged is an error rather than a reason to take another snapshot; one that
 // is not trusted (or, where signatures are asked for, cannot be read) is passed over. Of several manifests of its id

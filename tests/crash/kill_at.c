@@ -1,8 +1,11 @@
 // Ends the process at its Nth call that changes a file system's names or durability: LD_PRELOAD=kill_at.so with
 // KILL_AT=N and KILL_SIGNAL=number. KILL_WHEN: "before" the call (the default) or "after" it took effect. With
-// KILL_COUNT=FILE the number of calls is written there at exit. With KILL_CALLS=http the calls are HTTP requests.
+// KILL_COUNT=FILE the number of calls is written there at exit. With KILL_CALLS=writes calls that write or cut a file
+// are among them, with KILL_CALLS=http they are HTTP requests. The child that SQLite runs in inherits of the environment
+// only what begins with LD_: LD_KILL_AT and so on end it, and not the program itself; its count is a line for each call.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,12 +15,31 @@
 #include <unistd.h>
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static atomic_int calls;
 
+// Of the child: it ends without a destructor, so its calls are counted one by one.
+static int is_child(void) {
+  return strcmp(program_invocation_name, "cairn-sqlite-reader") == 0;
+}
+static const char* setting(const char* name) {
+  char own[64];
+  snprintf(own, sizeof own, "LD_%s", name);
+  return getenv(is_child() ? own : name);
+}
+
+static void count_now(void) {
+  const char* path = is_child() ? setting("KILL_COUNT") : NULL;
+  if (path == NULL) return;
+  const int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || syscall(SYS_write, fd, "1\n", 2) != 2) abort();
+  syscall(SYS_close, fd);
+}
+
 static void at_exit(void) __attribute__((destructor));
 static void at_exit(void) {
-  const char* path = getenv("KILL_COUNT");
+  const char* path = is_child() ? NULL : setting("KILL_COUNT");
   if (path == NULL) return;
   FILE* out = fopen(path, "w");
   if (out == NULL) return;
@@ -26,14 +48,17 @@ static void at_exit(void) {
 }
 
 static int next(const char* kind) {
-  const char* counted = getenv("KILL_CALLS");
-  if (strcmp(counted == NULL ? "files" : counted, kind) != 0) return 0;
+  const char* counted = setting("KILL_CALLS");
+  if (counted == NULL) counted = "files";
+  const int also = strcmp(counted, "writes") == 0 && strcmp(kind, "files") == 0;
+  if (strcmp(counted, kind) != 0 && !also) return 0;
+  count_now();
   return atomic_fetch_add(&calls, 1) + 1;
 }
 
 static int is_now(int number, const char* when) {
-  const char* at = getenv("KILL_AT");
-  const char* wanted = getenv("KILL_WHEN");
+  const char* at = setting("KILL_AT");
+  const char* wanted = setting("KILL_WHEN");
   return number != 0 && at != NULL && atoi(at) == number && strcmp(wanted == NULL ? "before" : wanted, when) == 0;
 }
 
@@ -42,17 +67,18 @@ static void end_now(void) {
   void (*record_end)(void);
   *(void**)&record_end = dlsym(RTLD_DEFAULT, "record_end");
   if (record_end != NULL) record_end();
-  const char* signal_text = getenv("KILL_SIGNAL");
+  const char* signal_text = setting("KILL_SIGNAL");
   kill(getpid(), signal_text == NULL ? SIGKILL : atoi(signal_text));
 }
 
-#define WRAP(kind, name, parameters, arguments)                 \
-  int name parameters {                                         \
-    static int(*real) parameters;                               \
+#define WRAP(kind, name, parameters, arguments) WRAP_OF(int, kind, name, parameters, arguments)
+#define WRAP_OF(type, kind, name, parameters, arguments)        \
+  type name parameters {                                        \
+    static type(*real) parameters;                              \
     if (real == NULL) *(void**)&real = dlsym(RTLD_NEXT, #name); \
     const int number = next(kind);                              \
     if (is_now(number, "before")) end_now();                    \
-    const int result = real arguments;                          \
+    const type result = real arguments;                         \
     if (is_now(number, "after")) end_now();                     \
     return result;                                              \
   }
@@ -69,4 +95,9 @@ WRAP("files", unlink, (const char* a), (a))
 WRAP("files", unlinkat, (int x, const char* a, int f), (x, a, f))
 WRAP("files", mkdir, (const char* a, mode_t m), (a, m))
 WRAP("files", mkdirat, (int x, const char* a, mode_t m), (x, a, m))
+WRAP("writes", ftruncate, (int fd, off_t n), (fd, n))
+WRAP("writes", ftruncate64, (int fd, off64_t n), (fd, n))
+WRAP_OF(ssize_t, "writes", write, (int fd, const void* p, size_t n), (fd, p, n))
+WRAP_OF(ssize_t, "writes", pwrite, (int fd, const void* p, size_t n, off_t at), (fd, p, n, at))
+WRAP_OF(ssize_t, "writes", pwrite64, (int fd, const void* p, size_t n, off64_t at), (fd, p, n, at))
 WRAP("http", curl_easy_perform, (void* handle), (handle))

@@ -87,10 +87,10 @@ Connection::Connection(const std::string& path, fs::path shown, Mode mode, Patie
   const bool writes = mode == Mode::own_copy;
   const bool at_rest = mode == Mode::at_rest;
   const std::string name = at_rest ? "file:" + path + "?immutable=1" : path;
-  const int access = writes                ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                     : mode == Mode::alone ? SQLITE_OPEN_READWRITE
-                     : at_rest             ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
-                                           : SQLITE_OPEN_READONLY;
+  const int access = writes                                        ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                     : mode == Mode::alone || mode == Mode::beside ? SQLITE_OPEN_READWRITE
+                     : at_rest                                     ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+                                                                   : SQLITE_OPEN_READONLY;
   sqlite3* db = nullptr;
   // FULLMUTEX is not needed: one thread at a time uses it.
   const int result =
@@ -102,13 +102,18 @@ Connection::Connection(const std::string& path, fs::path shown, Mode mode, Patie
   // As the last connection we would otherwise checkpoint, and delete the log.
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, writes ? 0 : 1, nullptr);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, writes ? 0 : 1, nullptr);
+  // SQLite takes no lock on a database that ends too early, unless it may be repaired: here it is replaced.
+  const bool may_be_damaged = mode == Mode::beside;
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, writes || may_be_damaged ? 0 : 1, nullptr);
+  if (may_be_damaged) sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, nullptr);
   // A check may have to read a value of any length; what it takes of memory is bounded all the same.
   if (!at_rest) sqlite3_limit(db, SQLITE_LIMIT_LENGTH, k_longest_text);
   sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, k_longest_text);
   sqlite3_wal_autocheckpoint(db, 0);
   execute("PRAGMA temp_store = MEMORY");
   if (writes) execute("PRAGMA synchronous = OFF");
+  // Reads the schema, which may not be readable: then it is what SQLite was built with, and the caller synchronises.
+  if (mode == Mode::beside) sqlite3_exec(db, "PRAGMA synchronous = EXTRA", nullptr, nullptr, nullptr);
 }
 
 Connection::~Connection() = default;

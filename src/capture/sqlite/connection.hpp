@@ -60,6 +60,7 @@ class Connection {
     read_only,  // a live database: nothing is checkpointed, no mode is changed
     own_copy,   // read-write, made if absent: a private copy, without durability
     alone,      // read-write: a live database that nobody else may have open, fully durable; its logs stay
+    beside,     // read-write: a live database that others use, and that may be damaged; fully durable; its logs stay
     at_rest,    // nobody uses it: without locks, and without what lies beside it (immutable=1)
   };
   // path: as SQLite opens it (directories.hpp); shown: in messages. patience outlives the connection.

@@ -31,7 +31,7 @@ LiveDirectory::LiveDirectory(UniqueFd directory, std::string database, FileId fi
 
 bool LiveDirectory::is_acceptable(const std::string& name, const struct stat& status) const noexcept {
   if (!S_ISREG(status.st_mode)) return false;
-  if (name == m_database) return id_of(status) == m_file;
+  if (name == m_database) return id_of(status) == m_file && (!m_writes || status.st_nlink == 1);
   return status.st_nlink == 1 && id_of(status) != m_file;
 }
 
@@ -67,9 +67,18 @@ bool LiveDirectory::may(const std::string& name, int access) noexcept {
   return ::faccessat(m_directory.get(), name.c_str(), access, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-bool LiveDirectory::remove(const std::string&) noexcept {
+bool LiveDirectory::remove(const std::string& name) noexcept {
+  if (m_writes && name == beside(k_journal)) return ::unlinkat(m_directory.get(), name.c_str(), 0) == 0;
   errno = EPERM;
   return false;
+}
+
+int LiveDirectory::directory_to_sync() const noexcept {
+  return m_writes ? ::fcntl(m_directory.get(), F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+bool LiveDirectory::sync() const noexcept {
+  return ::fsync(m_directory.get()) == 0;
 }
 
 bool LiveDirectory::may_add_files() const noexcept {
@@ -265,8 +274,11 @@ int sqlite_fchown(int, uid_t, gid_t) {
   return 0;  // files stay whose they are
 }
 
-int sqlite_open_directory(const char*, int*) {
-  return SQLITE_CANTOPEN;  // to synchronise what nobody changes; SQLite goes on without
+int sqlite_open_directory(const char* path, int* fd) {
+  const auto* const live = dynamic_cast<LiveDirectory*>(resolve(path).directory);
+  *fd = live == nullptr ? -1 : live->directory_to_sync();
+  // Where nobody changes anything, SQLite goes on without.
+  return *fd < 0 ? SQLITE_CANTOPEN : SQLITE_OK;
 }
 
 int sqlite_mkdir(const char*, mode_t) {

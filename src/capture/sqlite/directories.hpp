@@ -48,8 +48,15 @@ class LiveDirectory : public Directory {
   int open(const std::string& name, int flags, unsigned mode) noexcept override;
   bool status(const std::string& name, struct stat& out) noexcept override;
   bool may(const std::string& name, int access) noexcept override;
-  // Never.
+  // Never, but for the journal where that was allowed.
   bool remove(const std::string& name) noexcept override;
+  // From now on SQLite may remove the database's journal, as it does at the end of a transaction, and have changes of
+  // names synchronised; and a database that has several names is not opened: another one may be somebody else's.
+  void allow_journal() noexcept { m_writes = true; }
+  // A descriptor of the directory to synchronise it by, the caller's to close; -1 where nobody writes.
+  int directory_to_sync() const noexcept;
+  // Makes changes of names durable; false, and errno, where that fails.
+  bool sync() const noexcept;
 
   const std::string& database() const noexcept { return m_database; }
   std::string beside(const char* suffix) const { return m_database + suffix; }
@@ -65,6 +72,7 @@ class LiveDirectory : public Directory {
   UniqueFd m_directory;
   std::string m_database;
   FileId m_file;
+  bool m_writes = false;
   int m_database_fd = -1;
   int m_log_fd = -1;
   // Closing a descriptor drops all locks that the process has on its file, and what was refused may be any file.

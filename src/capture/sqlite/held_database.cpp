@@ -2,6 +2,7 @@
 
 #include "capture/file_kind.hpp"
 #include "capture/sqlite/companions.hpp"
+#include "capture/sqlite/supported.hpp"
 #include "util/file.hpp"
 
 #include <array>
@@ -13,7 +14,6 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
 
 namespace cairn::sqlite {
 
@@ -44,43 +44,6 @@ Look look_at(int fd, const std::string& shown) {
     look.last.resize(read_at(fd, look.last, look.size - look.last.size(), shown));
   }
   return look;
-}
-
-// File systems whose locks are not seen by every process that may write there. Numbers: statfs(2), linux/magic.h.
-const char* remote_file_system(int fd, const std::string& shown) {
-  struct statfs status {};
-  if (::fstatfs(fd, &status) != 0) fail(shown, errno);
-  switch (static_cast<std::uint32_t>(status.f_type)) {
-    case 0x00006969:
-      return "NFS";
-    case 0x0000517b:
-    case 0xfe534d42:
-    case 0xff534d42:
-      return "SMB";
-    case 0x65735546:
-      return "FUSE";
-    case 0x01021997:
-      return "9P";
-    case 0x00c36400:
-      return "Ceph";
-    case 0x5346414f:
-    case 0x6b414653:
-      return "AFS";
-    case 0x73757245:
-      return "Coda";
-    case 0x0bd00bd0:
-      return "Lustre";
-    case 0x47504653:
-      return "GPFS";
-    case 0x19830326:
-      return "BeeGFS";
-    case 0x786f4256:
-      return "a VirtualBox shared folder";
-    case 0xbacbacbc:
-      return "a VMware shared folder";
-    default:
-      return nullptr;
-  }
 }
 
 [[noreturn]] void refuse(const std::string& shown, const std::string& why) {

@@ -4,7 +4,9 @@
 #include "util/time.hpp"
 
 #include <chrono>
+#include <functional>
 #include <thread>
+#include <utility>
 
 namespace cairn::sqlite {
 
@@ -13,10 +15,12 @@ class Patience {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Patience(Nanoseconds limit) : m_limit(limit) {}
+  // given_up: asked before each wait, whether there is to be no other.
+  explicit Patience(Nanoseconds limit, std::function<bool()> given_up = {})
+      : m_limit(limit), m_given_up(std::move(given_up)) {}
   // Waits a moment; false, at once, where the limit is reached.
   bool wait(std::chrono::milliseconds moment) {
-    if (m_waited >= m_limit) return false;
+    if (m_waited >= m_limit || (m_given_up && m_given_up())) return false;
     const auto begun = Clock::now();
     std::this_thread::sleep_for(moment);
     m_waited += Clock::now() - begun;
@@ -27,6 +31,7 @@ class Patience {
 
  private:
   Nanoseconds m_limit;
+  std::function<bool()> m_given_up;
   Nanoseconds m_waited{0};
 };
 

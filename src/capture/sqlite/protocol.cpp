@@ -54,6 +54,14 @@ void write(MessageWriter& to, const Checked& checked) {
   to.number(number_of(checked.verdict)).text(checked.message).text(checked.schema_digest);
 }
 
+void write(MessageWriter& to, const Committed& committed) {
+  to.number(number_of(committed.blocked)).number(committed.log_bytes);
+}
+
+void write(MessageWriter& to, const LogCopied& copied) {
+  to.number(copied.whole ? 1 : 0);
+}
+
 Opened read_opened(MessageReader& from) {
   Opened opened;
   opened.kind = static_cast<Opened::Kind>(from.number(number_of(Opened::Kind::staged)));
@@ -103,6 +111,13 @@ Checked read_checked(MessageReader& from) {
   return checked;
 }
 
+Committed read_committed(MessageReader& from) {
+  Committed committed;
+  committed.blocked = duration(from);
+  committed.log_bytes = from.number(INT64_MAX);
+  return committed;
+}
+
 }  // namespace
 
 Bytes encode(const OpenRequest& request) {
@@ -111,7 +126,7 @@ Bytes encode(const OpenRequest& request) {
   to.text(request.shown).number(static_cast<std::uint64_t>(request.patience.count()));
   to.number(request.assume_local ? 1 : 0).number(request.has_wal ? 1 : 0).number(request.has_journal ? 1 : 0);
   to.number(request.demanding ? 1 : 0).number(request.settle ? 1 : 0);
-  to.number(request.thorough ? 1 : 0);
+  to.number(request.thorough ? 1 : 0).number(request.write_live ? 1 : 0);
   return to.bytes();
 }
 
@@ -130,6 +145,7 @@ OpenRequest decode_request(ByteView bytes) {
   request.demanding = from.number(1) != 0;
   request.settle = from.number(1) != 0;
   request.thorough = from.number(1) != 0;
+  request.write_live = from.number(1) != 0;
   return request;
 }
 
@@ -157,8 +173,12 @@ Reply decode_reply(ByteView bytes) {
       return CheckProgress{from.number()};
     case 6:
       return read_item(from);
-    default:
+    case 7:
       return read_checked(from);
+    case 8:
+      return read_committed(from);
+    default:
+      return LogCopied{from.number(1) != 0};
   }
 }
 

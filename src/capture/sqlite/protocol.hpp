@@ -35,6 +35,10 @@ struct OpenRequest {
   bool settle = false;
   // With Reach::check: everything that can be found out, and not the soundness of the pages alone.
   bool thorough = false;
+  // Not to read it: by_name, a second descriptor is that of an image, all of whose pages go into it as one transaction
+  // (live_write.hpp). It is answered by CheckProgress, Committed and LogCopied; any message before Committed gives it
+  // up.
+  bool write_live = false;
 };
 
 // From the child: the database is held.
@@ -116,7 +120,18 @@ struct Checked {
   std::string schema_digest;  // schema.hpp; of a sound one
 };
 
-using Reply = std::variant<Opened, Failed, TemporaryWanted, Released, Settled, CheckProgress, CheckedItem, Checked>;
+// From the child, to write_live: the database is what the image is.
+struct Committed {
+  Nanoseconds blocked{0};       // so long nobody else could write
+  std::uint64_t log_bytes = 0;  // that the log has, where there is one
+};
+// From the child, after Committed: it is through.
+struct LogCopied {
+  bool whole = true;  // all that the log had is in the main file
+};
+
+using Reply = std::variant<Opened, Failed, TemporaryWanted, Released, Settled, CheckProgress, CheckedItem, Checked,
+                           Committed, LogCopied>;
 
 Bytes encode(const OpenRequest& request);
 Bytes encode(const Reply& reply);

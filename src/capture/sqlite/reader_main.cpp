@@ -3,9 +3,11 @@
 #include "capture/sqlite/held_database.hpp"
 #include "capture/sqlite/identity.hpp"
 #include "capture/sqlite/image_check.hpp"
+#include "capture/sqlite/live_write.hpp"
 #include "capture/sqlite/settle.hpp"
 #include "util/message_socket.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -13,6 +15,7 @@
 #include <poll.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -24,6 +27,7 @@ namespace {
 
 constexpr rlim_t k_address_space = rlim_t{2} << 30;
 constexpr rlim_t k_descriptors = 64;
+constexpr std::chrono::seconds k_last_moments{60};
 
 // Sanitizers reserve terabytes.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -49,15 +53,26 @@ void ignore_signals() noexcept {
   }
 }
 
-// Ends this process with its parent, whatever it is about.
+// A transaction of ours is under way: who ends in the middle of it leaves others to take it back.
+std::atomic<bool> writing{false};
+std::atomic<bool> parent_gone{false};
+
+// Ends this process with its parent, whatever it is about, but for a transaction: that is taken back first, or done.
 void end_with_parent() {
   std::thread{[] {
     struct pollfd socket {
       k_reader_socket, 0, 0
     };
     while (::poll(&socket, 1, -1) < 0 || (socket.revents & (POLLHUP | POLLERR)) == 0) continue;
+    parent_gone = true;
+    if (writing) std::this_thread::sleep_for(k_last_moments);
     ::_exit(0);
   }}.detach();
+}
+
+Failed::Cause cause_of(const SqliteError& error) noexcept {
+  if (error.is_of_content()) return Failed::Cause::content;
+  return error.is_for_want_of_space() ? Failed::Cause::no_space : Failed::Cause::other;
 }
 
 class ReaderService {
@@ -71,6 +86,7 @@ class ReaderService {
   void check(const OpenRequest& request, std::vector<UniqueFd>& given);
   HeldDatabase hold(const OpenRequest& request, std::vector<UniqueFd>& given, Patience& patience);
   [[noreturn]] void settle(const OpenRequest& request, UniqueFd directory, Patience& patience);
+  [[noreturn]] void write_live(const OpenRequest& request, std::vector<UniqueFd>& given);
   void answer_failure(const Error& error, Failed::Cause cause, const Patience& patience);
 
   MessageSocket& m_parent;
@@ -126,10 +142,47 @@ HeldDatabase ReaderService::hold(const OpenRequest& request, std::vector<UniqueF
 void ReaderService::settle(const OpenRequest& request, UniqueFd directory, Patience& patience) {
   m_live = std::make_unique<LiveDirectory>(std::move(directory), request.name, request.file);
   give_directories_to_sqlite(m_live.get(), nullptr);
-  const auto connection = settle_database(*m_live, request, patience);
+  [[maybe_unused]] const auto connection = settle_database(*m_live, request, patience);
   send(Settled{});
   // Until the parent is done with it, or has gone.
   m_parent.receive();
+  ::_exit(0);
+}
+
+void ReaderService::write_live(const OpenRequest& request, std::vector<UniqueFd>& given) {
+  if (given.size() != 2) throw Error(ErrorKind::failed, "unable to write a database: descriptors are missing");
+  const auto given_up = [this] { return parent_gone || m_parent.wait(std::chrono::milliseconds{0}); };
+  Patience patience{request.patience, given_up};
+  // Called in the middle of it all, which cannot be thrown through.
+  const auto tell = [this](const Reply& reply) {
+    try {
+      m_parent.send(encode(reply));
+    } catch (const std::exception&) {
+      parent_gone = true;
+    }
+  };
+  m_live = std::make_unique<LiveDirectory>(std::move(given.front()), request.name, request.file);
+  writing = true;
+  try {
+    // A parent that stands still must not keep the users of the database out: it is told later.
+    std::uint64_t untold = 0;
+    const auto tell_progress = [&](std::uint64_t bytes) {
+      untold += bytes;
+      struct pollfd out {
+        k_reader_socket, POLLOUT, 0
+      };
+      if (::poll(&out, 1, 0) > 0) tell(CheckProgress{std::exchange(untold, 0)});
+    };
+    const LiveWriteSteps steps{tell_progress, given_up, [&](const Committed& committed) {
+                                 if (untold != 0) tell(CheckProgress{untold});
+                                 tell(committed);
+                               }};
+    tell(sqlite::write_live(*m_live, std::move(given.back()), request, patience, steps));
+  } catch (const SqliteError& error) {
+    answer_failure(error, cause_of(error), patience);
+  } catch (const Error& error) {
+    answer_failure(error, Failed::Cause::other, patience);
+  }
   ::_exit(0);
 }
 
@@ -151,11 +204,6 @@ void ReaderService::answer_failure(const Error& error, Failed::Cause cause, cons
   send(Failed{cause, error.kind(), error.message(), error.hint(), patience.waited()});
 }
 
-Failed::Cause cause_of(const SqliteError& error) noexcept {
-  if (error.is_of_content()) return Failed::Cause::content;
-  return error.is_for_want_of_space() ? Failed::Cause::no_space : Failed::Cause::other;
-}
-
 void ReaderService::serve(MessageSocket::Message message) {
   const OpenRequest request = decode_request(message.bytes);
   Patience patience{request.patience};
@@ -164,6 +212,7 @@ void ReaderService::serve(MessageSocket::Message message) {
     if (request.settle && !message.descriptors.empty()) {
       settle(request, std::move(message.descriptors.front()), patience);
     }
+    if (request.write_live) write_live(request, message.descriptors);
     if (request.reach == OpenRequest::Reach::check) return check(request, message.descriptors);
     held = hold(request, message.descriptors, patience);
     held.opened.waited = patience.waited();

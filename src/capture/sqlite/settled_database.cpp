@@ -27,7 +27,14 @@ std::chrono::seconds time_for(const DatabasePlace& place) {
   return k_patience_beside + std::chrono::seconds{bytes / k_slowest_copy};
 }
 
-Identity identity_for(const DatabasePlace& place) {
+Refusal refusal_of(const Failed& failed) {
+  if (failed.kind == ErrorKind::busy) return {Cause::busy, failed.message};
+  return {failed.cause == Failed::Cause::no_space ? Cause::no_space : Cause::impossible, failed.message};
+}
+
+}  // namespace
+
+Identity identity_for_writing(const DatabasePlace& place) {
   if (::geteuid() != 0) return own_identity();
   const auto database = status_beside(place.directory, place.name, "");
   if (!database) throw_errno("open", place.shown, errno);
@@ -37,13 +44,6 @@ Identity identity_for(const DatabasePlace& place) {
   return identity_of_user(database->st_uid, database->st_gid);
 }
 
-Refusal refusal_of(const Failed& failed) {
-  if (failed.kind == ErrorKind::busy) return {Cause::busy, failed.message};
-  return {failed.cause == Failed::Cause::no_space ? Cause::no_space : Cause::impossible, failed.message};
-}
-
-}  // namespace
-
 SettledDatabase::Attempt SettledDatabase::settle(const DatabasePlace& place) {
   OpenRequest request;
   request.name = place.name;
@@ -51,7 +51,7 @@ SettledDatabase::Attempt SettledDatabase::settle(const DatabasePlace& place) {
   request.shown = place.shown;
   request.settle = true;
   try {
-    auto child = std::make_unique<ReaderProcess>(identity_for(place));
+    auto child = std::make_unique<ReaderProcess>(identity_for_writing(place));
     child->send(encode(request), {place.directory});
     const auto answer = child->receive(ReaderProcess::Clock::now() + time_for(place), place.shown);
     if (const auto* const failed = std::get_if<Failed>(&answer.reply)) return {nullptr, refusal_of(*failed)};

@@ -11,6 +11,10 @@
 
 namespace cairn::sqlite {
 
+// Whose rights a process needs that writes to it: its owner's where this one is root, else this one's own. Throws Error
+// where nobody should write to it so.
+Identity identity_for_writing(const DatabasePlace& place);
+
 // One file that is the whole committed state, and SQLite's exclusive lock on it: nobody can open it as a database,
 // whoever tries is told that it is busy. As long as the object lives. Used by one thread at a time.
 class SettledDatabase {

@@ -32,6 +32,7 @@ ContentPlanner::ContentPlanner(PlannedPacks& packs, FetchPlan& fetch, RestoreSte
 
 void ContentPlanner::begin_file(const Entry& file, std::shared_ptr<LocalContent> local) {
   ++m_files;
+  m_path = file.path;
   m_layout.emplace(file);
   m_local = std::move(local);
   m_size = file.size;
@@ -91,7 +92,9 @@ ContentPlanner::Directory ContentPlanner::look_up(const ChunkRange& chunks) {
 void ContentPlanner::note_unreadable(std::uint64_t pack, const Error& e) {
   Unreadable& noted = m_unreadable[pack];
   if (noted.known.files == 0) noted.known.message = e.message();
-  if (std::exchange(noted.last_file, m_files) != m_files) ++noted.known.files;
+  if (std::exchange(noted.last_file, m_files) == m_files) return;
+  ++noted.known.files;
+  if (noted.known.named.size() < UnreadablePack::k_named) noted.known.named.push_back(m_path);
 }
 
 std::vector<UnreadablePack> ContentPlanner::take_unreadable() {

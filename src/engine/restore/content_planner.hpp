@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -95,6 +96,7 @@ class ContentPlanner {
   ContentSteps m_steps;
   std::map<std::uint64_t, Unreadable> m_unreadable;
   std::uint64_t m_files = 0;  // begun so far
+  std::string m_path;         // of the last one
 
   // Of the file:
   std::optional<ContentLayout> m_layout;

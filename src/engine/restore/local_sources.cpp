@@ -116,6 +116,7 @@ void LocalPlaces::add_target(const RestoreTarget& target) {
   UniqueFd own{::fcntl(swapped ? target.swapped() : target.directory(), F_DUPFD_CLOEXEC, 0)};
   if (!own) throw_errno("open", target.path().native(), errno);
   const bool single = target.shape() == RestoreTarget::Shape::single_file;
+  m_target_live = target.live();
   m_places.push_back(
       {add_root(LocalRoot::Kind::target, std::move(own), (single ? target.anchor_path() : target.path()).native()),
        {}});
@@ -156,7 +157,8 @@ void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const 
   candidate.shown = (fs::path{in.shown} / path).native();
   // Staging is private, whoever owns the files in it already.
   const bool is_private = in.kind == LocalRoot::Kind::staging || in.kind == LocalRoot::Kind::other;
-  candidate.in_other_hands = !is_private && is_in_other_hands(candidate.fd.get(), candidate.status, file);
+  const bool live = in.kind == LocalRoot::Kind::target && m_places.is_target_live();
+  candidate.in_other_hands = !is_private && (live || is_in_other_hands(candidate.fd.get(), candidate.status, file));
   // A file that an earlier run of this snapshot wrote has its chunks where they belong.
   if (in.kind != LocalRoot::Kind::staging) candidate.cuts = std::make_shared<std::optional<CutIndex>>();
   to.push_back(std::move(candidate));

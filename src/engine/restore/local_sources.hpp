@@ -33,6 +33,8 @@ class LocalPlaces {
   void add_seed(const fs::path& seed);
 
   bool empty() const noexcept { return m_places.empty(); }
+  // Others write what is at the target meanwhile.
+  bool is_target_live() const noexcept { return m_target_live; }
   const std::vector<Place>& places() const noexcept { return m_places; }
   const std::shared_ptr<LocalRoots>& roots() const noexcept { return m_roots; }
 
@@ -41,6 +43,7 @@ class LocalPlaces {
 
   std::shared_ptr<LocalRoots> m_roots = std::make_shared<LocalRoots>();
   std::vector<Place> m_places;
+  bool m_target_live = false;
 };
 
 // Candidates for the content of files, one planning long. One thread.

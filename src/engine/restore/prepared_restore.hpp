@@ -2,6 +2,7 @@
 // then printed, or carried out as it is (restore_executor.hpp).
 #pragma once
 
+#include "engine/restore/live_estimate.hpp"
 #include "engine/restore/local_files.hpp"
 #include "engine/restore/owner_numbers.hpp"
 #include "engine/restore/path_selection.hpp"
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,8 @@ struct RestoreRequest {
   bool swap = false;                                      // and that as a whole: a directory by one exchange
   bool keep_old = false;                                  // what is replaced gets the name TARGET.before-ID
   bool check = true;                                      // databases, before they are moved into place
+  bool live = false;                                      // into a database that others use
+  bool whole = false;                                     // all of its content, or nothing: NotWhole else
   bool in_place = false;                                  // what is at the target becomes equal to the snapshot
   bool remove = false;                                    // with in_place: what the snapshot lacks goes
   bool discard = false;                                   // what interrupted restores left is not used, and goes
@@ -48,8 +52,11 @@ struct RestoreRequest {
 
 // A pack that a restore would read in vain: files that need it would be left out.
 struct UnreadablePack {
-  std::string message;      // names it, and why
-  std::uint64_t files = 0;  // that need it; 0: not known
+  std::string message;             // names it, and why
+  std::uint64_t files = 0;         // that need it; 0: not known
+  std::vector<std::string> named;  // the first of them, at most k_named
+
+  static constexpr std::size_t k_named = 1000;
 };
 
 // A restore in numbers.
@@ -72,6 +79,7 @@ struct RestoreFigures {
   bool in_place = false;  // into something that is there
   std::string left;       // what an interrupted restore left and this one goes on from: its path; empty: nothing
   RestoreEstimate estimate;
+  std::optional<LiveEstimate> live = {};
   // Packs that the store does not have with their right size, and those whose directories cannot be read.
   std::vector<UnreadablePack> unreadable;
 };

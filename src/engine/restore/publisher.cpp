@@ -90,6 +90,7 @@ void Publisher::close_moved(int root, const StagedDirectory& directory) const {
 
 std::unique_ptr<Publisher> make_publisher(const PublishParts& parts) {
   if (parts.plan != nullptr && parts.plan->figures.in_place) return make_in_place_publisher(parts);
+  if (parts.target.live()) return make_live_publisher(parts);
   if (parts.target.shape() == RestoreTarget::Shape::single_file) return make_file_publisher(parts);
   if (parts.target.swapped() >= 0) return make_swap_publisher(parts);
   return parts.target.exists() ? make_merge_publisher(parts) : make_new_tree_publisher(parts);

@@ -1,6 +1,7 @@
 // Moves what is staged into place: everything durable first, every refusal before the first move.
 #pragma once
 
+#include "capture/sqlite/live_database.hpp"
 #include "engine/restore/mended_directories.hpp"
 #include "engine/restore/prepared_restore.hpp"
 #include "engine/restore/restore_target.hpp"
@@ -32,6 +33,8 @@ struct PublishParts {
   // Of what stays according to the plan, what was made anew all the same.
   std::set<std::string> remade = {};
   Digest snapshot = {};  // that is restored
+  // Of a live database: what became of it. Else not needed.
+  sqlite::LiveWritten* live = nullptr;
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
@@ -62,6 +65,7 @@ class Publisher {
   SkippedTally& tally() const noexcept { return m_parts.tally; }
   const Digest& snapshot() const noexcept { return m_parts.snapshot; }
   PreparedRestore* plan() const noexcept { return m_parts.plan; }
+  sqlite::LiveWritten* live_result() const noexcept { return m_parts.live; }
   bool is_remade(const std::string& path) const { return m_parts.remade.contains(path); }
   // The tree as it was given, deepest directories first.
   const StagedTree& tree() const noexcept { return m_tree; }
@@ -112,6 +116,10 @@ std::unique_ptr<Publisher> make_in_place_publisher(const PublishParts& parts);
 // by one renameat2(2), and then the old one is removed, or renamed to keep_as. Until then it is as it was. Throws what
 // require_unused_tree() throws, right before the exchange, too.
 std::unique_ptr<Publisher> make_swap_publisher(const PublishParts& parts);
+
+// The target is a database that others may have open (RestoreTarget::live()): what is staged goes into it as one
+// transaction of SQLite's. Throws what look_at_live(), check_fits() and sqlite::write_live_database() throw.
+std::unique_ptr<Publisher> make_live_publisher(const PublishParts& parts);
 
 // The one that fits the target.
 std::unique_ptr<Publisher> make_publisher(const PublishParts& parts);

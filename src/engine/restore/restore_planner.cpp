@@ -3,6 +3,7 @@
 #include "capture/source_kind.hpp"
 #include "engine/restore/content_planner.hpp"
 #include "engine/restore/entry_survey.hpp"
+#include "engine/restore/live_rules.hpp"
 #include "engine/restore/path_selection.hpp"
 #include "engine/restore/staged_tree.hpp"
 #include "repo/entry_list.hpp"
@@ -92,7 +93,7 @@ void take_apart_long_held(Repository& repository, const PlanningTools& tools, Pr
     if (i >= ahead) ahead = i + fetch_directories(repository, std::span{refs}.subspan(i), tools.access);
     const auto unreadable = damage_of([&] { plan.fetch.take_apart(held[i], *tools.content.directory(held[i])); });
     // Whoever executes the plan tells whose content it is.
-    if (unreadable) plan.figures.unreadable.push_back({unreadable->message(), 0});
+    if (unreadable) plan.figures.unreadable.push_back({unreadable->message(), 0, {}});
   }
 }
 
@@ -195,7 +196,12 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
   figures.estimate = estimate_restore(figures.bytes_to_fetch, fetched, surveyed);
   if (const auto warning = warning_of_grace(figures.estimate, request.grace)) context.reporter.warning(*warning);
   if (tools.only == nullptr) selection.check_found();
-  target.check_space(figures.space);
+  std::uint64_t more = 0;
+  if (target.live()) {
+    figures.live = estimate_live(look_at_live(target), manifest, figures.bytes);
+    more = saturating_add(figures.live->log_bytes, figures.live->growth);
+  }
+  target.check_space(saturating_add(figures.space, more));
   target.check_inodes(figures.inodes);
   return plan;
 }

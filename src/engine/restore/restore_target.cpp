@@ -112,7 +112,8 @@ void require_not_given_away(int directory, uid_t owner, const fs::path& shown) {
 RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite overwrite)
     : m_shape(shape),
       m_in_place(overwrite == Overwrite::in_place || overwrite == Overwrite::finish),
-      m_finish(overwrite == Overwrite::finish) {
+      m_finish(overwrite == Overwrite::finish),
+      m_live(overwrite == Overwrite::live) {
   if (target.empty()) throw Error(ErrorKind::usage, "unable to restore: the target is empty");
   PinnedPath pinned = pin(target);
   if (pinned.leads_to_nothing) refuse(target, "it is a symbolic link to nothing");
@@ -129,6 +130,9 @@ RestoreTarget::RestoreTarget(const fs::path& target, Shape shape, Overwrite over
   }
   if (m_exists && shape == Shape::tree && !directory) {
     refuse(target, "it is not a directory, and the snapshot is one");
+  }
+  if (m_live && !m_exists) {
+    refuse(target, "there is no database that could be live", "without --live it is restored there");
   }
   m_anchor = open_beneath(pinned.directory.get(), ".", O_RDONLY | O_DIRECTORY);
   if (!m_anchor) throw_errno("open", m_anchor_path.native(), errno);
@@ -152,8 +156,8 @@ RestoreTarget::There RestoreTarget::check_entry(const Entry& entry) const {
   if (m_shape == Shape::single_file) {
     const auto there = see(directory(), name());
     if (there) require_within_reach(*there, m_root, m_path);
-    if (there && !m_in_place) require_replaceable(*there, m_root, m_path);
-    check_database(directory(), name(), m_path);
+    if (there && !m_in_place && !m_live) require_replaceable(*there, m_root, m_path);
+    if (!m_live) check_database(directory(), name(), m_path);
     return there ? There::other : There::nothing;
   }
   if (root) {

@@ -54,12 +54,14 @@ class RestoreTarget {
   enum class Shape { tree, single_file };
   // swap: of a tree, the target as a whole gives way to another directory (publish_swap.cpp), and the anchor is what it
   // lies in; else as yes. in_place: it becomes equal to the snapshot, and what is of another type gives way. finish:
-  // the same, where a restore was ended when all was in place but for the metadata of directories.
-  enum class Overwrite { no, yes, swap, in_place, finish };
+  // the same, where a restore was ended when all was in place but for the metadata of directories. live: one file that
+  // is a database, which others may have open: it is written, and not replaced (publish_live.cpp).
+  enum class Overwrite { no, yes, swap, in_place, finish, live };
 
   // Throws Error(usage) where the target
   //   - is not empty (a directory with a name in it, or anything that is no directory), without Overwrite::yes,
-  //   - is a directory, and the snapshot one file, or the other way round, or a device, even with it.
+  //   - is a directory, and the snapshot one file, or the other way round, or a device, even with it,
+  //   - is not there, with Overwrite::live.
   // Error(failed) where a directory that is to be swapped is mounted there, or a subvolume.
   // A directory that has only staging of interrupted restores (k_staging_prefix) counts as empty. Throws as pin_path()
   // does.
@@ -91,6 +93,8 @@ class RestoreTarget {
   bool in_place() const noexcept { return m_in_place; }
   // Overwrite::finish
   bool finishes() const noexcept { return m_finish; }
+  // Overwrite::live
+  bool live() const noexcept { return m_live; }
   // Whether there is something already: a directory that the tree is merged into or swapped for, or a file that is
   // replaced.
   bool exists() const noexcept { return m_exists; }
@@ -122,6 +126,7 @@ class RestoreTarget {
   Shape m_shape;
   bool m_in_place;
   bool m_finish;
+  bool m_live;
   bool m_exists = false;
   bool m_empty = true;
   SeenThere m_root;  // directory()

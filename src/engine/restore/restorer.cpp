@@ -1,6 +1,7 @@
 #include "engine/restore/restorer.hpp"
 
 #include "engine/restore/database_check.hpp"
+#include "engine/restore/live_rules.hpp"
 #include "engine/restore/local_sources.hpp"
 #include "engine/restore/mended_directories.hpp"
 #include "engine/restore/planned_access.hpp"
@@ -35,6 +36,7 @@ constexpr std::uint64_t k_kept_list_frames = 8ULL << 20;
 
 RestoreTarget::Overwrite overwrite_of(const RestoreRequest& request) {
   if (request.swap) return RestoreTarget::Overwrite::swap;
+  if (request.live) return RestoreTarget::Overwrite::live;
   if (request.in_place) return RestoreTarget::Overwrite::in_place;
   return request.overwrite ? RestoreTarget::Overwrite::yes : RestoreTarget::Overwrite::no;
 }
@@ -54,6 +56,7 @@ RestoreTarget look_at_target(Context& context, const Manifest& manifest, const R
     throw Error(ErrorKind::usage, "a part of a snapshot cannot be swapped for the whole target",
                 "restore it with --overwrite");
   }
+  if (request.live) check_live_snapshot(manifest, request);
   const bool single = manifest.facts.single_file && request.paths.empty() && request.literal_paths.empty();
   const auto shape = single ? RestoreTarget::Shape::single_file : RestoreTarget::Shape::tree;
   if (overwrite_of(request) == RestoreTarget::Overwrite::no && !single) {
@@ -64,6 +67,7 @@ RestoreTarget look_at_target(Context& context, const Manifest& manifest, const R
   RestoreTarget target{place, shape, overwrite_of(request)};
   if (request.keep_old) check_keeping(target, kept_name(target, manifest.id));
   check_swap(target, own_places(context.repository, request), context.reporter);
+  if (target.live()) check_fits(look_at_live(target), manifest, target.path());
   return target;
 }
 
@@ -115,6 +119,39 @@ std::optional<PackSizes> listed_packs(Repository& repository, const RestoreReque
   }
 }
 
+NotWhole not_whole(const Manifest& manifest, std::vector<RestoreProblem> problems) {
+  return {fmt::format("the content of snapshot {} is not whole: {}", manifest.id.short_hex(),
+                      problems.empty() ? "" : problems.front().message),
+          std::move(problems)};
+}
+
+// Before anything is fetched: what the listing of the store and the directories of its packs tell.
+void require_whole(const Manifest& manifest, PreparedRestore& plan) {
+  const RestoreFigures& figures = plan.figures;
+  if (figures.unreadable.empty()) return;
+  std::vector<RestoreProblem> problems;
+  for (const auto& pack : figures.unreadable) {
+    for (const auto& path : pack.named) problems.push_back({path, pack.message});
+    if (pack.files == 0) problems.push_back({"", pack.message});
+    if (pack.files > pack.named.size()) {
+      problems.push_back({"", fmt::format("{}: {} more files need it", pack.message, pack.files - pack.named.size())});
+    }
+  }
+  std::set<std::string> lost;
+  for (const auto& problem : problems) lost.insert(problem.path);
+  plan.steps.rewind();
+  while (const auto planned = plan.steps.next_entry()) {
+    const Entry& entry = planned->entry;
+    if (entry.type != EntryType::hard_link || !lost.contains(entry.link_target)) continue;
+    problems.push_back({entry.path, fmt::format("{} is a hard link to a damaged file", quote(entry.path))});
+  }
+  std::stable_sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  problems.erase(std::unique(problems.begin(), problems.end(),
+                             [](const auto& a, const auto& b) { return !a.path.empty() && a.path == b.path; }),
+                 problems.end());
+  throw not_whole(manifest, std::move(problems));
+}
+
 // The same failure, with what was kept in its hint.
 [[noreturn]] void throw_keeping(const Error& e, const fs::path& staging) {
   const std::string kept = fmt::format(
@@ -146,15 +183,17 @@ class Restore {
         m_places(places_of(request, m_target, m_left)),
         m_access(access_of(context.repository, request)) {}
 
-  RestoreResult run() {
+  // there: with RestoreRequest::whole, the packs that the store has, where it told.
+  RestoreResult run(const PackSizes* there) {
     FrameFetcher content{packs_of(m_context.repository, m_request), m_context.io, m_context.cpu, m_packs,
                          k_kept_frames};
     content.measure(m_verifying);
     const auto began = m_context.steady();
     const LocalPlaces* const local = m_places.empty() ? nullptr : &m_places;
     PreparedRestore plan = prepare_restore(m_context, m_manifest, m_request, m_target,
-                                           {m_lists, content, m_packs, nullptr, m_access, local});
+                                           {m_lists, content, m_packs, there, m_access, local});
     m_planning = m_context.steady() - began;
+    if (m_request.whole) require_whole(m_manifest, plan);
     // Before staging, which it has to outlive.
     MendedDirectories mended{m_context.reporter};
     mend_target(m_target, mended);
@@ -181,6 +220,7 @@ class Restore {
     if (!outdated.empty()) fetched += fetch_outdated(outdated, writer, done);
     if (m_request.check) check_databases(writer, done);
     execute_links(writer, plan, done);
+    if (m_request.whole && !done.problems.empty()) throw not_whole(m_manifest, std::move(done.problems));
     const auto left_out =
         static_cast<std::size_t>(std::count_if(done.problems.begin(), done.problems.end(), is_left_out));
     if (plan.figures.single_file && left_out != 0) throw_nothing_restored(done.problems.front());
@@ -191,10 +231,12 @@ class Restore {
     const std::uint64_t spared = plan.steps.spare(not_restored(done.problems, unfit));
     // All of it that is of use is in staging now. The times of the directory that it lies in come last.
     m_left.discard(m_context.reporter);
+    sqlite::LiveWritten live;
     make_publisher({m_target, staging, skipped, m_context.reporter, mended, m_request.spool, keep_as, &plan, outdated,
-                    m_manifest.id})
+                    m_manifest.id, &live})
         ->publish(std::move(tree));
     RestoreResult result;
+    if (m_target.live()) result.live = live;
     result.times = {m_planning, m_verifying.total(), m_writing.total(), m_context.steady() - written};
     result.entries = plan.figures.entries - left_out - skipped.devices() - unfit.size();
     result.files = done.files;
@@ -275,6 +317,7 @@ PreparedRestore plan_restore(Context& context, const Manifest& manifest, const R
                                          {fetcher, fetcher, packs, there ? &*there : nullptr,
                                           access_of(context.repository, request), places.empty() ? nullptr : &places});
   plan.figures.left = path_of(request, left);
+  if (request.whole) require_whole(manifest, plan);
   return plan;
 }
 
@@ -282,7 +325,8 @@ RestoreResult restore(Context& context, const Manifest& manifest, const RestoreR
   const Time began = context.clock();
   const std::uint64_t requests_before = context.repository.store().requests();
   const PackTable packs{manifest};
-  RestoreResult result = Restore{context, manifest, request, packs}.run();
+  const auto there = request.whole ? listed_packs(context.repository, request) : std::nullopt;
+  RestoreResult result = Restore{context, manifest, request, packs}.run(there ? &*there : nullptr);
   result.requests = context.repository.store().requests() - requests_before;
   result.duration = context.clock() - began;
   return result;

@@ -5,6 +5,7 @@
 // (restore_executor.hpp), into staging; the publisher moves it into place.
 #pragma once
 
+#include "capture/sqlite/live_database.hpp"
 #include "engine/context.hpp"
 #include "engine/restore/prepared_restore.hpp"
 #include "engine/restore/restore_executor.hpp"
@@ -12,6 +13,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace cairn {
@@ -35,7 +38,20 @@ struct RestoreResult {
   std::chrono::nanoseconds duration{};
   RestoreTimes times;
   std::vector<RestoreProblem> problems;
-  fs::path kept;  // what was there before, where that was asked for; empty: nothing was
+  std::optional<sqlite::LiveWritten> live;  // where it went into a live database
+  fs::path kept;                            // what was there before, where that was asked for; empty: nothing was
+};
+
+// With RestoreRequest::whole: the store has lost or damaged content, or a database is broken. Nothing at the target was
+// touched.
+class NotWhole : public Error {
+ public:
+  NotWhole(std::string message, std::vector<RestoreProblem> problems)
+      : Error(ErrorKind::damaged, std::move(message), "nothing was restored"), m_problems(std::move(problems)) {}
+  const std::vector<RestoreProblem>& problems() const noexcept { return m_problems; }
+
+ private:
+  std::vector<RestoreProblem> m_problems;
 };
 
 // Throws what restore() would throw before it touches anything: bad paths (not_found), a target that is not empty
@@ -47,7 +63,7 @@ PreparedRestore plan_restore(Context& context, const Manifest& manifest, const R
 // it was, and what was written where the next restore of the snapshot to the same target finds it, if it is worth that:
 // then a warning names the place. Files that are damaged in the store, databases that are broken, and entries that the
 // target's file system does not take, are left out and named in the result (a snapshot of one file throws
-// Error(damaged) instead); damage to the entry list itself throws.
+// Error(damaged) instead, and any does with RestoreRequest::whole: NotWhole); damage to the entry list itself throws.
 RestoreResult restore(Context& context, const Manifest& manifest, const RestoreRequest& request);
 
 }  // namespace cairn

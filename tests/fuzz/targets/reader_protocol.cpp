@@ -33,6 +33,8 @@ std::vector<std::string> seeds() {
           text(sqlite::encode(sqlite::Reply{sqlite::TemporaryWanted{4096}})),
           text(sqlite::encode(sqlite::Reply{sqlite::Released{true, {}}})),
           text(sqlite::encode(sqlite::Reply{sqlite::Settled{}})),
+          text(sqlite::encode(sqlite::Reply{sqlite::Committed{Nanoseconds{5}, 7}})),
+          text(sqlite::encode(sqlite::Reply{sqlite::LogCopied{false}})),
           text(sqlite::encode(request))};
 }
 

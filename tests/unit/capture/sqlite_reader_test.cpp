@@ -499,7 +499,7 @@ TEST_CASE("sqlite protocol: messages come back as they were") {
   request.file = {7, 9};
   request.shown = "/x/y";
   request.patience = std::chrono::milliseconds{1234};
-  request.assume_local = request.has_journal = true;
+  request.assume_local = request.has_journal = request.write_live = true;
   const auto back = sqlite::decode_request(sqlite::encode(request));
   CHECK(back.reach == request.reach);
   CHECK(back.name == request.name);
@@ -509,6 +509,8 @@ TEST_CASE("sqlite protocol: messages come back as they were") {
   CHECK_FALSE(back.has_wal);
   CHECK(back.has_journal);
   CHECK_FALSE(back.demanding);
+  CHECK_FALSE(back.settle);
+  CHECK(back.write_live);
 
   sqlite::Opened opened;
   opened.kind = sqlite::Opened::Kind::overlay;
@@ -526,6 +528,12 @@ TEST_CASE("sqlite protocol: messages come back as they were") {
   CHECK(failed.cause == sqlite::Failed::Cause::content);
   CHECK(failed.kind == ErrorKind::busy);
   CHECK(failed.message == "m");
+  const auto committed = std::get<sqlite::Committed>(
+      sqlite::decode_reply(sqlite::encode(sqlite::Reply{sqlite::Committed{Nanoseconds{5}, 7}})));
+  CHECK(committed.blocked == Nanoseconds{5});
+  CHECK(committed.log_bytes == 7);
+  const auto copied = sqlite::decode_reply(sqlite::encode(sqlite::Reply{sqlite::LogCopied{false}}));
+  CHECK_FALSE(std::get<sqlite::LogCopied>(copied).whole);
 }
 
 TEST_CASE("sqlite protocol: nonsense is refused") {
@@ -534,7 +542,7 @@ TEST_CASE("sqlite protocol: nonsense is refused") {
     CHECK_THROWS_AS(sqlite::decode_reply(ByteView{good}.first(length)), Error);
   }
   Bytes bad = good;
-  bad[0] = 9;
+  bad[0] = 99;
   CHECK_THROWS_AS(sqlite::decode_reply(bad), Error);
   bad = good;
   bad[8] = 9;
