@@ -43,6 +43,23 @@ Bytes FileReader::read_at(std::uint64_t offset, std::uint64_t length) {
 
 Bytes FileReader::read(std::uint64_t offset, std::uint64_t end) {
   Bytes out(end - offset, 0);  // as holes are
+  copy(pieces_between(offset, end), out);
+  return out;
+}
+
+void FileReader::expect(std::uint64_t offset, std::uint64_t length) {
+  offset = std::min(offset, size());
+  const std::uint64_t end = offset + std::min(length, size() - offset);
+  damage_of([&] {
+    std::vector<FrameId> ids;
+    for (const Piece& piece : pieces_between(offset, end)) {
+      if (ids.empty() || ids.back() != piece.frame) ids.push_back(piece.frame);
+    }
+    m_frames.expect(ids);
+  });
+}
+
+std::vector<FileReader::Piece> FileReader::pieces_between(std::uint64_t offset, std::uint64_t end) {
   std::vector<Piece> pieces;
   for (std::uint64_t at = offset; at < end;) {
     check_interrupted();
@@ -55,8 +72,7 @@ Bytes FileReader::read(std::uint64_t offset, std::uint64_t end) {
     }
     at = std::min(end, end_of(group));
   }
-  copy(pieces, out);
-  return out;
+  return pieces;
 }
 
 // The chunks of the run with bytes between begin and end of the file.
@@ -95,7 +111,11 @@ void FileReader::copy(const std::vector<Piece>& pieces, Bytes& to) {
     });
     if (damage) {
       m_frames.forget(ids);
-      throw Error(*damage);
+      // A chunk does not know what pack it is of.
+      throw Error(
+          damage->kind(),
+          fmt::format("damaged pack {}: {}", quote(m_frames.key_of(pieces[begin].frame.pack)), damage->message()),
+          damage->hint());
     }
   }
 }
