@@ -138,6 +138,50 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    query:--series)
+      COMPREPLY=()
+      return
+      ;;
+    query:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    query:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    query:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    query:--path)
+      COMPREPLY=()
+      return
+      ;;
+    query:--attach)
+      COMPREPLY=()
+      return
+      ;;
+    query:--since)
+      COMPREPLY=()
+      return
+      ;;
+    query:--until)
+      COMPREPLY=()
+      return
+      ;;
+    query:--insert)
+      COMPREPLY=()
+      return
+      ;;
+    query:--timeout)
+      COMPREPLY=()
+      return
+      ;;
+    query:--max-memory)
+      COMPREPLY=()
+      return
+      ;;
     verify:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -336,7 +380,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot run push list show diff verify restore drill prune pin unpin forget status key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot run push list show diff query verify restore drill prune pin unpin forget status key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -384,6 +428,13 @@ _cairn() {
     diff)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    query)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --attach --each --since --until --csv --insert --timeout --max-memory --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

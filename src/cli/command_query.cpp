@@ -1,0 +1,367 @@
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/query_output.hpp"
+#include "cli/session.hpp"
+#include "engine/choose/reference.hpp"
+#include "engine/inside/snapshot_query.hpp"
+#include "repo/layout.hpp"
+#include "repo/objects.hpp"
+#include "store/counting_store.hpp"
+#include "util/error.hpp"
+#include "util/units.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace cairn {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto k_default_time = std::chrono::minutes{5};
+constexpr std::uint64_t k_default_memory = 256 * k_mib;
+constexpr std::uint64_t k_least_memory = 8 * k_mib;
+constexpr std::uint64_t k_most_memory = 2 * k_gib - k_mib;
+// Snapshots that are looked into together: their lists of packs are in memory.
+constexpr std::size_t k_most_packs = 100'000;
+constexpr std::size_t k_most_snapshots = 500;
+
+struct Attachment {
+  std::string schema;
+  std::string reference;
+};
+
+class QueryCommand : public Command {
+ public:
+  std::string name() const override { return "query"; }
+  std::string summary() const override { return "ask a database in a snapshot with SQL, without restoring it"; }
+  void declare(OptionSet& options) override {
+    m_choice.declare(options);
+    options.operand("SQL", m_sql, OptionSet::Required::yes, "one SELECT, or another statement that only reads");
+    declare_store(options, m_store);
+    m_keys.declare(options);
+    options.value("--path", "ENTRY", m_path, "the database, where the snapshot is a directory");
+    options.values("--attach", "NAME=REF", m_attach, "the database of another snapshot, as NAME in SQL");
+    options.flag("--each", m_each, "ask every snapshot of the series REF, oldest first");
+    options.value("--since", "TIME", m_since, "with --each: no snapshot of before");
+    options.value("--until", "TIME", m_until, "with --each: no snapshot of after");
+    options.flag("--csv", m_csv, "print comma-separated values");
+    options.value("--insert", "TABLE", m_insert, "print the rows as statements that insert them into TABLE");
+    options.value("--timeout", "DURATION", m_timeout, "give up after that time for each snapshot; 5m by default");
+    options.value("--max-memory", "SIZE", m_max_memory, "SQLite may take so much memory; 256MiB by default");
+  }
+  ExitStatus run(Session& session) override;
+
+ private:
+  // Of snapshots one after the other, for one reason.
+  struct Failures {
+    std::uint64_t count = 0;
+    std::string first;
+    std::string reason;
+    std::optional<Error> error;
+  };
+  struct Asked {
+    OpenStore store;
+    std::shared_ptr<CountingStore::Bytes64> bytes;
+    std::unique_ptr<QueryPrinter> printer;
+    QueryLimits limits;
+    std::vector<Attachment> attachments;
+    std::vector<Manifest> attached;
+    std::uint64_t rows = 0;
+    std::uint64_t snapshots = 0;
+    std::vector<std::string> problems;
+    Failures failures;
+    ExitStatus status = ExitStatus::done;
+  };
+  void check_options(const Session& session) const;
+  QueryForm form(Session& session) const;
+  QueryLimits limits() const;
+  std::vector<Attachment> attachments() const;
+  std::string series_asked(Session& session, OpenStore& store) const;
+  void ask(Asked& asked, Looker& looker, const Manifest& manifest) const;
+  void ask_one(Session& session, Asked& asked) const;
+  void ask_each(Session& session, Asked& asked) const;
+  void ask_batch(Session& session, Asked& asked, const std::vector<Manifest>& manifests) const;
+  static void tell_failures(Session& session, Asked& asked);
+  std::vector<std::vector<ManifestInfo>> snapshots_of(Session& session, Asked& asked, const std::string& series) const;
+
+  SnapshotChoice m_choice;
+  std::optional<std::string> m_sql;
+  std::optional<std::string> m_store;
+  KeyOptions m_keys;
+  std::optional<std::string> m_path;
+  std::vector<std::string> m_attach;
+  bool m_each = false;
+  std::optional<std::string> m_since;
+  std::optional<std::string> m_until;
+  bool m_csv = false;
+  std::optional<std::string> m_insert;
+  std::optional<std::string> m_timeout;
+  std::optional<std::string> m_max_memory;
+};
+
+void QueryCommand::check_options(const Session& session) const {
+  if (m_csv && m_insert) throw Error(ErrorKind::usage, "--csv and --insert are two forms of one answer: give one");
+  if (session.json() && (m_csv || m_insert)) {
+    throw Error(ErrorKind::usage,
+                fmt::format("--json and {} are two forms of one answer: give one", m_csv ? "--csv" : "--insert"));
+  }
+  if (m_each && m_insert) throw Error(ErrorKind::usage, "--insert takes the rows of one snapshot, not of --each");
+  if (!m_each && (m_since || m_until)) {
+    throw Error(ErrorKind::usage, fmt::format("{} is for --each", m_since ? "--since" : "--until"));
+  }
+}
+
+QueryForm QueryCommand::form(Session& session) const {
+  if (session.json()) return {.kind = QueryForm::Kind::json};
+  if (m_insert) return {.kind = QueryForm::Kind::insert, .table = *m_insert};
+  if (m_csv) return {.kind = QueryForm::Kind::csv, .for_terminal = session.io().out_is_terminal};
+  return {};
+}
+
+QueryLimits QueryCommand::limits() const {
+  QueryLimits limits{.time = k_default_time, .memory = k_default_memory};
+  if (m_timeout) {
+    const auto time = parse_duration(*m_timeout);
+    if (!time || *time <= Nanoseconds{0}) {
+      throw Error(ErrorKind::usage, fmt::format("invalid duration {} of --timeout", quote(*m_timeout)),
+                  "write it as 30s, 5m or 1h30m");
+    }
+    limits.time = std::chrono::ceil<std::chrono::milliseconds>(*time);
+  }
+  if (m_max_memory) {
+    const auto memory = parse_size(*m_max_memory);
+    if (!memory || *memory < k_least_memory || *memory > k_most_memory) {
+      throw Error(ErrorKind::usage, fmt::format("invalid size {} of --max-memory", quote(*m_max_memory)),
+                  fmt::format("write a size from {} to {}, as 512MiB", format_size(k_least_memory),
+                              format_size(k_most_memory)));
+    }
+    limits.memory = *memory;
+  }
+  return limits;
+}
+
+std::vector<Attachment> QueryCommand::attachments() const {
+  std::vector<Attachment> out;
+  std::set<std::string> names{"main", "temp"};
+  for (const auto& given : m_attach) {
+    const auto equals = given.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == given.size()) {
+      throw Error(ErrorKind::usage, fmt::format("invalid --attach {}", quote(given)),
+                  "write it as NAME=REF: the snapshot REF as NAME in SQL");
+    }
+    Attachment one{given.substr(0, equals), given.substr(equals + 1)};
+    if (!names.insert(one.schema).second) {
+      throw Error(ErrorKind::usage, fmt::format("there are two databases with the name {}", quote(one.schema)));
+    }
+    out.push_back(std::move(one));
+  }
+  if (out.size() >= sqlite::k_most_databases) {
+    throw Error(ErrorKind::usage, fmt::format("a query takes at most {} databases", sqlite::k_most_databases));
+  }
+  return out;
+}
+
+void QueryCommand::ask(Asked& asked, Looker& looker, const Manifest& manifest) const {
+  std::vector<QueryTarget> targets{{"main", &manifest, m_path}};
+  for (std::size_t i = 0; i < asked.attached.size(); ++i) {
+    const Manifest& other = asked.attached[i];
+    // One that is a single file has no path to it.
+    targets.push_back({asked.attachments[i].schema, &other, other.facts.single_file ? std::nullopt : m_path});
+  }
+  if (manifest.facts.single_file && !asked.attached.empty()) targets.front().path.reset();
+  const RowOrigin origin{manifest.id.hex(), format_time(manifest.record.cut_point)};
+  const RowOrigin* const shown = m_each ? &origin : nullptr;
+  const sqlite::QuerySink sink{
+      .columns = [&](const std::vector<std::string>& names) { asked.printer->columns(names, shown); },
+      .row =
+          [&](const sqlite::SqlRow& row) {
+            asked.printer->row(row, shown);
+            ++asked.rows;
+          },
+  };
+  query_snapshots(looker, *m_sql, targets, asked.limits, sink);
+  ++asked.snapshots;
+}
+
+void QueryCommand::ask_one(Session& session, Asked& asked) const {
+  const Manifest manifest = session.find(asked.store, m_choice).manifest;
+  Context context = session.context(asked.store);
+  std::vector<const Manifest*> all{&manifest};
+  for (const Manifest& other : asked.attached) all.push_back(&other);
+  Looker looker{context, all, asked.limits.memory};
+  ask(asked, looker, manifest);
+}
+
+std::string QueryCommand::series_asked(Session& session, OpenStore& store) const {
+  const Reference reference = parse_reference(*m_choice.reference);
+  if (const auto* const series = std::get_if<SeriesReference>(&reference)) {
+    if (m_choice.series && *m_choice.series != series->series) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("REF and --series name two series: {} and {}", series->series, quote(*m_choice.series)));
+    }
+    return series->series;
+  }
+  if (!std::holds_alternative<LatestReference>(reference)) {
+    throw Error(ErrorKind::usage,
+                fmt::format("{} is one snapshot, and --each takes a series", quote(*m_choice.reference)),
+                "name the series, and --since and --until where it is not to be all of it");
+  }
+  if (m_choice.series) return *m_choice.series;
+  // Which series there is, where there is one.
+  return session.find(store, m_choice).manifest.record.series;
+}
+
+// Each with its manifests, oldest first.
+std::vector<std::vector<ManifestInfo>> QueryCommand::snapshots_of(Session& session, Asked& asked,
+                                                                  const std::string& series) const {
+  const Time now = session.io().clock();
+  std::optional<Time> first;
+  std::optional<Time> last;
+  if (m_since) first = parse_instants(*m_since, now).first;
+  if (m_until) last = parse_instants(*m_until, now).last;
+  std::vector<std::vector<ManifestInfo>> out;
+  bool any = false;
+  for (auto& info : asked.store.repository->manifests().list(series)) {
+    if (info.name.series != series) continue;
+    any = true;
+    if ((first && info.name.cut_point < *first) || (last && info.name.cut_point > *last)) continue;
+    if (!out.empty() && same_snapshot(out.back().front().name, info.name)) {
+      out.back().push_back(std::move(info));
+    } else {
+      out.push_back({std::move(info)});
+    }
+  }
+  if (!any) throw no_such_series(asked.store, series);
+  return out;
+}
+
+void QueryCommand::ask_batch(Session& session, Asked& asked, const std::vector<Manifest>& manifests) const {
+  if (manifests.empty()) return;
+  std::vector<const Manifest*> all;
+  for (const Manifest& manifest : manifests) all.push_back(&manifest);
+  for (const Manifest& other : asked.attached) all.push_back(&other);
+  Context context = session.context(asked.store);
+  Looker looker{context, all, asked.limits.memory};
+  for (const Manifest& manifest : manifests) {
+    bool forbidden = false;
+    std::string reason;
+    const auto failed = any_failure_of([&] {
+      try {
+        ask(asked, looker, manifest);
+      } catch (const sqlite::QueryError& e) {
+        forbidden = e.cause() == sqlite::QueryError::Cause::forbidden;
+        reason = e.reason();
+        throw;
+      }
+    });
+    if (!failed) {
+      tell_failures(session, asked);
+      continue;
+    }
+    // It would be so of every other one.
+    if (forbidden) throw Error(*failed);
+    // A snapshot of before a table was there has no answer; others may have one.
+    if (reason.empty()) reason = failed->message();
+    if (asked.failures.count != 0 && asked.failures.reason != reason) tell_failures(session, asked);
+    if (asked.failures.count++ == 0) {
+      asked.failures.first =
+          fmt::format("snapshot {} of {}", short_id(manifest.id), format_time_short(manifest.record.cut_point));
+      asked.failures.reason = reason;
+      asked.failures.error = failed;
+    }
+    const bool damaged = failed->kind() == ErrorKind::damaged;
+    asked.status = gravest(asked.status, damaged ? ExitStatus::damaged : ExitStatus::incomplete);
+  }
+}
+
+// One line for all that one after the other failed for the same reason.
+void QueryCommand::tell_failures(Session& session, Asked& asked) {
+  const Failures failures = std::exchange(asked.failures, {});
+  if (failures.count == 0) return;
+  const std::string more = failures.count == 1 ? "" : fmt::format(" and {} after it", failures.count - 1);
+  asked.problems.push_back(fmt::format("{}{}: {}", failures.first, more, failures.reason));
+  session.reporter().warning(asked.problems.back());
+}
+
+void QueryCommand::ask_each(Session& session, Asked& asked) const {
+  const auto snapshots = snapshots_of(session, asked, series_asked(session, asked.store));
+  std::vector<Manifest> batch;
+  std::size_t packs = 0;
+  std::size_t untrusted = 0;
+  for (const auto& copies : snapshots) {
+    auto read = read_best_copy(*asked.store.repository, copies);
+    if (read.found) {
+      read.found->manifest.require_open();
+      packs += read.found->manifest.packs.size();
+      batch.push_back(std::move(read.found->manifest));
+    } else if (read.failures.empty() || asked.store.repository->trust().demands_signature()) {
+      ++untrusted;
+    } else {
+      session.reporter().warning(read.failures.front().message());
+      asked.problems.push_back(read.failures.front().message());
+      asked.status = gravest(asked.status, ExitStatus::damaged);
+    }
+    if (packs < k_most_packs && batch.size() < k_most_snapshots) continue;
+    ask_batch(session, asked, std::exchange(batch, {}));
+    packs = 0;
+  }
+  ask_batch(session, asked, batch);
+  // All say the same.
+  if (asked.snapshots == 0 && asked.problems.empty() && asked.failures.error) throw Error(*asked.failures.error);
+  tell_failures(session, asked);
+  if (untrusted != 0) {
+    session.reporter().warning(fmt::format("{} left out: unsigned, or signed by a key that is not trusted",
+                                           counted(untrusted, "snapshot was", "snapshots were")));
+  }
+}
+
+ExitStatus QueryCommand::run(Session& session) {
+  check_options(session);
+  const auto begun = Clock::now();
+  Asked asked;
+  asked.limits = limits();
+  asked.attachments = attachments();
+  asked.printer = make_query_printer(form(session), session.out(), [&] {
+    session.reporter().clear_progress();
+    session.check_output();
+  });
+  asked.bytes = std::make_shared<CountingStore::Bytes64>(0);
+  StoreMeans means;
+  means.decorate = [&](std::unique_ptr<ObjectStore> store) {
+    return std::make_unique<CountingStore>(std::move(store), asked.bytes);
+  };
+  asked.store = session.open(session.store_name(m_store), StoreUse::read, &m_keys, means);
+  for (const auto& attachment : asked.attachments) {
+    asked.attached.push_back(session.find(asked.store, {attachment.reference, m_choice.series}).manifest);
+  }
+  m_each ? ask_each(session, asked) : ask_one(session, asked);
+  asked.printer->finish();
+  const std::uint64_t requests = asked.store.store->requests();
+  session.reporter().info(fmt::format("{} of {} in {}, with {} for {}", counted(asked.rows, "row", "rows"),
+                                      counted(asked.snapshots, "snapshot", "snapshots"),
+                                      format_duration(Clock::now() - begun), counted(requests, "request", "requests"),
+                                      format_size(*asked.bytes)));
+  if (!session.json()) return asked.status;
+  JsonWriter line = begin_document("query");
+  line.key("summary").begin_object().member("rows", asked.rows).member("snapshots", asked.snapshots);
+  line.member("requests", requests).member("bytes_fetched", asked.bytes->load());
+  line.member("duration_ms", milliseconds(Clock::now() - begun)).key("errors").begin_array();
+  for (const auto& problem : asked.problems) line.value(terminal_safe(problem));
+  line.end_array().end_object();
+  session.print(std::move(line));
+  return asked.status;
+}
+
+}  // namespace
+
+std::unique_ptr<Command> make_query_command() {
+  return std::make_unique<QueryCommand>();
+}
+
+}  // namespace cairn
