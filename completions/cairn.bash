@@ -122,6 +122,10 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    show:--path)
+      COMPREPLY=()
+      return
+      ;;
     diff:--series)
       COMPREPLY=()
       return
@@ -135,6 +139,10 @@ _cairn() {
       return
       ;;
     diff:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    diff:--path)
       COMPREPLY=()
       return
       ;;
@@ -420,14 +428,14 @@ _cairn() {
       ;;
     show)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --content --path --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     diff)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
