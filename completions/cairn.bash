@@ -190,6 +190,54 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    find:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    find:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    find:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    find:--series)
+      COMPREPLY=()
+      return
+      ;;
+    find:--since)
+      COMPREPLY=()
+      return
+      ;;
+    find:--until)
+      COMPREPLY=()
+      return
+      ;;
+    history:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    history:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    history:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    history:--series)
+      COMPREPLY=()
+      return
+      ;;
+    history:--since)
+      COMPREPLY=()
+      return
+      ;;
+    history:--until)
+      COMPREPLY=()
+      return
+      ;;
     verify:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -388,7 +436,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot run push list show diff query verify restore drill prune pin unpin forget status key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'init snapshot run push list show diff query find history verify restore drill prune pin unpin forget status key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -445,6 +493,20 @@ _cairn() {
         COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --attach --each --since --until --csv --insert --timeout --max-memory --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
+      fi
+      ;;
+    find)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    history)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi
       ;;
     verify)

@@ -1,11 +1,10 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/query_output.hpp"
+#include "cli/series_walk.hpp"
 #include "cli/session.hpp"
 #include "engine/choose/reference.hpp"
 #include "engine/inside/snapshot_query.hpp"
-#include "repo/layout.hpp"
-#include "repo/objects.hpp"
 #include "store/counting_store.hpp"
 #include "util/error.hpp"
 #include "util/units.hpp"
@@ -27,9 +26,6 @@ constexpr auto k_default_time = std::chrono::minutes{5};
 constexpr std::uint64_t k_default_memory = 256 * k_mib;
 constexpr std::uint64_t k_least_memory = 8 * k_mib;
 constexpr std::uint64_t k_most_memory = 2 * k_gib - k_mib;
-// Snapshots that are looked into together: their lists of packs are in memory.
-constexpr std::size_t k_most_packs = 100'000;
-constexpr std::size_t k_most_snapshots = 500;
 
 struct Attachment {
   std::string schema;
@@ -64,6 +60,7 @@ class QueryCommand : public Command {
     std::string first;
     std::string reason;
     std::optional<Error> error;
+    ExitStatus status = ExitStatus::incomplete;
   };
   struct Asked {
     OpenStore store;
@@ -74,9 +71,8 @@ class QueryCommand : public Command {
     std::vector<Manifest> attached;
     std::uint64_t rows = 0;
     std::uint64_t snapshots = 0;
-    std::vector<std::string> problems;
+    WalkProblems problems;
     Failures failures;
-    ExitStatus status = ExitStatus::done;
   };
   void check_options(const Session& session) const;
   QueryForm form(Session& session) const;
@@ -88,7 +84,6 @@ class QueryCommand : public Command {
   void ask_each(Session& session, Asked& asked) const;
   void ask_batch(Session& session, Asked& asked, const std::vector<Manifest>& manifests) const;
   static void tell_failures(Session& session, Asked& asked);
-  std::vector<std::vector<ManifestInfo>> snapshots_of(Session& session, Asked& asked, const std::string& series) const;
 
   SnapshotChoice m_choice;
   std::optional<std::string> m_sql;
@@ -217,30 +212,6 @@ std::string QueryCommand::series_asked(Session& session, OpenStore& store) const
   return session.find(store, m_choice).manifest.record.series;
 }
 
-// Each with its manifests, oldest first.
-std::vector<std::vector<ManifestInfo>> QueryCommand::snapshots_of(Session& session, Asked& asked,
-                                                                  const std::string& series) const {
-  const Time now = session.io().clock();
-  std::optional<Time> first;
-  std::optional<Time> last;
-  if (m_since) first = parse_instants(*m_since, now).first;
-  if (m_until) last = parse_instants(*m_until, now).last;
-  std::vector<std::vector<ManifestInfo>> out;
-  bool any = false;
-  for (auto& info : asked.store.repository->manifests().list(series)) {
-    if (info.name.series != series) continue;
-    any = true;
-    if ((first && info.name.cut_point < *first) || (last && info.name.cut_point > *last)) continue;
-    if (!out.empty() && same_snapshot(out.back().front().name, info.name)) {
-      out.back().push_back(std::move(info));
-    } else {
-      out.push_back({std::move(info)});
-    }
-  }
-  if (!any) throw no_such_series(asked.store, series);
-  return out;
-}
-
 void QueryCommand::ask_batch(Session& session, Asked& asked, const std::vector<Manifest>& manifests) const {
   if (manifests.empty()) return;
   std::vector<const Manifest*> all;
@@ -276,7 +247,7 @@ void QueryCommand::ask_batch(Session& session, Asked& asked, const std::vector<M
       asked.failures.error = failed;
     }
     const bool damaged = failed->kind() == ErrorKind::damaged;
-    asked.status = gravest(asked.status, damaged ? ExitStatus::damaged : ExitStatus::incomplete);
+    asked.failures.status = gravest(asked.failures.status, damaged ? ExitStatus::damaged : ExitStatus::incomplete);
   }
 }
 
@@ -285,40 +256,17 @@ void QueryCommand::tell_failures(Session& session, Asked& asked) {
   const Failures failures = std::exchange(asked.failures, {});
   if (failures.count == 0) return;
   const std::string more = failures.count == 1 ? "" : fmt::format(" and {} after it", failures.count - 1);
-  asked.problems.push_back(fmt::format("{}{}: {}", failures.first, more, failures.reason));
-  session.reporter().warning(asked.problems.back());
+  asked.problems.add(session, fmt::format("{}{}: {}", failures.first, more, failures.reason), failures.status);
 }
 
 void QueryCommand::ask_each(Session& session, Asked& asked) const {
-  const auto snapshots = snapshots_of(session, asked, series_asked(session, asked.store));
-  std::vector<Manifest> batch;
-  std::size_t packs = 0;
-  std::size_t untrusted = 0;
-  for (const auto& copies : snapshots) {
-    auto read = read_best_copy(*asked.store.repository, copies);
-    if (read.found) {
-      read.found->manifest.require_open();
-      packs += read.found->manifest.packs.size();
-      batch.push_back(std::move(read.found->manifest));
-    } else if (read.failures.empty() || asked.store.repository->trust().demands_signature()) {
-      ++untrusted;
-    } else {
-      session.reporter().warning(read.failures.front().message());
-      asked.problems.push_back(read.failures.front().message());
-      asked.status = gravest(asked.status, ExitStatus::damaged);
-    }
-    if (packs < k_most_packs && batch.size() < k_most_snapshots) continue;
-    ask_batch(session, asked, std::exchange(batch, {}));
-    packs = 0;
-  }
-  ask_batch(session, asked, batch);
+  const SeriesWalk walk{series_asked(session, asked.store), m_since, m_until};
+  walk_series(session, asked.store, walk, asked.problems,
+              [&](const std::vector<Manifest>& batch) { ask_batch(session, asked, batch); });
   // All say the same.
-  if (asked.snapshots == 0 && asked.problems.empty() && asked.failures.error) throw Error(*asked.failures.error);
+  if (asked.snapshots == 0 && asked.problems.messages.empty() && asked.failures.error)
+    throw Error(*asked.failures.error);
   tell_failures(session, asked);
-  if (untrusted != 0) {
-    session.reporter().warning(fmt::format("{} left out: unsigned, or signed by a key that is not trusted",
-                                           counted(untrusted, "snapshot was", "snapshots were")));
-  }
 }
 
 ExitStatus QueryCommand::run(Session& session) {
@@ -347,15 +295,15 @@ ExitStatus QueryCommand::run(Session& session) {
                                       counted(asked.snapshots, "snapshot", "snapshots"),
                                       format_duration(Clock::now() - begun), counted(requests, "request", "requests"),
                                       format_size(*asked.bytes)));
-  if (!session.json()) return asked.status;
+  if (!session.json()) return asked.problems.status;
   JsonWriter line = begin_document("query");
   line.key("summary").begin_object().member("rows", asked.rows).member("snapshots", asked.snapshots);
   line.member("requests", requests).member("bytes_fetched", asked.bytes->load());
   line.member("duration_ms", milliseconds(Clock::now() - begun)).key("errors").begin_array();
-  for (const auto& problem : asked.problems) line.value(terminal_safe(problem));
+  for (const auto& problem : asked.problems.messages) line.value(terminal_safe(problem));
   line.end_array().end_object();
   session.print(std::move(line));
-  return asked.status;
+  return asked.problems.status;
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ std::unique_ptr<Command> make_list_command();
 std::unique_ptr<Command> make_show_command();
 std::unique_ptr<Command> make_diff_command();
 std::unique_ptr<Command> make_query_command();
+std::unique_ptr<Command> make_find_command();
+std::unique_ptr<Command> make_history_command();
 std::unique_ptr<Command> make_verify_command();
 std::unique_ptr<Command> make_restore_command();
 std::unique_ptr<Command> make_drill_command();
