@@ -12,7 +12,9 @@ namespace cairn {
 
 namespace {
 
-constexpr std::uint64_t k_group_parts = 64;
+// Placing a group takes the directories of all packs that it is in, so it is small: whoever reads one page of a file
+// that changed a lot must not read most of them.
+constexpr std::uint64_t k_group_parts = 4;
 constexpr std::uint32_t k_run_chunks = 256;
 constexpr std::uint64_t k_runs_memory = 4ULL << 20;
 // Decoded frames that are waited for at one time.
@@ -184,18 +186,32 @@ FileReader::Runs FileReader::place(const Group& group) {
     }
     runs.push_back(run);
   };
+  const auto add_packs = [](std::vector<std::uint64_t>& packs, const std::vector<Extent>& extents) {
+    for (const Extent& extent : extents) {
+      if (!extent.is_hole() && (packs.empty() || packs.back() != extent.pack)) packs.push_back(extent.pack);
+    }
+  };
+  std::vector<std::uint64_t> packs;
   if (m_file.parts == 0) {
+    add_packs(packs, m_file.extents);
+    m_frames.expect_directories(packs);
     const std::uint64_t end = place_extents(m_file.entry, 0, m_file.extents, directory_of, take);
     check_content_length(m_file.entry.path, end, size());
     return runs;
   }
   EntryListCursor cursor{m_text, group.at};
-  std::uint64_t offset = group.offset;
+  std::vector<EntryLine> lines;
   for (std::uint64_t i = 0; i < group.parts; ++i) {
-    const auto line = cursor.next();
+    auto line = cursor.next();
     if (!line || line->entry) throw_damaged_content(m_file.entry.path, "its last parts are missing");
-    const std::uint64_t end = place_extents(m_file.entry, offset, line->extents, directory_of, take);
-    check_part_length(m_file.entry.path, end - offset, line->part_size);
+    add_packs(packs, line->extents);
+    lines.push_back(*std::move(line));
+  }
+  m_frames.expect_directories(packs);
+  std::uint64_t offset = group.offset;
+  for (const EntryLine& line : lines) {
+    const std::uint64_t end = place_extents(m_file.entry, offset, line.extents, directory_of, take);
+    check_part_length(m_file.entry.path, end - offset, line.part_size);
     offset = end;
   }
   return runs;

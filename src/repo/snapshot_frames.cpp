@@ -33,6 +33,11 @@ void SnapshotFrames::forget(const std::vector<FrameId>& ids) {
   m_fetcher.forget(ids);
 }
 
+void SnapshotFrames::expect_directories(const std::vector<std::uint64_t>& packs) {
+  const std::scoped_lock lock{m_mutex};
+  m_fetcher.expect_directories(packs);
+}
+
 std::string SnapshotFrames::key_of(std::uint64_t pack) const {
   return layout::pack_key(m_packs.find(pack).name);
 }

@@ -36,6 +36,8 @@ class SnapshotFrames {
   void forget(const std::vector<FrameId>& ids);
   // The directory of a pack as extents name it. The same errors.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
+  // Fetches several of them side by side, as far as they are not at hand. No failure is told.
+  void expect_directories(const std::vector<std::uint64_t>& packs);
   // Of a pack as extents name it, the key of its object.
   std::string key_of(std::uint64_t pack) const;
   // For callers that need the fetcher for themselves.
