@@ -26,6 +26,8 @@ constexpr auto k_default_time = std::chrono::minutes{5};
 constexpr std::uint64_t k_default_memory = 256 * k_mib;
 constexpr std::uint64_t k_least_memory = 8 * k_mib;
 constexpr std::uint64_t k_most_memory = 2 * k_gib - k_mib;
+// Of frames: more than several scans have under way.
+constexpr std::uint64_t k_least_kept = 192 * k_mib;
 
 struct Attachment {
   std::string schema;
@@ -189,7 +191,7 @@ void QueryCommand::ask_one(Session& session, Asked& asked) const {
   Context context = session.context(asked.store);
   std::vector<const Manifest*> all{&manifest};
   for (const Manifest& other : asked.attached) all.push_back(&other);
-  Looker looker{context, all, asked.limits.memory};
+  Looker looker{context, all, std::max(asked.limits.memory, k_least_kept)};
   ask(asked, looker, manifest);
 }
 
@@ -218,7 +220,7 @@ void QueryCommand::ask_batch(Session& session, Asked& asked, const std::vector<M
   for (const Manifest& manifest : manifests) all.push_back(&manifest);
   for (const Manifest& other : asked.attached) all.push_back(&other);
   Context context = session.context(asked.store);
-  Looker looker{context, all, asked.limits.memory};
+  Looker looker{context, all, std::max(asked.limits.memory, k_least_kept)};
   for (const Manifest& manifest : manifests) {
     bool forbidden = false;
     std::string reason;
@@ -235,7 +237,8 @@ void QueryCommand::ask_batch(Session& session, Asked& asked, const std::vector<M
       tell_failures(session, asked);
       continue;
     }
-    // It would be so of every other one.
+    // It would be so of every other one: what nobody reads any more, too.
+    session.check_output();
     if (forbidden) throw Error(*failed);
     // A snapshot of before a table was there has no answer; others may have one.
     if (reason.empty()) reason = failed->message();

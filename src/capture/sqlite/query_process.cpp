@@ -73,7 +73,7 @@ class QueryRun {
     QueryRequest request{.sql = m_query.sql, .databases = {}, .time = m_query.time, .memory = m_query.memory};
     for (const auto& database : m_query.databases) request.databases.push_back({database.schema, database.size});
     m_child = start_as_nobody(k_query_name);
-    m_child->send(encode(request), {m_window.get()});
+    m_child->send(encode(request), {m_window.get()}, m_shown);
     while (true) {
       check_interrupted();
       QueryReply reply = next();
@@ -121,7 +121,7 @@ class QueryRun {
       m_child.reset();
       throw;
     }
-    m_child->send(encode(PagesGiven{length}));
+    m_child->send(encode(PagesGiven{length}), {}, m_shown);
   }
 
   void take(ByteView bytes) {

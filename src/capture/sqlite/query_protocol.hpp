@@ -83,6 +83,7 @@ class RowEncoder {
   RowEncoder& real(double value);
   RowEncoder& text(std::string_view value);
   RowEncoder& blob(std::string_view value);
+  std::size_t size() const noexcept { return m_row.size(); }
   // Appends the row to `out` and begins the next one.
   void finish(Bytes& out);
 

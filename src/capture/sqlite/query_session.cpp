@@ -26,6 +26,8 @@ constexpr std::size_t k_rows_at_once = 48 * 1024;
 constexpr auto k_longest_wait = std::chrono::milliseconds{100};
 // Steps of SQLite's machine between two looks at the clock: well below a millisecond.
 constexpr int k_steps = 1000;
+// Of a row's bytes, for what is no text and no blob: SQLite has no more columns than 2000.
+constexpr std::size_t k_row_room = 64 * 1024;
 // Of the memory: pages that SQLite keeps, and the longest value.
 constexpr std::uint64_t k_cache_share = 4;
 constexpr std::uint64_t k_value_share = 4;
@@ -183,7 +185,9 @@ class QuerySession {
         flush();
         return failed;
       }
-      for (int i = 0; i < columns; ++i) add(statement, i);
+      for (int i = 0; i < columns; ++i) {
+        if (!add(statement, i)) return QueryFailed{Cause::memory, "a row does not fit into it"};
+      }
       m_row.finish(m_out);
       if (m_out.size() >= k_rows_at_once || Clock::now() - m_flushed >= k_longest_wait) flush();
     }
@@ -191,27 +195,26 @@ class QuerySession {
     return QueryDone{};
   }
 
-  void add(sqlite3_stmt* statement, int column) {
-    const auto bytes = [&](const void* data) {
+  // False where there is no room for the value.
+  bool add(sqlite3_stmt* statement, int column) {
+    const int type = sqlite3_column_type(statement, column);
+    if (type == SQLITE_INTEGER) {
+      m_row.integer(sqlite3_column_int64(statement, column));
+    } else if (type == SQLITE_FLOAT) {
+      m_row.real(sqlite3_column_double(statement, column));
+    } else if (type == SQLITE_NULL) {
+      m_row.null();
+    } else {
+      const void* const data =
+          type == SQLITE_TEXT ? sqlite3_column_text(statement, column) : sqlite3_column_blob(statement, column);
       const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, column));
-      return data == nullptr ? std::string_view{} : std::string_view{static_cast<const char*>(data), size};
-    };
-    switch (sqlite3_column_type(statement, column)) {
-      case SQLITE_INTEGER:
-        m_row.integer(sqlite3_column_int64(statement, column));
-        return;
-      case SQLITE_FLOAT:
-        m_row.real(sqlite3_column_double(statement, column));
-        return;
-      case SQLITE_TEXT:
-        m_row.text(bytes(sqlite3_column_text(statement, column)));
-        return;
-      case SQLITE_BLOB:
-        m_row.blob(bytes(sqlite3_column_blob(statement, column)));
-        return;
-      default:
-        m_row.null();
+      // Text may have to be converted, and a blob of zeros made, only now.
+      if (data == nullptr && (type == SQLITE_TEXT || size != 0)) return false;
+      if (size > m_request.memory - std::min<std::uint64_t>(m_request.memory, m_row.size() + k_row_room)) return false;
+      const std::string_view bytes = data == nullptr ? "" : std::string_view{static_cast<const char*>(data), size};
+      type == SQLITE_TEXT ? m_row.text(bytes) : m_row.blob(bytes);
     }
+    return true;
   }
 
   void flush() {

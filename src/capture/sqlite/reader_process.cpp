@@ -123,8 +123,8 @@ ReaderProcess::~ReaderProcess() {
   end();
 }
 
-void ReaderProcess::send(ByteView message, const std::vector<int>& descriptors) {
-  if (!m_socket.send(message, descriptors)) fail("", "");
+void ReaderProcess::send(ByteView message, const std::vector<int>& descriptors, const std::string& shown) {
+  if (!m_socket.send(message, descriptors)) fail(shown, "");
 }
 
 MessageSocket::Message ReaderProcess::receive_message(Clock::time_point deadline, const std::string& shown) {

@@ -42,8 +42,8 @@ class ReaderProcess {
     Reply reply;
     std::vector<UniqueFd> descriptors;
   };
-  // Throws ReaderGone, also where it has gone.
-  void send(ByteView message, const std::vector<int>& descriptors = {});
+  // Throws ReaderGone, also where it has gone. shown: the database, for messages, where there is one already.
+  void send(ByteView message, const std::vector<int>& descriptors = {}, const std::string& shown = {});
   // Waits until the deadline. Throws ReaderGone; Error(interrupted) as soon as a signal arrives. shown: the database,
   // for messages.
   Answer receive(Clock::time_point deadline, const std::string& shown);

@@ -8,9 +8,9 @@ namespace {
 
 // A scan of a table's leaves steps over pages of others in between.
 constexpr std::uint64_t k_widest_step = 256ULL << 10;
-// A scan that got as much is worth fetching ahead for, that much at a time.
+// A scan that got as much at a time is worth fetching ahead for: so many times what it has read.
 constexpr std::uint64_t k_scan_window = 256ULL << 10;
-constexpr std::uint64_t k_expected_at_once = 16ULL << 20;
+constexpr std::uint64_t k_growth = 4;
 
 }  // namespace
 
@@ -33,11 +33,15 @@ Bytes PageFeed::read(std::uint64_t offset, std::uint64_t length, std::uint64_t m
   scan.used = ++m_uses;
   scan.window = std::max(length, std::min(most, scan.window * 2));
   scan.next = offset + scan.window;
+  scan.read += scan.window;
   if (scan.window >= k_scan_window) {
-    scan.expected = std::max(scan.expected, offset);
-    while (scan.expected < m_file.size() && scan.expected < scan.next + m_ahead) {
-      m_file.expect(scan.expected, k_expected_at_once);
-      scan.expected += k_expected_at_once;
+    const std::uint64_t ahead = std::min(m_ahead, k_growth * scan.read);
+    const std::uint64_t begin = std::max(scan.expected, offset);
+    const std::uint64_t end = std::min(m_file.size(), scan.next + ahead);
+    // In pieces of half of it: a request is large, and another one under way.
+    if (begin < end && (end - begin >= ahead / 2 || end == m_file.size())) {
+      m_file.expect(begin, end - begin);
+      scan.expected = end;
     }
   }
   return m_file.read_at(offset, scan.window);

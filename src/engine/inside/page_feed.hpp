@@ -14,7 +14,7 @@ namespace cairn {
 // may go on side by side, as a table's and those of its indexes. One thread.
 class PageFeed {
  public:
-  // ahead: bytes of content that are fetched ahead of a scan.
+  // ahead: bytes of content that are fetched ahead of a scan at most; never much more than it has read by then.
   PageFeed(FileReader& file, std::uint64_t ahead) : m_file(file), m_ahead(ahead) {}
 
   // From offset on: `length` bytes at least, `most` at most, but for the end of the file. What FileReader throws.
@@ -25,6 +25,7 @@ class PageFeed {
   struct Scan {
     std::uint64_t next = UINT64_MAX;  // where it goes on
     std::uint64_t window = 0;         // bytes that it got the last time
+    std::uint64_t read = 0;           // bytes that it got in all
     std::uint64_t expected = 0;       // all before it is on its way
     std::uint64_t used = 0;
   };

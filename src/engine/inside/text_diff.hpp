@@ -27,8 +27,8 @@ struct LineChange {
 std::vector<std::string_view> lines_of(std::string_view text);
 
 // What makes `after` of `before`, in order, as few lines as may be (E. W. Myers, "An O(ND) Difference Algorithm and Its
-// Variations", 1986), unless the texts differ in more lines than are worth comparing: then what lies between their equal
-// beginnings and ends is one change.
+// Variations", 1986), unless the texts differ in more lines than are worth comparing: then what lies between their
+// equal beginnings and ends is one change.
 std::vector<LineChange> compare_lines(const std::vector<std::string_view>& before,
                                       const std::vector<std::string_view>& after);
 

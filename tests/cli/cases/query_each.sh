@@ -21,3 +21,10 @@ ask app 'SELECT * FROM t NATURAL JOIN old.t' --attach old=app@2999-01-01
 ask app 'SELEC' --each
 ask app 'DROP TABLE t' --each
 ask other 'SELECT 1' --each
+echo "# The reader goes away."
+many='WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000) SELECT x FROM n'
+{
+  cairn query --store st app "$many" --each --csv
+  echo "exit $?" >status
+} | head -n 1
+cat status
