@@ -30,30 +30,6 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
-    setup:--source)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-      return
-      ;;
-    setup:--store)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-      return
-      ;;
-    setup:--push-to)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-      return
-      ;;
-    setup:--recipient)
-      COMPREPLY=()
-      return
-      ;;
-    setup:--every)
-      COMPREPLY=($(compgen -W 'hourly daily weekly' -- "$cur"))
-      return
-      ;;
-    setup:--timer)
-      COMPREPLY=($(compgen -W 'systemd cron none' -- "$cur"))
-      return
-      ;;
     init:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -146,6 +122,10 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    show:--path)
+      COMPREPLY=()
+      return
+      ;;
     diff:--series)
       COMPREPLY=()
       return
@@ -159,6 +139,102 @@ _cairn() {
       return
       ;;
     diff:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    diff:--path)
+      COMPREPLY=()
+      return
+      ;;
+    query:--series)
+      COMPREPLY=()
+      return
+      ;;
+    query:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    query:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    query:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    query:--path)
+      COMPREPLY=()
+      return
+      ;;
+    query:--attach)
+      COMPREPLY=()
+      return
+      ;;
+    query:--since)
+      COMPREPLY=()
+      return
+      ;;
+    query:--until)
+      COMPREPLY=()
+      return
+      ;;
+    query:--insert)
+      COMPREPLY=()
+      return
+      ;;
+    query:--timeout)
+      COMPREPLY=()
+      return
+      ;;
+    query:--max-memory)
+      COMPREPLY=()
+      return
+      ;;
+    find:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    find:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    find:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    find:--series)
+      COMPREPLY=()
+      return
+      ;;
+    find:--since)
+      COMPREPLY=()
+      return
+      ;;
+    find:--until)
+      COMPREPLY=()
+      return
+      ;;
+    history:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    history:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    history:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    history:--series)
+      COMPREPLY=()
+      return
+      ;;
+    history:--since)
+      COMPREPLY=()
+      return
+      ;;
+    history:--until)
       COMPREPLY=()
       return
       ;;
@@ -224,10 +300,6 @@ _cairn() {
       ;;
     restore:--limit-download)
       COMPREPLY=()
-      return
-      ;;
-    restore:--fallback)
-      COMPREPLY=($(compgen -W 'none previous' -- "$cur"))
       return
       ;;
     drill:--store)
@@ -350,50 +422,6 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
-    report:--store)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-      return
-      ;;
-    report:--identity)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-      return
-      ;;
-    report:--trusted-key)
-      COMPREPLY=()
-      return
-      ;;
-    report:--html)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-      return
-      ;;
-    doctor:--store)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-      return
-      ;;
-    doctor:--identity)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-      return
-      ;;
-    doctor:--trusted-key)
-      COMPREPLY=()
-      return
-      ;;
-    runbook:--store)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-      return
-      ;;
-    runbook:--identity)
-      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-      return
-      ;;
-    runbook:--trusted-key)
-      COMPREPLY=()
-      return
-      ;;
-    runbook:--format)
-      COMPREPLY=($(compgen -W 'text markdown html' -- "$cur"))
-      return
-      ;;
     key:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -408,14 +436,7 @@ _cairn() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'setup init snapshot run push list show diff verify restore drill prune pin unpin forget status report doctor runbook key completion' -- "$cur"))
-      fi
-      ;;
-    setup)
-      if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --source --store --push-to --encrypt --recipient --no-encryption --every --timer --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
-      else
-        COMPREPLY=()
+        COMPREPLY=($(compgen -W 'init snapshot run push list show diff query find history verify restore drill prune pin unpin forget status key completion' -- "$cur"))
       fi
       ;;
     init)
@@ -455,16 +476,37 @@ _cairn() {
       ;;
     show)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --content --path --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     diff)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
+      fi
+      ;;
+    query)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --attach --each --since --until --csv --insert --timeout --max-memory --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    find)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    history)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+      else
+        compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi
       ;;
     verify)
@@ -476,7 +518,7 @@ _cairn() {
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --live --fallback --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi
@@ -519,27 +561,6 @@ _cairn() {
     status)
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
-      else
-        COMPREPLY=()
-      fi
-      ;;
-    report)
-      if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --html --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
-      else
-        COMPREPLY=()
-      fi
-      ;;
-    doctor)
-      if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --read-only --all --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
-      else
-        COMPREPLY=()
-      fi
-      ;;
-    runbook)
-      if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --format --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi

@@ -3,7 +3,11 @@
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
+#include "engine/inside/looker.hpp"
+#include "engine/inside/page_feed.hpp"
 #include "repo/layout.hpp"
+#include "util/bytes.hpp"
+#include "util/error.hpp"
 #include "util/units.hpp"
 
 #include <fmt/format.h>
@@ -11,6 +15,12 @@
 namespace cairn {
 
 namespace {
+
+// Of a file whose content is printed: what is read at once, what is on its way, and what is kept of it.
+constexpr std::uint64_t k_least = 64 * k_kib;
+constexpr std::uint64_t k_most = k_mib;
+constexpr std::uint64_t k_ahead = 32 * k_mib;
+constexpr std::uint64_t k_kept = 96 * k_mib;
 
 class ShowCommand : public Command {
  public:
@@ -20,13 +30,19 @@ class ShowCommand : public Command {
     m_choice.declare(options);
     declare_store(options, m_store);
     m_keys.declare(options);
+    options.flag("--content", m_content, "print what a file of the snapshot holds, and nothing else");
+    options.value("--path", "ENTRY", m_path, "with --content: the file, where the snapshot is a directory");
   }
   ExitStatus run(Session& session) override;
 
  private:
+  ExitStatus print_content(Session& session) const;
+
   SnapshotChoice m_choice;
   std::optional<std::string> m_store;
   KeyOptions m_keys;
+  bool m_content = false;
+  std::optional<std::string> m_path;
 };
 
 std::uint64_t total_size(const Manifest& manifest) {
@@ -122,7 +138,32 @@ void write_packs(JsonWriter& to, const Manifest& manifest) {
   to.end_array();
 }
 
+// Found by seeks into the list of entries: however large the snapshot is, little is read but the file.
+ExitStatus ShowCommand::print_content(Session& session) const {
+  if (session.json()) {
+    throw Error(ErrorKind::usage, "--json does not go together with --content: the content goes to standard output",
+                "the exit status tells whether all of it was written");
+  }
+  OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
+  const Manifest manifest = session.find(store, m_choice).manifest;
+  Context context = session.context(store);
+  const Manifest* const all[] = {&manifest};
+  Looker looker{context, all, k_kept};
+  const InsideFile file = looker.open(manifest, m_path);
+  PageFeed feed{*file.reader, k_ahead};
+  session.reporter().clear_progress();
+  for (std::uint64_t at = 0; at < file.reader->size();) {
+    const Bytes bytes = feed.read(at, k_least, k_most);
+    at += bytes.size();
+    session.out().write(as_text(bytes).data(), static_cast<std::streamsize>(bytes.size()));
+    session.check_output();
+  }
+  return ExitStatus::done;
+}
+
 ExitStatus ShowCommand::run(Session& session) {
+  if (m_content) return print_content(session);
+  if (m_path) throw Error(ErrorKind::usage, "--path is for --content");
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   auto [snapshot, manifest] = session.find(store, m_choice);
   snapshot.pinned =

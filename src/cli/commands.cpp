@@ -12,6 +12,9 @@ Commands make_commands() {
   out.push_back(make_list_command());
   out.push_back(make_show_command());
   out.push_back(make_diff_command());
+  out.push_back(make_query_command());
+  out.push_back(make_find_command());
+  out.push_back(make_history_command());
   out.push_back(make_verify_command());
   out.push_back(make_restore_command());
   out.push_back(make_drill_command());

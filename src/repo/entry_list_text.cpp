@@ -37,11 +37,35 @@ EntryListText::EntryListText(SnapshotFrames& frames, const Manifest& manifest) :
   });
 }
 
-EntryListText::Chunk EntryListText::chunk(std::uint64_t number) const {
+const EntryListText::Stretch& EntryListText::stretch_of(std::uint64_t number) const {
   const auto after =
       std::upper_bound(m_stretches.begin(), m_stretches.end(), number,
                        [](std::uint64_t chunk, const Stretch& stretch) { return chunk < stretch.begin; });
-  const Stretch& stretch = *std::prev(after);
+  return *std::prev(after);
+}
+
+EntryListText::Place EntryListText::place(std::uint64_t number) const {
+  const Stretch& stretch = stretch_of(number);
+  return {stretch.extent.pack, stretch.extent.first + (number - stretch.begin)};
+}
+
+void EntryListText::expect(const std::vector<std::uint64_t>& numbers) const {
+  std::vector<FrameId> ids;
+  // What is damaged is told by who asks for it.
+  damage_of([&] {
+    for (const std::uint64_t number : numbers) {
+      const Place at = place(number);
+      const auto directory = m_frames.directory(at.pack);
+      if (at.chunk >= directory->chunk_count()) continue;
+      const FrameId id{at.pack, directory->frame_of(static_cast<std::uint32_t>(at.chunk))};
+      if (ids.empty() || ids.back() != id) ids.push_back(id);
+    }
+    m_frames.expect(ids);
+  });
+}
+
+EntryListText::Chunk EntryListText::chunk(std::uint64_t number) const {
+  const Stretch& stretch = stretch_of(number);
   const auto directory = m_frames.directory(stretch.extent.pack);
   if (std::uint64_t{stretch.extent.first} + stretch.extent.count > directory->chunk_count()) {
     damaged("an extent out of its pack");
@@ -54,7 +78,7 @@ EntryListText::Chunk EntryListText::chunk(std::uint64_t number) const {
     return {std::move(frame), text};
   } catch (const Error& e) {
     m_frames.forget(ids);
-    throw Error(e.kind(), fmt::format("damaged pack with logical id {:016x}: {}", stretch.extent.pack, e.message()));
+    throw Error(e.kind(), fmt::format("damaged pack {}: {}", quote(m_frames.key_of(stretch.extent.pack)), e.message()));
   }
 }
 

@@ -39,6 +39,15 @@ class EntryListText {
   };
   // Its bytes fit their digest, else Error(damaged).
   Chunk chunk(std::uint64_t number) const;
+  // Where it is stored: two snapshots in one store that have a chunk in the same place have the same chunk.
+  struct Place {
+    std::uint64_t pack = 0;  // as extents name it
+    std::uint64_t chunk = 0;
+    auto operator<=>(const Place&) const = default;
+  };
+  Place place(std::uint64_t number) const;
+  // Tells that these will soon be asked for: they are on their way when this returns.
+  void expect(const std::vector<std::uint64_t>& numbers) const;
   // Where the first line begins that begins in the chunk or behind it; at the end of the list, if none does.
   ListPosition line_from(std::uint64_t chunk) const;
 
@@ -47,6 +56,8 @@ class EntryListText {
     std::uint64_t begin;  // number of its first chunk
     Extent extent;
   };
+  const Stretch& stretch_of(std::uint64_t number) const;
+
   SnapshotFrames& m_frames;
   std::vector<Stretch> m_stretches;
   std::uint64_t m_chunks = 0;

@@ -12,7 +12,9 @@ namespace cairn {
 
 namespace {
 
-constexpr std::uint64_t k_group_parts = 64;
+// Placing a group takes the directories of all packs that it is in, so it is small: whoever reads one page of a file
+// that changed a lot must not read most of them.
+constexpr std::uint64_t k_group_parts = 4;
 constexpr std::uint32_t k_run_chunks = 256;
 constexpr std::uint64_t k_runs_memory = 4ULL << 20;
 // Decoded frames that are waited for at one time.
@@ -43,6 +45,23 @@ Bytes FileReader::read_at(std::uint64_t offset, std::uint64_t length) {
 
 Bytes FileReader::read(std::uint64_t offset, std::uint64_t end) {
   Bytes out(end - offset, 0);  // as holes are
+  copy(pieces_between(offset, end), out);
+  return out;
+}
+
+void FileReader::expect(std::uint64_t offset, std::uint64_t length) {
+  offset = std::min(offset, size());
+  const std::uint64_t end = offset + std::min(length, size() - offset);
+  damage_of([&] {
+    std::vector<FrameId> ids;
+    for (const Piece& piece : pieces_between(offset, end)) {
+      if (ids.empty() || ids.back() != piece.frame) ids.push_back(piece.frame);
+    }
+    m_frames.expect(ids);
+  });
+}
+
+std::vector<FileReader::Piece> FileReader::pieces_between(std::uint64_t offset, std::uint64_t end) {
   std::vector<Piece> pieces;
   for (std::uint64_t at = offset; at < end;) {
     check_interrupted();
@@ -55,8 +74,7 @@ Bytes FileReader::read(std::uint64_t offset, std::uint64_t end) {
     }
     at = std::min(end, end_of(group));
   }
-  copy(pieces, out);
-  return out;
+  return pieces;
 }
 
 // The chunks of the run with bytes between begin and end of the file.
@@ -95,7 +113,11 @@ void FileReader::copy(const std::vector<Piece>& pieces, Bytes& to) {
     });
     if (damage) {
       m_frames.forget(ids);
-      throw Error(*damage);
+      // A chunk does not know what pack it is of.
+      throw Error(
+          damage->kind(),
+          fmt::format("damaged pack {}: {}", quote(m_frames.key_of(pieces[begin].frame.pack)), damage->message()),
+          damage->hint());
     }
   }
 }
@@ -164,18 +186,32 @@ FileReader::Runs FileReader::place(const Group& group) {
     }
     runs.push_back(run);
   };
+  const auto add_packs = [](std::vector<std::uint64_t>& packs, const std::vector<Extent>& extents) {
+    for (const Extent& extent : extents) {
+      if (!extent.is_hole() && (packs.empty() || packs.back() != extent.pack)) packs.push_back(extent.pack);
+    }
+  };
+  std::vector<std::uint64_t> packs;
   if (m_file.parts == 0) {
+    add_packs(packs, m_file.extents);
+    m_frames.expect_directories(packs);
     const std::uint64_t end = place_extents(m_file.entry, 0, m_file.extents, directory_of, take);
     check_content_length(m_file.entry.path, end, size());
     return runs;
   }
   EntryListCursor cursor{m_text, group.at};
-  std::uint64_t offset = group.offset;
+  std::vector<EntryLine> lines;
   for (std::uint64_t i = 0; i < group.parts; ++i) {
-    const auto line = cursor.next();
+    auto line = cursor.next();
     if (!line || line->entry) throw_damaged_content(m_file.entry.path, "its last parts are missing");
-    const std::uint64_t end = place_extents(m_file.entry, offset, line->extents, directory_of, take);
-    check_part_length(m_file.entry.path, end - offset, line->part_size);
+    add_packs(packs, line->extents);
+    lines.push_back(*std::move(line));
+  }
+  m_frames.expect_directories(packs);
+  std::uint64_t offset = group.offset;
+  for (const EntryLine& line : lines) {
+    const std::uint64_t end = place_extents(m_file.entry, offset, line.extents, directory_of, take);
+    check_part_length(m_file.entry.path, end - offset, line.part_size);
     offset = end;
   }
   return runs;

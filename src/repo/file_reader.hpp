@@ -30,6 +30,9 @@ class FileReader {
   // The bytes from offset on: as many as asked for, and fewer only at the end of the file. Error(damaged) naming the
   // file, Error(no_key), StoreError: then nothing of the range is returned, and it may be asked for again.
   Bytes read_at(std::uint64_t offset, std::uint64_t length);
+  // Tells that the range will soon be read: its frames are on their way when this returns. What is damaged is told by
+  // who reads it; else it throws what read_at() does.
+  void expect(std::uint64_t offset, std::uint64_t length);
 
  private:
   // So many parts of a file are found, and kept, together.
@@ -49,6 +52,7 @@ class FileReader {
   };
 
   Bytes read(std::uint64_t offset, std::uint64_t end);
+  std::vector<Piece> pieces_between(std::uint64_t offset, std::uint64_t end);
   std::size_t group_at(std::uint64_t offset);
   void find_group();
   std::uint64_t end_of(std::size_t group);

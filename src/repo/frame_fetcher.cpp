@@ -306,6 +306,21 @@ FrameFetcher::FramePointer FrameFetcher::from_spare(const Source& source, std::u
   return nullptr;
 }
 
+void FrameFetcher::expect_directories(const std::vector<std::uint64_t>& packs) {
+  std::map<std::uint64_t, const PackRef*> wanted;
+  for (const std::uint64_t pack : packs) {
+    const PackRef* const ref = m_packs.find_if_there(pack);
+    if (ref != nullptr && !m_sources.contains(pack) && !m_failures.contains(pack)) wanted.emplace(pack, ref);
+  }
+  if (wanted.size() < 2) return;
+  std::vector<std::future<void>> jobs;
+  jobs.reserve(wanted.size());
+  for (const auto& [pack, ref] : wanted) {
+    jobs.push_back(m_io.submit([this, ref = *ref] { m_from.directory(ref); }));
+  }
+  for (const auto& job : jobs) job.wait();
+}
+
 void FrameFetcher::forget(const std::vector<FrameId>& ids) {
   for (const auto& id : ids) {
     const Kept* kept = m_frames.find(id);

@@ -93,6 +93,10 @@ class FrameFetcher {
   // The directory of a pack as extents name it.
   std::shared_ptr<const PackDirectory> directory(std::uint64_t pack);
 
+  // Fetches those of these packs' directories that are not at hand, side by side, and waits for them: directory() has
+  // them. No failure is told: directory() meets it again.
+  void expect_directories(const std::vector<std::uint64_t>& packs);
+
   // Whether another store has the same chunks as a pack that this one has lost.
   bool is_elsewhere(const PackRef& pack) { return !m_from.elsewhere(pack).empty(); }
 

@@ -1,10 +1,12 @@
-// The packs of one manifest, found by the name that extents use.
+// The packs of a manifest, or of several in one store, found by the name that extents use.
 #pragma once
 
 #include "repo/manifest.hpp"
 #include "repo/pack.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -14,6 +16,8 @@ namespace cairn {
 class PackTable {
  public:
   explicit PackTable(const Manifest& manifest);
+  // Of all of them. Nothing where one name means two different packs.
+  static std::optional<PackTable> of(std::span<const Manifest* const> manifests);
   // Error(damaged) where no pack has that name: an extent out of its manifest.
   const PackRef& find(std::uint64_t prefix) const;
   const PackRef* find_if_there(std::uint64_t prefix) const noexcept;
@@ -22,6 +26,8 @@ class PackTable {
   std::vector<PackRef> spares(const PackRef& of) const;
 
  private:
+  PackTable() = default;
+
   std::vector<PackRef> m_packs;
   std::vector<PackRef> m_spares;
   std::unordered_map<std::uint64_t, std::size_t> m_index;

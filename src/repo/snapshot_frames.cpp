@@ -1,5 +1,7 @@
 #include "repo/snapshot_frames.hpp"
 
+#include "repo/layout.hpp"
+
 namespace cairn {
 
 std::vector<SnapshotFrames::FramePointer> SnapshotFrames::get(const std::vector<FrameId>& ids) {
@@ -21,9 +23,23 @@ std::vector<SnapshotFrames::FramePointer> SnapshotFrames::get(const std::vector<
   return out;
 }
 
+void SnapshotFrames::expect(const std::vector<FrameId>& ids) {
+  const std::scoped_lock lock{m_mutex};
+  m_fetcher.request(ids);
+}
+
 void SnapshotFrames::forget(const std::vector<FrameId>& ids) {
   const std::scoped_lock lock{m_mutex};
   m_fetcher.forget(ids);
+}
+
+void SnapshotFrames::expect_directories(const std::vector<std::uint64_t>& packs) {
+  const std::scoped_lock lock{m_mutex};
+  m_fetcher.expect_directories(packs);
+}
+
+std::string SnapshotFrames::key_of(std::uint64_t pack) const {
+  return layout::pack_key(m_packs.find(pack).name);
 }
 
 std::shared_ptr<const PackDirectory> SnapshotFrames::directory(std::uint64_t pack) {

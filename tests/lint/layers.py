@@ -12,6 +12,7 @@ ROOMS = {
     "choose": set(),
     "commit": set(),
     "diff": set(),
+    "inside": set(),
     "prune": set(),
     "recover": set(),
     "restore": set(),

@@ -15,7 +15,6 @@ using namespace std::chrono_literals;
 
 // It tells of every MiB that it reads.
 constexpr auto k_silence = 5min;
-constexpr uid_t k_nobody = 65534;
 
 Checked unknown(const Error& e) {
   Checked checked;
@@ -27,16 +26,7 @@ Checked unknown(const Error& e) {
 }  // namespace
 
 void ImageChecker::start() {
-  if (m_child) return;
-  if (::geteuid() == 0) {
-    try {
-      m_child = std::make_unique<ReaderProcess>(Identity{k_nobody, k_nobody, {}});
-      return;
-    } catch (const ReaderNotStarted&) {
-      // Root of a container that may not become others, or knows no such user.
-    }
-  }
-  m_child = std::make_unique<ReaderProcess>(own_identity());
+  if (!m_child) m_child = start_as_nobody(k_reader_name);
 }
 
 Checked ImageChecker::check(int file, const std::string& shown, const std::function<void(std::uint64_t)>& read) {

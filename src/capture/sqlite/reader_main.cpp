@@ -1,9 +1,11 @@
 #include "capture/sqlite/reader_main.hpp"
 
+#include "capture/sqlite/confinement.hpp"
 #include "capture/sqlite/held_database.hpp"
 #include "capture/sqlite/identity.hpp"
 #include "capture/sqlite/image_check.hpp"
 #include "capture/sqlite/live_write.hpp"
+#include "capture/sqlite/query_child.hpp"
 #include "capture/sqlite/settle.hpp"
 #include "util/message_socket.hpp"
 
@@ -26,6 +28,8 @@ namespace cairn::sqlite {
 namespace {
 
 constexpr rlim_t k_address_space = rlim_t{2} << 30;
+// A query may be given more; the memory that SQLite itself takes is bounded below that.
+constexpr rlim_t k_query_address_space = rlim_t{4} << 30;
 constexpr rlim_t k_descriptors = 64;
 constexpr std::chrono::seconds k_last_moments{60};
 
@@ -245,7 +249,9 @@ Identity decode_identity(ByteView bytes) {
   return identity;
 }
 
-int serve_parent() {
+enum class Service { databases, query };
+
+int serve_parent(Service which) {
   MessageSocket parent{UniqueFd{k_reader_socket}};
   const auto first = parent.receive();
   if (!first) return 0;
@@ -254,6 +260,12 @@ int serve_parent() {
   if (!parent.send(MessageWriter{}.text(fault).bytes()) || !fault.empty()) return 0;
   end_with_parent();
   limit(RLIMIT_NPROC, 0);
+  if (which == Service::query) {
+    confine();
+    serve_query(parent);
+    return 0;
+  }
+  use_bounded_memory();
   ReaderService service{parent};
   while (auto message = parent.receive()) service.serve(std::move(*message));
   return 0;
@@ -267,17 +279,18 @@ bool is_socket(int fd) noexcept {
 }  // namespace
 
 int run_as_reader(int argc, const char* const* argv) {
-  if (argc != 1 || std::strcmp(argv[0], k_reader_name) != 0) return -1;
+  if (argc != 1) return -1;
+  const bool query = std::strcmp(argv[0], k_query_name) == 0;
+  if (!query && std::strcmp(argv[0], k_reader_name) != 0) return -1;
   if (!is_socket(k_reader_socket)) return 2;
   ignore_signals();
   static_cast<void>(::syscall(SYS_close_range, k_reader_socket + 1, ~0U, 0));
   if (::chdir("/") != 0) return 1;
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, k_descriptors);
-  if (k_bounded_address_space) limit(RLIMIT_AS, k_address_space);
+  if (k_bounded_address_space) limit(RLIMIT_AS, query ? k_query_address_space : k_address_space);
   try {
-    use_bounded_memory();
-    return serve_parent();
+    return serve_parent(query ? Service::query : Service::databases);
   } catch (const std::exception&) {
     return 1;
   }

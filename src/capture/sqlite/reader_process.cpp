@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 constexpr auto k_poll = 100ms;
 constexpr auto k_start_timeout = 30s;
 constexpr auto k_end_timeout = 5s;
+constexpr uid_t k_nobody = 65534;
 const std::string k_not_started = "unable to start the process that reads databases: ";
 
 // Nothing but a sanitizer has anything to say there.
@@ -58,7 +59,7 @@ const char* own_program() noexcept {
   return reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
 }
 
-pid_t spawn(int socket) {
+pid_t spawn(int socket, const char* service) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
@@ -72,7 +73,7 @@ pid_t spawn(int socket) {
   posix_spawnattr_setsigmask(&attributes, &none);
   // In a session of its own: it belongs to somebody who may want to type on this terminal.
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-  std::string name = k_reader_name;
+  std::string name = service;
   std::array<char*, 2> arguments{name.data(), nullptr};
   pid_t pid = -1;
   const char* const program = own_program();
@@ -96,10 +97,10 @@ Bytes encode(const Identity& identity) {
 
 }  // namespace
 
-ReaderProcess::ReaderProcess(const Identity& identity) : m_socket(UniqueFd{}) {
+ReaderProcess::ReaderProcess(const Identity& identity, const char* service) : m_socket(UniqueFd{}) {
   auto [here, there] = MessageSocket::make_pair();
   m_socket = std::move(here);
-  m_pid = spawn(there.fd());
+  m_pid = spawn(there.fd(), service);
   std::string fault;
   try {
     {
@@ -122,8 +123,8 @@ ReaderProcess::~ReaderProcess() {
   end();
 }
 
-void ReaderProcess::send(ByteView message, const std::vector<int>& descriptors) {
-  if (!m_socket.send(message, descriptors)) fail("", "");
+void ReaderProcess::send(ByteView message, const std::vector<int>& descriptors, const std::string& shown) {
+  if (!m_socket.send(message, descriptors)) fail(shown, "");
 }
 
 MessageSocket::Message ReaderProcess::receive_message(Clock::time_point deadline, const std::string& shown) {
@@ -179,6 +180,17 @@ std::string ReaderProcess::end() noexcept {
     return fmt::format("was ended by signal {} ({})", WTERMSIG(status), name != nullptr ? name : "unknown");
   }
   return fmt::format("ended with status {}", WEXITSTATUS(status));
+}
+
+std::unique_ptr<ReaderProcess> start_as_nobody(const char* service) {
+  if (::geteuid() == 0) {
+    try {
+      return std::make_unique<ReaderProcess>(Identity{k_nobody, k_nobody, {}}, service);
+    } catch (const ReaderNotStarted&) {
+      // Root of a container that may not become others, or knows no such user.
+    }
+  }
+  return std::make_unique<ReaderProcess>(own_identity(), service);
 }
 
 }  // namespace cairn::sqlite

@@ -274,6 +274,13 @@ Reference parse_reference(std::string_view text) {
   return TimeReference{std::string{series}, parse_at(text.substr(at + 1), text)};
 }
 
+WrittenInstants parse_instants(std::string_view text, Time now) {
+  const auto at = parse_at(text, text);
+  if (const auto* const age = std::get_if<Nanoseconds>(&at)) return {shifted(now, -*age), shifted(now, -*age)};
+  const Time last = std::get<Time>(at);
+  return {shifted(last, Nanoseconds{1} - complete_time(text).width), last};
+}
+
 std::size_t resolve_reference(const Reference& reference, std::span<const ReferenceCandidate> candidates,
                               const std::optional<std::string>& series, Time now,
                               std::vector<std::size_t>* passed_over) {

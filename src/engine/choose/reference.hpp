@@ -49,6 +49,14 @@ using Reference = std::variant<LatestReference, SeriesReference, TimeReference, 
 // Throws Error(usage), saying what about the text is wrong.
 Reference parse_reference(std::string_view text);
 
+// The first and the last instant that a time is, as it is written after '@'; of an age both are the same. Throws
+// Error(usage).
+struct WrittenInstants {
+  Time first;
+  Time last;
+};
+WrittenInstants parse_instants(std::string_view text, Time now);
+
 struct ReferenceCandidate {
   Digest id;
   std::string series;

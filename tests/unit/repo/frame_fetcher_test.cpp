@@ -5,6 +5,7 @@
 #include "support/memory_store.hpp"
 #include "unit/support.hpp"
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -98,4 +99,26 @@ TEST_CASE("frames: an interruption while a pack is read whole ahead is no damage
   plan.want_whole(t.first, 0, 3);
   fetcher.expect(std::move(plan), 16 << 20);
   CHECK(failure_of([&] { fetcher.directory(t.first.prefix()); }) == ErrorKind::interrupted);
+}
+
+TEST_CASE("frames: directories that are expected are at hand, and one that is damaged is told by who asks for it") {
+  test::MemoryStore store;
+  test::EngineFixture engine{store};
+  Manifest manifest;
+  for (const char letter : {'a', 'b', 'c'}) manifest.packs.push_back(engine.put_pack({std::string(1000, letter)}));
+  const PackRef& damaged = manifest.packs[2];
+  const std::string key = layout::pack_key(damaged.name);
+  Bytes bytes = store.objects().at(key).bytes;
+  bytes[damaged.directory_offset + 5] ^= 1;
+  store.overwrite(key, as_text(bytes));
+  const PackTable table{manifest};
+  FrameFetcher fetcher{engine.repository.packs(), engine.io, engine.pool, table, 1 << 20};
+  // One name is of no pack.
+  fetcher.expect_directories({manifest.packs[0].prefix(), manifest.packs[1].prefix(), damaged.prefix(), 7});
+  std::atomic<int> gets{0};
+  store.on_call = [&gets](const std::string& operation, const std::string&) { gets += operation == "get" ? 1 : 0; };
+  CHECK(fetcher.directory(manifest.packs[0].prefix())->chunk_count() == 1);
+  CHECK(fetcher.directory(manifest.packs[1].prefix())->chunk_count() == 1);
+  CHECK(gets == 0);
+  CHECK(failure_of([&] { fetcher.directory(damaged.prefix()); }) == ErrorKind::damaged);
 }
