@@ -202,6 +202,10 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    restore:--exec)
+      COMPREPLY=()
+      return
+      ;;
     drill:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -397,7 +401,7 @@ _cairn() {
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --no-hooks --exec --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi

@@ -107,6 +107,8 @@ complete -c cairn -n '__fish_seen_subcommand_from restore' -l keep-old -d 'keep 
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l limit-download -x -d 'fetch at most so many bytes a second from the store, as 10MiB'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l no-check -d 'do not check restored databases before they take their place'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -l tar -d 'write a tar archive to standard output, TARGET -'
+complete -c cairn -n '__fish_seen_subcommand_from restore' -l no-hooks -d 'run none of the programs that the configuration has for restores'
+complete -c cairn -n '__fish_seen_subcommand_from restore' -l exec -x -d 'run it when all went well; last: what follows are its arguments'
 complete -c cairn -n '__fish_seen_subcommand_from restore' -a '(__fish_complete_directories)'
 complete -c cairn -n '__fish_seen_subcommand_from drill' -s h -l help -d 'print what the program or a command takes'
 complete -c cairn -n '__fish_seen_subcommand_from drill' -l store -x -a '(__fish_complete_directories)' -d 'a name from the configuration, a directory or s3://bucket/prefix'

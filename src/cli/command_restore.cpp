@@ -1,8 +1,10 @@
 #include "cli/commands.hpp"
 #include "cli/fallback_stores.hpp"
 #include "cli/output.hpp"
+#include "cli/restore_hooks.hpp"
 #include "cli/restore_lists.hpp"
 #include "cli/restore_output.hpp"
+#include "cli/run_text.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
 #include "engine/restore/restorer.hpp"
@@ -50,7 +52,12 @@ class RestoreCommand : public Command {
                   "fetch at most so many bytes a second from the store, as 10MiB");
     options.flag("--no-check", m_no_check, "do not check restored databases before they take their place");
     options.flag("--tar", m_tar, "write a tar archive to standard output, TARGET -");
+    options.flag("--no-hooks", m_hooks.none, "run none of the programs that the configuration has for restores");
+    options.values(std::string{k_exec_option}, "COMMAND", m_hooks.exec,
+                   "run it when all went well; last: what follows are its arguments");
   }
+  std::vector<std::string>* trailing_command() override { return &m_hooks.exec; }
+  std::string_view trailing_marker() const override { return k_exec_option; }
   ExitStatus run(Session& session) override;
 
  private:
@@ -72,6 +79,7 @@ class RestoreCommand : public Command {
   bool m_no_check = false;
   std::optional<std::string> m_limit_download;
   bool m_tar = false;
+  RestoreHookOptions m_hooks;
 };
 
 void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
@@ -195,27 +203,28 @@ ExitStatus print_plan(Session& session, const SnapshotInfo& snapshot, const fs::
   return plan.unreadable.empty() ? ExitStatus::done : ExitStatus::damaged;
 }
 
-void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result,
-                  const FallbackStores& others) {
-  if (session.json()) {
-    JsonWriter to = begin_document("restore");
-    begin_json(to, snapshot, target);
-    to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
-    to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
-    to.member("deleted", result.removed);
-    to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
-    if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
-    others.write(to);
-    to.key("problems").begin_array();
-    for (const auto& problem : result.problems) {
-      to.begin_object();
-      text_member(to, "path", problem.path);
-      to.member("message", terminal_safe(problem.message)).end_object();
-    }
-    to.end_array();
-    session.print(std::move(to));
-    return;
+void print_result_json(Session& session, const SnapshotInfo& snapshot, const fs::path& target,
+                       const RestoreResult& result, const FallbackStores& others, const RestoreHooks& hooks) {
+  JsonWriter to = begin_document("restore");
+  begin_json(to, snapshot, target);
+  to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
+  to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
+  to.member("deleted", result.removed);
+  to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
+  if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
+  others.write(to);
+  to.key("problems").begin_array();
+  for (const auto& problem : result.problems) {
+    to.begin_object();
+    text_member(to, "path", problem.path);
+    to.member("message", terminal_safe(problem.message)).end_object();
   }
+  to.end_array();
+  if (!hooks.failures().empty()) write_hook_failures(to, hooks.failures());
+  session.print(std::move(to));
+}
+
+void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result) {
   session.say(fmt::format("restored snapshot {} of {}, cut at {}, to {}", short_id(snapshot.id), snapshot.record.series,
                           format_time_short(snapshot.record.cut_point), target.native()));
   session.say(fmt::format("  {}, {} written and verified, {} fetched in {}; {}",
@@ -249,7 +258,8 @@ ExitStatus RestoreCommand::run(Session& session) {
   check_output_options(session, *m_target,
                        {.tar = m_tar,
                         .plan = m_plan,
-                        .of_files = {{"--overwrite", m_overwrite},
+                        .of_files = {{k_exec_option.data(), !m_hooks.exec.empty()},
+                                     {"--overwrite", m_overwrite},
                                      {"--swap", m_swap},
                                      {"--keep-old", m_keep_old},
                                      {"--in-place", m_in_place},
@@ -307,14 +317,24 @@ ExitStatus RestoreCommand::run(Session& session) {
     others.tell(session.reporter());
     return status;
   }
-  const RestoreResult result = restore(context, manifest, request);
+  RestoreHooks hooks{session, snapshot, session.store_name(m_store), request.target, m_hooks};
+  hooks.begin();
+  RestoreResult result;
+  try {
+    result = restore(context, manifest, request);
+  } catch (...) {
+    hooks.fail(std::current_exception());
+    throw;
+  }
   session.reporter().clear_progress();
   session.note_change(
       fmt::format("snapshot {} was restored to {}", short_id(snapshot.id), quote(request.target.native())));
   print_problems(session, result.problems);
   others.tell(session.reporter());
-  print_result(session, snapshot, request.target, result, others);
-  return print_left_out(session, result.problems, quote(request.target.native()));
+  print_result(session, snapshot, request.target, result);
+  const ExitStatus status = hooks.end(print_left_out(session, result.problems, quote(request.target.native())));
+  if (session.json()) print_result_json(session, snapshot, request.target, result, others, hooks);
+  return status;
 }
 
 }  // namespace
