@@ -16,8 +16,8 @@ constexpr std::uint32_t k_job_chunks = 4096;
 }  // namespace
 
 ContentPlanner::ContentPlanner(PlannedPacks& packs, FetchPlan& fetch, RestoreSteps& steps, std::uint64_t stripe,
-                               PlanningOrder& order)
-    : m_packs(packs), m_fetch(fetch), m_order(order), m_steps(fetch, steps, stripe) {}
+                               PlanningOrder& order, Noting noting)
+    : m_packs(packs), m_fetch(fetch), m_order(order), m_noting(noting), m_steps(fetch, steps, stripe) {}
 
 void ContentPlanner::begin_file(const Entry& file, std::shared_ptr<LocalContent> local) {
   ++m_files;
@@ -27,6 +27,7 @@ void ContentPlanner::begin_file(const Entry& file, std::shared_ptr<LocalContent>
   m_part_at = 0;
   m_holes = 0;
   m_pending = false;
+  m_extents.clear();
   m_damage.reset();
   m_order.add([this, size = m_size, content = m_local] { m_steps.begin_file(size, content); });
 }
@@ -87,6 +88,7 @@ std::vector<UnreadablePack> ContentPlanner::take_unreadable() {
 }
 
 void ContentPlanner::add_write(const PlannedWrite& write, const Directory& directory) {
+  if (m_noting == Noting::yes) append_extent(m_extents, write);
   if (!m_local) {
     return m_order.add([this, write, directory] { m_steps.write(write, *directory); });
   }
@@ -103,8 +105,7 @@ void ContentPlanner::add_write(const PlannedWrite& write, const Directory& direc
 
 void ContentPlanner::look_for(const PlannedWrite& write, const Directory& directory) {
   m_order.after([this, write, directory, content = m_local] {
-    FoundAt found =
-        find_at_offsets(content->candidates(), write.offset, *directory, write.source.first, write.source.count);
+    FoundAt found = find_at_offsets(content->candidates(), write.offset, *directory, write.source);
     return [this, write, directory, found = std::move(found)] { m_steps.write_found(write, *directory, found); };
   });
 }
@@ -123,6 +124,11 @@ void ContentPlanner::end_part(std::uint64_t size) {
   if (m_damage) return;
   if (m_pending) return m_order.add([this, end = m_part_at] { m_steps.pending_part(end); });
   m_damage = damage_of([&] { m_layout->check_part(m_part_at); });
+}
+
+std::optional<KnownExtents> ContentPlanner::take_extents() {
+  if (m_noting == Noting::no || m_damage || m_pending) return std::nullopt;
+  return std::exchange(m_extents, {});
 }
 
 std::uint64_t ContentPlanner::end_file(const std::optional<Error>& damage) {

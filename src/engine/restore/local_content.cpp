@@ -41,8 +41,15 @@ Stretch next_stretch(const FoundAt& found, const PackDirectory& directory, std::
 }  // namespace
 
 FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::uint64_t offset,
-                        const PackDirectory& directory, std::uint32_t first, std::uint32_t count) {
-  FoundAt found(count, k_not_found);
+                        const PackDirectory& directory, const ChunkRange& chunks) {
+  const std::uint32_t first = chunks.first;
+  FoundAt found(chunks.count, k_not_found);
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    if (!candidates[c].known || !candidates[c].at_offsets) continue;
+    find_known(*candidates[c].known, offset, directory, chunks, [&](std::uint32_t i) {
+      if (found[i] == k_not_found) found[i] = static_cast<std::uint8_t>(c);
+    });
+  }
   Bytes buffer;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     const LocalCandidate& candidate = candidates[c];
@@ -92,6 +99,14 @@ const LocalCandidate* LocalContent::target() const noexcept {
   return at == m_candidates.end() ? nullptr : &*at;
 }
 
+std::optional<std::size_t> LocalContent::spare() const noexcept {
+  const auto at = std::find_if(m_candidates.begin(), m_candidates.end(), [](const LocalCandidate& candidate) {
+    return candidate.kind == LocalRoot::Kind::spare;
+  });
+  if (at == m_candidates.end()) return std::nullopt;
+  return static_cast<std::size_t>(at - m_candidates.begin());
+}
+
 std::optional<LocalContent::Place> LocalContent::find_moved(std::uint64_t at, const Digest& digest,
                                                             std::uint32_t length) {
   for (std::size_t c = 0; c < m_candidates.size(); ++c) {
@@ -116,7 +131,7 @@ LocalFiles::Id LocalContent::id_of(std::size_t candidate) {
 void LocalContent::note(std::size_t candidate, std::uint64_t length) {
   const LocalRoot::Kind kind = m_candidates[candidate].kind;
   m_reused += length;
-  if (kind == LocalRoot::Kind::staging) m_moved += length;
+  if (kind == LocalRoot::Kind::staging || kind == LocalRoot::Kind::spare) m_moved += length;
   if (kind != LocalRoot::Kind::target) m_whole = false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "capture/source.hpp"
 #include "engine/restore/cut_index.hpp"
+#include "engine/restore/known_extents.hpp"
 #include "engine/restore/local_files.hpp"
 #include "engine/restore/restore_steps.hpp"
 #include "repo/pack_directory.hpp"
@@ -31,6 +32,7 @@ struct LocalCandidate {
   // Somebody may write it who may not write the file that is restored: what is taken from it is held against the
   // digests once more, where nobody else gets at it.
   bool in_other_hands = false;
+  std::shared_ptr<const KnownExtents> known{};      // what it has, as it has not been touched; null: nobody knows
   std::shared_ptr<std::optional<CutIndex>> cuts{};  // shared where one local file serves many; null: it is not cut
   LocalFiles::Id id = LocalFiles::k_none;           // once something of it is used
 };
@@ -40,10 +42,11 @@ using FoundAt = std::vector<std::uint8_t>;
 inline constexpr std::uint8_t k_not_found = UINT8_MAX;
 inline constexpr std::size_t k_max_candidates = 16;
 
-// Reads the chunks from each candidate in turn, where they belong in the file, and holds them against their digests. A
-// candidate that cannot be read does not have them. Any thread, pool or not. Throws Error(interrupted).
+// Reads the chunks that no candidate is known to have from each in turn, where they belong in the file, and holds them
+// against their digests. A candidate that cannot be read does not have them. directory: of their pack. Any thread, pool
+// or not. Throws Error(interrupted).
 FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::uint64_t offset,
-                        const PackDirectory& directory, std::uint32_t first, std::uint32_t count);
+                        const PackDirectory& directory, const ChunkRange& chunks);
 // Whether the candidate has nothing but zeros there. False, too, where it ends before.
 bool is_zero(const LocalCandidate& candidate, std::uint64_t offset, std::uint64_t length);
 
@@ -57,6 +60,8 @@ class LocalContent {
   const std::vector<LocalCandidate>& candidates() const noexcept { return m_candidates; }
   // The one at the target.
   const LocalCandidate* target() const noexcept;
+  // The one that is there to be mended, if any.
+  std::optional<std::size_t> spare() const noexcept;
 
   // Where a chunk lies that no candidate has at its offset, which is told, too: looked for among their own chunks. What
   // lies beyond the end of a candidate is no reason to cut it: the file was appended to.

@@ -32,6 +32,8 @@ struct PublishParts {
   // Of what stays according to the plan, what was made anew all the same.
   std::set<std::string> remade = {};
   Digest snapshot = {};  // that is restored
+  // Of a target that is one file, in place: the old one is left in staging, which stays.
+  bool leave_replaced = false;
 };
 
 // A way of moving. publish() does, in this order: look once more for what RestoreTarget refuses, so that a refusal
@@ -60,6 +62,7 @@ class Publisher {
   MendedDirectories& mended() const noexcept { return m_parts.mended; }
   const fs::path& spool() const noexcept { return m_parts.spool; }
   SkippedTally& tally() const noexcept { return m_parts.tally; }
+  bool leaves_replaced() const noexcept { return m_parts.leave_replaced; }
   const Digest& snapshot() const noexcept { return m_parts.snapshot; }
   PreparedRestore* plan() const noexcept { return m_parts.plan; }
   bool is_remade(const std::string& path) const { return m_parts.remade.contains(path); }
