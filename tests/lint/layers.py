@@ -12,6 +12,7 @@ ROOMS = {
     "choose": set(),
     "commit": set(),
     "diff": set(),
+    "follow": {"restore"},
     "prune": set(),
     "recover": set(),
     "restore": set(),
