@@ -202,6 +202,14 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    restore:--interval)
+      COMPREPLY=()
+      return
+      ;;
+    restore:--status-file)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     restore:--exec)
       COMPREPLY=()
       return
@@ -401,7 +409,7 @@ _cairn() {
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --no-hooks --exec --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --follow --interval --once --discard-local --status-file --no-hooks --exec --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi

@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/fallback_stores.hpp"
 #include "cli/output.hpp"
+#include "cli/restore_follow.hpp"
 #include "cli/restore_hooks.hpp"
 #include "cli/restore_lists.hpp"
 #include "cli/restore_output.hpp"
@@ -52,6 +53,7 @@ class RestoreCommand : public Command {
                   "fetch at most so many bytes a second from the store, as 10MiB");
     options.flag("--no-check", m_no_check, "do not check restored databases before they take their place");
     options.flag("--tar", m_tar, "write a tar archive to standard output, TARGET -");
+    m_follow.declare(options);
     options.flag("--no-hooks", m_hooks.none, "run none of the programs that the configuration has for restores");
     options.values(std::string{k_exec_option}, "COMMAND", m_hooks.exec,
                    "run it when all went well; last: what follows are its arguments");
@@ -80,6 +82,7 @@ class RestoreCommand : public Command {
   std::optional<std::string> m_limit_download;
   bool m_tar = false;
   RestoreHookOptions m_hooks;
+  FollowOptions m_follow;
 };
 
 void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
@@ -259,6 +262,7 @@ ExitStatus RestoreCommand::run(Session& session) {
                        {.tar = m_tar,
                         .plan = m_plan,
                         .of_files = {{k_exec_option.data(), !m_hooks.exec.empty()},
+                                     {"--follow", m_follow.follow},
                                      {"--overwrite", m_overwrite},
                                      {"--swap", m_swap},
                                      {"--keep-old", m_keep_old},
@@ -270,6 +274,27 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (m_overwrite && m_in_place) throw Error(ErrorKind::usage, "--overwrite and --in-place exclude each other");
   if (m_swap && m_in_place) throw Error(ErrorKind::usage, "--swap and --in-place exclude each other");
   if (m_delete && !m_in_place) throw Error(ErrorKind::usage, "--delete needs --in-place");
+  m_follow.check({{"--path", !m_paths.empty()},
+                  {"a choice of paths", m_lists.chooses()},
+                  {"--plan", m_plan},
+                  {"--overwrite", m_overwrite},
+                  {"--in-place", m_in_place},
+                  {"--swap", m_swap},
+                  {"--keep-old", m_keep_old},
+                  {"--discard", m_discard}});
+  if (m_follow.follow) {
+    return follow(session, m_follow,
+                  {m_choice,
+                   m_store,
+                   m_keys,
+                   m_from,
+                   m_hooks,
+                   {.target = *m_target,
+                    .check = !m_no_check,
+                    .seeds = {m_seeds.begin(), m_seeds.end()},
+                    .spool = session.config().spool.dir.value_or(fs::path{}),
+                    .owners = m_lists.owners()}});
+  }
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   const auto [snapshot, manifest] = session.find(store, m_choice);
   if (is_sealed(manifest.seal)) store.repository->keys().load_identities();
