@@ -30,6 +30,30 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    setup:--source)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    setup:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    setup:--push-to)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    setup:--recipient)
+      COMPREPLY=()
+      return
+      ;;
+    setup:--every)
+      COMPREPLY=($(compgen -W 'hourly daily weekly' -- "$cur"))
+      return
+      ;;
+    setup:--timer)
+      COMPREPLY=($(compgen -W 'systemd cron none' -- "$cur"))
+      return
+      ;;
     init:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -302,6 +326,22 @@ _cairn() {
       COMPREPLY=()
       return
       ;;
+    restore:--fallback)
+      COMPREPLY=($(compgen -W 'none previous' -- "$cur"))
+      return
+      ;;
+    restore:--interval)
+      COMPREPLY=()
+      return
+      ;;
+    restore:--status-file)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    restore:--exec)
+      COMPREPLY=()
+      return
+      ;;
     drill:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -422,6 +462,50 @@ _cairn() {
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
+    report:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    report:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    report:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    report:--html)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    doctor:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    doctor:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    doctor:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    runbook:--store)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+      return
+      ;;
+    runbook:--identity)
+      compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
+    runbook:--trusted-key)
+      COMPREPLY=()
+      return
+      ;;
+    runbook:--format)
+      COMPREPLY=($(compgen -W 'text markdown html' -- "$cur"))
+      return
+      ;;
     key:--store)
       compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       return
@@ -434,147 +518,175 @@ _cairn() {
   case $command in
     '')
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --version --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
-        COMPREPLY=($(compgen -W 'init snapshot run push list show diff query find history verify restore drill prune pin unpin forget status key completion' -- "$cur"))
+        COMPREPLY=($(compgen -W 'setup init snapshot run push list show diff query find history verify restore drill prune pin unpin forget status report doctor runbook key completion' -- "$cur"))
+      fi
+      ;;
+    setup)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --source --store --push-to --encrypt --recipient --no-encryption --every --timer --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
       fi
       ;;
     init)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --recipient --recipients-file --no-encryption --shared --if-missing --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --recipient --recipients-file --no-encryption --shared --if-missing --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     snapshot)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --allow-empty --max-drop --dry-run --push --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --series --tag --exclude --one-file-system --reread --assume-local --allow-empty --max-drop --dry-run --push --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi
       ;;
     run)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --if-older-than --no-wait --dry-run --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --if-older-than --no-wait --dry-run --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi
       ;;
     push)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --from --to --series --all --identity --trusted-key --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --from --to --series --all --identity --trusted-key --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     list)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --files --series --tag --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --files --series --tag --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     show)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --content --path --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --content --path --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     diff)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     query)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --attach --each --since --until --csv --insert --timeout --max-memory --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --attach --each --since --until --csv --insert --timeout --max-memory --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     find)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     history)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --since --until --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       fi
       ;;
     verify)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --repair-from --condemn --sign-packs --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --level --repair-from --condemn --sign-packs --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     restore)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --identity --trusted-key --path --exclude --files-from --null --no-owner --numeric-owner --plan --overwrite --in-place --delete --seed --from --discard --swap --keep-old --limit-download --no-check --tar --live --fallback --follow --interval --once --discard-local --status-file --no-hooks --exec --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       fi
       ;;
     drill)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --random --oldest --accept --scratch --keep --record-to --no-record --chaos --junit --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --series --random --oldest --accept --scratch --keep --record-to --no-record --chaos --junit --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     prune)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --grace --apply --undo --set-aside --exclusive --clock-ok --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --series --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --grace --apply --undo --set-aside --exclusive --clock-ok --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     pin)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     unpin)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --series --store --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     forget)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --series --apply --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --series --apply --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     status)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --max-age --nagios --notify --prometheus --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    report)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --html --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    doctor)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --read-only --all --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
+      else
+        COMPREPLY=()
+      fi
+      ;;
+    runbook)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W '-h --help --store --identity --trusted-key --format --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     key)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --store --signing -p --passphrase --since --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --store --signing -p --passphrase --since --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=()
       fi
       ;;
     completion)
       if [[ $cur == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help --config --json --log-file --log-json --quiet --verbose' -- "$cur"))
+        COMPREPLY=($(compgen -W '-h --help --config --json --log-file --local-time --log-json --quiet --verbose' -- "$cur"))
       else
         COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur"))
       fi

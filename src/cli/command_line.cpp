@@ -186,13 +186,36 @@ Command* find_command(const std::vector<std::string>& arguments, const Commands&
 }
 
 // "--name=" gives an empty value, for which CLI11 would take the next argument.
-void refuse_empty_values(const std::vector<std::string>& arguments) {
-  for (const auto& argument : arguments) {
+void refuse_empty_values(const std::vector<std::string>& arguments, std::vector<std::string>::const_iterator end) {
+  for (auto at = arguments.begin(); at != end; ++at) {
+    const std::string& argument = *at;
     if (argument == "--") return;
     if (argument.starts_with("--") && argument.ends_with('=') && argument.find('=') == argument.size() - 1) {
       refuse(fmt::format("option {} needs a value", quote(argument.substr(0, argument.size() - 1))), {});
     }
   }
+}
+
+// Takes the program that the command is given with its arguments, none of which is looked at. Returns where it begins.
+std::vector<std::string>::const_iterator take_trailing(const std::vector<std::string>& arguments, Command* command) {
+  auto* const trailing = command == nullptr ? nullptr : command->trailing_command();
+  if (trailing == nullptr) return arguments.end();
+  const std::string marker{command->trailing_marker()};
+  // After "--" there are operands alone, or the program.
+  const auto at = std::find_if(arguments.begin(), arguments.end(),
+                               [&](const std::string& argument) { return argument == "--" || argument == marker; });
+  // As "--exec=CMD" it would be one word.
+  const auto joined = std::find_if(arguments.begin(), at, [&](const std::string& argument) {
+    return marker != "--" && argument.starts_with(marker + "=");
+  });
+  if (joined != at) {
+    refuse(fmt::format("{} takes no '='", quote(marker)),
+           "the program and its arguments follow it, as words of their own");
+  }
+  if (at == arguments.end() || *at != marker) return arguments.end();
+  trailing->assign(at + 1, arguments.end());
+  if (trailing->empty()) refuse(fmt::format("no command after {}", quote(marker)), help_hint(command));
+  return at;
 }
 
 }  // namespace
@@ -202,16 +225,8 @@ ParsedCommandLine parse_command_line(const std::vector<std::string>& arguments, 
   auto app = build(commands, global);
   ParsedCommandLine parsed;
   parsed.command = find_command(arguments, commands);
-  refuse_empty_values(arguments);
-
-  auto end = arguments.end();
-  if (auto* trailing = parsed.command == nullptr ? nullptr : parsed.command->trailing_command()) {
-    end = std::find(arguments.begin(), arguments.end(), "--");
-    if (end != arguments.end()) {
-      trailing->assign(end + 1, arguments.end());
-      if (trailing->empty()) refuse("no command after '--'", help_hint(parsed.command));
-    }
-  }
+  const auto end = take_trailing(arguments, parsed.command);
+  refuse_empty_values(arguments, end);
   std::vector<std::string> reversed;
   for (auto argument = arguments.begin(); argument != end; ++argument) reversed.push_back(mark_bracket(*argument));
   std::reverse(reversed.begin(), reversed.end());
@@ -251,14 +266,15 @@ CommandInfo describe_command_line(const Commands& commands) {
   const auto app = build(commands, global);
   CommandInfo info = describe(*app);
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    info.commands[i].takes_command = commands[i]->trailing_command() != nullptr;
+    info.commands[i].takes_command =
+        commands[i]->trailing_command() != nullptr && commands[i]->trailing_marker() == "--";
   }
   return info;
 }
 
 bool asks_for(const char* flag, const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
-    if (argument == "--") return false;
+    if (argument == "--" || argument == k_exec_option) return false;
     if (argument == flag) return true;
   }
   return false;

@@ -2,9 +2,12 @@
 #include "cli/fallback_stores.hpp"
 #include "cli/output.hpp"
 #include "cli/previous_snapshots.hpp"
+#include "cli/restore_follow.hpp"
+#include "cli/restore_hooks.hpp"
 #include "cli/restore_lists.hpp"
 #include "cli/restore_live.hpp"
 #include "cli/restore_output.hpp"
+#include "cli/run_text.hpp"
 #include "cli/session.hpp"
 #include "cli/snapshot_text.hpp"
 #include "engine/restore/restorer.hpp"
@@ -54,7 +57,13 @@ class RestoreCommand : public Command {
     options.flag("--tar", m_tar, "write a tar archive to standard output, TARGET -");
     options.flag("--live", m_live, "into the database at TARGET while others use it, as one transaction of SQLite's");
     m_fallback.declare(options);
+    m_follow.declare(options);
+    options.flag("--no-hooks", m_hooks.none, "run none of the programs that the configuration has for restores");
+    options.values(std::string{k_exec_option}, "COMMAND", m_hooks.exec,
+                   "run it when all went well; last: what follows are its arguments");
   }
+  std::vector<std::string>* trailing_command() override { return &m_hooks.exec; }
+  std::string_view trailing_marker() const override { return k_exec_option; }
   ExitStatus run(Session& session) override;
 
  private:
@@ -82,6 +91,8 @@ class RestoreCommand : public Command {
   bool m_tar = false;
   bool m_live = false;
   FallbackChoice m_fallback;
+  RestoreHookOptions m_hooks;
+  FollowOptions m_follow;
 };
 
 void begin_json(JsonWriter& to, const SnapshotInfo& snapshot, const fs::path& target) {
@@ -210,29 +221,31 @@ ExitStatus print_plan(Session& session, const SnapshotInfo& snapshot, const fs::
   return plan.unreadable.empty() && !another ? ExitStatus::done : ExitStatus::damaged;
 }
 
-void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result,
-                  const FallbackStores& others, const PreviousSnapshots* previous) {
-  if (session.json()) {
-    JsonWriter to = begin_document("restore");
-    begin_json(to, snapshot, target);
-    to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
-    to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
-    to.member("deleted", result.removed);
-    to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
-    if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
-    if (result.live) write_live(to, *result.live);
-    others.write(to);
-    if (previous != nullptr) previous->write(to);
-    to.key("problems").begin_array();
-    for (const auto& problem : result.problems) {
-      to.begin_object();
-      text_member(to, "path", problem.path);
-      to.member("message", terminal_safe(problem.message)).end_object();
-    }
-    to.end_array();
-    session.print(std::move(to));
-    return;
+void print_result_json(Session& session, const SnapshotInfo& snapshot, const fs::path& target,
+                       const RestoreResult& result, const FallbackStores& others, const PreviousSnapshots* previous,
+                       const RestoreHooks& hooks) {
+  JsonWriter to = begin_document("restore");
+  begin_json(to, snapshot, target);
+  to.member("entries", result.entries).member("files", result.files).member("bytes_written", result.bytes_written);
+  to.member("bytes_fetched", result.bytes_fetched).member("bytes_reused", result.bytes_reused);
+  to.member("deleted", result.removed);
+  to.member("requests", result.requests).member("duration_ms", milliseconds(result.duration));
+  if (!result.kept.empty()) text_member(to, "kept", result.kept.native());
+  if (result.live) write_live(to, *result.live);
+  others.write(to);
+  if (previous != nullptr) previous->write(to);
+  to.key("problems").begin_array();
+  for (const auto& problem : result.problems) {
+    to.begin_object();
+    text_member(to, "path", problem.path);
+    to.member("message", terminal_safe(problem.message)).end_object();
   }
+  to.end_array();
+  if (!hooks.failures().empty()) write_hook_failures(to, hooks.failures());
+  session.print(std::move(to));
+}
+
+void print_result(Session& session, const SnapshotInfo& snapshot, const fs::path& target, const RestoreResult& result) {
   session.say(fmt::format("restored snapshot {} of {}, cut at {}, to {}", short_id(snapshot.id), snapshot.record.series,
                           format_time_short(snapshot.record.cut_point), target.native()));
   session.say(fmt::format("  {}, {} written and verified, {} fetched in {}; {}",
@@ -265,7 +278,9 @@ void RestoreCommand::check_options(Session& session) const {
   check_output_options(session, *m_target,
                        {.tar = m_tar,
                         .plan = m_plan,
-                        .of_files = {{"--overwrite", m_overwrite},
+                        .of_files = {{k_exec_option.data(), !m_hooks.exec.empty()},
+                                     {"--follow", m_follow.follow},
+                                     {"--overwrite", m_overwrite},
                                      {"--swap", m_swap},
                                      {"--keep-old", m_keep_old},
                                      {"--in-place", m_in_place},
@@ -278,6 +293,16 @@ void RestoreCommand::check_options(Session& session) const {
   if (m_overwrite && m_in_place) throw Error(ErrorKind::usage, "--overwrite and --in-place exclude each other");
   if (m_swap && m_in_place) throw Error(ErrorKind::usage, "--swap and --in-place exclude each other");
   if (m_delete && !m_in_place) throw Error(ErrorKind::usage, "--delete needs --in-place");
+  m_follow.check({{"--path", !m_paths.empty()},
+                  {"a choice of paths", m_lists.chooses()},
+                  {"--plan", m_plan},
+                  {"--overwrite", m_overwrite},
+                  {"--in-place", m_in_place},
+                  {"--swap", m_swap},
+                  {"--keep-old", m_keep_old},
+                  {"--live", m_live},
+                  {"--fallback previous", m_fallback.is_wanted()},
+                  {"--discard", m_discard}});
   if (m_live) {
     check_live_options(
         {{"--overwrite", m_overwrite}, {"--in-place", m_in_place}, {"--swap", m_swap}, {"--keep-old", m_keep_old}});
@@ -288,6 +313,19 @@ ExitStatus RestoreCommand::run(Session& session) {
   if (m_target->empty()) throw Error(ErrorKind::usage, "TARGET is empty");
   if (m_limit_download) session.limit_downloads(rate_of(*m_limit_download));
   check_options(session);
+  if (m_follow.follow) {
+    return follow(session, m_follow,
+                  {m_choice,
+                   m_store,
+                   m_keys,
+                   m_from,
+                   m_hooks,
+                   {.target = *m_target,
+                    .check = !m_no_check,
+                    .seeds = {m_seeds.begin(), m_seeds.end()},
+                    .spool = session.config().spool.dir.value_or(fs::path{}),
+                    .owners = m_lists.owners()}});
+  }
   OpenStore store = session.open(m_store, StoreUse::read, &m_keys);
   if (!m_fallback.is_wanted()) {
     const ChosenSnapshot chosen = session.find(store, m_choice);
@@ -358,16 +396,27 @@ ExitStatus RestoreCommand::restore_one(Session& session, OpenStore& store, const
     others.tell(session.reporter());
     return status;
   }
-  const RestoreResult result = restore(context, manifest, request);
+  RestoreHooks hooks{session, snapshot, session.store_name(m_store), request.target, m_hooks};
+  hooks.begin();
+  RestoreResult result;
+  try {
+    result = restore(context, manifest, request);
+  } catch (...) {
+    hooks.fail(std::current_exception());
+    throw;
+  }
   session.reporter().clear_progress();
   session.note_change(
       fmt::format("snapshot {} was restored to {}", short_id(snapshot.id), quote(request.target.native())));
   print_problems(session, result.problems);
   others.tell(session.reporter());
   if (previous != nullptr) previous->warn(snapshot, "was restored");
-  print_result(session, snapshot, request.target, result, others, previous);
-  const ExitStatus status = print_left_out(session, result.problems, quote(request.target.native()));
-  return previous != nullptr && previous->is_another() ? gravest(status, ExitStatus::damaged) : status;
+  print_result(session, snapshot, request.target, result);
+  ExitStatus status = print_left_out(session, result.problems, quote(request.target.native()));
+  if (previous != nullptr && previous->is_another()) status = gravest(status, ExitStatus::damaged);
+  status = hooks.end(status);
+  if (session.json()) print_result_json(session, snapshot, request.target, result, others, previous, hooks);
+  return status;
 }
 
 }  // namespace

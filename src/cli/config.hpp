@@ -56,6 +56,7 @@ struct SourceConfig {
   std::optional<Nanoseconds> max_age;  // beyond which its newest snapshot is stale
   std::optional<VerifyLevel> verify;   // by cairn run: its own level or the general one; nothing: none
   Hooks hooks;                         // with the general timeout where it has none of its own
+  Hooks restore_hooks;                 // around restores of its snapshots; likewise
   DrillConfig drill;
 
   // directory and sqlite

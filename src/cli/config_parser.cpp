@@ -284,7 +284,7 @@ void allow_source_keys(const TomlTable& table, SourceKind type) {
   std::vector<std::string> keys{"type",      "series",   "tags",     "store",       "push_to",     "retention",
                                 "min_files", "min_size", "max_drop", "allow_empty", "max_age",     "verify",
                                 "before",    "after",    "failed",   "finally",     "hook_timeout"};
-  keys.insert(keys.end(), {"max_recovery_time", "drill_every", "drill"});
+  keys.insert(keys.end(), {"max_recovery_time", "drill_every", "drill", "restore"});
   const auto add = [&](const std::vector<std::string>& more) { keys.insert(keys.end(), more.begin(), more.end()); };
   switch (type) {
     case SourceKind::directory:
@@ -342,6 +342,11 @@ SourceConfig read_source(const std::string& name, const TomlTable& table, const 
   source.max_age = table.converted("max_age", "a time, for example \"26h\"", parse_duration);
   source.verify = read_verify(table, config.verify);
   source.hooks = read_hooks(table, config.hooks);
+  source.restore_hooks.timeout = source.hooks.timeout;
+  if (auto restore = table.table("restore")) {
+    restore->allow_keys("the table \"restore\" of a source", {"before", "after", "failed", "hook_timeout"});
+    source.restore_hooks = read_hooks(*restore, source.hooks);
+  }
   source.drill = read_drill(table);
 
   if (source.type != SourceKind::command) {

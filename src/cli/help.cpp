@@ -1,8 +1,11 @@
 #include "cli/help.hpp"
 
+#include "cli/command.hpp"
 #include "cli/output.hpp"
 
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace cairn {
 
@@ -96,13 +99,17 @@ std::string program_help(const CommandInfo& program) {
 
 std::string command_help(const CommandInfo& program, const CommandInfo& command) {
   std::vector<std::string> usage;
+  std::vector<std::string> end;
   for (const auto& option : command.options) {
-    if (!option.operand && option.names.back() != "--help") usage.push_back(usage_of(option));
+    const bool is_last = option.names.back() == k_exec_option;
+    if (!option.operand && !is_last && option.names.back() != "--help") usage.push_back(usage_of(option));
+    if (is_last) end.push_back(fmt::format("[{} {} ARG...]", option.names.back(), option.value_name));
   }
   for (const auto& option : command.options) {
     if (option.operand) usage.push_back(usage_of(option));
   }
-  if (command.takes_command) usage.emplace_back("[-- COMMAND ARG...]");
+  if (command.takes_command) end.emplace_back("[-- COMMAND ARG...]");
+  usage.insert(usage.end(), end.begin(), end.end());
   const std::string start = "usage: cairn " + command.name;
   std::string out = start;
   if (!usage.empty()) out += " " + wrapped(usage, start.size() + 1, start.size() + 1);

@@ -19,6 +19,8 @@ class RestoreLists {
   // The paths that --files-from names, "-" being standard input; none without it. Error(usage) where it names nothing,
   // or is no list of lines; Error(failed) where it cannot be read.
   std::vector<std::string> read_paths(Io& io) const;
+  // Whether they leave anything out.
+  bool chooses() const noexcept { return m_files_from.has_value() || !m_excludes.empty(); }
   const std::vector<std::string>& excludes() const noexcept { return m_excludes; }
   Owners owners() const noexcept;
 

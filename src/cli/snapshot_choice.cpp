@@ -117,12 +117,17 @@ ChosenSnapshot make_chosen(CopyRead::Copy read, std::vector<ManifestInfo> copies
 }
 
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter) {
+  return find_snapshot(repository, choice, repository.manifests().list(), now, reporter);
+}
+
+ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice,
+                             const std::vector<ManifestInfo>& manifests, Time now, Reporter& reporter,
+                             std::size_t* left_out_given) {
   const std::string& reference = choice.reference.value();
   ChosenSnapshot chosen;
   const auto parsed = parse_reference(reference);
   const auto* id = std::get_if<IdReference>(&parsed);
   const bool any = id != nullptr && choice.untrusted == SnapshotChoice::Untrusted::taken_by_id;
-  const auto manifests = repository.manifests().list();
   ChoiceFacts facts;
   facts.of_clocks = keys_ahead_of_clocks(repository.store(), manifests, now);
   std::size_t left_out = 0;
@@ -143,6 +148,7 @@ ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choic
     // It does not exist, or, where it was named by its id, is refused the next time.
     for (const auto& info : copies) facts.untrusted.insert(info.key);
   }
+  if (left_out_given != nullptr) *left_out_given = left_out;
   if (left_out != 0) {
     // Each would have been taken before this one.
     reporter.warning(fmt::format("{} newer than snapshot {} left out: unsigned, or signed by a key that is not trusted",

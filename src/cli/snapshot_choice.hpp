@@ -56,5 +56,10 @@ ChosenSnapshot make_chosen(CopyRead::Copy read, std::vector<ManifestInfo> copies
 // is not trusted (or, where signatures are asked for, cannot be read) is passed over. Of several manifests of its id
 // read_best_copy() takes one; it is an error only where none can be read, and then the newest one's. It may be closed.
 ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice, Time now, Reporter& reporter);
+// The same among manifests that are listed already. left_out, where given: how many newer ones would have been meant,
+// but are not trusted.
+ChosenSnapshot find_snapshot(Repository& repository, const SnapshotChoice& choice,
+                             const std::vector<ManifestInfo>& manifests, Time now, Reporter& reporter,
+                             std::size_t* left_out = nullptr);
 
 }  // namespace cairn

@@ -12,6 +12,7 @@ ROOMS = {
     "choose": set(),
     "commit": set(),
     "diff": set(),
+    "follow": {"restore"},
     "inside": set(),
     "prune": set(),
     "recover": set(),

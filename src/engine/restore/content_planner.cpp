@@ -27,8 +27,8 @@ void append_placed(std::vector<PlacedChunk>& out, const PlannedWrite& write, con
 }  // namespace
 
 ContentPlanner::ContentPlanner(PlannedPacks& packs, FetchPlan& fetch, RestoreSteps& steps, std::uint64_t stripe,
-                               PlanningOrder& order)
-    : m_packs(packs), m_fetch(fetch), m_order(order), m_steps(fetch, steps, stripe) {}
+                               PlanningOrder& order, Noting noting)
+    : m_packs(packs), m_fetch(fetch), m_order(order), m_noting(noting), m_steps(fetch, steps, stripe) {}
 
 void ContentPlanner::begin_file(const Entry& file, std::shared_ptr<LocalContent> local) {
   ++m_files;
@@ -39,6 +39,7 @@ void ContentPlanner::begin_file(const Entry& file, std::shared_ptr<LocalContent>
   m_part_at = 0;
   m_holes = 0;
   m_pending = false;
+  m_extents.clear();
   m_damage.reset();
   add([this, size = m_size, content = m_local] { m_steps.begin_file(size, content); });
 }
@@ -108,6 +109,7 @@ void ContentPlanner::go_to_part() {
 }
 
 void ContentPlanner::add_write(const PlannedWrite& write, const Directory& directory) {
+  if (m_noting == Noting::yes) append_extent(m_extents, write);
   if (!m_local) {
     return add([this, write, directory] { m_steps.write(write, *directory); });
   }
@@ -137,7 +139,14 @@ void ContentPlanner::send_search() {
     std::vector<PlacedChunk> chunks;
     chunks.reserve(search.chunks);
     for (const Sought& sought : search.sought) append_placed(chunks, sought.write, *sought.directory);
-    FoundAt found = find_at_offsets(content->candidates(), chunks);
+    FoundAt found(chunks.size(), k_not_found);
+    std::span<std::uint8_t> known{found};
+    for (const Sought& sought : search.sought) {
+      const std::size_t count = sought.write.source.count;
+      find_known_places(content->candidates(), sought.write, *sought.directory, known.first(count));
+      known = known.subspan(count);
+    }
+    find_at_offsets(content->candidates(), chunks, found);
     return [this, search = std::move(search), found = std::move(found)] {
       std::span<const std::uint8_t> rest{found};
       for (const Sought& sought : search.sought) {
@@ -163,6 +172,11 @@ void ContentPlanner::end_part(std::uint64_t size) {
   if (m_damage) return;
   if (m_pending) return add([this, end = m_part_at] { m_steps.pending_part(end); });
   m_damage = damage_of([&] { m_layout->check_part(m_part_at); });
+}
+
+std::optional<KnownExtents> ContentPlanner::take_extents() {
+  if (m_noting == Noting::no || m_damage || m_pending) return std::nullopt;
+  return std::exchange(m_extents, {});
 }
 
 std::uint64_t ContentPlanner::end_file(const std::optional<Error>& damage) {

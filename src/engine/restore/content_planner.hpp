@@ -3,6 +3,7 @@
 
 #include "engine/restore/content_layout.hpp"
 #include "engine/restore/content_steps.hpp"
+#include "engine/restore/known_extents.hpp"
 #include "engine/restore/local_content.hpp"
 #include "engine/restore/planning_order.hpp"
 #include "engine/restore/prepared_restore.hpp"
@@ -41,9 +42,11 @@ class PlannedPacks {
 // ahead of their steps: whoever adds entries to the steps does so in the same order.
 class ContentPlanner {
  public:
+  // Whether take_extents() will be asked for.
+  enum class Noting { no, yes };
   // stripe: bytes, not 0. steps: the entry is there before its content.
-  ContentPlanner(PlannedPacks& packs, FetchPlan& fetch, RestoreSteps& steps, std::uint64_t stripe,
-                 PlanningOrder& order);
+  ContentPlanner(PlannedPacks& packs, FetchPlan& fetch, RestoreSteps& steps, std::uint64_t stripe, PlanningOrder& order,
+                 Noting noting = Noting::no);
 
   // local: where content of it may lie; null: nowhere.
   void begin_file(const Entry& file, std::shared_ptr<LocalContent> local = {});
@@ -52,6 +55,10 @@ class ContentPlanner {
   // damage: its parts could not be read. Returns the space that the file takes, which is less than its size where it
   // has holes.
   std::uint64_t end_file(const std::optional<Error>& damage);
+
+  // After end_file(): what of which packs the file has where. Nothing where that is not known, and of one that is
+  // damaged.
+  std::optional<KnownExtents> take_extents();
 
   // Packs that cannot be read, as far as that is known, in the order of their names.
   std::vector<UnreadablePack> take_unreadable();
@@ -93,6 +100,7 @@ class ContentPlanner {
   PlannedPacks& m_packs;
   FetchPlan& m_fetch;
   PlanningOrder& m_order;
+  Noting m_noting;
   ContentSteps m_steps;
   std::map<std::uint64_t, Unreadable> m_unreadable;
   std::uint64_t m_files = 0;  // begun so far
@@ -105,7 +113,8 @@ class ContentPlanner {
   std::uint64_t m_part_at = 0;  // bytes before the part
   std::uint64_t m_holes = 0;    // bytes of them
   Search m_search;              // not sent yet
-  bool m_pending = false;       // from here on nobody knows where the bytes are
+  KnownExtents m_extents;
+  bool m_pending = false;  // from here on nobody knows where the bytes are
   std::optional<Error> m_damage;
 };
 

@@ -159,6 +159,8 @@ void ContentSteps::add(const ContentStep& step) {
 
 void ContentSteps::decide_base(std::optional<std::size_t> candidate) {
   if (!std::exchange(m_undecided, false)) return;
+  // Whatever comes first: of the one that is mended little is written.
+  if (m_local && m_local->spare()) candidate = m_local->spare();
   m_based = candidate.has_value();
   if (m_based) m_steps.add_step(LocalBase{m_local->id_of(*candidate)});
   for (const ContentStep& step : std::exchange(m_waiting, {})) {

@@ -1,6 +1,7 @@
 #include "engine/restore/entry_survey.hpp"
 
 #include "engine/restore/database_in_use.hpp"
+#include "engine/restore/target_memory.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/error.hpp"
@@ -27,6 +28,7 @@ EntrySurvey::EntrySurvey(const SurveyTools& tools, PreparedRestore& plan)
       m_only(tools.only),
       m_plan(plan),
       m_owners(tools.request.owners) {
+  if (m_request.memory != nullptr && m_only == nullptr) m_request.memory->begin_plan();
   m_plan.figures.in_place = m_target.in_place() && m_target.exists() && m_target.directory() >= 0;
   if (!m_plan.figures.in_place || !plan.local) return;
   const LocalRoots& roots = plan.local->roots();
@@ -149,8 +151,14 @@ void EntrySurvey::count(EntryAction action, std::int64_t by) {
   *counters[static_cast<std::size_t>(action)] += static_cast<std::uint64_t>(by);
 }
 
+// Files that are planned once more are known already.
+void EntrySurvey::note(const Entry& entry, const std::optional<KnownExtents>& extents) {
+  if (m_request.memory != nullptr && m_only == nullptr) m_request.memory->plan_entry(entry, extents);
+}
+
 void EntrySurvey::add(const PlannedEntry& planned) {
   count(planned.action);
+  note(planned.entry, std::nullopt);
   const bool grouped = planned.action == EntryAction::change && planned.if_settled != EntryAction::create;
   const FileId id = grouped ? id_of(m_seen->status) : FileId{};
   const std::uint64_t names = grouped ? m_seen->status.st_nlink : 0;
@@ -164,6 +172,7 @@ void EntrySurvey::add(const PlannedEntry& planned) {
 
 void EntrySurvey::add_link(const PlannedEntry& planned) {
   count(planned.action);
+  note(planned.entry, std::nullopt);
   const FileId id = m_seen ? id_of(m_seen->status) : FileId{};
   m_order.add([this, planned, id] {
     m_plan.steps.add_entry(planned);
@@ -189,7 +198,8 @@ void EntrySurvey::add_file(const PlannedEntry& given, const EntryLine& line, Ent
   const bool own = ::geteuid() == 0 || (m_seen && m_seen->status.st_uid == ::geteuid());
   const bool takes_metadata = own && at_target != nullptr && !at_target->in_other_hands;
   const bool may_stay = m_plan.figures.in_place && !is_log_name(entry.path) && m_seen && m_seen->same_kind &&
-                        !m_seen->has_log && at_target != nullptr && at_target->stamp == stamp_of(m_seen->status) &&
+                        !(m_request.empty_logs_stay ? m_seen->has_log_bytes : m_seen->has_log) &&
+                        at_target != nullptr && at_target->stamp == stamp_of(m_seen->status) &&
                         at_target->stamp.size == entry.size && (takes_metadata || m_seen->same_metadata);
   if (may_stay) {
     planned.seen = m_plan.local->add(*m_target_root, m_state->path_of(entry), at_target->stamp);
@@ -219,6 +229,7 @@ void EntrySurvey::add_file(const PlannedEntry& given, const EntryLine& line, Ent
     }
   });
   figures.space = saturating_add(figures.space, m_content.end_file(damage));
+  note(entry, m_content.take_extents());
 }
 
 // All of its content is where it is to be: it is not made anew.

@@ -52,6 +52,7 @@ class EntrySurvey {
   void decide_in_place(PlannedEntry& planned, RestoreTarget::There there);
   void decide_staying(PlannedEntry& planned, const EntryState& state);
   void require_room_for(const Entry& entry, RestoreTarget::There there) const;
+  void note(const Entry& entry, const std::optional<KnownExtents>& extents);
   void add(const PlannedEntry& planned);
   void add_link(const PlannedEntry& planned);
   void add_file(const PlannedEntry& planned, const EntryLine& line, EntryListReader& list);

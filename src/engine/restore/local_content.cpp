@@ -40,8 +40,18 @@ Stretch next_stretch(const FoundAt& found, std::span<const PlacedChunk> chunks, 
 
 }  // namespace
 
-FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::span<const PlacedChunk> chunks) {
-  FoundAt found(chunks.size(), k_not_found);
+void find_known_places(const std::vector<LocalCandidate>& candidates, const PlannedWrite& write,
+                       const PackDirectory& directory, std::span<std::uint8_t> found) {
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    if (!candidates[c].known || !candidates[c].at_offsets) continue;
+    find_known(*candidates[c].known, write.offset, directory, write.source, [&](std::uint32_t i) {
+      if (found[i] == k_not_found) found[i] = static_cast<std::uint8_t>(c);
+    });
+  }
+}
+
+void find_at_offsets(const std::vector<LocalCandidate>& candidates, std::span<const PlacedChunk> chunks,
+                     FoundAt& found) {
   Bytes buffer;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     const LocalCandidate& candidate = candidates[c];
@@ -61,7 +71,6 @@ FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::span
       }
     }
   }
-  return found;
 }
 
 bool is_zero(const LocalCandidate& candidate, std::uint64_t offset, std::uint64_t length) {
@@ -90,6 +99,14 @@ const LocalCandidate* LocalContent::target() const noexcept {
   return at == m_candidates.end() ? nullptr : &*at;
 }
 
+std::optional<std::size_t> LocalContent::spare() const noexcept {
+  const auto at = std::find_if(m_candidates.begin(), m_candidates.end(), [](const LocalCandidate& candidate) {
+    return candidate.kind == LocalRoot::Kind::spare;
+  });
+  if (at == m_candidates.end()) return std::nullopt;
+  return static_cast<std::size_t>(at - m_candidates.begin());
+}
+
 std::optional<LocalContent::Place> LocalContent::find_moved(std::uint64_t at, const Digest& digest,
                                                             std::uint32_t length) {
   for (std::size_t c = 0; c < m_candidates.size(); ++c) {
@@ -114,7 +131,7 @@ LocalFiles::Id LocalContent::id_of(std::size_t candidate) {
 void LocalContent::note(std::size_t candidate, std::uint64_t length) {
   const LocalRoot::Kind kind = m_candidates[candidate].kind;
   m_reused += length;
-  if (kind == LocalRoot::Kind::staging) m_moved += length;
+  if (kind == LocalRoot::Kind::staging || kind == LocalRoot::Kind::spare) m_moved += length;
   if (kind != LocalRoot::Kind::target) m_whole = false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "capture/source.hpp"
 #include "engine/restore/cut_index.hpp"
+#include "engine/restore/known_extents.hpp"
 #include "engine/restore/local_files.hpp"
 #include "engine/restore/restore_steps.hpp"
 #include "util/file.hpp"
@@ -31,6 +32,7 @@ struct LocalCandidate {
   // Somebody may write it who may not write the file that is restored: what is taken from it is held against the
   // digests once more, where nobody else gets at it.
   bool in_other_hands = false;
+  std::shared_ptr<const KnownExtents> known{};      // what it has, as it has not been touched; null: nobody knows
   std::shared_ptr<std::optional<CutIndex>> cuts{};  // shared where one local file serves many; null: it is not cut
   LocalFiles::Id id = LocalFiles::k_none;           // once something of it is used
 };
@@ -47,10 +49,15 @@ using FoundAt = std::vector<std::uint8_t>;
 inline constexpr std::uint8_t k_not_found = UINT8_MAX;
 inline constexpr std::size_t k_max_candidates = 16;
 
-// Reads the chunks, which ascend, from each candidate in turn, where they belong in the file, and holds them against
-// their digests. A candidate that cannot be read does not have them. Any thread, pool or not. Throws
-// Error(interrupted).
-FoundAt find_at_offsets(const std::vector<LocalCandidate>& candidates, std::span<const PlacedChunk> chunks);
+// Of the chunks of a write, those that a candidate is known to have where they belong. found: of each chunk; what is
+// not found stays as it is. directory: of their pack.
+void find_known_places(const std::vector<LocalCandidate>& candidates, const PlannedWrite& write,
+                       const PackDirectory& directory, std::span<std::uint8_t> found);
+// Reads the chunks that are not found yet, which ascend, from each candidate in turn, where they belong in the file,
+// and holds them against their digests. A candidate that cannot be read does not have them. Any thread, pool or not.
+// Throws Error(interrupted).
+void find_at_offsets(const std::vector<LocalCandidate>& candidates, std::span<const PlacedChunk> chunks,
+                     FoundAt& found);
 // Whether the candidate has nothing but zeros there. False, too, where it ends before.
 bool is_zero(const LocalCandidate& candidate, std::uint64_t offset, std::uint64_t length);
 
@@ -64,6 +71,8 @@ class LocalContent {
   const std::vector<LocalCandidate>& candidates() const noexcept { return m_candidates; }
   // The one at the target.
   const LocalCandidate* target() const noexcept;
+  // The one that is there to be mended, if any.
+  std::optional<std::size_t> spare() const noexcept;
 
   // Where a chunk lies that no candidate has at its offset, which is told, too: looked for among their own chunks. What
   // lies beyond the end of a candidate is no reason to cut it: the file was appended to.

@@ -35,6 +35,7 @@ struct LocalRoot {
     seed,     // somebody named it
     staging,  // what an earlier run of the same snapshot left: private to this user
     other,    // what one of another snapshot left
+    spare,    // the file that was at the target before this one, left there to be mended: nobody has it open
   };
   Kind kind = Kind::seed;
   UniqueFd directory;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <unistd.h>
@@ -57,6 +58,29 @@ void LocalSource::check() {
 
 bool clone_file(int from, int to) noexcept {
   return ::ioctl(to, FICLONE, from) == 0;
+}
+
+bool can_clone(int directory) noexcept {
+  constexpr const char* k_names[] = {".cairn-clone-from", ".cairn-clone-to"};
+  UniqueFd files[2];
+  constexpr std::uint8_t k_byte = 1;
+  for (std::size_t i = 0; i < 2; ++i) {
+    files[i] = UniqueFd{::openat(directory, k_names[i], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  }
+  const bool can = files[0] && files[1] && ::pwrite(files[0].get(), &k_byte, 1, 0) == 1 &&
+                   clone_file(files[0].get(), files[1].get());
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (files[i]) ::unlinkat(directory, k_names[i], 0);
+  }
+  return can;
+}
+
+bool nobody_else_has(int fd) noexcept {
+  // Whoever opened it in this moment would have the system send a signal, and SIGIO ends a process.
+  if (::fcntl(fd, F_SETSIG, SIGURG) != 0) return false;
+  const bool alone = ::fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+  if (alone) ::fcntl(fd, F_SETLEASE, F_UNLCK);
+  return alone;
 }
 
 void copy_range(LocalRange from, WritePlace to) {

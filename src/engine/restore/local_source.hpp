@@ -45,6 +45,11 @@ struct WritePlace {
 
 // The whole file as a copy that shares its blocks (FICLONE). False where the file system cannot.
 bool clone_file(int from, int to) noexcept;
+// Whether the file system of an open directory can: tried there on two scratch names. False where they cannot be made.
+bool can_clone(int directory) noexcept;
+// Whether no other descriptor and no memory map of an open file is left (F_SETLEASE); false, too, where the system does
+// not tell.
+bool nobody_else_has(int fd) noexcept;
 // The bytes are taken over by the kernel where it can (copy_file_range(2), which shares blocks on some file systems).
 // Throws LocalChanged where the source ends too early or cannot be read, Error(failed), naming the place, where nothing
 // can be written.

@@ -2,6 +2,7 @@
 
 #include "engine/restore/apply_metadata.hpp"
 #include "engine/restore/staged_tree.hpp"
+#include "engine/restore/target_memory.hpp"
 #include "engine/restore/target_names.hpp"
 #include "util/beneath.hpp"
 #include "util/capabilities.hpp"
@@ -135,13 +136,14 @@ void LocalPlaces::add_seed(const fs::path& seed) {
 }
 
 LocalSources::LocalSources(const LocalPlaces& places, LocalFiles& files, ThreadPool& pool, ChunkRule rule,
-                           std::string single_name, std::string target_name)
+                           std::string single_name, std::string target_name, TargetMemory* memory)
     : m_places(places),
       m_files(files),
       m_pool(pool),
       m_rule(rule),
       m_single_name(std::move(single_name)),
-      m_target_name(std::move(target_name)) {}
+      m_target_name(std::move(target_name)),
+      m_memory(memory) {}
 
 void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const std::string& path, const Entry& file) {
   const LocalRoot& in = m_files.roots()[root];
@@ -156,12 +158,24 @@ void LocalSources::add(std::vector<LocalCandidate>& to, std::size_t root, const 
   candidate.stamp = stamp_of(candidate.status);
   candidate.shown = (fs::path{in.shown} / path).native();
   // Staging is private, whoever owns the files in it already.
-  const bool is_private = in.kind == LocalRoot::Kind::staging || in.kind == LocalRoot::Kind::other;
+  const bool is_private =
+      in.kind == LocalRoot::Kind::staging || in.kind == LocalRoot::Kind::other || in.kind == LocalRoot::Kind::spare;
   const bool live = in.kind == LocalRoot::Kind::target && m_places.is_target_live();
   candidate.in_other_hands = !is_private && (live || is_in_other_hands(candidate.fd.get(), candidate.status, file));
   // A file that an earlier run of this snapshot wrote has its chunks where they belong.
   if (in.kind != LocalRoot::Kind::staging) candidate.cuts = std::make_shared<std::optional<CutIndex>>();
+  recall(candidate, file);
   to.push_back(std::move(candidate));
+}
+
+// What it has, where this host wrote it and nobody has touched it since. Whoever could write it through a memory map
+// would leave no trace.
+void LocalSources::recall(LocalCandidate& candidate, const Entry& file) {
+  if (m_memory == nullptr || candidate.in_other_hands) return;
+  std::optional<KnownFile> known;
+  if (candidate.kind == LocalRoot::Kind::target) known = m_memory->at_target(file.path);
+  if (candidate.kind == LocalRoot::Kind::spare) known = m_memory->replaced();
+  if (known && known->stamp == candidate.stamp) candidate.known = known->extents;
 }
 
 // Whichever file it is: chunks of it may be anywhere. Page by page it is compared with the file of its name alone.
@@ -188,7 +202,9 @@ std::shared_ptr<LocalContent> LocalSources::find(const Entry& file) {
     if (file.size == 0 && kind != LocalRoot::Kind::target) continue;
     std::string path = file.path;
     if (single && kind == LocalRoot::Kind::target) path = m_target_name;
-    if (single && (kind == LocalRoot::Kind::staging || kind == LocalRoot::Kind::other)) path = m_single_name;
+    const bool left =
+        kind == LocalRoot::Kind::staging || kind == LocalRoot::Kind::other || kind == LocalRoot::Kind::spare;
+    if (single && left) path = m_single_name;
     add(candidates, place.root, path, file);
   }
   if (candidates.empty()) return nullptr;

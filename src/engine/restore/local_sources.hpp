@@ -25,7 +25,7 @@ class LocalPlaces {
     std::string file;  // of a place that is one file: its name in the root
   };
 
-  // The staging of an earlier run, open. kind: staging or other.
+  // The staging of an earlier run, open. kind: staging, other or spare.
   void add_staging(LocalRoot::Kind kind, int directory, const std::string& shown);
   // The content that is there, if any.
   void add_target(const RestoreTarget& target);
@@ -46,19 +46,22 @@ class LocalPlaces {
   bool m_target_live = false;
 };
 
+class TargetMemory;
+
 // Candidates for the content of files, one planning long. One thread.
 class LocalSources {
  public:
   // single_name: in staging, what the one file of a snapshot is called; empty where it is a tree. target_name: of that
-  // file at the target. rule: how content that is not paged was cut.
+  // file at the target. rule: how content that is not paged was cut. memory: of the target; null: nothing is known.
   LocalSources(const LocalPlaces& places, LocalFiles& files, ThreadPool& pool, ChunkRule rule, std::string single_name,
-               std::string target_name);
+               std::string target_name, TargetMemory* memory = nullptr);
 
   // Opens what may have content of the file; null where nothing does.
   std::shared_ptr<LocalContent> find(const Entry& file);
 
  private:
   void add(std::vector<LocalCandidate>& to, std::size_t root, const std::string& path, const Entry& file);
+  void recall(LocalCandidate& candidate, const Entry& file);
   void add_seed_file(std::vector<LocalCandidate>& to, const LocalPlaces::Place& place, const Entry& file);
 
   const LocalPlaces& m_places;
@@ -67,6 +70,7 @@ class LocalSources {
   ChunkRule m_rule;
   std::string m_single_name;
   std::string m_target_name;
+  TargetMemory* m_memory;
   // Chunks of seeds that are one file, by the place: cut once, whichever file they are looked for.
   std::map<std::size_t, std::shared_ptr<std::optional<CutIndex>>> m_seed_cuts;
 };

@@ -21,6 +21,8 @@
 namespace cairn {
 
 class FallbackPacks;
+class PackSource;
+class TargetMemory;
 
 struct RestoreRequest {
   fs::path target = {};
@@ -46,6 +48,12 @@ struct RestoreRequest {
   Owners owners = Owners::by_name;
   // Stands in for the store's packs, and for those of others where it has lost them; null: there are no others.
   FallbackPacks* fallback = nullptr;
+  // A database stays where it is as long as the logs beside it have no bytes: whoever read it left them, or died.
+  bool empty_logs_stay = false;
+  // All packs are read by it; null: by fallback, else by the store itself.
+  PackSource* packs = nullptr;
+  // Of who restores there again and again; null: nothing is known.
+  TargetMemory* memory = nullptr;
 
   PathChoice choice() const { return {paths, literal_paths, excludes}; }
 };

@@ -42,7 +42,7 @@ class FilePublisher : public Publisher {
     const std::string& name = target().name();
     // A file that came there since it was looked at is not ours to replace.
     if (!target().exists() && status_at(directory.get(), name)) throw_appeared(target().path());
-    replace_file({staging().fd(), k_single_name, directory.get(), name, target().path().native(), keep_as()},
+    replace_file({staging().fd(), k_single_name, directory.get(), name, target().path().native(), keep_as(), false},
                  reporter());
     sync_names(directory.get(), target().path().parent_path());
     staging().discard();

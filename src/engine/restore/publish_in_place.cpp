@@ -170,7 +170,11 @@ class InPlacePublisher : public Publisher {
                   e.hint().empty() ? "restore again with --in-place" : e.hint());
     }
     // Staging first: it lies in the root, whose times come last.
-    staging().discard();
+    if (m_single && leaves_replaced() && status_at(staging().fd(), k_single_name)) {
+      staging().release();
+    } else {
+      staging().discard();
+    }
     finish_there();
     sync_target();
   }
@@ -226,9 +230,9 @@ class InPlacePublisher : public Publisher {
 
   void move_single() {
     if (!status_at(staging().fd(), k_single_name)) return;
-    replace_file(
-        {staging().fd(), k_single_name, target().directory(), target().name(), target().path().native(), keep_as()},
-        reporter());
+    replace_file({staging().fd(), k_single_name, target().directory(), target().name(), target().path().native(),
+                  keep_as(), leaves_replaced()},
+                 reporter());
     sync_names(target().directory(), target().path().parent_path());
   }
 

@@ -33,6 +33,8 @@ struct PublishParts {
   // Of what stays according to the plan, what was made anew all the same.
   std::set<std::string> remade = {};
   Digest snapshot = {};  // that is restored
+  // Of a target that is one file, in place: the old one is left in staging, which stays.
+  bool leave_replaced = false;
   // Of a live database: what became of it. Else not needed.
   sqlite::LiveWritten* live = nullptr;
 };
@@ -63,6 +65,7 @@ class Publisher {
   MendedDirectories& mended() const noexcept { return m_parts.mended; }
   const fs::path& spool() const noexcept { return m_parts.spool; }
   SkippedTally& tally() const noexcept { return m_parts.tally; }
+  bool leaves_replaced() const noexcept { return m_parts.leave_replaced; }
   const Digest& snapshot() const noexcept { return m_parts.snapshot; }
   PreparedRestore* plan() const noexcept { return m_parts.plan; }
   sqlite::LiveWritten* live_result() const noexcept { return m_parts.live; }

@@ -137,7 +137,7 @@ void replace_file(const Replacement& what, Reporter& reporter) {
     name->change();
   });
   logs.tell();
-  name->drop_old();
+  if (!what.leave_staged) name->drop_old();
 }
 
 bool can_exchange(int directory, const std::string& shown) {

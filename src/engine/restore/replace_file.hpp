@@ -19,6 +19,8 @@ struct Replacement {
   std::string name;     // that it gets; what has it is no directory
   std::string shown;    // its path, for messages
   std::string keep_as;  // the name in the directory that the old one gets; empty: the old one goes
+  // Else: it gets the staged name, where the file system can exchange the two.
+  bool leave_staged = false;
 };
 
 // Changes one name, where a SQLite database may be there: it is settled first (capture/sqlite/settled_database.hpp):

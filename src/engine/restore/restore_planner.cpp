@@ -130,6 +130,7 @@ StoreAccess access_of(Repository& repository, const RestoreRequest& request) {
 }
 
 PackSource& packs_of(Repository& repository, const RestoreRequest& request) {
+  if (request.packs != nullptr) return *request.packs;
   if (request.fallback != nullptr) return *request.fallback;
   return repository.packs();
 }
@@ -164,12 +165,13 @@ PreparedRestore prepare_restore(Context& context, const Manifest& manifest, cons
     const fs::path spool = spool_of(request, target);
     PreparedRestore plan{{}, {}, RestoreSteps{spool}};
     PlanningOrder order{context.cpu};
-    ContentPlanner content{packs, plan.fetch, plan.steps, request.stripe, order};
+    const auto noting = request.memory == nullptr ? ContentPlanner::Noting::no : ContentPlanner::Noting::yes;
+    ContentPlanner content{packs, plan.fetch, plan.steps, request.stripe, order, noting};
     std::optional<LocalSources> sources;
     if (tools.local != nullptr) {
       plan.local = std::make_unique<LocalFiles>(tools.local->roots(), spool);
       sources.emplace(*tools.local, *plan.local, context.cpu, rule_of(manifest), single ? k_single_name : std::string{},
-                      single ? target.name() : std::string{});
+                      single ? target.name() : std::string{}, request.memory);
     }
     EntryListReader list{tools.lists, manifest};
     const SurveyTools parts{target, request, selection, content, order, sources ? &*sources : nullptr, tools.only, own};

@@ -2,6 +2,7 @@
 
 #include "engine/restore/database_check.hpp"
 #include "engine/restore/live_rules.hpp"
+#include "engine/restore/local_source.hpp"
 #include "engine/restore/local_sources.hpp"
 #include "engine/restore/mended_directories.hpp"
 #include "engine/restore/planned_access.hpp"
@@ -11,12 +12,15 @@
 #include "engine/restore/skipped_tally.hpp"
 #include "engine/restore/staging.hpp"
 #include "engine/restore/swap_rules.hpp"
+#include "engine/restore/target_memory.hpp"
+#include "engine/restore/target_names.hpp"
 #include "engine/restore/tree_writer.hpp"
 #include "repo/entry_list.hpp"
 #include "util/error.hpp"
 #include "util/json.hpp"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -71,16 +75,48 @@ RestoreTarget look_at_target(Context& context, const Manifest& manifest, const R
   return target;
 }
 
+// Whether a restore to the same target left the file there that it replaced, and it can be mended: whoever had it open
+// when it was replaced still reads it, and it must not become another one under his hands.
+bool has_spare(const RestoreRequest& request, const RestoreTarget& target, const Staging& staging, Reporter& reporter) {
+  if (request.memory == nullptr || target.shape() != RestoreTarget::Shape::single_file) return false;
+  const auto known = request.memory->replaced();
+  const UniqueFd fd{::openat(staging.fd(), k_single_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  struct stat status {};
+  if (!known || !fd || ::fstat(fd.get(), &status) != 0 || stamp_of(status) != known->stamp) return false;
+  if (nobody_else_has(fd.get())) return true;
+  reporter.warning(fmt::format(
+      "{} is copied as a whole: the file that it replaced last may still be open, and cannot be mended instead",
+      quote(target.path().native())));
+  return false;
+}
+
+LocalRoot::Kind kind_of(const RestoreRequest& request, const RestoreTarget& target, const LeftStaging& left,
+                        const Staging& staging, Reporter& reporter) {
+  if (has_spare(request, target, staging, reporter)) return LocalRoot::Kind::spare;
+  return left.is_same(staging) ? LocalRoot::Kind::staging : LocalRoot::Kind::other;
+}
+
 // The places where content is looked for before it is fetched, best first.
-LocalPlaces places_of(const RestoreRequest& request, const RestoreTarget& target, const LeftStaging& left) {
+LocalPlaces places_of(const RestoreRequest& request, const RestoreTarget& target, const LeftStaging& left,
+                      Reporter& reporter) {
   LocalPlaces places;
-  if (!request.discard) {
-    for (const Staging& staging : left.all()) {
-      places.add_staging(left.is_same(staging) ? LocalRoot::Kind::staging : LocalRoot::Kind::other, staging.fd(),
-                         staging.path().native());
-    }
+  // What the target has already is not to be made anew of something that was left beside it.
+  const bool target_first = request.memory != nullptr;
+  bool target_added = false;
+  const auto add_target = [&] {
+    if (!std::exchange(target_added, true)) places.add_target(target);
+  };
+  std::vector<std::pair<LocalRoot::Kind, const Staging*>> found;
+  for (const Staging& staging : left.all()) {
+    if (!request.discard) found.emplace_back(kind_of(request, target, left, staging, reporter), &staging);
   }
-  places.add_target(target);
+  std::stable_partition(found.begin(), found.end(),
+                        [](const auto& one) { return one.first == LocalRoot::Kind::spare; });
+  for (const auto& [kind, staging] : found) {
+    if (target_first && kind != LocalRoot::Kind::spare) add_target();
+    places.add_staging(kind, staging->fd(), staging->path().native());
+  }
+  add_target();
   for (const fs::path& seed : request.seeds) places.add_seed(seed);
   return places;
 }
@@ -91,6 +127,12 @@ std::string path_of(const RestoreRequest& request, const LeftStaging& left) {
 
 bool is_left_out(const RestoreProblem& problem) {
   return problem.kind != RestoreProblem::Kind::unsound;
+}
+
+std::vector<RestoreProblem> all_left_out(std::vector<RestoreProblem> problems,
+                                         const std::vector<SkippedTally::LeftOut>& unfit) {
+  for (const auto& entry : unfit) problems.push_back({entry.path, entry.reason, RestoreProblem::Kind::unfit});
+  return problems;
 }
 
 std::set<std::string> not_restored(const std::vector<RestoreProblem>& problems,
@@ -180,7 +222,7 @@ class Restore {
         m_lists(packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames),
         m_target(look_at_target(context, manifest, request, m_lists)),
         m_left(m_target, manifest.id),
-        m_places(places_of(request, m_target, m_left)),
+        m_places(places_of(request, m_target, m_left, context.reporter)),
         m_access(access_of(context.repository, request)) {}
 
   // there: with RestoreRequest::whole, the packs that the store has, where it told.
@@ -194,6 +236,7 @@ class Restore {
                                            {m_lists, content, m_packs, there, m_access, local});
     m_planning = m_context.steady() - began;
     if (m_request.whole) require_whole(m_manifest, plan);
+    if (m_request.memory != nullptr) m_request.memory->check_plan(plan, m_target);
     // Before staging, which it has to outlive.
     MendedDirectories mended{m_context.reporter};
     mend_target(m_target, mended);
@@ -217,6 +260,11 @@ class Restore {
     Restored done = execute_files(m_context, content, writer, plan, &m_writing);
     const std::set<std::string> outdated = std::exchange(done.outdated, {});
     std::uint64_t fetched = content.statistics().bytes;
+    if (m_request.memory != nullptr && !outdated.empty()) {
+      // It is another state of the target than the one that was found to be nobody's.
+      throw LocalChanged(plan.figures.single_file ? m_target.path().native()
+                                                  : (m_target.path() / *outdated.begin()).native());
+    }
     if (!outdated.empty()) fetched += fetch_outdated(outdated, writer, done);
     if (m_request.check) check_databases(writer, done);
     execute_links(writer, plan, done);
@@ -228,13 +276,19 @@ class Restore {
     const std::string keep_as = m_request.keep_old ? kept_name(m_target, m_manifest.id) : "";
     StagedTree tree = writer.finish();
     const auto unfit = skipped.left_out();
+    if (m_request.memory != nullptr) m_request.memory->check_staged(plan, m_target, all_left_out(done.problems, unfit));
     const std::uint64_t spared = plan.steps.spare(not_restored(done.problems, unfit));
     // All of it that is of use is in staging now. The times of the directory that it lies in come last.
     m_left.discard(m_context.reporter);
     sqlite::LiveWritten live;
+    // Where a file can be had as a copy that shares its blocks, nothing is won by mending another one.
+    const bool leave = m_request.memory != nullptr && plan.figures.single_file && !can_clone(staging.fd());
     make_publisher({m_target, staging, skipped, m_context.reporter, mended, m_request.spool, keep_as, &plan, outdated,
-                    m_manifest.id, &live})
+                    m_manifest.id, leave, &live})
         ->publish(std::move(tree));
+    if (m_request.memory != nullptr) {
+      m_request.memory->published(plan, m_target, leave ? status_at(staging.fd(), k_single_name) : std::nullopt);
+    }
     RestoreResult result;
     if (m_target.live()) result.live = live;
     result.times = {m_planning, m_verifying.total(), m_writing.total(), m_context.steady() - written};
@@ -311,7 +365,7 @@ PreparedRestore plan_restore(Context& context, const Manifest& manifest, const R
   FrameFetcher fetcher{packs_of(context.repository, request), context.io, context.cpu, packs, k_kept_list_frames};
   const RestoreTarget target = look_at_target(context, manifest, request, fetcher);
   const LeftStaging left{target, manifest.id};
-  const LocalPlaces places = places_of(request, target, left);
+  const LocalPlaces places = places_of(request, target, left, context.reporter);
   const auto there = listed_packs(context.repository, request);
   PreparedRestore plan = prepare_restore(context, manifest, request, target,
                                          {fetcher, fetcher, packs, there ? &*there : nullptr,

@@ -47,6 +47,13 @@ bool has_log(int directory, const std::string& name) {
                      [&](const char* suffix) { return is_sqlite_log_file(directory, name + suffix); });
 }
 
+bool has_log_bytes(int directory, const std::string& name) {
+  return std::any_of(sqlite::k_logs.begin(), sqlite::k_logs.end(), [&](const char* suffix) {
+    const auto log = sqlite::status_beside(directory, name, suffix);
+    return log && log->st_size != 0;
+  });
+}
+
 }  // namespace
 
 TargetState::TargetState(const RestoreTarget& target) : m_target(target), m_open(target.directory()) {}
@@ -80,6 +87,7 @@ std::optional<EntryState> TargetState::look(const Entry& entry) {
   });
   if (failure) state.same_metadata = false;
   if (S_ISREG(status.st_mode)) state.has_log = has_log(parent->get(), at.name);
+  state.has_log_bytes = state.has_log && has_log_bytes(parent->get(), at.name);
   return state;
 }
 

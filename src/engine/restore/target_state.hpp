@@ -23,6 +23,8 @@ struct EntryState {
   bool same_metadata = false;
   // A database that has a log beside it: its bytes alone are not its state.
   bool has_log = false;
+  // And one of its logs has bytes.
+  bool has_log_bytes = false;
 };
 
 // One thread. The target exists and outlives it.

@@ -223,7 +223,8 @@ std::unique_ptr<TreeWriter::File> TreeWriter::create_file(const Entry& entry, Lo
   UniqueFd fd;
   bool based = false;
   try {
-    if (base != nullptr && base->file().root->kind == LocalRoot::Kind::staging) fd = take_over(place, *base);
+    const auto kind = base == nullptr ? LocalRoot::Kind::seed : base->file().root->kind;
+    if (kind == LocalRoot::Kind::staging || kind == LocalRoot::Kind::spare) fd = take_over(place, *base);
     based = static_cast<bool>(fd);
     if (!fd) fd = open_beneath(place.parent(), place.name, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (!fd) {

@@ -65,6 +65,9 @@ std::vector<std::pair<std::string, std::string>> hook_environment(const HookFact
       {"CAIRN_CUT_POINT", facts.cut_point},
       {"CAIRN_OUTCOME", facts.status ? outcome_name(*facts.status) : ""},
       {"CAIRN_EXIT_STATUS", facts.status ? std::to_string(to_int(*facts.status)) : ""},
+      {"CAIRN_TARGET", facts.target},
+      {"CAIRN_LAG_SECONDS",
+       facts.lag ? std::to_string(std::chrono::floor<std::chrono::seconds>(*facts.lag).count()) : ""},
   };
   if (facts.store) out.emplace_back("CAIRN_STORE", *facts.store);
   return out;
@@ -85,6 +88,9 @@ std::string hook_name(const HookCall& call) {
       return "the run's " + name;
     case HookOwner::Level::group:
       return fmt::format("{} of group {}", name, quote(call.owner.name));
+    case HookOwner::Level::restore:
+      return call.owner.name.empty() ? name + " of the restore"
+                                     : fmt::format("{} of the restore of source {}", name, quote(call.owner.name));
     case HookOwner::Level::source:
       break;
   }

@@ -45,9 +45,9 @@ struct Hooks {
 
 // Whose hooks they are, as messages say it.
 struct HookOwner {
-  enum class Level { run, group, source };
+  enum class Level { run, group, source, restore };
   Level level = Level::run;
-  std::string name;  // of the group or source
+  std::string name;  // of the group or source; of a restore, of the source that has the series, if one has
 };
 
 // Facts that are known when a hook is run.
@@ -58,6 +58,8 @@ struct HookFacts {
   std::string snapshot;              // id
   std::string cut_point;
   std::optional<ExitStatus> status;
+  std::string target;              // of a restore: its path
+  std::optional<Nanoseconds> lag;  // the age of the cut point
 };
 // Of a job before it is begun, and of what became of it.
 HookFacts facts_before(const SnapshotJob& job);

@@ -130,9 +130,37 @@ TEST_CASE("help and version are asked of the program or of a command") {
   CHECK(version.parsed.asked == ParsedCommandLine::Asked::version);
 }
 
+TEST_CASE("all that follows --exec is the program's, which is not looked at") {
+  const auto parse = [](std::vector<std::string> arguments) {
+    const Commands commands = make_commands();
+    GlobalOptions global;
+    const auto parsed = parse_command_line(arguments, commands, global);
+    return std::pair{*parsed.command->trailing_command(), global.json};
+  };
+  const std::vector<std::string> program{"prog", "--json", "--", "--empty=", "[a]", ""};
+  std::vector<std::string> arguments{"restore", "REF", "T", "--exec"};
+  arguments.insert(arguments.end(), program.begin(), program.end());
+  CHECK(parse(arguments) == std::pair{program, false});
+  CHECK(parse({"restore", "REF", "T", "--json", "--exec", "prog"}).second);
+  // After "--" there are operands alone.
+  CHECK(parse({"restore", "--", "REF", "--exec"}).first.empty());
+  const auto refused = [&](std::vector<std::string> given) {
+    try {
+      parse(std::move(given));
+    } catch (const Error& e) {
+      return e.message();
+    }
+    return std::string{"taken"};
+  };
+  CHECK(refused({"restore", "REF", "T", "--exec"}) == "no command after '--exec'");
+  CHECK(refused({"restore", "REF", "T", "--exec=prog"}) == "'--exec' takes no '='");
+  CHECK(refused({"restore", "REF", "--exec", "prog"}) == "TARGET is missing");
+}
+
 TEST_CASE("a failure to parse is reported as JSON where that is asked for") {
   CHECK(asks_for("--json", {"list", "--bogus", "--json"}));
   CHECK_FALSE(asks_for("--json", {"run", "--", "--json"}));
+  CHECK_FALSE(asks_for("--json", {"restore", "--exec", "prog", "--json"}));
 }
 
 TEST_CASE("the description is the tree that parses") {

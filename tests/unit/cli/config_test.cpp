@@ -485,10 +485,11 @@ TEST_CASE("config: the packaged example and the manual page's are valid") {
     const auto first_line = page.find('\n', at) + 1;
     shown.push_back(parse_config(page.substr(first_line, page.find(".Ed", at) - first_line), "man/cairn.toml.5"));
   }
-  REQUIRE(shown.size() == 4);
-  CHECK(shown.front().sources.at("app").drill.checks.size() == 2);
-  CHECK(shown.at(2).notify.mail == std::vector<std::string>{"ops@example.org"});
-  CHECK(shown.at(1).sources.at("app").hooks.finally == Hooks::List{{"systemctl", "start", "app"}});
+  REQUIRE(shown.size() == 5);
+  CHECK(shown.at(0).sources.at("app").restore_hooks.after.size() == 2);
+  CHECK(shown.at(1).sources.at("app").drill.checks.size() == 2);
+  CHECK(shown.at(3).notify.mail == std::vector<std::string>{"ops@example.org"});
+  CHECK(shown.at(2).sources.at("app").hooks.finally == Hooks::List{{"systemctl", "start", "app"}});
   for (const Config* config : {&packaged, &std::as_const(shown.back())}) {
     CHECK(config->store("offsite").address.region == "eu-1");
     CHECK(config->sources.at("accounts").guard.max_drop == 0.5);
@@ -667,6 +668,30 @@ finally = [["g", ""]]
   CHECK(config.groups.at("g").hooks.finally == Hooks::List{{"g", ""}});
   CHECK(config.groups.at("g").hooks.timeout == std::chrono::minutes{2});
   CHECK(parse_config("", "f").hooks.timeout == k_hook_timeout);
+
+  const auto restores = parse_config("hook_timeout = \"2m\"\n" + k_two_sources + R"(before = [["b"]]
+hook_timeout = "3m"
+[sources.c.restore]
+before = [["r", "1"]]
+after = [["s"]]
+failed = [["t"]]
+[sources.d]
+type = "directory"
+path = "/d"
+restore.hook_timeout = "7s"
+)",
+                                     "f");
+  const Hooks& around = restores.sources.at("c").restore_hooks;
+  CHECK(around.before == Hooks::List{{"r", "1"}});
+  CHECK(around.after == Hooks::List{{"s"}});
+  CHECK(around.failed == Hooks::List{{"t"}});
+  CHECK(around.timeout == std::chrono::minutes{3});
+  CHECK(restores.sources.at("a").restore_hooks.empty());
+  CHECK(restores.sources.at("a").restore_hooks.timeout == std::chrono::minutes{2});
+  CHECK(restores.sources.at("d").restore_hooks.timeout == std::chrono::seconds{7});
+  CHECK(failure("[sources.a]\ntype = \"directory\"\npath = \"/a\"\nrestore.finally = [[\"x\"]]")
+            .message()
+            .find("unknown key 'finally'") != std::string::npos);
 
   for (const char* wrong : {"[\"mountpoint\", \"-q\"]", "\"mountpoint -q\"", "[[\"a\"], \"b\"]", "[[1]]"}) {
     const auto e = failure(std::string{"before = "} + wrong);

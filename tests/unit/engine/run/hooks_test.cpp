@@ -84,7 +84,8 @@ TEST_CASE("hooks: a program is told what is known, and nothing that an outer run
   CHECK(seen.at("CAIRN_SOURCE") == "state");
   CHECK(seen.at("CAIRN_SERIES") == "series");
   CHECK(seen.at("CAIRN_STORE").find("secret") == std::string::npos);
-  for (const char* name : {"CAIRN_SNAPSHOT", "CAIRN_CUT_POINT", "CAIRN_OUTCOME", "CAIRN_EXIT_STATUS"}) {
+  for (const char* name : {"CAIRN_SNAPSHOT", "CAIRN_CUT_POINT", "CAIRN_OUTCOME", "CAIRN_EXIT_STATUS", "CAIRN_TARGET",
+                           "CAIRN_LAG_SECONDS"}) {
     CHECK(seen.at(name).empty());
   }
   JobOutcome outcome;
@@ -97,6 +98,11 @@ TEST_CASE("hooks: a program is told what is known, and nothing that an outer run
   CHECK(seen.at("CAIRN_CUT_POINT") == "2026-11-21T03:24:10.000000000Z");
   CHECK(seen.at("CAIRN_OUTCOME") == "incomplete");
   CHECK(seen.at("CAIRN_EXIT_STATUS") == "3");
+  HookFacts restored;
+  restored.target = "/srv/app";
+  restored.lag = 89'999ms;
+  CHECK(map_of(restored).at("CAIRN_TARGET") == "/srv/app");
+  CHECK(map_of(restored).at("CAIRN_LAG_SECONDS") == "89");
   // Of a whole run there is no store: the user's own variable stays.
   CHECK_FALSE(map_of({}).contains("CAIRN_STORE"));
 }
@@ -135,6 +141,9 @@ TEST_CASE("hooks: messages say which program, whose it is and how it failed") {
   CHECK(group.begin({})->message() ==
         "before hook '/nonexistent/program' of group 'node': unable to start '/nonexistent/program': No such file or "
         "directory");
+  CHECK(hook_name({{HookOwner::Level::restore, "state"}, HookMoment::after, "p"}) ==
+        "after hook 'p' of the restore of source 'state'");
+  CHECK(hook_name({{HookOwner::Level::restore, ""}, HookMoment::after, "p"}) == "after hook 'p' of the restore");
   hooks.before = {{"sleep", "1000"}};
   HookScope run{listener, {}, hooks};
   const auto late = run.begin({});
