@@ -13,8 +13,10 @@ sources = ["dump"]
 [retention]
 keep_last = 1
 EOF
-cairn run
-echo "exit $?"
+cairn run >out && status=0 || status=$?
+# A sample is one of the names of packs, which are random.
+sed -E 's/[0-9]+ B of [0-9]+ packs? read/a sample read/' out
+echo "exit $status"
 touch broken
 cairn run --if-older-than 1h
 echo "exit $?"
