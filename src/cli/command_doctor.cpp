@@ -193,7 +193,12 @@ void DoctorCommand::look_at_stores(Session& session) {
     const StoreRole role = roles[*m_store];
     roles = {{*m_store, role}};
   } else if (roles.empty()) {
-    roles[session.store_name(std::nullopt)] = {};
+    try {
+      roles[session.store_name(std::nullopt)] = {};
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::usage) throw;
+      add(Severity::note, "host", "no store is known here: none is looked at", e.hint());
+    }
   }
   for (const auto& [name, role] : roles) m_stores[name] = look_at_store(session, name, role);
 }
