@@ -27,28 +27,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "shim_settings.h"
+
 enum kind { change, reading, other };
 
 static atomic_int calls;
 static atomic_int failing;
-
-// Of the child: it ends without a destructor, so its calls are counted one by one.
-static int is_child(void) {
-  return strcmp(program_invocation_name, "cairn-sqlite-reader") == 0;
-}
-static const char* setting(const char* name) {
-  char own[64];
-  snprintf(own, sizeof own, "LD_%s", name);
-  return getenv(is_child() ? own : name);
-}
-
-static void count_now(void) {
-  const char* path = setting("FAIL_COUNT");
-  if (path == NULL || !is_child()) return;
-  const int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0 || syscall(SYS_write, fd, "1\n", 2) != 2) abort();
-  syscall(SYS_close, fd);
-}
 
 static void at_exit(void) __attribute__((destructor));
 static void at_exit(void) {
@@ -106,7 +90,7 @@ static int fails(enum kind kind) {
                             : strcmp(wanted, "other") == 0 ? other
                                                            : change;
   int now = atomic_load(&failing);
-  if (kind == counted) count_now();
+  if (kind == counted) count_now("FAIL_COUNT");
   if (kind == counted && atomic_fetch_add(&calls, 1) + 1 == (at == NULL ? -1 : atoi(at))) {
     if (setting("FAIL_MOVE") != NULL) {
       move_away();

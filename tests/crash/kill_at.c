@@ -17,25 +17,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "shim_settings.h"
+
 static atomic_int calls;
-
-// Of the child: it ends without a destructor, so its calls are counted one by one.
-static int is_child(void) {
-  return strcmp(program_invocation_name, "cairn-sqlite-reader") == 0;
-}
-static const char* setting(const char* name) {
-  char own[64];
-  snprintf(own, sizeof own, "LD_%s", name);
-  return getenv(is_child() ? own : name);
-}
-
-static void count_now(void) {
-  const char* path = is_child() ? setting("KILL_COUNT") : NULL;
-  if (path == NULL) return;
-  const int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0 || syscall(SYS_write, fd, "1\n", 2) != 2) abort();
-  syscall(SYS_close, fd);
-}
 
 static void at_exit(void) __attribute__((destructor));
 static void at_exit(void) {
@@ -52,7 +36,7 @@ static int next(const char* kind) {
   if (counted == NULL) counted = "files";
   const int also = strcmp(counted, "writes") == 0 && strcmp(kind, "files") == 0;
   if (strcmp(counted, kind) != 0 && !also) return 0;
-  count_now();
+  count_now("KILL_COUNT");
   return atomic_fetch_add(&calls, 1) + 1;
 }
 
